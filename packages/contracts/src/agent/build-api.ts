@@ -1,0 +1,85 @@
+/**
+ * `POST /slipway/v1/builds` of the agent.
+ *
+ * Request body: one tar stream (`application/x-tar`). Its first entry is `request.json` (a `BuildRequest`); every other
+ * entry is the context, beneath `context/`, already filtered by `.dockerignore`. Limits: 2 GiB, 200,000 entries.
+ * Response: 200 and NDJSON (`application/x-ndjson`), one `BuildEvent` a line, until the last `result` or `error`; a
+ * `ping` at least every 10 s keeps a dead connection visible. Closing the connection cancels the build, so does
+ * `DELETE /slipway/v1/builds/{id}` (204, or 404). A second POST with the id of a running build answers 409.
+ */
+import { z } from 'zod'
+import { buildPlan } from './build-plan'
+
+export const buildRequest = z.object({
+  /** Slipway's build id. */
+  id: z.string(),
+  /** Cache scope: an organization's id. Entries are never shared across scopes. */
+  scope: z.string(),
+  plan: buildPlan,
+  /** Names given to the finished image: `slipway.local/acme/hello:build-12`. */
+  tags: z.array(z.string()).max(16),
+  noCache: z.boolean().default(false),
+  limits: z
+    .object({
+      memoryBytes: z.number().int().positive().optional(),
+      cpuMillis: z.number().int().positive().optional(),
+      pids: z.number().int().positive().optional(),
+      timeoutMs: z.number().int().positive(),
+    })
+    .default({ timeoutMs: 30 * 60_000 }),
+})
+export type BuildRequest = z.input<typeof buildRequest>
+
+const at = z.number() // Unix time in milliseconds
+/** Why a vertex was not taken from the cache; `detail` is a sentence part for people: `3 files changed: a, b, c`. */
+export const cacheReason = z.enum(['first-time', 'files-changed', 'input-changed', 'instruction-changed', 'base-moved', 'evicted', 'no-cache'])
+
+export const buildEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('ping'), at }),
+  z.object({
+    type: z.literal('vertex'),
+    id: z.string(),
+    at,
+    status: z.enum(['running', 'cached', 'done', 'failed', 'canceled']),
+    /** On cached, done, failed, canceled. */
+    durationMs: z.number().optional(),
+    miss: z.object({ reason: cacheReason, detail: z.string() }).optional(),
+    /** Set on cached and done when the vertex made a layer. Sizes in bytes: compressed, and of the tar. */
+    layer: z.object({ digest: z.string(), diffId: z.string(), size: z.number(), unpackedSize: z.number() }).optional(),
+    exitCode: z.number().int().optional(),
+    peakMemoryBytes: z.number().optional(),
+    cpuMs: z.number().optional(),
+  }),
+  /** UTF-8 (invalid bytes replaced), at most 16 KiB; not split inside a character; lines may span chunks. */
+  z.object({ type: z.literal('log'), id: z.string(), at, stream: z.enum(['stdout', 'stderr']), data: z.string() }),
+  z.object({
+    type: z.literal('result'),
+    at,
+    /** Image id: digest of the config. */
+    imageId: z.string(),
+    manifestDigest: z.string(),
+    size: z.number(),
+    layers: z.array(z.object({ digest: z.string(), diffId: z.string(), size: z.number() })),
+    durationMs: z.number(),
+  }),
+  z.object({
+    type: z.literal('error'),
+    at,
+    code: z.enum(['EXEC_FAILED', 'OUT_OF_MEMORY', 'COPY_FAILED', 'BASE_NOT_FOUND', 'BAD_PLAN', 'BAD_CONTEXT', 'CANCELED', 'TIMEOUT', 'DISK_FULL', 'INTERNAL']),
+    /** One sentence for the user. */
+    message: z.string(),
+    vertex: z.string().optional(),
+    exitCode: z.number().int().optional(),
+  }),
+])
+export type BuildEvent = z.infer<typeof buildEvent>
+
+/** `GET /slipway/v1/health`. */
+export const agentHealth = z.object({
+  status: z.literal('ok'),
+  version: z.string(),
+  /** 8 hex digits derived from the data root; part of the names of bridges, cgroups and nftables tables. */
+  instance: z.string(),
+  containers: z.number().int(),
+  bridge: z.object({ name: z.string(), subnet: z.string() }).nullable(),
+})

@@ -1,0 +1,106 @@
+/**
+ * The BuildPlan: what `packages/dockerfile` makes of a Dockerfile and the agent's `build` crate solves.
+ * A DAG, like BuildKit's LLB, as JSON. The planner has already resolved every base image's configuration, so the plan
+ * holds the complete environment, user and working directory of each RUN, and the finished image configuration;
+ * the agent interprets no Dockerfile. Fixtures in ../../fixtures are parsed by these schemas and by the Rust types.
+ */
+import { z } from 'zod'
+
+const vertexId = z.string().regex(/^v\d{1,5}$/)
+const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/)
+
+/** Base image. `reference` is what the user wrote, normalized; `digest` (manifest, or image id for a local image) pins it. */
+const imageOp = z.object({ type: z.literal('image'), reference: z.string(), digest: z.string() })
+/** An empty file system (FROM scratch). */
+const scratchOp = z.object({ type: z.literal('scratch') })
+/** RUN: `args` is the final argv (shell form is already wrapped by SHELL). A non-zero exit fails the build. */
+const execOp = z.object({
+  type: z.literal('exec'),
+  input: vertexId,
+  args: z.array(z.string()).min(1),
+  /** KEY=value, in order; build ARGs in scope come after the image's ENV. */
+  env: z.array(z.string()),
+  cwd: z.string(),
+  /** `` | uid | name | uid:gid | name:group, resolved by the agent in the vertex's own /etc/passwd. */
+  user: z.string(),
+})
+/** COPY and local ADD. Sources are slash paths or Go filepath.Match patterns beneath the root of `from`. */
+const copyOp = z.object({
+  type: z.literal('copy'),
+  input: vertexId,
+  /** null: the build context. */
+  from: vertexId.nullable(),
+  sources: z.array(z.string()).min(1),
+  /** Absolute; a trailing slash means "into this directory". Missing parents are created 0755 root. */
+  dest: z.string(),
+  /** `` or as `user` above; `` is 0:0 whatever the source's owner. */
+  chown: z.string(),
+  /** Octal digits, or null: keep the source's mode. */
+  chmod: z.string().regex(/^[0-7]{3,4}$/).nullable(),
+  /** ADD: a local tar archive (none, gzip, bzip2, xz, zstd; told by its first bytes) is unpacked into dest. */
+  extract: z.boolean(),
+})
+/** WORKDIR: creates the directory (0755) when it is missing; no layer when it exists. */
+const mkdirOp = z.object({ type: z.literal('mkdir'), input: vertexId, path: z.string(), user: z.string() })
+
+export const buildVertex = z.object({
+  id: vertexId,
+  /** As shown to people: `[build 2/5] RUN npm ci`. */
+  name: z.string(),
+  /** Stage name or index as text. */
+  stage: z.string(),
+  /** The instruction as written (one line, at most 4 kB), for the image's history (`created_by`). */
+  instruction: z.string(),
+  /** 1-based lines in the Dockerfile. */
+  line: z.number().int().positive(),
+  endLine: z.number().int().positive(),
+  op: z.discriminatedUnion('type', [imageOp, scratchOp, execOp, copyOp, mkdirOp]),
+})
+
+/** OCI image-spec 1.1 config.config, with Docker's additions (Healthcheck, Shell, OnBuild). Absent = unset. */
+export const imageConfig = z.object({
+  User: z.string().optional(),
+  ExposedPorts: z.record(z.string(), z.object({})).optional(),
+  Env: z.array(z.string()).optional(),
+  Entrypoint: z.array(z.string()).nullish(),
+  Cmd: z.array(z.string()).nullish(),
+  Volumes: z.record(z.string(), z.object({})).optional(),
+  WorkingDir: z.string().optional(),
+  Labels: z.record(z.string(), z.string()).optional(),
+  StopSignal: z.string().optional(),
+  Healthcheck: z
+    .object({
+      Test: z.array(z.string()),
+      /** Nanoseconds, as in Docker. */
+      Interval: z.number().optional(),
+      Timeout: z.number().optional(),
+      StartPeriod: z.number().optional(),
+      StartInterval: z.number().optional(),
+      Retries: z.number().int().optional(),
+    })
+    .optional(),
+  Shell: z.array(z.string()).optional(),
+  OnBuild: z.array(z.string()).optional(),
+})
+
+/** One history entry for the instructions of the target's own stages (the base's history is put before it by the agent). */
+const historyEntry = z.object({
+  createdBy: z.string(),
+  /** The vertex whose layer this is, or null: metadata only (`empty_layer`). */
+  vertex: vertexId.nullable(),
+})
+
+export const buildPlan = z.object({
+  version: z.literal(1),
+  platform: z.object({ os: z.literal('linux'), architecture: z.string(), variant: z.string().optional() }),
+  /** Topologically ordered: inputs come before their users. Vertices the target does not need are left out. At most 1,000. */
+  vertices: z.array(buildVertex).min(1).max(1000),
+  target: vertexId,
+  image: z.object({ config: imageConfig, history: z.array(historyEntry), author: z.string().optional() }),
+})
+
+export type BuildPlan = z.infer<typeof buildPlan>
+export type BuildVertex = z.infer<typeof buildVertex>
+export type BuildOp = BuildVertex['op']
+export type ImageConfig = z.infer<typeof imageConfig>
+export const buildDigest = digest

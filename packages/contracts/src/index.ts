@@ -1,0 +1,22 @@
+export { agentHealth, type BuildEvent, type BuildRequest, buildEvent, buildRequest, cacheReason } from './agent/build-api'
+export {
+  type BuildOp,
+  type BuildPlan,
+  type BuildVertex,
+  buildPlan,
+  buildVertex,
+  type ImageConfig,
+  imageConfig,
+} from './agent/build-plan'
+export { channels, type JobData, type JobName, jobs } from './jobs/index'
+export {
+  BASE_ORGANIZATION,
+  OWN_REGISTRY_HOST,
+  REGISTRY_SERVICE,
+  type RegistryAccess,
+  type RegistryToken,
+  registryAccess,
+  registryToken,
+} from './registry-token'
+export * as inputs from './inputs'
+export type * from './views'

@@ -1,0 +1,29 @@
+/**
+ * What travels through BullMQ. Jobs hold ids only; Postgres is the truth, so Redis may be wiped. New fields are optional
+ * so that jobs in flight survive an upgrade. Job ids are the row's id: enqueueing twice does nothing twice.
+ */
+import { z } from 'zod'
+
+export const jobs = {
+  /** checkout → plan → build → publish, then creates a deployment and enqueues it. */
+  build: { queue: 'build', schema: z.object({ buildId: z.string() }), deadlineMs: 45 * 60_000 },
+  /** start → check → switch → drain → stop of the old. */
+  deploy: { queue: 'deploy', schema: z.object({ deploymentId: z.string() }), deadlineMs: 15 * 60_000 },
+  /** Makes the host and the router match an app's desired state: stop, start again, or remove everything of a deleted app. */
+  converge: { queue: 'converge', schema: z.object({ appId: z.string() }), deadlineMs: 5 * 60_000 },
+} as const
+export type JobName = keyof typeof jobs
+export type JobData<N extends JobName> = z.infer<(typeof jobs)[N]['schema']>
+
+/**
+ * Redis pub/sub channels that say "read again from your cursor"; a lost message costs a second (readers also poll),
+ * never data. Payload is empty.
+ */
+export const channels = {
+  build: (buildId: string) => `slipway:build:${buildId}`,
+  deployment: (deploymentId: string) => `slipway:deployment:${deploymentId}`,
+  app: (appId: string) => `slipway:app:${appId}`,
+  organization: (organizationId: string) => `slipway:org:${organizationId}`,
+  /** Tells the worker to cancel a running build at once; the row's cancelRequestedAt is the truth. */
+  cancel: 'slipway:cancel',
+} as const

@@ -1,0 +1,32 @@
+/**
+ * Docker token authentication (distribution-spec "Token Authentication"): the registry answers 401 with
+ * `Bearer realm="<registry>/token",service="slipway"`, the client fetches a token there with Basic credentials
+ * (e-mail + password, or anything + API key), and sends it back. Tokens are EdDSA JWTs signed with
+ * `<secrets>/registry-token.pem`, valid for five minutes; worker and agent get theirs from the same function.
+ */
+import { z } from 'zod'
+
+export const REGISTRY_SERVICE = 'slipway'
+export const registryAccess = z.object({
+  type: z.literal('repository').or(z.literal('registry')),
+  /** `<organization slug>/<repository>` */
+  name: z.string(),
+  actions: z.array(z.enum(['pull', 'push', 'delete', '*'])),
+})
+export const registryToken = z.object({
+  iss: z.literal('slipway'),
+  aud: z.literal(REGISTRY_SERVICE),
+  /** User id, or `system:worker`. */
+  sub: z.string(),
+  exp: z.number(),
+  iat: z.number(),
+  jti: z.string(),
+  access: z.array(registryAccess),
+})
+export type RegistryAccess = z.infer<typeof registryAccess>
+export type RegistryToken = z.infer<typeof registryToken>
+
+/** How this installation's own registry is named in references, whatever its address (design: names of images). */
+export const OWN_REGISTRY_HOST = 'slipway.local'
+/** Organization slug that owns the base images made by infra/base-images; readable by every organization. */
+export const BASE_ORGANIZATION = 'base'

@@ -1,0 +1,21 @@
+export { AppError, type AppErrorInit, type ErrorKind, HTTP_STATUS, isAppError, notFound, toAppError } from './errors'
+export { formatAgo, formatBytes, formatDuration, shortDigest } from './format'
+export { ID_PREFIX, type IdKind, newId, SLUG_PATTERN, slugify } from './ids'
+export {
+  type AppState,
+  BUILD_STATES,
+  type BuildState,
+  canBuildGo,
+  canDeploymentGo,
+  canRollBackTo,
+  DEPLOYMENT_STATES,
+  type DeploymentState,
+  HOPS,
+  type Hop,
+  isBuildOver,
+  isDeploymentSettled,
+  OPEN_BUILD_STATES,
+  STEP_STATES,
+  type StepState,
+  UNSETTLED_DEPLOYMENT_STATES,
+} from './states'
