@@ -1,1 +1,4 @@
-//! slipway-build
+//! Solves a `BuildPlan`: ingests the context, runs and caches each vertex, exports an OCI image.
+#![forbid(unsafe_code)]
+
+pub mod executor;
