@@ -1,0 +1,117 @@
+/** zod schemas of every tRPC procedure's input; shared by packages/api, the web forms and the CLI. */
+import { SLUG_PATTERN } from '@slipway/core'
+import { z } from 'zod'
+
+export const id = z.string().min(5).max(64)
+export const slug = z.string().regex(SLUG_PATTERN, 'Use lower-case letters, digits and single dashes, at most 48 characters.')
+/** Every organization-scoped procedure takes the organization's slug; the caller's membership is checked once, in the base procedure. */
+export const org = z.object({ org: slug })
+
+export const password = z.string().min(10, 'Use at least 10 characters.').max(200)
+export const setup = z.object({
+  token: z.string().max(200),
+  name: z.string().trim().min(1, 'Tell us your name.').max(80),
+  email: z.email('That does not look like an e-mail address.').max(200),
+  password,
+  organizationName: z.string().trim().min(1, 'Name your organization.').max(80),
+})
+export const createOrganization = z.object({ name: z.string().trim().min(1).max(80), slug: slug.optional() })
+
+export const createProject = org.extend({ name: z.string().trim().min(1, 'Name the project.').max(80) })
+
+const gitUrl = z
+  .url({ protocol: /^https?$/, error: 'Use an http(s) address, as in https://github.com/you/app.git' })
+  .max(500)
+  .refine((u) => !/@/.test(new URL(u).username) && new URL(u).password === '', 'Put the access token into its own field, not into the address.')
+/** A branch name as git check-ref-format allows, and nothing that git could take for an option. */
+export const gitBranch = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^(?!-)(?!.*(?:\.\.|@\{|\/\/|[\s~^:?*[\\\x00-\x1f\x7f]))[^/].*(?<![./])$/, 'That is not a valid branch name.')
+const relativePath = z
+  .string()
+  .min(1)
+  .max(300)
+  .refine((p) => !p.startsWith('/') && !p.split('/').includes('..') && !p.includes('\0'), 'Use a path inside the repository.')
+export const variableKey = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'Use letters, digits and underscores; do not start with a digit.')
+export const variable = z.object({
+  scope: z.enum(['build', 'runtime']),
+  key: variableKey,
+  /** Absent in an update: keep the stored value (a secret's value is never sent to the browser). */
+  value: z.string().max(32_768).optional(),
+  secret: z.boolean().default(false),
+})
+
+const appSettings = z.object({
+  dockerfilePath: relativePath.default('Dockerfile'),
+  contextPath: relativePath.default('.'),
+  target: z.string().max(128).nullish(),
+  port: z.number().int().min(1).max(65_535).nullish(),
+  healthPath: z.string().regex(/^\/[^\s]*$/, 'Start the path with a slash.').max(300).default('/'),
+  healthTimeoutSeconds: z.number().int().min(3).max(600).default(60),
+  memoryLimitBytes: z.number().int().min(6 * 1024 * 1024).nullish(),
+  cpuLimitMillis: z.number().int().min(10).max(512_000).nullish(),
+  autoDeploy: z.boolean().default(true),
+})
+const base = org.extend({
+  /** Project slug. */
+  project: slug,
+  name: z.string().trim().min(1, 'Name the app.').max(48),
+  variables: z.array(variable).max(200).default([]),
+})
+export const createApp = z.discriminatedUnion('source', [
+  base.extend({
+    source: z.literal('git'),
+    gitUrl,
+    gitBranch: gitBranch.default('main'),
+    gitToken: z.string().max(500).optional(),
+    ...appSettings.shape,
+  }),
+  base.extend({
+    source: z.literal('image'),
+    /** `slipway.local/<org>/<name>:<tag>`, `<name>:<tag>` of Docker Hub, or any other reference. */
+    imageReference: z.string().min(1).max(400),
+    ...appSettings.omit({ dockerfilePath: true, contextPath: true, target: true, autoDeploy: true }).shape,
+  }),
+])
+/** examples/<name> of this installation, served by its own built-in Git endpoint. */
+export const createExample = org.extend({ example: z.enum(['hello', 'guestbook']), project: slug.optional() })
+
+export const app = org.extend({ app: slug })
+export const updateApp = app.extend({
+  name: z.string().trim().min(1).max(48).optional(),
+  gitUrl: gitUrl.optional(),
+  gitBranch: gitBranch.optional(),
+  /** null removes the token; absent keeps it. */
+  gitToken: z.string().max(500).nullish(),
+  imageReference: z.string().min(1).max(400).optional(),
+  ...z.object(appSettings.shape).partial().shape,
+})
+export const setVariables = app.extend({ variables: z.array(variable).max(200) })
+export const deleteApp = app.extend({ /** The app's slug typed again. */ confirm: z.string() })
+
+export const page = z.object({ cursor: z.string().max(200).nullish(), limit: z.number().int().min(1).max(100).default(25) })
+export const listBuilds = org.extend({ app: slug.optional() }).extend(page.shape)
+export const build = app.extend({ number: z.number().int().positive() })
+export const triggerBuild = app.extend({ noCache: z.boolean().default(false) })
+/** Log chunks with seq > after. */
+export const buildLogs = build.extend({ after: z.number().int().min(0).default(0), limit: z.number().int().min(1).max(5000).default(1000) })
+export const listDeployments = app.extend(page.shape)
+export const deployment = app.extend({ number: z.number().int().positive() })
+export const redeploy = app
+/** Absent number: the newest retired deployment. */
+export const rollback = app.extend({ number: z.number().int().positive().optional() })
+export const appLogs = app.extend({ tail: z.number().int().min(0).max(5000).default(200) })
+
+export const listRepositories = org.extend({ query: z.string().max(200).optional() }).extend(page.shape)
+export const repository = org.extend({ repository: z.string().min(1).max(255) })
+export const listTags = repository.extend(page.shape)
+export const image = repository.extend({ /** Tag or digest. */ reference: z.string().min(1).max(255) })
+export const deleteImage = image
+
+export const createApiKey = z.object({ name: z.string().trim().min(1, 'Name the key.').max(80), expiresInDays: z.number().int().min(1).max(3650).nullish() })
+export const revokeApiKey = z.object({ id })
+export const addMember = org.extend({ email: z.email(), role: z.enum(['owner', 'admin', 'developer', 'guest']) })
+export const listAudit = org.extend(page.shape)
+export const search = org.extend({ query: z.string().max(200) })
