@@ -1,0 +1,52 @@
+//! The command line. Small enough that a parser library would be the larger part.
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+pub const USAGE: &str = "\
+Usage: slipway-agent daemon --data-root DIR --socket PATH [--config FILE]
+
+  --data-root DIR   everything the agent keeps: images, containers, volumes, build cache
+  --socket PATH     Unix socket of the API (Docker Engine API and /slipway/v1)
+  --config FILE     settings as JSON: policy, network pool, registries (optional)
+
+Signals: SIGINT stops every container, takes the network down and exits (the next start brings them back);
+SIGTERM exits and leaves the containers running.";
+
+#[derive(Debug, Clone)]
+pub struct DaemonOptions {
+    pub data_root: PathBuf,
+    pub socket: PathBuf,
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug)]
+pub enum Command {
+    Daemon(DaemonOptions),
+    Help,
+    Version,
+}
+
+pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command, String> {
+    let Some(first) = args.next() else { return Err("a command is missing".into()) };
+    match first.to_str() {
+        Some("daemon") => parse_daemon(args).map(Command::Daemon),
+        Some("help" | "--help" | "-h") => Ok(Command::Help),
+        Some("version" | "--version" | "-V") => Ok(Command::Version),
+        _ => Err(format!("unknown command {}", first.display())),
+    }
+}
+
+fn parse_daemon(mut args: impl Iterator<Item = OsString>) -> Result<DaemonOptions, String> {
+    let (mut data_root, mut socket, mut config) = (None, None, None);
+    while let Some(flag) = args.next() {
+        let slot = match flag.to_str() {
+            Some("--data-root") => &mut data_root,
+            Some("--socket") => &mut socket,
+            Some("--config") => &mut config,
+            _ => return Err(format!("unknown flag {}", flag.display())),
+        };
+        let value = args.next().ok_or_else(|| format!("{} needs a value", flag.display()))?;
+        *slot = Some(PathBuf::from(value));
+    }
+    Ok(DaemonOptions { data_root: data_root.ok_or("--data-root is missing")?, socket: socket.ok_or("--socket is missing")?, config })
+}

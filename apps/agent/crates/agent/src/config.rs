@@ -1,0 +1,48 @@
+//! Settings of the daemon: the command line plus an optional JSON file. Unknown keys are errors, so that a typo in a
+//! security setting never silently means "default".
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::Deserialize;
+
+use crate::args::DaemonOptions;
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct ConfigFile {
+    pub network: NetworkSettings,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct NetworkSettings {
+    /// Fixed subnet of the default bridge (`10.88.0.0/20`); chosen free of existing routes when absent.
+    pub subnet: Option<String>,
+    /// MTU of the bridge; the MTU of the default route's interface when absent.
+    pub mtu: Option<u32>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Canonical, exists.
+    pub data_root: PathBuf,
+    pub socket: PathBuf,
+    pub file: ConfigFile,
+}
+
+impl Config {
+    pub fn load(options: &DaemonOptions) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&options.data_root).with_context(|| format!("cannot create {}", options.data_root.display()))?;
+        let data_root = options.data_root.canonicalize().with_context(|| format!("cannot open {}", options.data_root.display()))?;
+        let file = match &options.config {
+            Some(path) => read_file(path)?,
+            None => ConfigFile::default(),
+        };
+        Ok(Self { data_root, socket: options.socket.clone(), file })
+    }
+}
+
+fn read_file(path: &Path) -> anyhow::Result<ConfigFile> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is not a valid settings file", path.display()))
+}

@@ -1,0 +1,7 @@
+use axum::Router;
+
+use crate::state::App;
+
+pub fn router() -> Router<App> {
+    Router::new()
+}

@@ -1,0 +1,11 @@
+//! `/slipway/v1`: what Docker has no word for.
+pub mod builds;
+pub mod health;
+
+use axum::Router;
+
+use crate::state::App;
+
+pub fn router() -> Router<App> {
+    Router::new().merge(health::router()).merge(builds::router())
+}
