@@ -1,0 +1,37 @@
+import { type JobData, type JobName, jobs } from '@slipway/contracts'
+import type { Queues } from './queues'
+
+/** The row's id as the job's id: adding a job that already waits does nothing. */
+function jobId<N extends JobName>(name: N, data: JobData<N>): string {
+  const id = Object.values(data)[0] as string
+  // A converge may be asked for again while one runs; the second must not be lost, so each gets an id of its own.
+  return name === 'converge' ? `${id}-${Date.now().toString(36)}` : id
+}
+
+/**
+ * Puts a job on its queue. Resolves to false when Redis cannot be reached: the row in Postgres is already the truth,
+ * and the worker's sweep enqueues every open row that has no job within seconds, so callers need not fail.
+ */
+export async function enqueue<N extends JobName>(queues: Queues, name: N, data: JobData<N>, onError: (error: unknown) => void): Promise<boolean> {
+  const parsed = jobs[name].schema.parse(data)
+  try {
+    // biome-ignore lint/suspicious/noExplicitAny: BullMQ derives the name's type from the data type, which a generic N hides.
+    await withDeadline((queues[name] as any).add(name, parsed, { jobId: jobId(name, data), removeOnComplete: true, removeOnFail: true, attempts: 1 }), 2000)
+    return true
+  } catch (error) {
+    onError(error)
+    return false
+  }
+}
+
+async function withDeadline<T>(promise: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`Redis did not answer within ${ms} ms`)), ms)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
