@@ -1,0 +1,3 @@
+export { createTestDatabase, type TestDatabase } from './database'
+export { freePort } from './ports'
+export { startTestRedis, type TestRedis } from './redis'
