@@ -8,6 +8,7 @@ export {
   type ImageConfig,
   imageConfig,
 } from './agent/build-plan'
+export * as inputs from './inputs'
 export { channels, type JobData, type JobName, jobs } from './jobs/index'
 export {
   BASE_ORGANIZATION,
@@ -18,5 +19,4 @@ export {
   registryAccess,
   registryToken,
 } from './registry-token'
-export * as inputs from './inputs'
 export type * from './views'

@@ -4,7 +4,8 @@ export function formatBytes(bytes: number | bigint): string {
   if (value < 1000) return `${value} B`
   for (const unit of ['kB', 'MB', 'GB', 'TB']) {
     value /= 1000
-    if (value < 999.95 || unit === 'TB') return `${value < 10 ? value.toFixed(1).replace(/\.0$/, '') : value < 100 ? value.toFixed(1).replace(/\.0$/, '') : Math.round(value)} ${unit}`
+    if (value < 999.95 || unit === 'TB')
+      return `${value < 10 ? value.toFixed(1).replace(/\.0$/, '') : value < 100 ? value.toFixed(1).replace(/\.0$/, '') : Math.round(value)} ${unit}`
   }
   return `${value} PB`
 }

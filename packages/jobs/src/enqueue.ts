@@ -1,4 +1,5 @@
 import { type JobData, type JobName, jobs } from '@slipway/contracts'
+import type { Queue } from 'bullmq'
 import type { Queues } from './queues'
 
 /** The row's id as the job's id: adding a job that already waits does nothing. */
@@ -12,11 +13,17 @@ function jobId<N extends JobName>(name: N, data: JobData<N>): string {
  * Puts a job on its queue. Resolves to false when Redis cannot be reached: the row in Postgres is already the truth,
  * and the worker's sweep enqueues every open row that has no job within seconds, so callers need not fail.
  */
-export async function enqueue<N extends JobName>(queues: Queues, name: N, data: JobData<N>, onError: (error: unknown) => void): Promise<boolean> {
+export async function enqueue<N extends JobName>(
+  queues: Queues,
+  name: N,
+  data: JobData<N>,
+  onError: (error: unknown) => void,
+): Promise<boolean> {
   const parsed = jobs[name].schema.parse(data)
   try {
-    // biome-ignore lint/suspicious/noExplicitAny: BullMQ derives the name's type from the data type, which a generic N hides.
-    await withDeadline((queues[name] as any).add(name, parsed, { jobId: jobId(name, data), removeOnComplete: true, removeOnFail: true, attempts: 1 }), 2000)
+    // The queue of a generic name is a union to the compiler; each takes the data its schema has just parsed.
+    const queue = queues[name] as Queue
+    await withDeadline(queue.add(name, parsed, { jobId: jobId(name, data), removeOnComplete: true, removeOnFail: true, attempts: 1 }), 2000)
     return true
   } catch (error) {
     onError(error)

@@ -1,6 +1,6 @@
 import { type JobData, type JobName, jobs } from '@slipway/contracts'
 import { Queue } from 'bullmq'
-import { type Redis, redisOptions } from './redis'
+import { redisOptions } from './redis'
 
 /** One queue per kind of job; the producer side, made once per process. */
 export type Queues = { [N in JobName]: Queue<JobData<N>> }
@@ -22,5 +22,3 @@ export function createQueues(redisUrl: string, onError: (error: Error) => void):
 export async function closeQueues(queues: Queues): Promise<void> {
   await Promise.all(Object.values(queues).map((queue) => queue.close()))
 }
-
-export type { Redis }

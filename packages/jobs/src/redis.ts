@@ -1,19 +1,41 @@
 import { AppError } from '@slipway/core'
-import { Redis, type RedisOptions } from 'ioredis'
+import { Redis } from 'ioredis'
+
+/** The subset of options that ioredis and BullMQ (which ship different types) both take. */
+export interface RedisAddress {
+  path?: string
+  host?: string
+  port?: number
+  username?: string
+  password?: string
+  db?: number
+  tls?: Record<string, never>
+  maxRetriesPerRequest: null
+  retryStrategy: (times: number) => number
+}
 
 /** ioredis options of `redis://[user:pass@]host:port[/db]`, `rediss://…` or `unix:///path/to/redis.sock`. */
-export function redisOptions(url: string): RedisOptions {
+export function redisOptions(url: string): RedisAddress {
   let parsed: URL
   try {
     parsed = new URL(url)
   } catch (cause) {
-    throw new AppError({ kind: 'bad-input', code: 'REDIS_URL_INVALID', message: 'REDIS_URL is not an address. Use redis://host:port or unix:///path.', cause })
+    throw new AppError({
+      kind: 'bad-input',
+      code: 'REDIS_URL_INVALID',
+      message: 'REDIS_URL is not an address. Use redis://host:port or unix:///path.',
+      cause,
+    })
   }
   // BullMQ blocks on commands for as long as it takes; a limit per request would end its workers when Redis restarts.
-  const common: RedisOptions = { maxRetriesPerRequest: null, retryStrategy: (times) => Math.min(times * 100, 2000) }
+  const common: RedisAddress = { maxRetriesPerRequest: null, retryStrategy: (times) => Math.min(times * 100, 2000) }
   if (parsed.protocol === 'unix:') return { ...common, path: decodeURIComponent(parsed.pathname) }
   if (parsed.protocol !== 'redis:' && parsed.protocol !== 'rediss:')
-    throw new AppError({ kind: 'bad-input', code: 'REDIS_URL_INVALID', message: `REDIS_URL starts with ${parsed.protocol}, which is not supported. Use redis:// or unix://.` })
+    throw new AppError({
+      kind: 'bad-input',
+      code: 'REDIS_URL_INVALID',
+      message: `REDIS_URL starts with ${parsed.protocol}, which is not supported. Use redis:// or unix://.`,
+    })
   return {
     ...common,
     host: parsed.hostname,

@@ -32,7 +32,15 @@ export type BuildRequest = z.input<typeof buildRequest>
 
 const at = z.number() // Unix time in milliseconds
 /** Why a vertex was not taken from the cache; `detail` is a sentence part for people: `3 files changed: a, b, c`. */
-export const cacheReason = z.enum(['first-time', 'files-changed', 'input-changed', 'instruction-changed', 'base-moved', 'evicted', 'no-cache'])
+export const cacheReason = z.enum([
+  'first-time',
+  'files-changed',
+  'input-changed',
+  'instruction-changed',
+  'base-moved',
+  'evicted',
+  'no-cache',
+])
 
 export const buildEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ping'), at }),
@@ -65,7 +73,18 @@ export const buildEvent = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('error'),
     at,
-    code: z.enum(['EXEC_FAILED', 'OUT_OF_MEMORY', 'COPY_FAILED', 'BASE_NOT_FOUND', 'BAD_PLAN', 'BAD_CONTEXT', 'CANCELED', 'TIMEOUT', 'DISK_FULL', 'INTERNAL']),
+    code: z.enum([
+      'EXEC_FAILED',
+      'OUT_OF_MEMORY',
+      'COPY_FAILED',
+      'BASE_NOT_FOUND',
+      'BAD_PLAN',
+      'BAD_CONTEXT',
+      'CANCELED',
+      'TIMEOUT',
+      'DISK_FULL',
+      'INTERNAL',
+    ]),
     /** One sentence for the user. */
     message: z.string(),
     vertex: z.string().optional(),

@@ -36,7 +36,10 @@ const copyOp = z.object({
   /** `` or as `user` above; `` is 0:0 whatever the source's owner. */
   chown: z.string(),
   /** Octal digits, or null: keep the source's mode. */
-  chmod: z.string().regex(/^[0-7]{3,4}$/).nullable(),
+  chmod: z
+    .string()
+    .regex(/^[0-7]{3,4}$/)
+    .nullable(),
   /** ADD: a local tar archive (none, gzip, bzip2, xz, zstd; told by its first bytes) is unpacked into dest. */
   extract: z.boolean(),
 })

@@ -22,19 +22,24 @@ export const createProject = org.extend({ name: z.string().trim().min(1, 'Name t
 const gitUrl = z
   .url({ protocol: /^https?$/, error: 'Use an http(s) address, as in https://github.com/you/app.git' })
   .max(500)
-  .refine((u) => !/@/.test(new URL(u).username) && new URL(u).password === '', 'Put the access token into its own field, not into the address.')
+  .refine(
+    (u) => !/@/.test(new URL(u).username) && new URL(u).password === '',
+    'Put the access token into its own field, not into the address.',
+  )
 /** A branch name as git check-ref-format allows, and nothing that git could take for an option. */
 export const gitBranch = z
   .string()
   .min(1)
   .max(200)
-  .regex(/^(?!-)(?!.*(?:\.\.|@\{|\/\/|[\s~^:?*[\\\x00-\x1f\x7f]))[^/].*(?<![./])$/, 'That is not a valid branch name.')
+  .regex(/^(?!-)(?!.*(?:\.\.|@\{|\/\/|[\s~^:?*[\\\p{Cc}]))[^/].*(?<![./])$/u, 'That is not a valid branch name.')
 const relativePath = z
   .string()
   .min(1)
   .max(300)
   .refine((p) => !p.startsWith('/') && !p.split('/').includes('..') && !p.includes('\0'), 'Use a path inside the repository.')
-export const variableKey = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'Use letters, digits and underscores; do not start with a digit.')
+export const variableKey = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'Use letters, digits and underscores; do not start with a digit.')
 export const variable = z.object({
   scope: z.enum(['build', 'runtime']),
   key: variableKey,
@@ -48,9 +53,17 @@ const appSettings = z.object({
   contextPath: relativePath.default('.'),
   target: z.string().max(128).nullish(),
   port: z.number().int().min(1).max(65_535).nullish(),
-  healthPath: z.string().regex(/^\/[^\s]*$/, 'Start the path with a slash.').max(300).default('/'),
+  healthPath: z
+    .string()
+    .regex(/^\/[^\s]*$/, 'Start the path with a slash.')
+    .max(300)
+    .default('/'),
   healthTimeoutSeconds: z.number().int().min(3).max(600).default(60),
-  memoryLimitBytes: z.number().int().min(6 * 1024 * 1024).nullish(),
+  memoryLimitBytes: z
+    .number()
+    .int()
+    .min(6 * 1024 * 1024)
+    .nullish(),
   cpuLimitMillis: z.number().int().min(10).max(512_000).nullish(),
   autoDeploy: z.boolean().default(true),
 })
@@ -110,7 +123,10 @@ export const listTags = repository.extend(page.shape)
 export const image = repository.extend({ /** Tag or digest. */ reference: z.string().min(1).max(255) })
 export const deleteImage = image
 
-export const createApiKey = z.object({ name: z.string().trim().min(1, 'Name the key.').max(80), expiresInDays: z.number().int().min(1).max(3650).nullish() })
+export const createApiKey = z.object({
+  name: z.string().trim().min(1, 'Name the key.').max(80),
+  expiresInDays: z.number().int().min(1).max(3650).nullish(),
+})
 export const revokeApiKey = z.object({ id })
 export const addMember = org.extend({ email: z.email(), role: z.enum(['owner', 'admin', 'developer', 'guest']) })
 export const listAudit = org.extend(page.shape)

@@ -279,7 +279,17 @@ export interface ImageView {
   createdAt: Date | null
   pushedBy: string
   pushedAt: Date
-  config: { entrypoint: string[] | null; cmd: string[] | null; env: string[]; user: string | null; workingDir: string | null; exposedPorts: string[]; volumes: string[]; labels: Record<string, string>; stopSignal: string | null } | null
+  config: {
+    entrypoint: string[] | null
+    cmd: string[] | null
+    env: string[]
+    user: string | null
+    workingDir: string | null
+    exposedPorts: string[]
+    volumes: string[]
+    labels: Record<string, string>
+    stopSignal: string | null
+  } | null
   layers: LayerView[]
   children: { digest: string; platform: string; size: number | null }[]
   build: { app: string; number: number } | null
@@ -348,5 +358,10 @@ export interface HealthView {
   version: string
   /** True until the first account exists. */
   setup: boolean
-  parts: { name: 'web' | 'postgres' | 'redis' | 'registry' | 'agent' | 'worker' | 'router'; state: 'ok' | 'down'; version: string | null; detail: string | null }[]
+  parts: {
+    name: 'web' | 'postgres' | 'redis' | 'registry' | 'agent' | 'worker' | 'router'
+    state: 'ok' | 'down'
+    version: string | null
+    detail: string | null
+  }[]
 }
