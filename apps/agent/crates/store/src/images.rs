@@ -1,0 +1,199 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{self, Keep};
+use crate::store::State;
+use crate::{Descriptor, Digest, Error, ImageConfig, MAX_MANIFEST_BYTES, Manifest, Reference, Result, Store, now_unix_nanos};
+
+/// What the store knows about an image without reading its blobs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ImageRecord {
+    /// The digest of the config; what users see as IMAGE ID.
+    pub id: Digest,
+    pub manifest: Descriptor,
+    pub config: Descriptor,
+    /// Compressed layers, lowest first; as many as `diff_ids`.
+    pub layers: Vec<Descriptor>,
+    pub diff_ids: Vec<Digest>,
+    /// RFC 3339, from the config.
+    pub created: Option<String>,
+    pub os: String,
+    pub architecture: String,
+    #[serde(default)]
+    pub variant: Option<String>,
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Sum of the unpacked layers in bytes, as the Engine API's `Size`.
+    pub size: u64,
+    /// Nanoseconds since 1970.
+    pub added_at: i64,
+    pub last_tagged: Option<i64>,
+}
+
+/// An image with its names.
+#[derive(Debug, Clone)]
+pub struct Image {
+    pub record: ImageRecord,
+    pub tags: Vec<Reference>,
+    /// `name@digest` as registries gave it; the digest may be that of an index.
+    pub digests: Vec<Reference>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RefRecord {
+    /// Canonical: `docker.io/library/hello:latest` or `slipway.local/a/b@sha256:…`.
+    pub name: String,
+    pub image: Digest,
+    pub updated: i64,
+}
+
+/// Checks a manifest and its config against each other and makes the record. Sizes and times are the caller's to fill.
+pub fn parse_image(descriptor: &Descriptor, manifest: &Manifest, config: &ImageConfig) -> Result<ImageRecord> {
+    if manifest.layers.len() != config.rootfs.diff_ids.len() {
+        let reason = format!("{} layers but {} diff ids", manifest.layers.len(), config.rootfs.diff_ids.len());
+        return Err(Error::invalid("the image", reason));
+    }
+    Ok(ImageRecord {
+        id: manifest.config.digest,
+        manifest: descriptor.clone(),
+        config: manifest.config.clone(),
+        layers: manifest.layers.clone(),
+        diff_ids: config.rootfs.diff_ids.clone(),
+        created: config.created.clone(),
+        os: config.os.clone(),
+        architecture: config.architecture.clone(),
+        variant: config.variant.clone(),
+        labels: config.config.as_ref().map(|c| c.labels.clone()).unwrap_or_default(),
+        size: 0,
+        added_at: now_unix_nanos(),
+        last_tagged: None,
+    })
+}
+
+impl Store {
+    /// Records an image whose manifest, config and layer blobs are all in the store (held by the caller's lease).
+    /// `size`: sum of the unpacked layers. Recording one that is already there refreshes it and keeps its names.
+    pub fn put_image(&self, manifest: &Descriptor, size: u64) -> Result<Image> {
+        let parsed = Manifest::parse(&self.read_blob(&manifest.digest, MAX_MANIFEST_BYTES)?)?;
+        let config = ImageConfig::parse(&self.read_blob(&parsed.config.digest, MAX_MANIFEST_BYTES)?)?;
+        let mut record = parse_image(manifest, &parsed, &config)?;
+        for layer in &record.layers {
+            match self.stat(&layer.digest)? {
+                None => return Err(Error::BlobNotFound(layer.digest)),
+                Some(actual) if actual != layer.size => return Err(Error::SizeMismatch { expected: layer.size, actual }),
+                Some(_) => {}
+            }
+        }
+        record.size = size;
+        let mut state = self.lock();
+        if let Some(old) = state.images.get(&record.id) {
+            record.added_at = old.added_at;
+            record.last_tagged = old.last_tagged;
+        }
+        record::write(&self.paths().image(&record.id), &record, Keep::Durably)?;
+        let id = record.id;
+        state.images.insert(id, record);
+        state.view(&id)
+    }
+
+    /// Points a name at an image; gives the image that had the name before, if another. A reference with a digest becomes one
+    /// of the image's repo digests, one with a tag (default `latest`) one of its tags.
+    pub fn tag(&self, reference: &Reference, id: &Digest) -> Result<Option<Digest>> {
+        let name = reference.canonical();
+        let mut state = self.lock();
+        let now = now_unix_nanos();
+        let Some(image) = state.images.get(id) else { return Err(Error::ImageNotFound(id.to_string())) };
+        let mut image = image.clone();
+        let reference_record = RefRecord { name: name.clone(), image: *id, updated: now };
+        record::write(&self.paths().reference(&name), &reference_record, Keep::Durably)?;
+        let before = state.refs.insert(name, reference_record).map(|r| r.image).filter(|b| b != id);
+        if reference.digest().is_none() {
+            image.last_tagged = Some(now);
+            record::write(&self.paths().image(id), &image, Keep::UntilReboot)?;
+            state.images.insert(*id, image);
+        }
+        Ok(before)
+    }
+
+    /// Takes a name away; false when it was not there. The image stays until [`Store::remove_image`].
+    pub fn untag(&self, reference: &Reference) -> Result<bool> {
+        let name = reference.canonical();
+        let mut state = self.lock();
+        record::remove(&self.paths().reference(&name))?;
+        Ok(state.refs.remove(&name).is_some())
+    }
+
+    /// Forgets an image and all its names; its content goes with the next [`Store::collect`].
+    pub fn remove_image(&self, id: &Digest) -> Result<bool> {
+        let mut state = self.lock();
+        let names: Vec<String> = state.refs.values().filter(|r| r.image == *id).map(|r| r.name.clone()).collect();
+        for name in names {
+            record::remove(&self.paths().reference(&name))?;
+            state.refs.remove(&name);
+        }
+        record::remove(&self.paths().image(id))?;
+        Ok(state.images.remove(id).is_some())
+    }
+
+    /// All images with their names, in no particular order.
+    pub fn images(&self) -> Vec<Image> {
+        let state = self.lock();
+        state.images.keys().filter_map(|id| state.view(id).ok()).collect()
+    }
+
+    /// The image with this id.
+    pub fn image(&self, id: &Digest) -> Result<Image> {
+        self.lock().view(id)
+    }
+
+    /// Finds an image as Docker does: a full id with or without `sha256:`, a name (tag `latest` when none is given), a name
+    /// with digest, or a unique prefix of an id.
+    pub fn resolve(&self, name: &str) -> Result<Image> {
+        let missing = || Error::ImageNotFound(name.chars().take(300).collect());
+        let state = self.lock();
+        let hex = name.strip_prefix("sha256:").unwrap_or(name);
+        if let Ok(id) = Digest::from_hex(hex) {
+            return state.view(&id).map_err(|_| missing());
+        }
+        if let Ok(reference) = Reference::parse(name)
+            && let Some(id) = state.find(&reference)
+        {
+            return state.view(&id);
+        }
+        if hex.is_empty() || !hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+            return Err(missing());
+        }
+        let mut matching = state.images.keys().filter(|id| id.hex().starts_with(hex));
+        match (matching.next(), matching.next()) {
+            (Some(id), None) => state.view(id),
+            (Some(_), Some(_)) => Err(Error::Ambiguous(hex.to_string())),
+            _ => Err(missing()),
+        }
+    }
+
+    /// The parsed config of an image.
+    pub fn image_config(&self, record: &ImageRecord) -> Result<ImageConfig> {
+        ImageConfig::parse(&self.read_blob(&record.id, MAX_MANIFEST_BYTES)?)
+    }
+}
+
+impl State {
+    fn find(&self, reference: &Reference) -> Option<Digest> {
+        if let Some(found) = self.refs.get(&reference.canonical()) {
+            return Some(found.image);
+        }
+        // `name@digest` also finds what was pulled or built by tag, when the manifest has that digest.
+        let digest = reference.digest()?;
+        let of_same_name = |r: &&RefRecord| Reference::parse(&r.name).is_ok_and(|n| n.name() == reference.name());
+        let named = self.refs.values().filter(of_same_name);
+        named.map(|r| r.image).find(|id| self.images.get(id).is_some_and(|i| i.manifest.digest == *digest))
+    }
+
+    pub fn view(&self, id: &Digest) -> Result<Image> {
+        let record = self.images.get(id).ok_or_else(|| Error::ImageNotFound(id.to_string()))?.clone();
+        let names = self.refs.values().filter(|r| r.image == *id).filter_map(|r| Reference::parse(&r.name).ok());
+        let (digests, tags) = names.partition(|r: &Reference| r.digest().is_some());
+        Ok(Image { record, tags, digests })
+    }
+}
