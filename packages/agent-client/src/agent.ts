@@ -1,0 +1,56 @@
+import { request as httpRequest } from 'node:http'
+import { agentHealth, type BuildEvent, type BuildRequest } from '@slipway/contracts'
+import Docker from 'dockerode'
+import type { z } from 'zod'
+import { type ContextEntry, streamBuild } from './build-stream'
+import { agentError } from './errors'
+import { type ContainerLogLine, containerLogs } from './logs'
+
+export interface Agent {
+  /** The Docker Engine API of the agent, for everything Docker has a word for. */
+  docker: Docker
+  health(deadlineMs?: number): Promise<z.infer<typeof agentHealth>>
+  build(request: BuildRequest, entries: AsyncIterable<ContextEntry>, signal: AbortSignal): AsyncGenerator<BuildEvent>
+  /** Idempotent: a build that is not running is not an error. */
+  cancelBuild(id: string): Promise<void>
+  logs(containerId: string, options: { tail: number; follow: boolean; since?: Date; signal: AbortSignal }): AsyncGenerator<ContainerLogLine>
+}
+
+/** The agent behind one Unix socket. Makes no connection until the first call; every plain call has a deadline of 60 s. */
+export function createAgent({ socketPath }: { socketPath: string }): Agent {
+  const docker = new Docker({ socketPath, version: 'v1.44', timeout: 60_000 })
+  return {
+    docker,
+    health: async (deadlineMs = 2000) => agentHealth.parse(JSON.parse(await call(socketPath, 'GET', '/slipway/v1/health', deadlineMs))),
+    build: (request, entries, signal) => streamBuild(socketPath, request, entries, signal),
+    async cancelBuild(id) {
+      await call(socketPath, 'DELETE', `/slipway/v1/builds/${encodeURIComponent(id)}`, 5000, [404])
+    },
+    // Following has no deadline of its own, so it must not inherit dockerode's.
+    logs: (id, options) => containerLogs(new Docker({ socketPath, version: 'v1.44' }), id, options),
+  }
+}
+
+function call(socketPath: string, method: string, path: string, deadlineMs: number, accept: number[] = []): Promise<string> {
+  const doing = `answer ${method} ${path}`
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(
+      { socketPath, method, path, headers: { host: 'agent' }, signal: AbortSignal.timeout(deadlineMs) },
+      (response) => {
+        let body = ''
+        response.setEncoding('utf8')
+        response.on('data', (chunk: string) => {
+          body += chunk
+        })
+        response.on('error', (error) => reject(agentError(error, doing)))
+        response.on('end', () => {
+          const status = response.statusCode ?? 500
+          if (status < 300 || accept.includes(status)) resolve(body)
+          else reject(agentError(Object.assign(new Error(body), { statusCode: status }), doing))
+        })
+      },
+    )
+    request.on('error', (error) => reject(agentError(error, doing)))
+    request.end()
+  })
+}
