@@ -19,4 +19,5 @@ export {
   registryAccess,
   registryToken,
 } from './registry-token'
+export type * as views from './views'
 export type * from './views'

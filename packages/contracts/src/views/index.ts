@@ -18,6 +18,31 @@ export interface MeView {
   email: string
   organizations: { slug: string; name: string; role: Role }[]
 }
+/** `setup.status`: true until the first account exists. */
+export interface SetupView {
+  needed: boolean
+}
+/** Where a creation led. */
+export interface CreatedAppView {
+  app: string
+  project: string
+  /** Number of the build (git) or deployment (image) that started by itself. */
+  build: number | null
+  deployment: number | null
+}
+export interface CreatedApiKeyView {
+  /** `slp_…`; shown this once. */
+  key: string
+  view: ApiKeyView
+}
+/** Of an app's running containers together; null when none runs. */
+export interface AppStatsView {
+  memoryBytes: number
+  memoryLimitBytes: number | null
+  /** 100 is one CPU. */
+  cpuPercent: number
+}
+
 /** Counts for the rail. */
 export interface OrganizationView {
   slug: string

@@ -1,0 +1,39 @@
+import { channels, inputs } from '@slipway/contracts'
+import { tracked } from '@trpc/server'
+import { z } from 'zod'
+import { onlyChanges } from './live'
+import { orgProcedure, router } from './trpc'
+
+export const appsRouter = router({
+  list: orgProcedure.query(({ ctx }) => ctx.services.apps.list(ctx.scope)),
+  get: orgProcedure.input(inputs.app).query(({ ctx, input }) => ctx.services.apps.get(ctx.scope, input)),
+  create: orgProcedure.input(inputs.createApp).mutation(({ ctx, input }) => ctx.services.apps.create(ctx.scope, input)),
+  createExample: orgProcedure.input(inputs.createExample).mutation(({ ctx, input }) => ctx.services.apps.createExample(ctx.scope, input)),
+  update: orgProcedure.input(inputs.updateApp).mutation(({ ctx, input }) => ctx.services.apps.update(ctx.scope, input)),
+  variables: orgProcedure.input(inputs.app).query(({ ctx, input }) => ctx.services.apps.variables(ctx.scope, input)),
+  setVariables: orgProcedure.input(inputs.setVariables).mutation(({ ctx, input }) => ctx.services.apps.setVariables(ctx.scope, input)),
+  webhook: orgProcedure.input(inputs.app).query(({ ctx, input }) => ctx.services.webhooks.get(ctx.scope, input)),
+  rotateWebhookSecret: orgProcedure.input(inputs.app).mutation(({ ctx, input }) => ctx.services.webhooks.rotateSecret(ctx.scope, input)),
+  stop: orgProcedure.input(inputs.app).mutation(({ ctx, input }) => ctx.services.apps.stop(ctx.scope, input)),
+  start: orgProcedure.input(inputs.app).mutation(({ ctx, input }) => ctx.services.apps.start(ctx.scope, input)),
+  delete: orgProcedure.input(inputs.deleteApp).mutation(({ ctx, input }) => ctx.services.apps.delete(ctx.scope, input)),
+  stats: orgProcedure.input(inputs.app).query(({ ctx, input }) => ctx.services.apps.stats(ctx.scope, input)),
+  watch: orgProcedure.input(inputs.app).subscription(async function* ({ ctx, input, signal }) {
+    const { id } = await ctx.services.apps.get(ctx.scope, input)
+    yield* onlyChanges(ctx.services.changes.ticks(channels.app(id), signal), () => ctx.services.apps.get(ctx.scope, input))
+  }),
+  /** Batches of lines; each is tracked by the instant of its last line, so a reconnect resumes after it. */
+  logs: orgProcedure.input(inputs.appLogs.extend({ lastEventId: z.iso.datetime().nullish() })).subscription(async function* ({
+    ctx,
+    input,
+    signal,
+  }) {
+    const { lastEventId, ...rest } = input
+    const since = lastEventId ? new Date(lastEventId) : null
+    const abort = signal ?? new AbortController().signal
+    for await (const lines of ctx.services.apps.logs(ctx.scope, { ...rest, since }, abort)) {
+      const last = lines.at(-1)
+      if (last) yield tracked(last.at.toISOString(), lines)
+    }
+  }),
+})

@@ -1,0 +1,51 @@
+import type { Identity, Services } from '@slipway/services'
+
+/** Where internal errors are written with their cause and their id; the client sees only the id. */
+export interface ErrorLog {
+  error(fields: Record<string, unknown>, message: string): void
+}
+
+export interface Context {
+  services: Services
+  identity: Identity | null
+  /** True when a browser could not have been made to send this by another site (see `isSameOrigin`). */
+  sameOrigin: boolean
+  ip: string | null
+  headers: Headers
+  /** Null in the server-side caller, which cannot set cookies. */
+  responseHeaders: Headers | null
+  log: ErrorLog
+}
+
+export interface ContextInit {
+  services: Services
+  headers: Headers
+  responseHeaders: Headers | null
+  /** This installation's own address, as SLIPWAY_WEB_URL. */
+  webUrl: string
+  log: ErrorLog
+}
+
+/** Identity from `Authorization: Bearer slp_…`, else from the session cookie. A bad key is nobody, never a fall back to the cookie. */
+export async function createContext({ services, headers, responseHeaders, webUrl, log }: ContextInit): Promise<Context> {
+  const bearer = /^Bearer\s+(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1]
+  const identity = bearer ? await services.apiKeys.verify(bearer) : await services.auth.session(headers)
+  return { services, identity, sameOrigin: isSameOrigin(headers, webUrl), ip: clientIp(headers), headers, responseHeaders, log }
+}
+
+/**
+ * Browsers send Origin with every POST and no page can forge it, so a mutation by cookie must carry our own: the origin
+ * of SLIPWAY_WEB_URL, or that of the Host it was sent to (the panel is often reached by another name, as localhost).
+ */
+export function isSameOrigin(headers: Headers, webUrl: string): boolean {
+  const origin = headers.get('origin')
+  if (!origin || !URL.canParse(origin)) return false
+  const url = new URL(origin)
+  return url.origin === new URL(webUrl).origin || url.host === headers.get('host')
+}
+
+/** For the audit log and rate limits only; nothing is granted by it. */
+export function clientIp(headers: Headers): string | null {
+  const first = headers.get('x-forwarded-for')?.split(',')[0]?.trim()
+  return first && first.length <= 64 ? first : null
+}

@@ -1,0 +1,11 @@
+import { inputs } from '@slipway/contracts'
+import { router, userProcedure } from './trpc'
+
+export const meRouter = router({
+  get: userProcedure.query(({ ctx }) => ctx.services.organizations.me(ctx.identity)),
+  apiKeys: router({
+    list: userProcedure.query(({ ctx }) => ctx.services.apiKeys.list(ctx.identity.userId)),
+    create: userProcedure.input(inputs.createApiKey).mutation(({ ctx, input }) => ctx.services.apiKeys.create(ctx.actor, input)),
+    revoke: userProcedure.input(inputs.revokeApiKey).mutation(({ ctx, input }) => ctx.services.apiKeys.revoke(ctx.actor, input)),
+  }),
+})

@@ -1,0 +1,29 @@
+import type { inferRouterInputs, inferRouterOutputs } from '@trpc/server'
+import { appsRouter } from './apps'
+import { buildsRouter } from './builds'
+import { deploymentsRouter } from './deployments'
+import { imagesRouter } from './images'
+import { meRouter } from './me'
+import { organizationsRouter } from './organizations'
+import { projectsRouter } from './projects'
+import { setupRouter } from './setup'
+import { createCallerFactory, orgProcedure, publicProcedure, router } from './trpc'
+
+export const appRouter = router({
+  setup: setupRouter,
+  me: meRouter,
+  organizations: organizationsRouter,
+  projects: projectsRouter,
+  apps: appsRouter,
+  builds: buildsRouter,
+  deployments: deploymentsRouter,
+  images: imagesRouter,
+  hosts: router({ list: orgProcedure.query(({ ctx }) => ctx.services.hosts.list(ctx.scope)) }),
+  system: router({ health: publicProcedure.query(({ ctx }) => ctx.services.health.get()) }),
+})
+
+export type AppRouter = typeof appRouter
+export type RouterInputs = inferRouterInputs<AppRouter>
+export type RouterOutputs = inferRouterOutputs<AppRouter>
+/** For server components: `createCaller(context)`. */
+export const createCaller = createCallerFactory(appRouter)

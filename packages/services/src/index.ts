@@ -1,0 +1,2 @@
+export type { Actor, Identity, Scope } from './scope'
+export type { Services } from './services'

@@ -1,0 +1,27 @@
+import type { views } from '@slipway/contracts'
+
+/** Who is signed in, and how. */
+export interface Identity {
+  userId: string
+  name: string
+  email: string
+  via: 'session' | 'apiKey'
+}
+
+/** Who an audit event names. `userId` is null for what the system does by itself (webhook, sweep). */
+export interface Actor {
+  userId: string | null
+  label: string
+  ip: string | null
+}
+
+/**
+ * One organization, as one member sees it. Every use case on an organization's data takes this first; it is made only
+ * by `organizations.scope` (which checks the membership) and, for webhooks, by `systemScope` after the signature is verified.
+ */
+export interface Scope {
+  organizationId: string
+  organization: string
+  role: views.Role
+  actor: Actor
+}

@@ -1,0 +1,137 @@
+/**
+ * The whole interface of the use cases. packages/api calls one of these per procedure; the worker calls
+ * `deployments.createFromBuild`; the webhook route calls `webhooks.receive`. All throw AppError.
+ */
+import type { inputs, views } from '@slipway/contracts'
+import type { z } from 'zod'
+import type { Actor, Identity, Scope } from './scope'
+
+type In<S extends z.ZodType> = z.infer<S>
+/** The part of an input that is not the organization: that one is already in the scope. */
+type Of<S extends z.ZodType> = DistributiveOmit<z.infer<S>, 'org'>
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
+
+export interface AuthService {
+  /** better-auth's HTTP endpoints (`/api/auth/**`). */
+  handler(request: Request): Promise<Response>
+  /** Who the session cookie in `headers` belongs to; null when nobody. */
+  session(headers: Headers): Promise<Identity | null>
+  /** Set-Cookie values of a new session. */
+  signIn(email: string, password: string, headers: Headers): Promise<string[]>
+}
+
+export interface SetupService {
+  status(): Promise<views.SetupView>
+  /** Creates the first account and its organization; only while none exists and with the one-time token. */
+  create(input: In<typeof inputs.setup>, ip: string | null): Promise<{ organization: string }>
+  /** At boot: makes the one-time token file while no account exists (returns the token), or the account of the settings. */
+  prepare(): Promise<{ token: string | null }>
+}
+
+export interface ApiKeysService {
+  /** The user of a `slp_…` key; null for an unknown, expired or revoked one. */
+  verify(key: string): Promise<Identity | null>
+  list(userId: string): Promise<views.ApiKeyView[]>
+  create(actor: Actor, input: In<typeof inputs.createApiKey>): Promise<views.CreatedApiKeyView>
+  revoke(actor: Actor, input: In<typeof inputs.revokeApiKey>): Promise<views.ApiKeyView>
+}
+
+export interface OrganizationsService {
+  me(identity: Identity): Promise<views.MeView>
+  /** The only way to a Scope: NOT_FOUND for an unknown organization and for one that the user is no member of. */
+  scope(actor: Actor, organization: string): Promise<Scope>
+  create(actor: Actor, input: In<typeof inputs.createOrganization>): Promise<{ slug: string }>
+  get(scope: Scope): Promise<views.OrganizationView>
+  members(scope: Scope): Promise<views.MemberView[]>
+  addMember(scope: Scope, input: Of<typeof inputs.addMember>): Promise<views.MemberView>
+  search(scope: Scope, input: Of<typeof inputs.search>): Promise<views.SearchHit[]>
+  audit(scope: Scope, input: Of<typeof inputs.listAudit>): Promise<views.Page<views.AuditView>>
+}
+
+export interface ProjectsService {
+  list(scope: Scope): Promise<views.ProjectView[]>
+  create(scope: Scope, input: Of<typeof inputs.createProject>): Promise<{ slug: string }>
+}
+
+export interface AppsService {
+  list(scope: Scope): Promise<views.AppSummary[]>
+  get(scope: Scope, input: Of<typeof inputs.app>): Promise<views.AppView>
+  create(scope: Scope, input: Of<typeof inputs.createApp>): Promise<views.CreatedAppView>
+  createExample(scope: Scope, input: Of<typeof inputs.createExample>): Promise<views.CreatedAppView>
+  update(scope: Scope, input: Of<typeof inputs.updateApp>): Promise<views.AppView>
+  variables(scope: Scope, input: Of<typeof inputs.app>): Promise<views.VariableView[]>
+  setVariables(scope: Scope, input: Of<typeof inputs.setVariables>): Promise<views.VariableView[]>
+  stop(scope: Scope, input: Of<typeof inputs.app>): Promise<views.AppView>
+  start(scope: Scope, input: Of<typeof inputs.app>): Promise<views.AppView>
+  /** Answers what is removed; the worker then removes it. */
+  delete(scope: Scope, input: Of<typeof inputs.deleteApp>): Promise<views.AppView['removes']>
+  /** Lines of all running containers in batches, until `signal`. `since` resumes after that instant. */
+  logs(scope: Scope, input: Of<typeof inputs.appLogs> & { since: Date | null }, signal: AbortSignal): AsyncIterable<views.LogLineView[]>
+  stats(scope: Scope, input: Of<typeof inputs.app>): Promise<views.AppStatsView | null>
+}
+
+export interface WebhooksService {
+  get(scope: Scope, input: Of<typeof inputs.app>): Promise<views.WebhookView>
+  rotateSecret(scope: Scope, input: Of<typeof inputs.app>): Promise<views.WebhookView>
+  /** A request of a Git server; reads the body itself, with a limit and a deadline. Never throws. */
+  receive(webhookId: string, request: Request): Promise<{ status: number; body: { outcome: string; reason: string; build: number | null } }>
+}
+
+export interface BuildsService {
+  list(scope: Scope, input: Of<typeof inputs.listBuilds>): Promise<views.Page<views.BuildSummary>>
+  get(scope: Scope, input: Of<typeof inputs.build>): Promise<views.BuildView>
+  trigger(scope: Scope, input: Of<typeof inputs.triggerBuild>, via: 'manual' | 'api'): Promise<{ number: number }>
+  cancel(scope: Scope, input: Of<typeof inputs.build>): Promise<views.BuildView>
+  logs(scope: Scope, input: Of<typeof inputs.buildLogs>): Promise<views.LogChunkView[]>
+}
+
+export interface DeploymentsService {
+  list(scope: Scope, input: Of<typeof inputs.listDeployments>): Promise<views.Page<views.DeploymentView>>
+  get(scope: Scope, input: Of<typeof inputs.deployment>): Promise<views.DeploymentView>
+  redeploy(scope: Scope, input: Of<typeof inputs.redeploy>, via: 'manual' | 'api'): Promise<{ number: number }>
+  rollback(scope: Scope, input: Of<typeof inputs.rollback>, via: 'manual' | 'api'): Promise<{ number: number }>
+  cancel(scope: Scope, input: Of<typeof inputs.deployment>): Promise<views.DeploymentView>
+  /** For the worker: the deployment of a build that has published. Idempotent: one deployment per build. */
+  createFromBuild(buildId: string): Promise<{ id: string; number: number } | null>
+  /** For the worker: `KEY=value` of a deployment, decrypted. */
+  environment(deploymentId: string): Promise<string[]>
+}
+
+export interface ImagesService {
+  repositories(scope: Scope, input: Of<typeof inputs.listRepositories>): Promise<views.Page<views.RepositoryView>>
+  repository(scope: Scope, input: Of<typeof inputs.repository>): Promise<views.RepositoryView>
+  tags(scope: Scope, input: Of<typeof inputs.listTags>): Promise<views.Page<views.TagView>>
+  get(scope: Scope, input: Of<typeof inputs.image>): Promise<views.ImageView>
+  delete(scope: Scope, input: Of<typeof inputs.deleteImage>): Promise<{ tags: string[]; manifest: string | null }>
+}
+
+export interface HostsService {
+  /** Hosts of the installation, with this organization's containers on them. */
+  list(scope: Scope): Promise<views.HostView[]>
+}
+
+export interface HealthService {
+  get(): Promise<views.HealthView>
+}
+
+/** "Read again" moments of rows that a scope may read. */
+export interface ChangesService {
+  /** Yields at once, then at each signal on `channel` and at least every two seconds, until `signal`. */
+  ticks(channel: string, signal: AbortSignal | undefined): AsyncIterable<void>
+}
+
+export interface Services {
+  auth: AuthService
+  setup: SetupService
+  apiKeys: ApiKeysService
+  organizations: OrganizationsService
+  projects: ProjectsService
+  apps: AppsService
+  webhooks: WebhooksService
+  builds: BuildsService
+  deployments: DeploymentsService
+  images: ImagesService
+  hosts: HostsService
+  health: HealthService
+  changes: ChangesService
+}
