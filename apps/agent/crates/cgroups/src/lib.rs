@@ -1,1 +1,52 @@
-//! slipway-cgroups
+//! Control groups of containers and builds, on cgroup v2 and on v1 or hybrid hosts.
+//!
+//! [`Groups`] is one instance's subtree (`slipway-<instance>`); [`Group`] is one container's group in it. On v1 a
+//! group is one directory per joined hierarchy, on v2 a single directory.
+mod cpu;
+mod cpuset;
+mod devices;
+mod error;
+mod file;
+mod group;
+mod layout;
+mod memory;
+mod pids;
+mod stats;
+
+pub use error::Error;
+pub use group::{Group, Groups, Join};
+pub use layout::Layout;
+pub use stats::{Stats, host_cpu};
+
+use serde::{Deserialize, Serialize};
+
+/// What one group may use. `None` is "no limit of its own".
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// Bytes of memory.
+    pub memory: Option<u64>,
+    /// Bytes of memory plus swap together, as Docker counts; -1 is unlimited swap. `None`: twice `memory`.
+    pub memory_swap: Option<i64>,
+    /// Microseconds of CPU time per `cpu_period`.
+    pub cpu_quota: Option<u64>,
+    /// Microseconds; 100,000 unless told.
+    pub cpu_period: Option<u64>,
+    /// Relative weight, v1 scale (2 to 262,144; 1,024 is normal).
+    pub cpu_shares: Option<u64>,
+    /// List format: `0-2,7`.
+    pub cpuset_cpus: Option<String>,
+    pub cpuset_mems: Option<String>,
+    pub pids: Option<u64>,
+    /// Access to every device (privileged). Otherwise Docker's default list.
+    pub all_devices: bool,
+}
+
+impl Limits {
+    /// `--cpus` in billionths of a CPU.
+    pub fn set_nano_cpus(&mut self, nano_cpus: u64) {
+        let period = 100_000;
+        self.cpu_period = Some(period);
+        self.cpu_quota = Some((nano_cpus.saturating_mul(period) / 1_000_000_000).max(1_000));
+    }
+}

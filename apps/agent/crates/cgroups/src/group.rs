@@ -1,0 +1,301 @@
+//! Making, filling, killing and removing groups.
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::layout::Layout;
+use crate::stats::{self, Stats};
+use crate::{Limits, cpu, cpuset, devices, file, memory, pids};
+
+const V1_DEFAULT: &str = "confined";
+const V1_ALL_DEVICES: &str = "privileged";
+
+/// The subtree of one agent instance.
+#[derive(Debug, Clone)]
+pub struct Groups {
+    layout: Layout,
+    root: PathBuf,
+}
+
+/// How a new process gets into a group. Sent to the shim, which knows nothing else about cgroups.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Join {
+    /// v2: the directory to be born into (`CLONE_INTO_CGROUP`).
+    pub born_into: Option<PathBuf>,
+    /// v1: the `cgroup.procs` files to write "0" to.
+    pub procs: Vec<PathBuf>,
+    /// The file whose `oom_kill` line counts kills.
+    pub oom_file: Option<PathBuf>,
+}
+
+impl Groups {
+    /// Prepares the instance's directories. Idempotent.
+    pub fn open(instance: &str) -> Result<Self> {
+        let groups = Self { layout: Layout::detect()?, root: PathBuf::from(format!("slipway-{instance}")) };
+        groups.prepare()?;
+        Ok(groups)
+    }
+
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn prepare(&self) -> Result<()> {
+        match &self.layout {
+            Layout::V2 { mount } => {
+                enable_controllers(mount);
+                let root = mount.join(&self.root);
+                make(&root)?;
+                enable_controllers(&root);
+                Ok(())
+            }
+            Layout::V1(hierarchies) => {
+                for hierarchy in hierarchies {
+                    let root = hierarchy.mount.join(&self.root);
+                    let has = |name: &str| hierarchy.controllers.iter().any(|c| c == name);
+                    make(&root)?;
+                    if has("cpuset") {
+                        cpuset::prepare_v1_parent(&root)?;
+                    }
+                    for (name, confined) in [(V1_DEFAULT, true), (V1_ALL_DEVICES, false)] {
+                        let dir = root.join(name);
+                        let fresh = make(&dir)?;
+                        if has("cpuset") {
+                            cpuset::prepare_v1_parent(&dir)?;
+                        }
+                        if has("devices") && confined && fresh {
+                            devices::restrict(&dir)?;
+                        }
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn relative(&self, id: &str, all_devices: bool) -> PathBuf {
+        match (&self.layout, all_devices) {
+            (Layout::V2 { .. }, _) => self.root.join(id),
+            (_, false) => self.root.join(V1_DEFAULT).join(id),
+            (_, true) => self.root.join(V1_ALL_DEVICES).join(id),
+        }
+    }
+
+    /// The group named `id`, existing or not.
+    pub fn group(&self, id: &str, all_devices: bool) -> Group {
+        Group { layout: self.layout.clone(), relative: self.relative(id, all_devices) }
+    }
+
+    /// Makes the group and sets its limits. A leftover group of the same name is reused.
+    pub fn create(&self, id: &str, limits: &Limits) -> Result<Group> {
+        let group = self.group(id, limits.all_devices);
+        for dir in group.dirs() {
+            make(&dir)?;
+        }
+        if let Err(error) = group.apply(limits) {
+            let _ = group.remove(Duration::ZERO); // the limit error is the one to tell
+            return Err(error);
+        }
+        Ok(group)
+    }
+
+    /// Removes the whole subtree, killing what is still in it.
+    pub fn remove_all(&self) -> Result<()> {
+        for root in self.roots() {
+            for child in subdirs(&root) {
+                for leaf in subdirs(&child) {
+                    kill_dir(&leaf);
+                    remove_dir(&leaf, Duration::from_secs(3))?;
+                }
+                kill_dir(&child);
+                remove_dir(&child, Duration::from_secs(3))?;
+            }
+            remove_dir(&root, Duration::from_secs(3))?;
+        }
+        Ok(())
+    }
+
+    /// Names of all groups there are now, for finding leftovers.
+    pub fn list(&self) -> Vec<String> {
+        let parents: Vec<PathBuf> = match &self.layout {
+            Layout::V2 { .. } => self.roots(),
+            Layout::V1(_) => self.roots().into_iter().flat_map(|root| subdirs(&root)).collect(),
+        };
+        let mut names: Vec<String> =
+            parents.iter().flat_map(|p| subdirs(p)).filter_map(|d| d.file_name()?.to_str().map(String::from)).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn roots(&self) -> Vec<PathBuf> {
+        match &self.layout {
+            Layout::V2 { mount } => vec![mount.join(&self.root)],
+            Layout::V1(hierarchies) => hierarchies.iter().map(|h| h.mount.join(&self.root)).collect(),
+        }
+    }
+}
+
+/// One container's group.
+#[derive(Debug, Clone)]
+pub struct Group {
+    layout: Layout,
+    relative: PathBuf,
+}
+
+impl Group {
+    pub(crate) fn is_v2(&self) -> bool {
+        self.layout.is_v2()
+    }
+
+    pub(crate) fn dir(&self, controller: &str) -> Option<PathBuf> {
+        self.layout.dir(controller, &self.relative)
+    }
+
+    fn dirs(&self) -> Vec<PathBuf> {
+        match &self.layout {
+            Layout::V2 { mount } => vec![mount.join(&self.relative)],
+            Layout::V1(hierarchies) => hierarchies.iter().map(|h| h.mount.join(&self.relative)).collect(),
+        }
+    }
+
+    pub fn join(&self) -> Join {
+        let v2 = self.is_v2();
+        let oom_file = self.dir("memory").map(|dir| dir.join(if v2 { "memory.events" } else { "memory.oom_control" }));
+        match v2 {
+            true => Join { born_into: self.dir("memory"), procs: Vec::new(), oom_file },
+            false => Join { born_into: None, procs: self.dirs().iter().map(|dir| dir.join("cgroup.procs")).collect(), oom_file },
+        }
+    }
+
+    /// Sets limits; also on a running group.
+    pub fn apply(&self, limits: &Limits) -> Result<()> {
+        let v2 = self.is_v2();
+        let need = |wanted: bool, controller: &str, what: &'static str| match (wanted, self.dir(controller)) {
+            (false, _) => Ok(None),
+            (true, Some(dir)) => Ok(Some(dir)),
+            (true, None) => Err(Error::NoController(what)),
+        };
+        if let Some(dir) = need(limits.memory.is_some(), "memory", "memory")? {
+            memory::apply(&dir, v2, limits)?;
+        }
+        let cpu = limits.cpu_quota.is_some() || limits.cpu_period.is_some() || limits.cpu_shares.is_some();
+        if let Some(dir) = need(cpu, "cpu", "CPU time")? {
+            cpu::apply(&dir, v2, limits)?;
+        }
+        if let Some(dir) = need(limits.cpuset_cpus.is_some() || limits.cpuset_mems.is_some(), "cpuset", "the set of CPUs")? {
+            cpuset::apply(&dir, limits)?;
+        }
+        if let Some(dir) = need(limits.pids.is_some(), "pids", "the number of processes")? {
+            pids::apply(&dir, limits)?;
+        }
+        Ok(())
+    }
+
+    pub fn exists(&self) -> bool {
+        self.dirs().iter().any(|dir| dir.is_dir())
+    }
+
+    pub fn stats(&self) -> Stats {
+        stats::read(self)
+    }
+
+    pub fn oom_kills(&self) -> u64 {
+        self.dir("memory").map_or(0, |dir| memory::oom_kills(&dir, self.is_v2()))
+    }
+
+    /// Pids as this process sees them, deepest groups included.
+    pub fn pids(&self) -> Vec<i32> {
+        let controller = if self.is_v2() { "" } else { "pids" };
+        let dir = self.dir(controller).or_else(|| self.dirs().into_iter().next());
+        dir.map(|dir| pids_in(&dir)).unwrap_or_default()
+    }
+
+    /// SIGKILL for everything inside. Repeats, because a forking process may outrun one pass on v1.
+    pub fn kill(&self) {
+        for dir in self.dirs().into_iter().take(1) {
+            kill_dir(&dir);
+        }
+    }
+
+    /// Removes the group, waiting up to `patience` for dying processes to leave it.
+    pub fn remove(&self, patience: Duration) -> Result<()> {
+        for dir in self.dirs() {
+            for child in subdirs(&dir) {
+                remove_dir(&child, patience)?;
+            }
+            remove_dir(&dir, patience)?;
+        }
+        Ok(())
+    }
+}
+
+/// True when the directory is new.
+fn make(dir: &Path) -> Result<bool> {
+    match fs::create_dir(dir) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(source) => Err(Error::Create { path: dir.into(), source }),
+    }
+}
+
+/// Controllers a host lacks are simply not enabled; a limit that needs one fails with its own error later.
+fn enable_controllers(dir: &Path) {
+    for controller in ["+cpu", "+cpuset", "+memory", "+pids"] {
+        if let Err(error) = file::write(&dir.join("cgroup.subtree_control"), controller) {
+            tracing::debug!(%error, "controller is not available");
+        }
+    }
+}
+
+fn subdirs(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    entries.flatten().filter(|entry| entry.file_type().is_ok_and(|t| t.is_dir())).map(|entry| entry.path()).collect()
+}
+
+fn pids_in(dir: &Path) -> Vec<i32> {
+    let text = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
+    let mut pids: Vec<i32> = text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect();
+    for child in subdirs(dir) {
+        pids.extend(pids_in(&child));
+    }
+    pids
+}
+
+fn kill_dir(dir: &Path) {
+    if fs::write(dir.join("cgroup.kill"), "1").is_ok() {
+        return;
+    }
+    for _ in 0..100 {
+        let pids = pids_in(dir);
+        if pids.is_empty() {
+            return;
+        }
+        for pid in pids {
+            if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL); // it may be gone already
+            }
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn remove_dir(dir: &Path, patience: Duration) -> Result<()> {
+    let end = Instant::now() + patience;
+    let mut pause = Duration::from_micros(200);
+    loop {
+        match fs::remove_dir(dir) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.raw_os_error() == Some(16) && Instant::now() < end => {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(20));
+            }
+            Err(source) => return Err(Error::Remove { path: dir.into(), source }),
+        }
+    }
+}
