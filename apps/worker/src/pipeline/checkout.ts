@@ -1,0 +1,61 @@
+/**
+ * Takes: a repository's address, branch and token.
+ * Gives: a folder with the newest commit of the branch, and that commit.
+ */
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type GitOptions, git, isDumbServer } from './git'
+
+export interface CheckoutSource {
+  url: string
+  branch: string
+  token: string | null
+}
+
+export interface Commit {
+  sha: string
+  message: string
+  author: string
+  at: Date
+}
+
+export interface Checkout {
+  directory: string
+  commit: Commit
+}
+
+/** `directory` is made anew; the caller removes it. Throws AppError GIT_* with a sentence for the user. */
+export async function checkout(
+  source: CheckoutSource,
+  directory: string,
+  signal: AbortSignal,
+  onProgress: (line: string) => void,
+): Promise<Checkout> {
+  await rm(directory, { recursive: true, force: true })
+  const worktree = join(directory, 'tree')
+  await mkdir(worktree, { recursive: true, mode: 0o700 })
+  const options: GitOptions = {
+    cwd: worktree,
+    signal,
+    onProgress,
+    ...(source.token && { credentials: { url: source.url, token: source.token } }),
+  }
+  // The repository's own data lies beside the tree, so that it can never become part of a build context.
+  const at = [`--git-dir=${join(directory, 'git')}`, `--work-tree=${worktree}`]
+  await git(['init', '--quiet', '--bare', join(directory, 'git')], options)
+  const fetch = (depth: string[]) =>
+    git([...at, 'fetch', '--quiet', '--no-tags', ...depth, '--', source.url, `refs/heads/${source.branch}`], options)
+  try {
+    await fetch(['--depth=1'])
+  } catch (error) {
+    if (!isDumbServer(error)) throw error
+    await fetch([])
+  }
+  await git([...at, 'checkout', '--quiet', '--force', '--detach', 'FETCH_HEAD'], options)
+  const [sha = '', message = '', author = '', date = ''] = (
+    await git([...at, 'log', '-1', '--no-show-signature', '--format=%H%x00%s%x00%an%x00%cI'], options)
+  )
+    .trimEnd()
+    .split('\0')
+  return { directory: worktree, commit: { sha, message: message.slice(0, 500), author: author.slice(0, 200), at: new Date(date) } }
+}
