@@ -1,0 +1,281 @@
+//! The request of a build, as Rust types. Mirrors `packages/contracts/src/agent/build-plan.ts` and `build-api.ts`; the
+//! fixtures in `packages/contracts/fixtures/build` are parsed by both sides.
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{BuildError, ErrorCode};
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BuildRequest {
+    pub id: String,
+    /// Cache scope: an organization's id.
+    pub scope: String,
+    pub plan: BuildPlan,
+    pub tags: Vec<String>,
+    #[serde(default)]
+    pub no_cache: bool,
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Limits {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_millis: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pids: Option<u64>,
+    pub timeout_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory_bytes: None, cpu_millis: None, pids: None, timeout_ms: 30 * 60_000 }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BuildPlan {
+    pub version: u32,
+    pub platform: Platform,
+    pub vertices: Vec<Vertex>,
+    pub target: String,
+    pub image: PlanImage,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Platform {
+    pub os: String,
+    pub architecture: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Vertex {
+    pub id: String,
+    pub name: String,
+    pub stage: String,
+    pub instruction: String,
+    pub line: u32,
+    pub end_line: u32,
+    pub op: Op,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Op {
+    Image { reference: String, digest: String },
+    Scratch {},
+    Exec { input: String, args: Vec<String>, env: Vec<String>, cwd: String, user: String },
+    Copy(CopyOp),
+    Mkdir { input: String, path: String, user: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CopyOp {
+    pub input: String,
+    /// `None`: the build context.
+    pub from: Option<String>,
+    pub sources: Vec<String>,
+    pub dest: String,
+    pub chown: String,
+    pub chmod: Option<String>,
+    pub extract: bool,
+}
+
+impl Op {
+    /// The vertices this one reads, its own file system first.
+    pub fn inputs(&self) -> impl Iterator<Item = &str> {
+        let (input, from) = match self {
+            Op::Image { .. } | Op::Scratch {} => (None, None),
+            Op::Exec { input, .. } | Op::Mkdir { input, .. } => (Some(input.as_str()), None),
+            Op::Copy(copy) => (Some(copy.input.as_str()), copy.from.as_deref()),
+        };
+        input.into_iter().chain(from)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanImage {
+    pub config: ImageConfig,
+    pub history: Vec<HistoryEntry>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HistoryEntry {
+    pub created_by: String,
+    /// `None`: metadata only (`empty_layer`).
+    pub vertex: Option<String>,
+}
+
+/// OCI image-spec config.config with Docker's additions. Absent = unset.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ImageConfig {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposed_ports: Option<BTreeMap<String, Empty>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entrypoint: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cmd: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volumes: Option<BTreeMap<String, Empty>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_signal: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<Healthcheck>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shell: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_build: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Empty {}
+
+/// Durations in nanoseconds.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct Healthcheck {
+    pub test: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_period: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_interval: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<i64>,
+}
+
+const MAX_VERTICES: usize = 1000;
+const MAX_TAGS: usize = 16;
+
+impl BuildRequest {
+    /// Parses and checks a request.
+    ///
+    /// # Errors
+    /// `BAD_PLAN`, with what is wrong and where.
+    pub fn parse(json: &[u8]) -> Result<Self, BuildError> {
+        let request: Self = serde_json::from_slice(json).map_err(|error| bad(format!("The build request is not valid: {error}.")))?;
+        request.validate()?;
+        Ok(request)
+    }
+
+    fn validate(&self) -> Result<(), BuildError> {
+        if !is_id(&self.id) {
+            return Err(bad("The build id must be 1 to 64 letters, digits, `-` or `_`.".into()));
+        }
+        if self.scope.is_empty() || self.scope.len() > 200 {
+            return Err(bad("The cache scope must have 1 to 200 characters.".into()));
+        }
+        if self.tags.len() > MAX_TAGS {
+            return Err(bad(format!("A build gives an image at most {MAX_TAGS} names.")));
+        }
+        let limits = &self.limits;
+        if limits.timeout_ms == 0 || [limits.memory_bytes, limits.cpu_millis, limits.pids].contains(&Some(0)) {
+            return Err(bad("Limits must be greater than 0; leave one out for no limit.".into()));
+        }
+        self.plan.validate()
+    }
+}
+
+impl BuildPlan {
+    pub fn vertex(&self, id: &str) -> Option<&Vertex> {
+        self.vertices.iter().find(|vertex| vertex.id == id)
+    }
+
+    fn validate(&self) -> Result<(), BuildError> {
+        if self.version != 1 {
+            return Err(bad(format!("This agent solves plans of version 1, not {}; update the agent.", self.version)));
+        }
+        if self.platform.os != "linux" {
+            return Err(bad(format!("This agent builds for linux, not {}.", self.platform.os)));
+        }
+        if self.vertices.is_empty() || self.vertices.len() > MAX_VERTICES {
+            return Err(bad(format!("A plan has 1 to {MAX_VERTICES} vertices, this one has {}.", self.vertices.len())));
+        }
+        let mut seen: HashMap<&str, usize> = HashMap::new();
+        for (index, vertex) in self.vertices.iter().enumerate() {
+            if !is_vertex_id(&vertex.id) {
+                return Err(bad(format!("`{}` is not a vertex id.", vertex.id)));
+            }
+            if let Some(input) = vertex.op.inputs().find(|input| !seen.contains_key(input)) {
+                return Err(bad(format!("Vertex {} reads {input}, which does not come before it.", vertex.id)));
+            }
+            vertex.check_op()?;
+            if seen.insert(&vertex.id, index).is_some() {
+                return Err(bad(format!("Vertex {} is there twice.", vertex.id)));
+            }
+        }
+        if !seen.contains_key(self.target.as_str()) {
+            return Err(bad(format!("The target {} is not among the vertices.", self.target)));
+        }
+        match self.image.history.iter().filter_map(|entry| entry.vertex.as_deref()).find(|id| !seen.contains_key(id)) {
+            Some(id) => Err(bad(format!("The history names vertex {id}, which is not in the plan."))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Vertex {
+    fn check_op(&self) -> Result<(), BuildError> {
+        let at = |text: &str| Err(bad(format!("Vertex {} (line {}): {text}", self.id, self.line)));
+        match &self.op {
+            Op::Image { reference, digest } if reference.is_empty() || digest.is_empty() => at("the base image is not resolved."),
+            Op::Exec { args, env, cwd, .. } => {
+                if args.is_empty() || args.iter().chain(env).any(|text| text.contains('\0')) {
+                    return at("the command is empty or has a NUL character.");
+                }
+                if !cwd.starts_with('/') { at("the working directory must be absolute.") } else { Ok(()) }
+            }
+            Op::Copy(copy) => {
+                if copy.sources.is_empty() || !copy.dest.starts_with('/') {
+                    return at("a copy needs a source and an absolute destination.");
+                }
+                if copy.chmod.as_deref().is_some_and(|mode| mode.is_empty() || mode.len() > 4 || !mode.bytes().all(|b| (b'0'..=b'7').contains(&b))) {
+                    return at("the mode must be octal digits.");
+                }
+                Ok(())
+            }
+            Op::Mkdir { path, .. } if !path.starts_with('/') => at("the working directory must be absolute."),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn bad(message: String) -> BuildError {
+    BuildError::new(ErrorCode::BadPlan, message)
+}
+
+/// Ids become directory and cgroup names.
+pub fn is_id(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+fn is_vertex_id(id: &str) -> bool {
+    id.strip_prefix('v').is_some_and(|n| (1..=5).contains(&n.len()) && n.bytes().all(|b| b.is_ascii_digit()))
+}
