@@ -8,6 +8,7 @@ export {
   type ImageConfig,
   imageConfig,
 } from './agent/build-plan'
+export { type DeploymentSettings, deploymentSettings } from './deployment-settings'
 export * as inputs from './inputs'
 export { channels, type JobData, type JobName, jobs } from './jobs/index'
 export {
