@@ -1,3 +1,118 @@
+export { createApiKey, listApiKeys, revokeApiKey, useApiKey } from './api-keys.repo'
+export {
+  type AppRow,
+  appSlugTaken,
+  countsOfApp,
+  createApp,
+  deletedApps,
+  findApp,
+  findAppToConverge,
+  hostnameTaken,
+  listApps,
+  listVariables,
+  purgeApp,
+  replaceVariables,
+  type SealedVariable,
+  updateApp,
+} from './apps.repo'
+export { type AuditInput, listAudit, writeAudit } from './audit.repo'
+export {
+  appendBuildLogs,
+  type BuildClaim,
+  type BuildRunRow,
+  type BuildStepInput,
+  claimBuild,
+  finishBuild,
+  heartbeatBuild,
+  type LogChunkInput,
+  lastBuildLogSeq,
+  openBuilds,
+  type RunError,
+  replaceBuildSteps,
+  requeueBuild,
+  updateBuildStep,
+  updateRunningBuild,
+} from './build-run.repo'
+export {
+  type BuildRow,
+  type BuildSummaryRow,
+  cancelBuildsOfApp,
+  createBuild,
+  findBuild,
+  latestBuilds,
+  listBuilds,
+  type NewBuild,
+  queuePosition,
+  readBuildLogs,
+  requestBuildCancel,
+} from './builds.repo'
 export { createDb, type Db, type Tx } from './client'
-export { Prisma } from './generated/client'
+export {
+  type ContainerState,
+  containersOfApp,
+  containersOfDeployment,
+  containersOnHost,
+  createContainer,
+  listRoutes,
+  type NewContainer,
+  type RouteRow,
+  updateContainer,
+} from './containers.repo'
+export {
+  claimDeployment,
+  type DeploymentClaim,
+  type DeploymentRunRow,
+  finishDeployment,
+  heartbeatDeployment,
+  moveDeployment,
+  openDeployments,
+  requeueDeployment,
+  setHop,
+  switchServing,
+  updateDeployment,
+} from './deployment-run.repo'
+export {
+  cancelDeploymentsOfApp,
+  createDeployment,
+  type DeploymentRow,
+  deploymentNumbers,
+  findDeployment,
+  findDeploymentById,
+  latestDeployments,
+  listDeployments,
+  type NewDeployment,
+  newestRetired,
+  requestDeploymentCancel,
+} from './deployments.repo'
+export { isNoRow, isUniqueViolation } from './errors'
 export type * from './generated/client'
+export { Prisma } from './generated/client'
+export { type HostFacts, listHosts, markHostOffline, upsertHost } from './hosts.repo'
+export {
+  addMember,
+  countsOf,
+  countUsers,
+  createOrganization,
+  findMembership,
+  findOrganization,
+  findUserByEmail,
+  listMembers,
+  listMemberships,
+  organizationSlugTaken,
+} from './organizations.repo'
+export type { PageRequest, RowPage } from './page'
+export { createProject, findProject, listProjects } from './projects.repo'
+export { searchBuilds, searchOrganization } from './search.repo'
+export { readSetting, readWorkerHeartbeat, writeSetting, writeWorkerHeartbeat } from './settings.repo'
+export {
+  countRefusedSince,
+  createDelivery,
+  createWebhook,
+  findWebhook,
+  findWebhookOfApp,
+  KEPT_DELIVERIES,
+  type NewDelivery,
+  rotateWebhookSecret,
+  setDeliveryOutcome,
+  trimDeliveries,
+} from './webhooks.repo'

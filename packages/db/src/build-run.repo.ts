@@ -1,0 +1,143 @@
+/**
+ * A build in the worker's hands. These take a build's id alone: the worker serves every organization, and an id came
+ * from a row that was made in one. Every change of state is conditional on the states before it, so that a worker that
+ * comes back late changes nothing.
+ */
+import { type BuildState, newId, type StepState } from '@slipway/core'
+import type { Db, Tx } from './client'
+import { Prisma } from './generated/client'
+import { buildStatesBefore, OPEN_STEP_STATES } from './states'
+
+const run = {
+  app: { include: { organization: { select: { slug: true } }, project: { select: { slug: true } }, variables: true } },
+} satisfies Prisma.BuildInclude
+export type BuildRunRow = Prisma.BuildGetPayload<{ include: typeof run }>
+
+export type BuildClaim = { outcome: 'claimed'; build: BuildRunRow } | { outcome: 'busy' } | { outcome: 'over' }
+
+/**
+ * queued → running. `busy`: another build of the app is running (ask again when it is over); `over`: nothing to do any
+ * more (done, canceled, superseded, or its app is being deleted). One claim per app at a time, by a lock on the app's row.
+ */
+export function claimBuild(db: Db, buildId: string, now = new Date()): Promise<BuildClaim> {
+  return db.$transaction(async (tx) => {
+    const [app] = await tx.$queryRaw<{ id: string; deletedAt: Date | null }[]>`
+      SELECT a."id", a."deletedAt" FROM "App" a JOIN "Build" b ON b."appId" = a."id" WHERE b."id" = ${buildId} FOR UPDATE OF a`
+    if (!app || app.deletedAt) return { outcome: 'over' }
+    if (await tx.build.count({ where: { appId: app.id, state: 'running', id: { not: buildId } } })) return { outcome: 'busy' }
+    const { count } = await tx.build.updateMany({
+      where: { id: buildId, state: 'queued', cancelRequestedAt: null },
+      data: { state: 'running', startedAt: now, heartbeatAt: now, attempt: { increment: 1 }, phase: 'checkout' },
+    })
+    if (count === 0) return { outcome: 'over' }
+    return { outcome: 'claimed', build: await tx.build.findUniqueOrThrow({ where: { id: buildId }, include: run }) }
+  })
+}
+
+/** Says that the worker lives, and hears whether it shall stop: the cancel wish, or a state that is no longer `running`. */
+export async function heartbeatBuild(db: Tx, buildId: string, now = new Date()): Promise<{ goOn: boolean }> {
+  const { count } = await db.build.updateMany({
+    where: { id: buildId, state: 'running', cancelRequestedAt: null },
+    data: { heartbeatAt: now },
+  })
+  return { goOn: count === 1 }
+}
+
+/** Facts found on the way (commit, phase, image, bytes), only while it runs. */
+export async function updateRunningBuild(db: Tx, buildId: string, data: Prisma.BuildUncheckedUpdateManyInput): Promise<boolean> {
+  const { state: _, ...facts } = data
+  return (await db.build.updateMany({ where: { id: buildId, state: 'running' }, data: facts })).count === 1
+}
+
+export interface BuildStepInput {
+  position: number
+  vertexId: string
+  stage: string
+  name: string
+  instruction: string
+  line: number
+}
+
+/** The plan's steps, all pending; those of an earlier attempt are replaced. */
+export async function replaceBuildSteps(db: Db, buildId: string, steps: BuildStepInput[]): Promise<void> {
+  await db.$transaction([
+    db.buildStep.deleteMany({ where: { buildId } }),
+    db.buildStep.createMany({ data: steps.map((step) => ({ id: newId('buildStep'), buildId, ...step })) }),
+  ])
+}
+
+export const updateBuildStep = (
+  db: Tx,
+  buildId: string,
+  vertexId: string,
+  data: Omit<Prisma.BuildStepUncheckedUpdateManyInput, 'state'> & { state?: StepState },
+) => db.buildStep.updateMany({ where: { buildId, vertexId }, data })
+
+export interface LogChunkInput {
+  seq: number
+  position: number | null
+  stream: 'stdout' | 'stderr' | 'system'
+  at: Date
+  text: string
+}
+
+/** The highest seq of a build, 0 when it has no log: a second attempt goes on after it. */
+export const lastBuildLogSeq = async (db: Tx, buildId: string) =>
+  (await db.buildLogChunk.aggregate({ where: { buildId }, _max: { seq: true } }))._max.seq ?? 0
+
+/** One insert per batch. A seq that is there already is skipped, so a batch may be sent again. NUL is no text to Postgres. */
+export const appendBuildLogs = (db: Tx, buildId: string, chunks: LogChunkInput[]) =>
+  db.buildLogChunk.createMany({
+    data: chunks.map((chunk) => ({ buildId, ...chunk, text: chunk.text.replaceAll('\0', '\uFFFD') })),
+    skipDuplicates: true,
+  })
+
+export interface RunError {
+  code: string
+  message: string
+  details?: Prisma.InputJsonValue
+}
+
+/** Ends a build; steps that are still open end with it. False when it was over already (canceled meanwhile). */
+export function finishBuild(
+  db: Db,
+  buildId: string,
+  to: Extract<BuildState, 'succeeded' | 'failed' | 'canceled'>,
+  data: { error?: RunError; facts?: Omit<Prisma.BuildUncheckedUpdateManyInput, 'state'> } = {},
+  now = new Date(),
+): Promise<boolean> {
+  return db.$transaction(async (tx) => {
+    const { count } = await tx.build.updateMany({
+      where: { id: buildId, state: { in: buildStatesBefore(to) } },
+      data: { ...data.facts, ...errorColumns(data.error), state: to, finishedAt: now, phase: null },
+    })
+    if (count === 0) return false
+    await tx.buildStep.updateMany({
+      where: { buildId, state: { in: OPEN_STEP_STATES } },
+      data: { state: to === 'canceled' ? 'canceled' : 'skipped' },
+    })
+    return true
+  })
+}
+
+export const errorColumns = (error: RunError | undefined) =>
+  error ? { errorCode: error.code, errorMessage: error.message, errorDetails: error.details ?? Prisma.DbNull } : {}
+
+/** running → queued, for a build whose worker died; false when something else happened to it meanwhile. */
+export async function requeueBuild(db: Tx, buildId: string, staleBefore: Date): Promise<boolean> {
+  const { count } = await db.build.updateMany({
+    where: { id: buildId, state: 'running', heartbeatAt: { lt: staleBefore } },
+    data: { state: 'queued', phase: null, startedAt: null },
+  })
+  return count === 1
+}
+
+/** For the sweep: waiting builds, oldest first, and running ones that no worker has spoken for since `staleBefore`. */
+export async function openBuilds(db: Tx, staleBefore: Date) {
+  const select = { id: true, appId: true, organizationId: true, attempt: true, state: true, cancelRequestedAt: true } as const
+  const [waiting, stale] = await Promise.all([
+    db.build.findMany({ where: { state: 'queued' }, select, orderBy: { id: 'asc' }, take: 500 }),
+    db.build.findMany({ where: { state: 'running', heartbeatAt: { lt: staleBefore } }, select, orderBy: { id: 'asc' }, take: 500 }),
+  ])
+  return { waiting, stale }
+}

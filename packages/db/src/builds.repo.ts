@@ -1,0 +1,124 @@
+/** Builds as the panel makes and reads them. What the worker does to a running one is in build-run.repo.ts. */
+import { newId } from '@slipway/core'
+import type { Tx } from './client'
+import type { Prisma, Trigger } from './generated/client'
+import { type PageRequest, pageArgs, toPage } from './page'
+import { buildStatesBefore } from './states'
+
+export interface NewBuild {
+  trigger: Trigger
+  actorLabel: string
+  branch: string | null
+  commit?: { sha: string; message: string | null; author: string | null; at: Date | null }
+  noCache?: boolean
+}
+
+/**
+ * Creates the app's next build and supersedes those of it that still wait, in one transaction: the counter's update locks
+ * the app's row, so two pushes in the same instant become two numbers, the older of which is superseded.
+ * Null when the app is not in this organization or is being deleted.
+ */
+export async function createBuild(tx: Tx, organizationId: string, appId: string, data: NewBuild) {
+  const [app] = await tx.app.updateManyAndReturn({
+    where: { id: appId, organizationId, deletedAt: null },
+    data: { nextBuildNumber: { increment: 1 } },
+    select: { nextBuildNumber: true },
+  })
+  if (!app) return null
+  const superseded = await tx.build.updateManyAndReturn({
+    where: { appId, organizationId, state: { in: buildStatesBefore('superseded') } },
+    data: { state: 'superseded', finishedAt: new Date() },
+    select: { id: true, number: true },
+  })
+  const build = await tx.build.create({
+    data: {
+      id: newId('build'),
+      organizationId,
+      appId,
+      number: app.nextBuildNumber - 1,
+      trigger: data.trigger,
+      actorLabel: data.actorLabel,
+      branch: data.branch,
+      commitSha: data.commit?.sha ?? null,
+      commitMessage: data.commit?.message ?? null,
+      commitAuthor: data.commit?.author ?? null,
+      commitAt: data.commit?.at ?? null,
+      noCache: data.noCache ?? false,
+    },
+  })
+  return { build, superseded }
+}
+
+const summary = {
+  app: { select: { slug: true, name: true } },
+  steps: { select: { state: true } },
+} satisfies Prisma.BuildInclude
+const full = {
+  app: { select: { slug: true, name: true, dockerfilePath: true } },
+  steps: { orderBy: { position: 'asc' } },
+  deployments: { orderBy: { number: 'asc' }, take: 1, include: { host: { select: { name: true } } } },
+} satisfies Prisma.BuildInclude
+export type BuildSummaryRow = Prisma.BuildGetPayload<{ include: typeof summary }>
+export type BuildRow = Prisma.BuildGetPayload<{ include: typeof full }>
+
+export const findBuild = (db: Tx, organizationId: string, appId: string, number: number): Promise<BuildRow | null> =>
+  db.build.findFirst({ where: { organizationId, appId, number }, include: full })
+
+export async function listBuilds(db: Tx, organizationId: string, page: PageRequest & { appId?: string }) {
+  const where = { organizationId, app: { deletedAt: null }, ...(page.appId && { appId: page.appId }) }
+  const { take, orderBy, before } = pageArgs(page)
+  const [rows, total] = await Promise.all([
+    db.build.findMany({ where: { ...where, ...before }, take, orderBy, include: summary }),
+    db.build.count({ where }),
+  ])
+  return toPage<BuildSummaryRow>(rows, total, page.limit, (row) => row.id)
+}
+
+/** The newest builds of several apps, one each, for lists of apps. */
+export const latestBuilds = (db: Tx, organizationId: string, appIds: string[]): Promise<BuildSummaryRow[]> =>
+  db.build.findMany({
+    where: { organizationId, appId: { in: appIds } },
+    distinct: ['appId'],
+    orderBy: [{ appId: 'asc' }, { number: 'desc' }],
+    include: summary,
+  })
+
+/** Builds of the whole installation that are before this one. */
+export const queuePosition = (db: Tx, build: { id: string; state: string }): Promise<number> | null =>
+  build.state === 'queued' ? db.build.count({ where: { state: { in: ['queued', 'running'] }, id: { lt: build.id } } }) : null
+
+/** Chunks with seq > after, in order. */
+export const readBuildLogs = (db: Tx, organizationId: string, buildId: string, after: number, limit: number) =>
+  db.buildLogChunk.findMany({
+    where: { buildId, build: { organizationId }, seq: { gt: after } },
+    orderBy: { seq: 'asc' },
+    take: limit,
+  })
+
+/**
+ * A waiting build is canceled at once; for a running one the wish is written down, and the worker ends it.
+ * False when the build is over already.
+ */
+export async function requestBuildCancel(tx: Tx, organizationId: string, buildId: string, now = new Date()): Promise<boolean> {
+  const waiting = await tx.build.updateMany({
+    where: { id: buildId, organizationId, state: 'queued' },
+    data: { state: 'canceled', cancelRequestedAt: now, finishedAt: now },
+  })
+  if (waiting.count === 1) return true
+  const running = await tx.build.updateMany({ where: { id: buildId, organizationId, state: 'running' }, data: { cancelRequestedAt: now } })
+  return running.count === 1
+}
+
+/** Of an app that is being deleted or stopped for good: ids of the running ones, for the cancel signal. */
+export async function cancelBuildsOfApp(tx: Tx, organizationId: string, appId: string, now = new Date()): Promise<string[]> {
+  await tx.build.updateMany({
+    where: { organizationId, appId, state: 'queued' },
+    data: { state: 'canceled', cancelRequestedAt: now, finishedAt: now },
+  })
+  const running = await tx.build.updateManyAndReturn({
+    where: { organizationId, appId, state: 'running' },
+    data: { cancelRequestedAt: now },
+    select: { id: true },
+  })
+  return running.map((build) => build.id)
+}

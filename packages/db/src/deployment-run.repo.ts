@@ -1,0 +1,162 @@
+/** A deployment in the worker's hands: conditional changes only, by id (see build-run.repo.ts). */
+import { type DeploymentState, type Hop, type StepState, UNSETTLED_DEPLOYMENT_STATES } from '@slipway/core'
+import { errorColumns, type RunError } from './build-run.repo'
+import type { Db, Tx } from './client'
+import type { Prisma } from './generated/client'
+import { deploymentStatesBefore, OPEN_STEP_STATES, RUNNING_DEPLOYMENT_STATES } from './states'
+
+const run = {
+  app: { include: { organization: { select: { slug: true } }, domains: true } },
+  containers: true,
+} satisfies Prisma.DeploymentInclude
+export type DeploymentRunRow = Prisma.DeploymentGetPayload<{ include: typeof run }>
+
+export type DeploymentClaim = { outcome: 'claimed'; deployment: DeploymentRunRow } | { outcome: 'busy' } | { outcome: 'over' }
+
+/**
+ * queued → starting, on a host. `busy`: another deployment of the app is under way; `over`: nothing to do any more.
+ * `containers` of the row tells what an earlier attempt left behind.
+ */
+export function claimDeployment(db: Db, deploymentId: string, hostId: string, now = new Date()): Promise<DeploymentClaim> {
+  return db.$transaction(async (tx) => {
+    const [app] = await tx.$queryRaw<{ id: string; deletedAt: Date | null }[]>`
+      SELECT a."id", a."deletedAt" FROM "App" a JOIN "Deployment" d ON d."appId" = a."id" WHERE d."id" = ${deploymentId} FOR UPDATE OF a`
+    if (!app || app.deletedAt) return { outcome: 'over' }
+    const others = { appId: app.id, state: { in: RUNNING_DEPLOYMENT_STATES }, id: { not: deploymentId } }
+    if (await tx.deployment.count({ where: others })) return { outcome: 'busy' }
+    const { count } = await tx.deployment.updateMany({
+      where: { id: deploymentId, state: 'queued', cancelRequestedAt: null },
+      data: { state: 'starting', hostId, startedAt: now, heartbeatAt: now, attempt: { increment: 1 } },
+    })
+    if (count === 0) return { outcome: 'over' }
+    return { outcome: 'claimed', deployment: await tx.deployment.findUniqueOrThrow({ where: { id: deploymentId }, include: run }) }
+  })
+}
+
+/** Says that the worker lives, and hears whether it shall stop. A deployment that switches is no longer stopped. */
+export async function heartbeatDeployment(db: Tx, deploymentId: string, now = new Date()): Promise<{ goOn: boolean }> {
+  const { count } = await db.deployment.updateMany({
+    where: { id: deploymentId, OR: [{ state: { in: ['starting', 'checking'] }, cancelRequestedAt: null }, { state: 'switching' }] },
+    data: { heartbeatAt: now },
+  })
+  return { goOn: count === 1 }
+}
+
+/** starting → checking → switching, with facts found on the way. False when it is in no state to go there. */
+export async function moveDeployment(
+  db: Tx,
+  deploymentId: string,
+  to: DeploymentState,
+  facts: Omit<Prisma.DeploymentUncheckedUpdateManyInput, 'state'> = {},
+): Promise<boolean> {
+  const { count } = await db.deployment.updateMany({
+    where: { id: deploymentId, state: { in: deploymentStatesBefore(to) } },
+    data: { ...facts, state: to },
+  })
+  return count === 1
+}
+
+/** Facts without a change of state (image digest, size). */
+export const updateDeployment = (db: Tx, deploymentId: string, data: Omit<Prisma.DeploymentUncheckedUpdateManyInput, 'state'>) =>
+  db.deployment.updateMany({ where: { id: deploymentId, state: { in: UNSETTLED_DEPLOYMENT_STATES } }, data })
+
+/** Sets a hop; starting one stamps startedAt, ending one stamps finishedAt and the duration. */
+export async function setHop(
+  db: Tx,
+  deploymentId: string,
+  hop: Hop,
+  state: StepState,
+  proof?: string | null,
+  now = new Date(),
+): Promise<void> {
+  const row = await db.deploymentStep.findUnique({ where: { deploymentId_hop: { deploymentId, hop } }, select: { startedAt: true } })
+  const proofColumn = proof === undefined ? {} : { proof }
+  const times =
+    state === 'running'
+      ? { startedAt: now, finishedAt: null, durationMs: null }
+      : state === 'pending'
+        ? { startedAt: null, finishedAt: null, durationMs: null }
+        : { finishedAt: now, durationMs: row?.startedAt ? now.getTime() - row.startedAt.getTime() : null }
+  await db.deploymentStep.updateMany({ where: { deploymentId, hop }, data: { state, ...proofColumn, ...times } })
+}
+
+/**
+ * switching → serving in one transaction: this deployment serves, the one before it is retired, the app points at it.
+ * Null when it may not (canceled by deletion, or not switching); then the router must be left as it was.
+ */
+export function switchServing(db: Db, deploymentId: string, now = new Date()): Promise<{ previousDeploymentId: string | null } | null> {
+  return db.$transaction(async (tx) => {
+    const [app] = await tx.$queryRaw<{ id: string; servingDeploymentId: string | null; deletedAt: Date | null }[]>`
+      SELECT a."id", a."servingDeploymentId", a."deletedAt" FROM "App" a JOIN "Deployment" d ON d."appId" = a."id"
+      WHERE d."id" = ${deploymentId} FOR UPDATE OF a`
+    if (!app || app.deletedAt) return null
+    const { count } = await tx.deployment.updateMany({
+      where: { id: deploymentId, state: { in: deploymentStatesBefore('serving') } },
+      data: { state: 'serving', servingAt: now },
+    })
+    if (count === 0) return null
+    const previousDeploymentId = app.servingDeploymentId === deploymentId ? null : app.servingDeploymentId
+    if (previousDeploymentId)
+      await tx.deployment.updateMany({ where: { id: previousDeploymentId, state: 'serving' }, data: { state: 'retired', finishedAt: now } })
+    await tx.app.update({ where: { id: app.id }, data: { servingDeploymentId: deploymentId } })
+    return { previousDeploymentId }
+  })
+}
+
+/** Ends a deployment that will not serve; open hops end with it, the running one as failed with `error.message` as its proof. */
+export function finishDeployment(
+  db: Db,
+  deploymentId: string,
+  to: Extract<DeploymentState, 'failed' | 'canceled'>,
+  error?: RunError,
+  now = new Date(),
+): Promise<boolean> {
+  return db.$transaction(async (tx) => {
+    const { count } = await tx.deployment.updateMany({
+      // A serving one does not end here: it is retired by the next, or removed with its app.
+      where: { id: deploymentId, state: { in: deploymentStatesBefore(to).filter((from) => from !== 'serving') } },
+      data: { ...errorColumns(error), state: to, finishedAt: now },
+    })
+    if (count === 0) return false
+    await tx.deploymentStep.updateMany({
+      where: { deploymentId, state: 'running' },
+      data: { state: to, finishedAt: now, ...(error && { proof: error.message }) },
+    })
+    await tx.deploymentStep.updateMany({
+      where: { deploymentId, state: { in: OPEN_STEP_STATES } },
+      data: { state: to === 'canceled' ? 'canceled' : 'skipped' },
+    })
+    return true
+  })
+}
+
+/** Back to queued, for one whose worker died; its hops start and switch are open again. */
+export function requeueDeployment(db: Db, deploymentId: string, staleBefore: Date): Promise<boolean> {
+  return db.$transaction(async (tx) => {
+    const { count } = await tx.deployment.updateMany({
+      where: { id: deploymentId, state: { in: RUNNING_DEPLOYMENT_STATES }, heartbeatAt: { lt: staleBefore } },
+      data: { state: 'queued', startedAt: null },
+    })
+    if (count === 0) return false
+    await tx.deploymentStep.updateMany({
+      where: { deploymentId, hop: { in: ['start', 'switch'] } },
+      data: { state: 'pending', startedAt: null, finishedAt: null, durationMs: null, proof: null },
+    })
+    return true
+  })
+}
+
+/** For the sweep: waiting ones, oldest first, and those under way that no worker has spoken for since `staleBefore`. */
+export async function openDeployments(db: Tx, staleBefore: Date) {
+  const select = { id: true, appId: true, organizationId: true, attempt: true, state: true, cancelRequestedAt: true } as const
+  const [waiting, stale] = await Promise.all([
+    db.deployment.findMany({ where: { state: 'queued' }, select, orderBy: { id: 'asc' }, take: 500 }),
+    db.deployment.findMany({
+      where: { state: { in: RUNNING_DEPLOYMENT_STATES }, heartbeatAt: { lt: staleBefore } },
+      select,
+      orderBy: { id: 'asc' },
+      take: 500,
+    }),
+  ])
+  return { waiting, stale }
+}
