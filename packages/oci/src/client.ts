@@ -1,0 +1,183 @@
+/** A small client of any OCI registry: manifests, blobs, tags; Docker token authentication. Every call has a deadline. */
+import { AppError } from '@slipway/core'
+import { z } from 'zod'
+import { authorize, type RegistryCredentials } from './client-auth'
+import { digestOf, parseDigest } from './digest'
+import { type ParsedManifest, parseManifest } from './manifest'
+import { MANIFEST_TYPES } from './media-types'
+
+export interface RegistryClientOptions {
+  /** `http://127.0.0.1:5000`, without a path. */
+  baseUrl: string
+  credentials?: RegistryCredentials
+  /** Of each request's head; bodies of blobs are as long as they are. */
+  timeoutMs?: number
+  fetch?: typeof fetch
+}
+
+export interface FetchedManifest {
+  digest: string
+  /** The registry's bytes, whose digest was checked. */
+  bytes: Uint8Array
+  parsed: ParsedManifest
+}
+
+const MAX_MANIFEST = 4 * 1024 * 1024
+const tagsAnswer = z.object({ name: z.string(), tags: z.array(z.string()).nullable() })
+
+export class RegistryClient {
+  readonly #options: Required<Omit<RegistryClientOptions, 'credentials'>> & Pick<RegistryClientOptions, 'credentials'>
+  /** Bearer tokens by scope. */
+  readonly #tokens = new Map<string, string>()
+
+  constructor(options: RegistryClientOptions) {
+    this.#options = {
+      fetch: globalThis.fetch,
+      timeoutMs: 15_000,
+      ...options,
+      baseUrl: options.baseUrl.replace(/\/+$/, ''),
+    }
+  }
+
+  /** By tag or digest. Throws `MANIFEST_UNKNOWN`, `REGISTRY_DENIED`, `REGISTRY_UNREACHABLE`, `DIGEST_MISMATCH`. */
+  async getManifest(repository: string, target: string): Promise<FetchedManifest> {
+    const response = await this.#request('GET', repository, `manifests/${target}`, { accept: MANIFEST_TYPES.join(', ') })
+    const bytes = await readBounded(response, MAX_MANIFEST)
+    const isPinned = target.includes(':')
+    const digest = await digestOf(bytes, isPinned ? parseDigest(target).algorithm : 'sha256')
+    if (isPinned && digest !== target) throw mismatch(target)
+    return { digest, bytes, parsed: parseManifest(bytes, response.headers.get('content-type') ?? undefined) }
+  }
+
+  /** Digest behind a tag, or undefined when there is none. */
+  async resolve(repository: string, target: string): Promise<string | undefined> {
+    const response = await this.#request('HEAD', repository, `manifests/${target}`, { accept: MANIFEST_TYPES.join(', ') }, [404])
+    if (response.status === 404) return undefined
+    return response.headers.get('docker-content-digest') ?? (await this.getManifest(repository, target)).digest
+  }
+
+  /** A blob that fits in memory (a config), checked against its digest. */
+  async getBlob(repository: string, digest: string, maxBytes = MAX_MANIFEST): Promise<Uint8Array> {
+    const response = await this.#request('GET', repository, `blobs/${digest}`)
+    const bytes = await readBounded(response, maxBytes)
+    if ((await digestOf(bytes, parseDigest(digest).algorithm)) !== digest) throw mismatch(digest)
+    return bytes
+  }
+
+  /** A blob as a stream; the caller verifies it (`VerifyStream`). */
+  async streamBlob(repository: string, digest: string): Promise<ReadableStream<Uint8Array>> {
+    const response = await this.#request('GET', repository, `blobs/${digest}`)
+    if (!response.body) throw unreachable(this.#options.baseUrl, 'no body')
+    return response.body
+  }
+
+  /** All tags, page by page, at most `limit`. */
+  async listTags(repository: string, limit = 10_000): Promise<string[]> {
+    const tags: string[] = []
+    let last = ''
+    while (tags.length < limit) {
+      const response = await this.#request('GET', repository, `tags/list?n=1000${last ? `&last=${encodeURIComponent(last)}` : ''}`)
+      const page = tagsAnswer.parse(JSON.parse(new TextDecoder().decode(await readBounded(response, MAX_MANIFEST)))).tags ?? []
+      tags.push(...page)
+      const next = page.at(-1)
+      if (!response.headers.get('link') || next === undefined || next === last) break
+      last = next
+    }
+    return tags.slice(0, limit)
+  }
+
+  async #request(
+    method: string,
+    repository: string,
+    path: string,
+    headers: Record<string, string> = {},
+    alsoFine: number[] = [],
+  ): Promise<Response> {
+    const scope = `repository:${repository}:pull`
+    const url = `${this.#options.baseUrl}/v2/${repository}/${path}`
+    let response = await this.#send(method, url, headers, scope)
+    if (response.status === 401) {
+      await response.body?.cancel()
+      const challenge = response.headers.get('www-authenticate') ?? ''
+      const header = await authorize({ challenge, scope, credentials: this.#options.credentials, send: (u, h) => this.#fetch('GET', u, h) })
+      this.#tokens.set(scope, header)
+      response = await this.#send(method, url, headers, scope)
+    }
+    if (response.ok || alsoFine.includes(response.status)) return response
+    await response.body?.cancel()
+    throw failure(response.status, repository, path, this.#options.baseUrl)
+  }
+
+  #send(method: string, url: string, headers: Record<string, string>, scope: string): Promise<Response> {
+    const authorization = this.#tokens.get(scope)
+    return this.#fetch(method, url, authorization === undefined ? headers : { ...headers, authorization })
+  }
+
+  async #fetch(method: string, url: string, headers: Record<string, string>): Promise<Response> {
+    // The deadline is for the head: an AbortSignal.timeout would also cut a long body.
+    const abort = new AbortController()
+    const timer = setTimeout(() => abort.abort(new Error(`no answer within ${this.#options.timeoutMs} ms`)), this.#options.timeoutMs)
+    try {
+      return await this.#options.fetch(url, { method, headers, signal: abort.signal })
+    } catch (cause) {
+      throw unreachable(this.#options.baseUrl, cause)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
+
+async function readBounded(response: Response, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of response.body ?? []) {
+    length += chunk.byteLength
+    if (length > maxBytes)
+      throw new AppError({
+        kind: 'too-large',
+        code: 'REGISTRY_ANSWER_TOO_LARGE',
+        message: `The registry's answer is larger than ${maxBytes} bytes.`,
+      })
+    chunks.push(chunk)
+  }
+  const all = new Uint8Array(length)
+  let offset = 0
+  for (const chunk of chunks) {
+    all.set(chunk, offset)
+    offset += chunk.byteLength
+  }
+  return all
+}
+
+function failure(status: number, repository: string, path: string, baseUrl: string): AppError {
+  const what = path.startsWith('manifests/') ? `${repository}:${path.slice('manifests/'.length)}` : repository
+  if (status === 404) {
+    const code = path.startsWith('blobs/') ? 'BLOB_UNKNOWN' : 'MANIFEST_UNKNOWN'
+    return new AppError({ kind: 'not-found', code, message: `The registry ${baseUrl} has no ${what}. Check the name and the tag.` })
+  }
+  if (status === 401 || status === 403) {
+    return new AppError({
+      kind: 'forbidden',
+      code: 'REGISTRY_DENIED',
+      message: `The registry ${baseUrl} denies access to ${repository}. Check the credentials.`,
+    })
+  }
+  if (status === 429) {
+    return new AppError({
+      kind: 'rate-limited',
+      code: 'REGISTRY_RATE_LIMITED',
+      message: `The registry ${baseUrl} limits requests; wait a few minutes and try again.`,
+    })
+  }
+  return new AppError({ kind: 'unavailable', code: 'REGISTRY_FAILED', message: `The registry ${baseUrl} answered ${status} for ${what}.` })
+}
+
+const unreachable = (baseUrl: string, cause: unknown) =>
+  new AppError({ kind: 'unavailable', code: 'REGISTRY_UNREACHABLE', message: `The registry ${baseUrl} does not answer.`, cause })
+
+const mismatch = (digest: string) =>
+  new AppError({
+    kind: 'unavailable',
+    code: 'DIGEST_MISMATCH',
+    message: `The registry sent content that is not ${digest}. It is damaged there or on the way.`,
+  })
