@@ -1,0 +1,3 @@
+export async function ensureBusybox() {
+  return 'none yet'
+}
