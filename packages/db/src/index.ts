@@ -101,6 +101,7 @@ export {
   organizationSlugTaken,
 } from './organizations.repo'
 export type { PageRequest, RowPage } from './page'
+export { nextQueuedBuild, nextQueuedDeployment, repositoryVisibility, servingDeployments, servingNumber } from './pipeline.repo'
 export { createProject, findProject, listProjects } from './projects.repo'
 export { searchBuilds, searchOrganization } from './search.repo'
 export { readSetting, readWorkerHeartbeat, writeSetting, writeWorkerHeartbeat } from './settings.repo'
