@@ -1,0 +1,124 @@
+/** One logical line cut into keyword, flags and arguments, with errors that point into it. */
+
+import type { DockerfileError } from '../errors'
+import { type LogicalLine, positionAt } from '../lexer'
+import type { Source } from '../source'
+import { didYouMean, suggest } from '../suggest'
+import { isSpace, leadingFlags, type Word } from '../words'
+import type { Place } from './types'
+
+export interface Flag {
+  name: string
+  /** null: given without `=`. */
+  value: Word | null
+  offset: number
+}
+
+export class Node {
+  readonly source: Source
+  readonly line: LogicalLine
+  readonly escape: string
+  /** Upper case. */
+  readonly keyword: string
+  readonly flags: Flag[]
+  /** Arguments after the flags, trimmed; '' when there are none. */
+  readonly args: string
+  readonly argsOffset: number
+
+  constructor(source: Source, line: LogicalLine, escapeChar: string) {
+    this.source = source
+    this.line = line
+    this.escape = escapeChar
+    const { text } = line
+    let end = 0
+    while (end < text.length && !isSpace(text[end])) end++
+    this.keyword = text.slice(0, end).toUpperCase()
+    const { flags, rest } = leadingFlags(text, end)
+    this.flags = flags.map((word) => {
+      const equals = word.text.indexOf('=')
+      if (equals === -1) return { name: word.text.slice(2), value: null, offset: word.offset }
+      return { name: word.text.slice(2, equals), value: { text: word.text.slice(equals + 1), offset: word.offset }, offset: word.offset }
+    })
+    this.argsOffset = rest
+    this.args = text.slice(rest).trimEnd()
+  }
+
+  place(): Place {
+    const original = this.line.text.trimEnd()
+    return {
+      keyword: this.keyword,
+      original,
+      range: { start: positionAt(this.line, 0), end: positionAt(this.line, original.length) },
+      line: this.line,
+    }
+  }
+
+  fail(code: string, message: string, offset = 0, hint?: string): DockerfileError {
+    return this.source.error(code, message, positionAt(this.line, offset), { hint })
+  }
+
+  /** All of the arguments as one word. */
+  argsWord(): Word {
+    return { text: this.args, offset: this.argsOffset }
+  }
+
+  needArgs(): void {
+    if (this.args === '') throw this.fail('MISSING_ARGUMENTS', `${this.keyword} requires at least one argument.`)
+  }
+
+  /**
+   * Checks the flags against those Docker knows here. `supported` ones are returned; the rest of `known` is refused as not
+   * supported yet, everything else as unknown.
+   */
+  readFlags(supported: readonly string[], known: readonly string[] = []): Map<string, Word> {
+    const found = new Map<string, Word>()
+    for (const flag of this.flags) {
+      if (known.includes(flag.name))
+        throw this.fail(notSupported(this.keyword, flag.name), `${this.keyword} --${flag.name} is not supported yet.`, flag.offset)
+      if (!supported.includes(flag.name)) {
+        const hint = didYouMean(flag.name, supported, (name) => `--${name}`)
+        const none = supported.length + known.length === 0
+        throw this.fail(
+          'UNKNOWN_FLAG',
+          none ? `${this.keyword} takes no flags, but --${flag.name} is given.` : `${this.keyword} has no flag --${flag.name}.`,
+          flag.offset,
+          hint,
+        )
+      }
+      if (!flag.value)
+        throw this.fail('FLAG_NEEDS_VALUE', `The flag --${flag.name} needs a value.`, flag.offset, `Write --${flag.name}=<value>.`)
+      if (found.has(flag.name)) throw this.fail('DUPLICATE_FLAG', `The flag --${flag.name} may be given only once.`, flag.offset)
+      found.set(flag.name, flag.value)
+    }
+    return found
+  }
+}
+
+const notSupported = (keyword: string, flag: string) => `${keyword}_${flag.toUpperCase().replace(/[^A-Z]/g, '_')}_NOT_SUPPORTED`
+
+export const KEYWORDS = [
+  'ADD',
+  'ARG',
+  'CMD',
+  'COPY',
+  'ENTRYPOINT',
+  'ENV',
+  'EXPOSE',
+  'FROM',
+  'HEALTHCHECK',
+  'LABEL',
+  'MAINTAINER',
+  'ONBUILD',
+  'RUN',
+  'SHELL',
+  'STOPSIGNAL',
+  'USER',
+  'VOLUME',
+  'WORKDIR',
+] as const
+
+export function unknownInstruction(node: Node): DockerfileError {
+  const shown = node.keyword.length > 40 ? `${node.keyword.slice(0, 40)}…` : node.keyword
+  const near = suggest(node.keyword, KEYWORDS)
+  return node.fail('UNKNOWN_INSTRUCTION', `Unknown instruction ${shown}.`, 0, near ? `Did you mean ${near}?` : undefined)
+}

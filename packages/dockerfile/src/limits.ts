@@ -1,0 +1,20 @@
+/** Every limit on what is read from a repository. Beyond them the file is refused, never cut. */
+export const LIMITS = {
+  /** UTF-16 units of a Dockerfile (a byte limit for ASCII; the caller limits the bytes it reads as well). */
+  fileLength: 1024 * 1024,
+  instructions: 20_000,
+  /** As the contract's BuildPlan. */
+  vertices: 1000,
+  /** `${a:-${b:-${c}}}` */
+  expansionDepth: 32,
+  /** Linux refuses one argument or variable beyond 128 KiB (MAX_ARG_STRLEN). */
+  valueLength: 131_071,
+  /** Sum over the environments of all RUN steps of a plan: `ENV A=$A$A` must not become gigabytes. */
+  planEnvLength: 32 * 1024 * 1024,
+  /** `instruction` and `createdBy`. */
+  historyLength: 4096,
+  nameLength: 400,
+  ignoreFileLength: 256 * 1024,
+  ignorePatterns: 5000,
+  ignorePatternLength: 4096,
+} as const

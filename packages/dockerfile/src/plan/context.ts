@@ -1,0 +1,78 @@
+/** What a whole planning run shares: options, global scope, warnings, and expansion with errors that point at the word. */
+import type { DockerfileError, DockerfileWarning } from '../errors'
+import { type Expansion, ExpansionError, expand, type Lookup } from '../expand'
+import type { ArgInstruction, Place } from '../instructions/types'
+import { positionAt } from '../lexer'
+import type { Dockerfile } from '../parser'
+import { didYouMean } from '../suggest'
+import type { Word } from '../words'
+import { type Platform, PROXY_ARGS, platformArgs } from './platform'
+
+export interface ScopeOptions {
+  /** Values for ARG. Unknown ones are a warning. */
+  buildArgs?: Readonly<Record<string, string>>
+  /** Stage name or index; default: the last stage. */
+  target?: string
+  /** Default linux/amd64. */
+  platform?: Platform
+}
+
+export class PlanContext {
+  readonly dockerfile: Dockerfile
+  readonly platform: Platform
+  readonly target: string
+  readonly buildArgs: ReadonlyMap<string, string>
+  /** ARG before the first FROM, and Docker's platform arguments; build arguments already applied. */
+  readonly globals = new Map<string, string>()
+  readonly warnings: DockerfileWarning[] = []
+  /** Names of ARG instructions met, to tell which build arguments nobody asked for. */
+  readonly declared = new Set<string>()
+
+  constructor(dockerfile: Dockerfile, options: ScopeOptions) {
+    this.dockerfile = dockerfile
+    this.platform = options.platform ?? { os: 'linux', architecture: 'amd64' }
+    this.target = options.target ?? ''
+    this.buildArgs = new Map(Object.entries(options.buildArgs ?? {}))
+    for (const [name, value] of platformArgs(this.platform, this.target)) this.globals.set(name, this.buildArgs.get(name) ?? value)
+    for (const instruction of dockerfile.globalArgs) this.#declareGlobals(instruction)
+  }
+
+  #declareGlobals(instruction: ArgInstruction): void {
+    for (const { key, value } of instruction.args) {
+      this.declared.add(key.text)
+      const given = this.buildArgs.get(key.text) ?? (value ? this.expand(instruction, value, this.globalLookup).text : undefined)
+      if (given !== undefined) this.globals.set(key.text, given)
+    }
+  }
+
+  readonly globalLookup: Lookup = (name) => this.globals.get(name)
+
+  expand(place: Place, word: Word, lookup: Lookup, known: () => Iterable<string> = () => this.globals.keys()): Expansion {
+    let result: Expansion
+    try {
+      result = expand(word.text, lookup, this.dockerfile.directives.escape)
+    } catch (error) {
+      if (!(error instanceof ExpansionError)) throw error
+      throw this.fail(error.code, error.message, place, word.offset + error.offset)
+    }
+    for (const name of result.unset) {
+      const hint = didYouMean(name, known(), (s) => `$${s}`)
+      this.warn('UndefinedVar', `Usage of undefined variable $${name.slice(0, 80)}.${hint ? ` ${hint}` : ''}`, place)
+    }
+    return result
+  }
+
+  /** `offset` counts in the instruction's logical line. */
+  fail(code: string, message: string, place: Place, offset = 0, hint?: string): DockerfileError {
+    return this.dockerfile.source.error(code, message, positionAt(place.line, offset), { hint })
+  }
+
+  warn(rule: string, message: string, place: Place | null): void {
+    if (this.warnings.length < 200) this.warnings.push({ rule, message, line: place?.range.start.line ?? null })
+  }
+
+  /** Build arguments that no ARG of the file takes. */
+  unusedBuildArgs(): string[] {
+    return [...this.buildArgs.keys()].filter((name) => !this.declared.has(name) && !PROXY_ARGS.has(name) && !this.globals.has(name))
+  }
+}

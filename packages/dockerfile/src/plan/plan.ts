@@ -1,0 +1,149 @@
+import type { BuildPlan, ImageConfig } from '@slipway/contracts'
+import type { DockerfileWarning } from '../errors'
+import type { CopyInstruction } from '../instructions/types'
+import { lintDockerfile } from '../lint'
+import type { Dockerfile } from '../parser'
+import { PlanContext, type ScopeOptions } from './context'
+import { ImageState } from './image-state'
+import { StagePlanner } from './stage-planner'
+import { type Origin, type PlannedStage, stageGraph } from './stages'
+import { StepCounter, Vertices } from './vertices'
+
+/** What the caller learnt about a base image. */
+export interface ResolvedImage {
+  /** Manifest digest, or image id of a local image. */
+  digest: string
+  /** The image's `config.config`. */
+  config: ImageConfig
+  /** Normalized name for the plan; default: as written in the Dockerfile. */
+  reference?: string
+}
+
+export interface PlanOptions extends ScopeOptions {
+  /** Keyed as `baseReferences` returned them. */
+  resolved: ReadonlyMap<string, ResolvedImage>
+}
+
+/**
+ * Images the target needs, as written (arguments expanded), each once: to be resolved before `planBuild`.
+ * @throws DockerfileError
+ */
+export function baseReferences(dockerfile: Dockerfile, options: ScopeOptions = {}): string[] {
+  const out = new Set<string>()
+  for (const stage of stageGraph(new PlanContext(dockerfile, options)).needed) {
+    for (const origin of [stage.base, ...stage.copies.values()]) if (origin.kind === 'image') out.add(origin.reference)
+  }
+  return [...out]
+}
+
+/**
+ * Dockerfile → BuildPlan. Pure: same input, same plan.
+ * @throws DockerfileError, also when `resolved` misses an image (`BASE_NOT_RESOLVED`).
+ */
+export function planBuild(dockerfile: Dockerfile, options: PlanOptions): { plan: BuildPlan; warnings: DockerfileWarning[] } {
+  const context = new PlanContext(dockerfile, options)
+  const graph = stageGraph(context)
+  const vertices = new Vertices(context)
+  const done = new Map<PlannedStage, StagePlanner>()
+  const copied = new Map<string, string>()
+  const budget = { env: 0 }
+
+  const resolve = (origin: Extract<Origin, { kind: 'image' }>): ResolvedImage => {
+    const image = options.resolved.get(origin.reference)
+    if (image) return image
+    throw context.fail(
+      'BASE_NOT_RESOLVED',
+      `The image ${origin.reference} was not found.`,
+      origin.place,
+      origin.word.offset,
+      'Check its name and tag.',
+    )
+  }
+  const finished = (stage: PlannedStage): StagePlanner => {
+    const planner = done.get(stage)
+    if (planner) return planner
+    // stageGraph orders inputs first; this would be a bug, told as such by toAppError.
+    throw new Error(`stage ${stage.id} is used before it is planned`)
+  }
+  const vertexOf = (origin: Origin, user: CopyInstruction, stage: PlannedStage): string => {
+    if (origin.kind === 'stage') return finished(origin.stage).vertex
+    const key = origin.kind === 'image' ? origin.reference : ''
+    const known = copied.get(key)
+    if (known !== undefined) return known
+    let id: string
+    if (origin.kind === 'scratch') id = vertices.add(user, stage.id, '', 'FROM scratch', { type: 'scratch' })
+    else {
+      const image = resolve(origin)
+      id = vertices.add(user, stage.id, '', `FROM ${origin.reference}`, {
+        type: 'image',
+        reference: image.reference ?? origin.reference,
+        digest: image.digest,
+      })
+    }
+    copied.set(key, id)
+    return id
+  }
+
+  for (const stage of graph.needed) {
+    const { from, instructions, index } = stage.stage
+    const own = instructions.filter(({ kind }) => kind === 'RUN' || kind === 'COPY' || kind === 'ADD' || kind === 'WORKDIR').length
+    const steps = new StepCounter(graph.named ? (from.name ?? `stage-${index}`) : '', own + (stage.base.kind === 'image' ? 1 : 0))
+    let state: ImageState
+    let vertex: string
+    if (stage.base.kind === 'stage') {
+      const base = finished(stage.base.stage)
+      state = base.state.child()
+      vertex = base.vertex
+    } else if (stage.base.kind === 'scratch') {
+      state = ImageState.of({})
+      vertex = vertices.add(from, stage.id, '', 'FROM scratch', { type: 'scratch' })
+    } else {
+      const image = resolve(stage.base)
+      if (image.config.OnBuild?.length) {
+        throw context.fail(
+          'ONBUILD_TRIGGERS_NOT_SUPPORTED',
+          `The image ${stage.base.reference} has ONBUILD triggers, which are not supported yet.`,
+          from,
+          from.image.offset,
+        )
+      }
+      state = ImageState.of(image.config)
+      const reference = image.reference ?? stage.base.reference
+      vertex = vertices.add(from, stage.id, steps.prefix(), `FROM ${stage.base.reference}`, {
+        type: 'image',
+        reference,
+        digest: image.digest,
+      })
+    }
+    const planner = new StagePlanner({
+      context,
+      vertices,
+      stage,
+      state,
+      vertex,
+      steps,
+      budget,
+      vertexOf: (origin, user) => vertexOf(origin, user, stage),
+    })
+    planner.run()
+    done.set(stage, planner)
+  }
+
+  const target = finished(graph.target)
+  const unused = context.unusedBuildArgs()
+  if (unused.length > 0)
+    context.warn(
+      'UnusedBuildArg',
+      `No ARG takes the build argument${unused.length > 1 ? 's' : ''} ${unused.slice(0, 20).join(', ')}.`,
+      null,
+    )
+  const plan: BuildPlan = {
+    version: 1,
+    platform: context.platform,
+    vertices: vertices.list,
+    target: target.vertex,
+    image: { config: target.state.toConfig(), history: target.state.history },
+  }
+  if (target.state.author !== undefined) plan.image.author = target.state.author
+  return { plan, warnings: [...dockerfile.warnings, ...lintDockerfile(dockerfile), ...context.warnings] }
+}

@@ -1,0 +1,199 @@
+/** One stage: its instructions in order become vertices and image configuration. */
+import type { CopyInstruction, RunInstruction, StageInstruction } from '../instructions/types'
+import { LIMITS } from '../limits'
+import type { Word } from '../words'
+import type { PlanContext } from './context'
+import { envList, type ImageState } from './image-state'
+import { applyMetadata } from './metadata'
+import { absolutePath, copyDestination, copySource } from './paths'
+import { PROXY_ARGS } from './platform'
+import type { Origin, PlannedStage } from './stages'
+import { historyText, type StepCounter, type Vertices } from './vertices'
+
+export interface StagePlannerInit {
+  context: PlanContext
+  vertices: Vertices
+  stage: PlannedStage
+  state: ImageState
+  /** Vertex of the base. */
+  vertex: string
+  steps: StepCounter
+  /** Vertex of a COPY --from. */
+  vertexOf: (origin: Origin, user: CopyInstruction) => string
+  /** Sum of environment sizes so far, shared by all stages of the plan. */
+  budget: { env: number }
+}
+
+export class StagePlanner {
+  readonly #init: StagePlannerInit
+  readonly state: ImageState
+  vertex: string
+
+  constructor(init: StagePlannerInit) {
+    this.#init = init
+    this.state = init.state
+    this.vertex = init.vertex
+  }
+
+  run(): void {
+    for (const instruction of this.#init.stage.stage.instructions) this.#step(instruction)
+  }
+
+  #step(instruction: StageInstruction): void {
+    switch (instruction.kind) {
+      case 'RUN':
+        this.#run(instruction)
+        break
+      case 'COPY':
+      case 'ADD':
+        this.#copy(instruction)
+        break
+      case 'WORKDIR': {
+        const { state } = this
+        state.workdir = absolutePath(state.workdir, this.#expand(instruction, instruction.value))
+        const prefix = this.#init.steps.prefix()
+        let made: string | null = null
+        if (state.workdir !== '/') {
+          made = this.vertex = this.#init.vertices.add(instruction, this.#init.stage.id, prefix, instruction.original, {
+            type: 'mkdir',
+            input: this.vertex,
+            path: state.workdir,
+            user: state.user,
+          })
+        }
+        this.#commit(`WORKDIR ${state.workdir}`, made)
+        break
+      }
+      default:
+        this.#commit(
+          applyMetadata(instruction, this.state, {
+            context: this.#init.context,
+            expand: (word) => this.#expand(instruction, word),
+            expandWords: (word) => this.#expansion(instruction, word).words,
+          }),
+          null,
+        )
+    }
+  }
+
+  #expansion(instruction: StageInstruction, word: Word) {
+    const { scope } = this.state
+    return this.#init.context.expand(
+      instruction,
+      word,
+      (name) => scope.get(name),
+      () => scope.keys(),
+    )
+  }
+
+  #expand(instruction: StageInstruction, word: Word): string {
+    return this.#expansion(instruction, word).text
+  }
+
+  #commit(createdBy: string, vertex: string | null): void {
+    this.state.history.push({ createdBy: historyText(createdBy), vertex })
+  }
+
+  #run(instruction: RunInstruction): void {
+    const { context, vertices, stage, steps, budget } = this.#init
+    const { state } = this
+    const args = instruction.command.form === 'exec' ? instruction.command.args : [...state.shellArgs, instruction.command.text]
+    if (args.some((arg) => arg.length > LIMITS.valueLength)) {
+      throw context.fail(
+        'RUN_TOO_LONG',
+        'The command is longer than 128 KiB, which Linux cannot start.',
+        instruction,
+        0,
+        'Put it into a script, COPY the script and RUN it.',
+      )
+    }
+    if (args.some((arg) => arg.includes('\0'))) throw context.fail('NUL_BYTE', 'A command cannot hold a NUL character.', instruction)
+    const scope = new Map(state.scope)
+    for (const [name, value] of context.buildArgs) if (PROXY_ARGS.has(name) && !scope.has(name)) scope.set(name, value)
+    const env = envList(scope)
+    budget.env += env.reduce((sum, entry) => sum + entry.length, 0)
+    if (budget.env > LIMITS.planEnvLength) {
+      throw context.fail(
+        'ENVIRONMENT_TOO_LARGE',
+        'The environments of all RUN steps together are larger than 32 MiB. Use smaller ENV and ARG values.',
+        instruction,
+      )
+    }
+    this.vertex = vertices.add(instruction, stage.id, steps.prefix(), instruction.original.replace(/^\S+/, 'RUN'), {
+      type: 'exec',
+      input: this.vertex,
+      args,
+      env,
+      cwd: state.workdir || '/',
+      user: state.user,
+    })
+    const buildArgs = [...new Set(state.args)].map((name) => `${name}=${state.scope.get(name) ?? ''}`)
+    this.#commit(['RUN', ...(buildArgs.length > 0 ? [`|${buildArgs.length}`, ...buildArgs] : []), ...args].join(' '), this.vertex)
+  }
+
+  #copy(instruction: CopyInstruction): void {
+    const { context, vertices, stage, steps, vertexOf } = this.#init
+    const { kind } = instruction
+    const sources = instruction.sources.map((word) => {
+      const source = this.#expand(instruction, word)
+      if (/^(?:https?|git|ssh|ftp):\/\/|^git@/i.test(source)) {
+        throw kind === 'ADD'
+          ? context.fail(
+              'ADD_URL_NOT_SUPPORTED',
+              'ADD from a URL is not supported yet.',
+              instruction,
+              word.offset,
+              'Download it in a RUN step, or keep the file in the repository.',
+            )
+          : context.fail('COPY_URL', 'COPY takes no URLs.', instruction, word.offset)
+      }
+      return copySource(source)
+    })
+    const dest = copyDestination(this.state.workdir, this.#expand(instruction, instruction.dest))
+    if (sources.length > 1 && !dest.endsWith('/')) {
+      throw context.fail(
+        'DESTINATION_NOT_A_DIRECTORY',
+        `${kind} with more than one source needs a directory as its destination.`,
+        instruction,
+        instruction.dest.offset,
+        `End it with a slash: ${instruction.dest.text}/`,
+      )
+    }
+    const texts = [...sources, dest]
+    if (texts.some((text) => text.includes('\0'))) throw context.fail('NUL_BYTE', 'A path cannot hold a NUL character.', instruction)
+    const chown = instruction.chown ? this.#expand(instruction, instruction.chown) : ''
+    const origin = stage.copies.get(instruction)
+    const from = origin ? vertexOf(origin, instruction) : null
+    this.vertex = vertices.add(instruction, stage.id, steps.prefix(), instruction.original.replace(/^\S+/, kind), {
+      type: 'copy',
+      input: this.vertex,
+      from,
+      sources,
+      dest,
+      chown,
+      chmod: this.#mode(instruction),
+      extract: kind === 'ADD',
+    })
+    const flags = [
+      instruction.from && `--from=${instruction.from.text}`,
+      chown && `--chown=${chown}`,
+      instruction.chmod && `--chmod=${instruction.chmod.text}`,
+    ]
+    this.#commit([kind, ...flags.filter(Boolean), ...texts].join(' '), this.vertex)
+  }
+
+  #mode(instruction: CopyInstruction): string | null {
+    if (!instruction.chmod) return null
+    const text = this.#expand(instruction, instruction.chmod)
+    if (text === '') return null
+    const digits = text.replace(/^0+(?=[0-7]{3})/, '').padStart(3, '0')
+    if (/^[0-7]{3,4}$/.test(digits)) return digits
+    throw this.#init.context.fail(
+      /^[ugoa]*[-+=]/.test(text) ? 'SYMBOLIC_CHMOD_NOT_SUPPORTED' : 'BAD_CHMOD',
+      /^[ugoa]*[-+=]/.test(text) ? 'Symbolic modes in --chmod are not supported yet.' : `--chmod=${text.slice(0, 40)} is no octal mode.`,
+      instruction,
+      instruction.chmod.offset,
+      'Write octal digits, such as --chmod=755.',
+    )
+  }
+}
