@@ -19,6 +19,15 @@ export const listApps = (db: Tx, organizationId: string, projectId?: string): Pr
     orderBy: [{ updatedAt: 'desc' }, { id: 'desc' }],
   })
 
+/** Holds the app's row until the transaction ends: whoever creates or claims something of it waits. */
+export async function lockApp(tx: Tx, organizationId: string, appId: string) {
+  await tx.$queryRaw`SELECT "id" FROM "App" WHERE "id" = ${appId} AND "organizationId" = ${organizationId} FOR UPDATE`
+  return tx.app.findFirst({
+    where: { id: appId, organizationId, deletedAt: null },
+    include: { variables: true, organization: { select: { slug: true } } },
+  })
+}
+
 /** Also one that is being deleted: its slug and hostname are not free before the worker has removed it. */
 export const appSlugTaken = async (db: Tx, organizationId: string, slug: string) =>
   (await db.app.count({ where: { organizationId, slug } })) > 0

@@ -85,14 +85,21 @@ export async function listDeployments(db: Tx, organizationId: string, appId: str
   return toPage<DeploymentRow>(rows, total, page.limit, (row) => row.id)
 }
 
-/** The newest deployments of several apps, one each, for lists of apps. */
-export const latestDeployments = (db: Tx, organizationId: string, appIds: string[]): Promise<DeploymentRow[]> =>
-  db.deployment.findMany({
-    where: { organizationId, appId: { in: appIds } },
-    distinct: ['appId'],
-    orderBy: [{ appId: 'asc' }, { number: 'desc' }],
-    include: full,
-  })
+/** The newest deployment of each app, for lists of apps. */
+export async function latestDeployments(db: Tx, organizationId: string, appIds: string[]): Promise<DeploymentRow[]> {
+  if (appIds.length === 0) return []
+  const newest = await db.$queryRaw<{ id: string }[]>`
+    SELECT DISTINCT ON ("appId") "id" FROM "Deployment"
+    WHERE "organizationId" = ${organizationId} AND "appId" = ANY(${appIds}) ORDER BY "appId", "number" DESC`
+  return db.deployment.findMany({ where: { organizationId, id: { in: newest.map((row) => row.id) } }, include: full })
+}
+
+export const findDeploymentsById = (db: Tx, organizationId: string, ids: string[]): Promise<DeploymentRow[]> =>
+  ids.length === 0 ? Promise.resolve([]) : db.deployment.findMany({ where: { organizationId, id: { in: ids } }, include: full })
+
+/** The deployment that a build led to at first (later ones of it are redeploys). */
+export const findDeploymentOfBuild = (db: Tx, organizationId: string, buildId: string) =>
+  db.deployment.findFirst({ where: { organizationId, buildId, kind: 'deploy' }, select: { id: true, number: true } })
 
 /** The newest one that served before: what a rollback without a number takes. */
 export const newestRetired = (db: Tx, organizationId: string, appId: string): Promise<DeploymentRow | null> =>

@@ -10,6 +10,7 @@ export {
   hostnameTaken,
   listApps,
   listVariables,
+  lockApp,
   purgeApp,
   replaceVariables,
   type SealedVariable,
@@ -78,6 +79,8 @@ export {
   deploymentNumbers,
   findDeployment,
   findDeploymentById,
+  findDeploymentOfBuild,
+  findDeploymentsById,
   latestDeployments,
   listDeployments,
   type NewDeployment,
@@ -88,6 +91,23 @@ export { isNoRow, isUniqueViolation } from './errors'
 export type * from './generated/client'
 export { Prisma } from './generated/client'
 export { type HostFacts, listHosts, markHostOffline, upsertHost } from './hosts.repo'
+export {
+  appsServing,
+  buildsOfDigests,
+  digestsOfRepositories,
+  findChildManifests,
+  findManifest,
+  findRepositoryByName,
+  layerHolders,
+  listRepositories,
+  listTags,
+  type ManifestRow,
+  manifestsByDigest,
+  type RepositoryRow,
+  removeImageManifest,
+  removeImageTag,
+  repositorySizes,
+} from './images.repo'
 export {
   addMember,
   countsOf,

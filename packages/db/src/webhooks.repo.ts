@@ -2,8 +2,8 @@ import { newId } from '@slipway/core'
 import type { Tx } from './client'
 import type { Prisma } from './generated/client'
 
-/** Deliveries kept of one webhook. */
-export const KEPT_DELIVERIES = 200
+/** Deliveries kept of one webhook: verified ones, and those that anybody on the internet can cause. */
+export const KEPT_DELIVERIES = { verified: 200, unverified: 50 }
 
 /** For the public endpoint: the id in the address says which webhook; nothing is granted before the signature is verified. */
 export const findWebhook = (db: Tx, id: string) =>
@@ -33,15 +33,16 @@ export const setDeliveryOutcome = (
   data: Pick<Prisma.DeliveryUncheckedUpdateManyInput, 'outcome' | 'status' | 'reason' | 'buildId'>,
 ) => tx.delivery.updateMany({ where: { id }, data })
 
-/**
- * Keeps the newest KEPT_DELIVERIES. Refused ones go first: whoever floods the address with forged requests
- * can push out only other refused ones, never the record of a real push.
- */
+/** Keeps the newest of each kind: a flood of forged requests pushes out only other forged ones, never the record of a real push. */
 export async function trimDeliveries(tx: Tx, webhookId: string): Promise<void> {
   await tx.$executeRaw`
     DELETE FROM "Delivery" WHERE "id" IN (
-      SELECT "id" FROM "Delivery" WHERE "webhookId" = ${webhookId}
-      ORDER BY ("dedupeKey" IS NOT NULL) DESC, "receivedAt" DESC, "id" DESC OFFSET ${KEPT_DELIVERIES})`
+      SELECT "id" FROM "Delivery" WHERE "webhookId" = ${webhookId} AND "dedupeKey" IS NOT NULL
+      ORDER BY "receivedAt" DESC, "id" DESC OFFSET ${KEPT_DELIVERIES.verified})`
+  await tx.$executeRaw`
+    DELETE FROM "Delivery" WHERE "id" IN (
+      SELECT "id" FROM "Delivery" WHERE "webhookId" = ${webhookId} AND "dedupeKey" IS NULL
+      ORDER BY "receivedAt" DESC, "id" DESC OFFSET ${KEPT_DELIVERIES.unverified})`
 }
 
 /** Of this webhook since an instant, unverified ones only. */
