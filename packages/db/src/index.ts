@@ -1,3 +1,4 @@
+export { findPasswordLogin, type PasswordLogin, rolesInOrganizations } from './accounts.repo'
 export { createApiKey, listApiKeys, revokeApiKey, useApiKey } from './api-keys.repo'
 export {
   type AppRow,
@@ -123,6 +124,53 @@ export {
 export type { PageRequest, RowPage } from './page'
 export { nextQueuedBuild, nextQueuedDeployment, repositoryVisibility, servingDeployments, servingNumber } from './pipeline.repo'
 export { createProject, findProject, listProjects } from './projects.repo'
+export {
+  abandonedUploads,
+  type BlobCommit,
+  type BlobUnlink,
+  commitBlob,
+  createUpload,
+  deleteUpload,
+  ensureRepository,
+  ensureSystemOrganization,
+  findLinkedBlob,
+  findRepositoryByPath,
+  findUpload,
+  keepBlobLink,
+  knownUploads,
+  type LinkedBlob,
+  linkedBlobSizes,
+  mountBlob,
+  type PullCount,
+  type RepositoryPath,
+  type RepositoryRef,
+  recordPulls,
+  touchUpload,
+  unlinkBlob,
+} from './registry.repo'
+export {
+  eraseWithoutRow,
+  forgetBlob,
+  knownBlobs,
+  releaseLooseLinks,
+  repositoriesWithLooseLinks,
+  unlinkedBlobs,
+} from './registry-gc.repo'
+export {
+  type CatalogScope,
+  deleteManifest,
+  deleteTag,
+  listCatalog,
+  listReferrers,
+  listTagNames,
+  type ManifestHead,
+  manifestContent,
+  type NewManifest,
+  type PutManifest,
+  publicRepositories,
+  putManifest,
+  resolveManifest,
+} from './registry-manifests.repo'
 export { searchBuilds, searchOrganization } from './search.repo'
 export { readSetting, readWorkerHeartbeat, writeSetting, writeWorkerHeartbeat } from './settings.repo'
 export {

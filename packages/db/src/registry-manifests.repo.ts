@@ -1,0 +1,226 @@
+/** Manifests and tags as the registry service reads and writes them. */
+import { newId } from '@slipway/core'
+import type { Db, Tx } from './client'
+import { Prisma } from './generated/client'
+import { lockRepository, type RepositoryPath } from './registry.repo'
+
+export interface ManifestHead {
+  id: string
+  repositoryId: string
+  digest: string
+  mediaType: string
+  size: number
+}
+
+/** A manifest by tag or by digest (told by the colon, which tags cannot have). Null: this repository has none. */
+export async function resolveManifest(db: Tx, { organization, name }: RepositoryPath, reference: string): Promise<ManifestHead | null> {
+  const rows = reference.includes(':')
+    ? await db.$queryRaw<ManifestHead[]>`
+        SELECT m."id", m."repositoryId", m."digest", m."mediaType", m."size"
+        FROM "Organization" o
+        JOIN "Repository" r ON r."organizationId" = o."id"
+        JOIN "Manifest" m ON m."repositoryId" = r."id"
+        WHERE o."slug" = ${organization} AND r."name" = ${name} AND m."digest" = ${reference}`
+    : await db.$queryRaw<ManifestHead[]>`
+        SELECT m."id", m."repositoryId", m."digest", m."mediaType", m."size"
+        FROM "Organization" o
+        JOIN "Repository" r ON r."organizationId" = o."id"
+        JOIN "Tag" t ON t."repositoryId" = r."id"
+        JOIN "Manifest" m ON m."id" = t."manifestId"
+        WHERE o."slug" = ${organization} AND r."name" = ${name} AND t."name" = ${reference}`
+  return rows[0] ?? null
+}
+
+export async function manifestContent(db: Tx, id: string): Promise<Uint8Array | null> {
+  const row = await db.manifest.findUnique({ where: { id }, select: { content: true } })
+  return row?.content ?? null
+}
+
+export interface NewManifest {
+  repositoryId: string
+  organizationId: string
+  digest: string
+  mediaType: string
+  artifactType?: string
+  subjectDigest?: string
+  annotations?: Record<string, string>
+  content: Uint8Array
+  /** Set for images: the blob of the configuration. */
+  configDigest?: string
+  os?: string
+  architecture?: string
+  /** config.config of the image's configuration. */
+  config?: Record<string, unknown>
+  pushedBy: string
+  layers: { digest: string; mediaType: string; size: number; diffId?: string; createdBy?: string; madeAt?: Date }[]
+  children: { digest: string; os?: string; architecture?: string; variant?: string }[]
+  /** Blobs that must be linked by the repository, with the size that the manifest claims. */
+  needsBlobs: { digest: string; size: number }[]
+  /** The tag to set, or undefined for a push by digest. */
+  tag?: string
+}
+
+export type PutManifest =
+  | { outcome: 'stored' }
+  | { outcome: 'repository-gone' }
+  | { outcome: 'missing'; blobs: string[]; manifests: string[] }
+  | { outcome: 'wrong-size'; digest: string; size: number }
+
+class Refused extends Error {
+  constructor(readonly result: PutManifest) {
+    super(result.outcome)
+  }
+}
+
+/** The manifest, its layers and children, and its tag become visible together or not at all. */
+export async function putManifest(db: Db, input: NewManifest): Promise<PutManifest> {
+  try {
+    await db.$transaction((tx) => store(tx, input), { maxWait: 15_000, timeout: 30_000 })
+    return { outcome: 'stored' }
+  } catch (error) {
+    if (error instanceof Refused) return error.result
+    throw error
+  }
+}
+
+async function store(tx: Tx, input: NewManifest): Promise<void> {
+  const { repositoryId, digest } = input
+  const now = new Date()
+  if (!(await lockRepository(tx, repositoryId))) throw new Refused({ outcome: 'repository-gone' })
+  await tx.repository.update({ where: { id: repositoryId }, data: { lastPushedAt: now } })
+  const blobs = await holdBlobs(tx, input, now)
+  const children = await tx.manifest.findMany({
+    where: { repositoryId, digest: { in: input.children.map((c) => c.digest) } },
+    select: { digest: true, totalSize: true },
+  })
+  const missing = {
+    blobs: blobs.missing,
+    manifests: input.children.map((c) => c.digest).filter((d) => !children.some((c) => c.digest === d)),
+  }
+  if (missing.blobs.length + missing.manifests.length > 0) throw new Refused({ outcome: 'missing', ...missing })
+
+  const known = await tx.manifest.findUnique({ where: { repositoryId_digest: { repositoryId, digest } }, select: { id: true } })
+  const manifestId = known?.id ?? newId('manifest')
+  if (!known) {
+    const total = children.reduce((sum, c) => sum + c.totalSize, BigInt(blobs.total + input.content.byteLength))
+    await insert(tx, manifestId, input, total)
+  }
+  if (input.tag !== undefined) {
+    await tx.tag.upsert({
+      where: { repositoryId_name: { repositoryId, name: input.tag } },
+      create: { repositoryId, name: input.tag, manifestId, pushedBy: input.pushedBy },
+      update: { manifestId, pushedBy: input.pushedBy, updatedAt: now },
+    })
+  }
+}
+
+/**
+ * Tells which of the needed blobs the repository links. Writes seenAt, not just reads: a collector that waits for these
+ * rows looks again after us, and leaves them.
+ */
+async function holdBlobs(tx: Tx, { repositoryId, needsBlobs }: NewManifest, now: Date) {
+  const digests = [...new Set(needsBlobs.map((b) => b.digest))]
+  if (digests.length === 0) return { missing: [], total: 0 }
+  const rows = await tx.$queryRaw<{ digest: string; size: bigint }[]>`
+    UPDATE "RepositoryBlob" l SET "seenAt" = ${now} FROM "Blob" b
+    WHERE b."digest" = l."digest" AND l."repositoryId" = ${repositoryId} AND l."digest" IN (${Prisma.join(digests)})
+    RETURNING l."digest", b."size"`
+  const sizes = new Map(rows.map((row) => [row.digest, Number(row.size)]))
+  for (const { digest, size } of needsBlobs) {
+    const real = sizes.get(digest)
+    if (real !== undefined && real !== size) throw new Refused({ outcome: 'wrong-size', digest, size: real })
+  }
+  return {
+    missing: digests.filter((d) => !sizes.has(d)),
+    total: [...sizes.values()].reduce((sum, size) => sum + size, 0),
+  }
+}
+
+async function insert(tx: Tx, id: string, input: NewManifest, totalSize: bigint): Promise<void> {
+  await tx.manifest.create({
+    data: {
+      id,
+      repositoryId: input.repositoryId,
+      organizationId: input.organizationId,
+      digest: input.digest,
+      mediaType: input.mediaType,
+      artifactType: input.artifactType,
+      subjectDigest: input.subjectDigest,
+      annotations: input.annotations,
+      content: new Uint8Array(input.content),
+      size: input.content.byteLength,
+      totalSize,
+      configDigest: input.configDigest,
+      os: input.os,
+      architecture: input.architecture,
+      config: input.config as Prisma.InputJsonObject | undefined,
+      pushedBy: input.pushedBy,
+    },
+  })
+  if (input.layers.length > 0) {
+    await tx.manifestLayer.createMany({ data: input.layers.map((layer, position) => ({ ...layer, manifestId: id, position })) })
+  }
+  if (input.children.length > 0) {
+    await tx.manifestChild.createMany({ data: input.children.map((child, position) => ({ ...child, manifestId: id, position })) })
+  }
+}
+
+/** Deletes the manifest with all its tags. False: the repository has none with this digest. */
+export async function deleteManifest(db: Db, repositoryId: string, digest: string): Promise<boolean> {
+  return db.$transaction(async (tx) => {
+    await lockRepository(tx, repositoryId)
+    return (await tx.manifest.deleteMany({ where: { repositoryId, digest } })).count > 0
+  })
+}
+
+/** Deletes the tag only. */
+export const deleteTag = async (db: Tx, repositoryId: string, name: string): Promise<boolean> =>
+  (await db.tag.deleteMany({ where: { repositoryId, name } })).count > 0
+
+/** Names in byte order, after `last`. */
+export async function listTagNames(db: Tx, repositoryId: string, take: number, last?: string): Promise<string[]> {
+  const rows = await db.$queryRaw<{ name: string }[]>`
+    SELECT "name" FROM "Tag" WHERE "repositoryId" = ${repositoryId} AND "name" COLLATE "C" > ${last ?? ''}
+    ORDER BY "name" COLLATE "C" LIMIT ${take}`
+  return rows.map((row) => row.name)
+}
+
+export interface CatalogScope {
+  /** Null: the system itself, which sees all. */
+  userId: string | null
+  /** Organization whose images every account may read. */
+  baseOrganization: string
+}
+
+/** Paths `<organization>/<repository>` that the account may pull, in byte order, after `last`. */
+export async function listCatalog(db: Tx, scope: CatalogScope, take: number, last?: string): Promise<string[]> {
+  const visible =
+    scope.userId === null
+      ? Prisma.sql`true`
+      : Prisma.sql`(r."visibility" = 'public' OR o."slug" = ${scope.baseOrganization}
+          OR EXISTS (SELECT 1 FROM "Member" m WHERE m."organizationId" = o."id" AND m."userId" = ${scope.userId}))`
+  const rows = await db.$queryRaw<{ path: string }[]>`
+    SELECT path FROM (
+      SELECT o."slug" || '/' || r."name" AS path FROM "Repository" r JOIN "Organization" o ON o."id" = r."organizationId" WHERE ${visible}
+    ) AS c WHERE path COLLATE "C" > ${last ?? ''} ORDER BY path COLLATE "C" LIMIT ${take}`
+  return rows.map((row) => row.path)
+}
+
+/** Paths among these that are public repositories. */
+export async function publicRepositories(db: Tx, paths: readonly RepositoryPath[]): Promise<Set<string>> {
+  if (paths.length === 0) return new Set()
+  const rows = await db.repository.findMany({
+    where: { visibility: 'public', OR: paths.map((p) => ({ name: p.name, organization: { slug: p.organization } })) },
+    select: { name: true, organization: { select: { slug: true } } },
+  })
+  return new Set(rows.map((row) => `${row.organization.slug}/${row.name}`))
+}
+
+/** Manifests whose `subject` is this digest, oldest first. */
+export const listReferrers = (db: Tx, repositoryId: string, subjectDigest: string, take: number) =>
+  db.manifest.findMany({
+    where: { repositoryId, subjectDigest },
+    select: { digest: true, mediaType: true, size: true, artifactType: true, annotations: true },
+    orderBy: { id: 'asc' },
+    take,
+  })

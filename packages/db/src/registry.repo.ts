@@ -1,0 +1,196 @@
+/**
+ * Repositories, blobs and uploads as the registry service reads and writes them. Callers have checked a token for
+ * `<organization slug>/<repository>` and pass exactly that path, or the id they got for it here.
+ *
+ * Order of locks, so that pushes and the collector never wait for each other in a circle:
+ * repository row → digest (advisory) → Blob row → RepositoryBlob row.
+ */
+import { newId } from '@slipway/core'
+import type { Db, Tx } from './client'
+import { isUniqueViolation } from './errors'
+import { Prisma } from './generated/client'
+
+export interface RepositoryPath {
+  organization: string
+  name: string
+}
+
+export interface RepositoryRef {
+  id: string
+  organizationId: string
+}
+
+/** Transactions here wait for a digest's lock, held only during a rename or unlink. */
+const TRANSACTION = { maxWait: 15_000, timeout: 30_000 }
+
+export const findRepositoryByPath = (db: Tx, { organization, name }: RepositoryPath): Promise<RepositoryRef | null> =>
+  db.repository.findFirst({ where: { name, organization: { slug: organization } }, select: { id: true, organizationId: true } })
+
+/** The repository, made when it is missing. Null when there is no such organization. */
+export async function ensureRepository(db: Tx, path: RepositoryPath): Promise<RepositoryRef | null> {
+  const found = await findRepositoryByPath(db, path)
+  if (found) return found
+  const organization = await db.organization.findUnique({ where: { slug: path.organization }, select: { id: true } })
+  if (!organization) return null
+  try {
+    return await db.repository.create({
+      data: { id: newId('repository'), organizationId: organization.id, name: path.name },
+      select: { id: true, organizationId: true },
+    })
+  } catch (error) {
+    // The first two layers of a new image arrive at once.
+    if (isUniqueViolation(error)) return findRepositoryByPath(db, path)
+    throw error
+  }
+}
+
+/** The organization of images that every account may read (`base`); made at the first system push to it. */
+export async function ensureSystemOrganization(db: Tx, slug: string, name: string): Promise<void> {
+  await db.organization.upsert({ where: { slug }, create: { id: newId('organization'), slug, name }, update: {} })
+}
+
+export interface LinkedBlob {
+  repositoryId: string
+  size: number
+  /** When a push last relied on the link. */
+  seenAt: Date
+}
+
+/** A blob through its repository; null when this repository does not link it, whoever else does. */
+export async function findLinkedBlob(db: Tx, { organization, name }: RepositoryPath, digest: string): Promise<LinkedBlob | null> {
+  const rows = await db.$queryRaw<{ repositoryId: string; size: bigint; seenAt: Date }[]>`
+    SELECT l."repositoryId", b."size", l."seenAt"
+    FROM "Organization" o
+    JOIN "Repository" r ON r."organizationId" = o."id"
+    JOIN "RepositoryBlob" l ON l."repositoryId" = r."id"
+    JOIN "Blob" b ON b."digest" = l."digest"
+    WHERE o."slug" = ${organization} AND r."name" = ${name} AND l."digest" = ${digest}`
+  const row = rows[0]
+  return row ? { repositoryId: row.repositoryId, size: Number(row.size), seenAt: row.seenAt } : null
+}
+
+/** Sizes by digest of those blobs that the repository links. */
+export async function linkedBlobSizes(db: Tx, repositoryId: string, digests: readonly string[]): Promise<Map<string, number>> {
+  const rows = await db.repositoryBlob.findMany({
+    where: { repositoryId, digest: { in: [...digests] } },
+    select: { digest: true, blob: { select: { size: true } } },
+  })
+  return new Map(rows.map((row) => [row.digest, Number(row.blob.size)]))
+}
+
+/** A push that only asked for the blob will not upload it again: its link must stay until the manifest comes. */
+export async function keepBlobLink(db: Tx, repositoryId: string, digest: string, now = new Date()): Promise<void> {
+  await db.repositoryBlob.updateMany({ where: { repositoryId, digest }, data: { seenAt: now } })
+}
+
+/** One writer at a time per digest, collector included; ends with the transaction. */
+export async function lockDigest(tx: Tx, digest: string): Promise<void> {
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${digest}, 0))`
+}
+
+export interface BlobCommit {
+  repositoryId: string
+  digest: string
+  size: number
+  /** Moves the verified, synced bytes to their place. Runs under the digest's lock, before any row is written. */
+  place: () => Promise<void>
+}
+
+/** File first, row second: a crash in between leaves a file without a row, which is harmless, never a row without a file. */
+export async function commitBlob(db: Db, { repositoryId, digest, size, place }: BlobCommit): Promise<void> {
+  await db.$transaction(async (tx) => {
+    await lockDigest(tx, digest)
+    await place()
+    const now = new Date()
+    await tx.$executeRaw`
+      INSERT INTO "Blob" ("digest", "size", "createdAt") VALUES (${digest}, ${size}, ${now}) ON CONFLICT ("digest") DO NOTHING`
+    await tx.$executeRaw`
+      INSERT INTO "RepositoryBlob" ("repositoryId", "digest", "createdAt", "seenAt") VALUES (${repositoryId}, ${digest}, ${now}, ${now})
+      ON CONFLICT ("repositoryId", "digest") DO UPDATE SET "seenAt" = EXCLUDED."seenAt"`
+  }, TRANSACTION)
+}
+
+/** Links a blob of one repository to another (cross-repository mount). Null when the source does not link it. */
+export async function mountBlob(db: Tx, source: RepositoryPath, targetId: string, digest: string): Promise<{ size: number } | null> {
+  const blob = await findLinkedBlob(db, source, digest)
+  if (!blob) return null
+  const now = new Date()
+  try {
+    await db.repositoryBlob.upsert({
+      where: { repositoryId_digest: { repositoryId: targetId, digest } },
+      create: { repositoryId: targetId, digest, seenAt: now },
+      update: { seenAt: now },
+    })
+  } catch (error) {
+    // P2003: the collector was faster; the client uploads instead.
+    if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2003') return null
+    throw error
+  }
+  return { size: blob.size }
+}
+
+export type BlobUnlink = 'unlinked' | 'unknown' | 'in-use'
+
+/** Takes the link away unless a manifest of the repository needs the blob; the bytes go with the collector. */
+export async function unlinkBlob(db: Db, repositoryId: string, digest: string): Promise<BlobUnlink> {
+  return db.$transaction(async (tx) => {
+    await lockRepository(tx, repositoryId)
+    const inUse = await tx.manifest.findFirst({
+      where: { repositoryId, OR: [{ configDigest: digest }, { layers: { some: { digest } } }] },
+      select: { id: true },
+    })
+    if (inUse) return 'in-use'
+    const { count } = await tx.repositoryBlob.deleteMany({ where: { repositoryId, digest } })
+    return count === 0 ? 'unknown' : 'unlinked'
+  }, TRANSACTION)
+}
+
+/** Manifest writes, deletes and the collector's look at one repository happen one after the other. False: it is gone. */
+export async function lockRepository(tx: Tx, repositoryId: string): Promise<boolean> {
+  return (await tx.$executeRaw`SELECT 1 FROM "Repository" WHERE "id" = ${repositoryId} FOR NO KEY UPDATE`) > 0
+}
+
+export async function createUpload(db: Tx, repository: RepositoryRef, startedBy: string): Promise<string> {
+  const id = newId('upload')
+  await db.upload.create({ data: { id, repositoryId: repository.id, organizationId: repository.organizationId, startedBy } })
+  return id
+}
+
+/** The open session, only through the repository it was started in. */
+export const findUpload = (db: Tx, { organization, name }: RepositoryPath, id: string) =>
+  db.upload.findFirst({
+    where: { id, repository: { name, organization: { slug: organization } } },
+    select: { id: true, repositoryId: true, organizationId: true },
+  })
+
+/** Keeps the session from being swept as abandoned. */
+export async function touchUpload(db: Tx, id: string, now = new Date()): Promise<void> {
+  await db.upload.updateMany({ where: { id }, data: { updatedAt: now } })
+}
+
+export async function deleteUpload(db: Tx, id: string): Promise<void> {
+  await db.upload.deleteMany({ where: { id } })
+}
+
+export const abandonedUploads = (db: Tx, before: Date, take = 500) =>
+  db.upload.findMany({ where: { updatedAt: { lt: before } }, select: { id: true }, orderBy: { updatedAt: 'asc' }, take })
+
+export async function knownUploads(db: Tx, ids: readonly string[]): Promise<Set<string>> {
+  const rows = await db.upload.findMany({ where: { id: { in: [...ids] } }, select: { id: true } })
+  return new Set(rows.map((row) => row.id))
+}
+
+export interface PullCount {
+  repositoryId: string
+  count: number
+  at: Date
+}
+
+/** One statement for all pulls since the last one. */
+export async function recordPulls(db: Tx, pulls: readonly PullCount[]): Promise<void> {
+  if (pulls.length === 0) return
+  const values = Prisma.join(pulls.map((p) => Prisma.sql`(${p.repositoryId}::text, ${p.count}::int, ${p.at}::timestamp)`))
+  await db.$executeRaw`
+    UPDATE "Repository" r SET "pullCount" = r."pullCount" + v.count, "lastPulledAt" = GREATEST(r."lastPulledAt", v.at)
+    FROM (VALUES ${values}) AS v(id, count, at) WHERE r."id" = v.id`
+}
