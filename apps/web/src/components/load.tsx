@@ -1,0 +1,58 @@
+'use client'
+import { Button, ErrorState, SkeletonRows } from '@slipway/ui'
+import type { ReactNode } from 'react'
+import { readError } from '@/lib/errors'
+
+interface Loading<T> {
+  data: T | undefined
+  error: unknown
+  isFetching?: boolean
+  refetch?: () => unknown
+}
+
+/** One answer of the server in its states: a skeleton, what went wrong with the way on, or the thing itself (kept while it is renewed). */
+export function Load<T>({
+  query,
+  what,
+  skeleton,
+  children,
+}: {
+  query: Loading<T>
+  /** What is loaded, for the title of an error: `this build`. */
+  what: string
+  skeleton?: ReactNode
+  children: (data: T) => ReactNode
+}) {
+  if (query.data !== undefined) return children(query.data)
+  if (query.error) return <LoadError query={query} what={what} />
+  return skeleton ?? <SkeletonRows label={`Loading ${what}`} />
+}
+
+function LoadError<T>({ query, what }: { query: Loading<T>; what: string }) {
+  const { code, message } = readError(query.error)
+  return (
+    <ErrorState
+      title={`Slipway could not show ${what}`}
+      code={code}
+      message={message}
+      actions={
+        query.refetch && (
+          <Button onClick={() => query.refetch?.()} pending={query.isFetching === true}>
+            Try again
+          </Button>
+        )
+      }
+    />
+  )
+}
+
+/** An error beside the form or the button that caused it. */
+export function InlineError({ error }: { error: unknown }) {
+  if (!error) return null
+  const { code, message } = readError(error)
+  return (
+    <p role="alert" className="rounded-s border border-fail-line bg-fail-soft px-3 py-2 text-fail text-sm">
+      {message} <span className="whitespace-nowrap font-mono text-xs">{code}</span>
+    </p>
+  )
+}

@@ -1,0 +1,40 @@
+import type { Crumb } from '@slipway/ui'
+import { parseImagePath, routes } from './routes'
+
+const PLACES: Record<string, string> = {
+  apps: 'Apps',
+  builds: 'Builds',
+  images: 'Images',
+  hosts: 'Hosts',
+  activity: 'Activity',
+  settings: 'Settings',
+}
+const APP_TABS: Record<string, string> = {
+  deployments: 'Deployments',
+  builds: 'Builds',
+  logs: 'Logs',
+  variables: 'Variables',
+  settings: 'Settings',
+}
+
+/** The path shown in the bar, made of the address alone, so that it is there before any data. */
+export function crumbsOf(pathname: string, organization: string): Crumb[] {
+  const [org = '', place, ...rest] = pathname.split('/').filter(Boolean)
+  if (org === 'account') return [{ label: organization, href: '/' }, { label: 'Account' }]
+  const crumbs: Crumb[] = [{ label: organization, href: routes.overview(org) }]
+  if (!place) return [...crumbs, { label: 'Overview' }]
+  crumbs.push({ label: PLACES[place] ?? place, href: `/${org}/${place}` })
+  if (place === 'apps') {
+    const [app, tab, number] = rest
+    if (app === 'new') return [...crumbs, { label: 'New app' }]
+    if (app) crumbs.push({ label: decodeURIComponent(app), href: routes.app(org, app) })
+    if (tab && number) crumbs.push({ label: `${tab === 'builds' ? 'Build' : 'Deployment'} #${number}` })
+    else if (tab) crumbs.push({ label: APP_TABS[tab] ?? tab })
+  }
+  if (place === 'images' && rest.length > 0) {
+    const { name, reference } = parseImagePath(rest)
+    crumbs.push({ label: name, href: routes.repository(org, name) })
+    if (reference) crumbs.push({ label: reference.startsWith('sha256:') ? reference.slice(0, 19) : reference })
+  }
+  return crumbs
+}

@@ -1,0 +1,41 @@
+/** Every address of the face, in one place. */
+const segment = encodeURIComponent
+
+export const routes = {
+  overview: (org: string) => `/${org}`,
+  apps: (org: string) => `/${org}/apps`,
+  newApp: (org: string, query?: { image?: string; source?: 'git' | 'image' | 'example' }) => {
+    const search = new URLSearchParams(query).toString()
+    return `/${org}/apps/new${search ? `?${search}` : ''}`
+  },
+  app: (org: string, app: string) => `/${org}/apps/${app}`,
+  appTab: (org: string, app: string, tab: 'deployments' | 'builds' | 'logs' | 'variables' | 'settings') => `/${org}/apps/${app}/${tab}`,
+  build: (org: string, app: string, number: number) => `/${org}/apps/${app}/builds/${number}`,
+  deployment: (org: string, app: string, number: number) => `/${org}/apps/${app}/deployments/${number}`,
+  builds: (org: string) => `/${org}/builds`,
+  images: (org: string) => `/${org}/images`,
+  repository: (org: string, name: string) => `/${org}/images/${name.split('/').map(segment).join('/')}`,
+  /** As docker writes it: `name:tag` or `name@sha256:…`. */
+  image: (org: string, name: string, reference: string) =>
+    `/${org}/images/${name.split('/').map(segment).join('/')}${reference.startsWith('sha256:') ? '@' : ':'}${reference}`,
+  hosts: (org: string) => `/${org}/hosts`,
+  activity: (org: string) => `/${org}/activity`,
+  settings: (org: string) => `/${org}/settings`,
+  account: (org?: string) => (org ? `/account?from=${org}` : '/account'),
+  newOrganization: '/new-organization',
+}
+
+/** The last segments of an image's address taken apart: `guestbook:main` → the repository and the tag or digest, null for the repository's own page. */
+export function parseImagePath(segments: string[]): { name: string; reference: string | null } {
+  const path = segments.map(decodeURIComponent).join('/')
+  const digest = path.indexOf('@')
+  if (digest > 0) return { name: path.slice(0, digest), reference: path.slice(digest + 1) }
+  const colon = path.indexOf(':', path.lastIndexOf('/') + 1)
+  if (colon > 0) return { name: path.slice(0, colon), reference: path.slice(colon + 1) }
+  return { name: path, reference: null }
+}
+
+/** Only addresses of this site are followed after signing in. */
+export function safeNext(next: string | null): string {
+  return next && /^\/(?![/\\])/.test(next) && !next.startsWith('/login') ? next : '/'
+}

@@ -1,0 +1,44 @@
+'use client'
+import { useCallback, useSyncExternalStore } from 'react'
+import { THEME_KEY as KEY } from './theme-script'
+
+export type Theme = 'system' | 'light' | 'dark'
+
+const listeners = new Set<() => void>()
+
+function read(): Theme {
+  const stored = localStorage.getItem(KEY)
+  return stored === 'light' || stored === 'dark' ? stored : 'system'
+}
+
+function apply() {
+  const theme = read()
+  const dark = theme === 'dark' || (theme === 'system' && matchMedia('(prefers-color-scheme: dark)').matches)
+  document.documentElement.dataset.theme = dark ? 'dark' : 'light'
+}
+
+function subscribe(listener: () => void) {
+  const changed = () => {
+    apply()
+    listener()
+  }
+  const system = matchMedia('(prefers-color-scheme: dark)')
+  listeners.add(changed)
+  system.addEventListener('change', changed)
+  window.addEventListener('storage', changed)
+  return () => {
+    listeners.delete(changed)
+    system.removeEventListener('change', changed)
+    window.removeEventListener('storage', changed)
+  }
+}
+
+export function useTheme(): [Theme, (theme: Theme) => void] {
+  const theme = useSyncExternalStore<Theme>(subscribe, read, () => 'system')
+  const set = useCallback((next: Theme) => {
+    if (next === 'system') localStorage.removeItem(KEY)
+    else localStorage.setItem(KEY, next)
+    for (const listener of listeners) listener()
+  }, [])
+  return [theme, set]
+}

@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest'
+import { criticalPath } from './critical-path'
+import { placeLane, ticks } from './layout'
+
+const inside = (boxes: { left: number; width: number }[]) => {
+  let edge = 0
+  for (const b of boxes) {
+    expect(b.left).toBeGreaterThanOrEqual(edge - 0.01)
+    expect(b.width).toBeGreaterThan(0)
+    edge = b.left + b.width
+  }
+  expect(edge).toBeLessThanOrEqual(100.01)
+}
+
+describe('placeLane', () => {
+  it('draws to scale when everything is wide enough', () => {
+    const boxes = placeLane(
+      [
+        { start: 0, end: 400 },
+        { start: 500, end: 1000 },
+      ],
+      1000,
+      5,
+    )
+    expect(boxes).toEqual([
+      { left: 0, width: 40 },
+      { left: 50, width: 50 },
+    ])
+  })
+  it('keeps vertices of no duration visible and in order', () => {
+    const boxes = placeLane(
+      [0, 0, 0].map((at) => ({ start: at, end: at })),
+      1000,
+      6,
+    )
+    inside(boxes)
+    for (const b of boxes) expect(b.width).toBeCloseTo(6)
+  })
+  it('pushes back what the short ones moved out of the track', () => {
+    inside(
+      placeLane(
+        [
+          { start: 0, end: 1 },
+          { start: 1, end: 2 },
+          { start: 2, end: 1000 },
+        ],
+        1000,
+        8,
+      ),
+    )
+    inside(
+      placeLane(
+        [
+          { start: 0, end: 990 },
+          { start: 995, end: 996 },
+          { start: 998, end: 1000 },
+        ],
+        1000,
+        8,
+      ),
+    )
+  })
+  it('shares the track among more vertices than the minimum allows', () => {
+    inside(
+      placeLane(
+        Array.from({ length: 60 }, (_, i) => ({ start: i, end: i + 1 })),
+        60,
+        6,
+      ),
+    )
+  })
+  it('takes a build that has just begun', () => {
+    inside(placeLane([{ start: 0, end: 0 }], 0, 6))
+    expect(placeLane([], 100, 6)).toEqual([])
+  })
+})
+
+describe('ticks', () => {
+  it('are round and end before the end', () => {
+    expect(ticks(2400)).toEqual([0, 500, 1000, 1500, 2000])
+    expect(ticks(0)).toEqual([0])
+    expect(ticks(90_000).length).toBeLessThanOrEqual(6)
+  })
+})
+
+describe('criticalPath', () => {
+  it('goes back through the input that ended last', () => {
+    const path = criticalPath([
+      { id: 'base', inputs: [], start: 0, end: 10 },
+      { id: 'deps', inputs: ['base'], start: 10, end: 900 },
+      { id: 'lint', inputs: ['base'], start: 10, end: 300 },
+      { id: 'final', inputs: ['lint', 'deps'], start: 900, end: 950 },
+    ])
+    expect([...path].sort()).toEqual(['base', 'deps', 'final'])
+  })
+  it('survives a cycle and nothing at all', () => {
+    expect(criticalPath([]).size).toBe(0)
+    expect(
+      criticalPath([
+        { id: 'a', inputs: ['b'], start: 0, end: 1 },
+        { id: 'b', inputs: ['a'], start: 0, end: 1 },
+      ]).size,
+    ).toBe(2)
+  })
+})
