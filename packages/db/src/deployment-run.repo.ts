@@ -11,6 +11,10 @@ const run = {
 } satisfies Prisma.DeploymentInclude
 export type DeploymentRunRow = Prisma.DeploymentGetPayload<{ include: typeof run }>
 
+/** A deployment as the worker sees it, to bring its container back; null when it is gone. */
+export const findDeploymentRun = (db: Tx, deploymentId: string): Promise<DeploymentRunRow | null> =>
+  db.deployment.findUnique({ where: { id: deploymentId }, include: run })
+
 export type DeploymentClaim = { outcome: 'claimed'; deployment: DeploymentRunRow } | { outcome: 'busy' } | { outcome: 'over' }
 
 /**

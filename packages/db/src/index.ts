@@ -64,6 +64,7 @@ export {
   claimDeployment,
   type DeploymentClaim,
   type DeploymentRunRow,
+  findDeploymentRun,
   finishDeployment,
   heartbeatDeployment,
   moveDeployment,
@@ -122,7 +123,15 @@ export {
   organizationSlugTaken,
 } from './organizations.repo'
 export type { PageRequest, RowPage } from './page'
-export { nextQueuedBuild, nextQueuedDeployment, repositoryVisibility, servingDeployments, servingNumber } from './pipeline.repo'
+export {
+  findHost,
+  neededDeployments,
+  nextQueuedBuild,
+  nextQueuedDeployment,
+  repositoryVisibility,
+  servingDeployments,
+  servingNumber,
+} from './pipeline.repo'
 export { createProject, findProject, listProjects } from './projects.repo'
 export {
   abandonedUploads,

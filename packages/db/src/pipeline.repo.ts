@@ -1,4 +1,5 @@
 /** Look-ups of the worker that belong to no single area's page. */
+import { UNSETTLED_DEPLOYMENT_STATES } from '@slipway/core'
 import type { Tx } from './client'
 
 /** The oldest build that waits for this app's running one to be over. */
@@ -24,3 +25,26 @@ export const servingDeployments = (db: Tx) =>
     where: { deletedAt: null, desiredState: 'running', servingDeploymentId: { not: null } },
     select: { id: true, servingDeploymentId: true },
   })
+
+/**
+ * Of these deployments, the ones whose containers must stay: under way, serving (a stopped app keeps its container), or
+ * retired after `retiredSince` and perhaps still draining.
+ */
+export async function neededDeployments(db: Tx, ids: string[], retiredSince: Date): Promise<Set<string>> {
+  const rows = await db.deployment.findMany({
+    where: {
+      id: { in: ids },
+      app: { deletedAt: null },
+      OR: [
+        { state: { in: UNSETTLED_DEPLOYMENT_STATES } },
+        { servingApp: { isNot: null } },
+        { state: 'retired', finishedAt: { gt: retiredSince } },
+      ],
+    },
+    select: { id: true },
+  })
+  return new Set(rows.map((row) => row.id))
+}
+
+/** The host's row by name, when it was ever seen. */
+export const findHost = async (db: Tx, name: string) => (await db.host.findUnique({ where: { name }, select: { id: true } }))?.id ?? null

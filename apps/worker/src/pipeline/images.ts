@@ -1,0 +1,104 @@
+import { agentError, engineStatus, pullImage } from '@slipway/agent-client'
+import { BASE_ORGANIZATION, OWN_REGISTRY_HOST, type RegistryAccess } from '@slipway/contracts'
+import { AppError } from '@slipway/core'
+import { repositoryVisibility } from '@slipway/db'
+import { formatReference, parseReference, signRegistryToken } from '@slipway/oci'
+import type { Deps } from '../deps'
+
+/** Long enough for a large image over a slow line; the registry checks it once per request. */
+const TOKEN_TTL_SECONDS = 30 * 60
+
+export const systemToken = (deps: Deps, access: RegistryAccess[]) =>
+  signRegistryToken({ sub: 'system:worker', access, ttlSeconds: TOKEN_TTL_SECONDS }, deps.env.registryKey)
+
+/**
+ * Whether `organization` may use the image, and with which token. The engine's own store is shared by all organizations
+ * of a host, so this is asked before every look-up there, not only before a pull.
+ */
+export async function pullAccess(
+  deps: Deps,
+  organization: string,
+  reference: string,
+): Promise<{ name: string; own: boolean; token: string | undefined }> {
+  // The canonical form: an engine would otherwise take `FROM 9f0c6b1e` for an image id, of whichever organization.
+  const parsed = parseReference(reference)
+  const name = formatReference(parsed)
+  if (parsed.registry !== OWN_REGISTRY_HOST) return { name, own: false, token: undefined }
+  const [owner = '', ...rest] = parsed.repository.split('/')
+  const allowed =
+    owner === organization || owner === BASE_ORGANIZATION || (await repositoryVisibility(deps.db, owner, rest.join('/'))) === 'public'
+  if (!allowed) throw imageNotFound(reference)
+  return { name, own: true, token: await systemToken(deps, [{ type: 'repository', name: parsed.repository, actions: ['pull'] }]) }
+}
+
+export interface LocalImage {
+  id: string
+  /** Manifest digest in the repository it was pulled from or pushed to; null for one that was only built here. */
+  digest: string | null
+  size: number
+  config: Record<string, unknown>
+}
+
+/** Makes sure that the image is on the host. A tag of our own registry is always asked anew: it may have moved. */
+export async function ensureImage(
+  deps: Deps,
+  organization: string,
+  reference: string,
+  signal: AbortSignal,
+  onProgress?: (line: string) => void,
+): Promise<LocalImage> {
+  const { name, own, token } = await pullAccess(deps, organization, reference)
+  const local = await inspectImage(deps, name)
+  if (local && (!own || name.includes('@'))) return local
+  try {
+    await pullImage(
+      deps.agent.docker,
+      name,
+      token,
+      signal,
+      (line) => line.status && !line.progressDetail?.total && onProgress?.(`${line.id ? `${line.id}: ` : ''}${line.status}`),
+    )
+  } catch (error) {
+    if (local || signal.aborted) {
+      if (signal.aborted) throw signal.reason
+      return local as LocalImage
+    }
+    if (error instanceof AppError && error.code === 'AGENT_UNREACHABLE') throw error
+    throw imageNotFound(reference, error)
+  }
+  const image = await inspectImage(deps, name)
+  if (!image) throw imageNotFound(reference)
+  return image
+}
+
+export async function inspectImage(deps: Deps, name: string): Promise<LocalImage | null> {
+  try {
+    const info = await deps.agent.docker.getImage(name).inspect()
+    const repository = name.replace(/@.*$/, '').replace(/:[^/:]*$/, '')
+    const digest = info.RepoDigests?.find((d) => d.startsWith(`${repository}@`)) ?? info.RepoDigests?.[0]
+    return {
+      id: info.Id,
+      digest: digest?.split('@')[1] ?? null,
+      size: info.Size,
+      config: (info.Config ?? {}) as unknown as Record<string, unknown>,
+    }
+  } catch (error) {
+    if (engineStatus(error) === 404) return null
+    throw agentError(error, `look at the image ${name}`)
+  }
+}
+
+function imageNotFound(reference: string, cause?: unknown): AppError {
+  const why = cause instanceof AppError ? ` (${cause.message.slice(0, 300)})` : ''
+  return new AppError({
+    kind: 'bad-input',
+    code: 'IMAGE_NOT_FOUND',
+    message: `The image ${reference} cannot be pulled${why}. Check its name, and that this installation may read it.`,
+    cause,
+    details: { reference },
+  })
+}
+
+/** A reference with its tag replaced by the digest, when there is one. */
+export const pinned = (reference: string, digest: string | null) =>
+  digest ? `${reference.replace(/@.*$/, '').replace(/:[^/:]*$/, '')}@${digest}` : reference

@@ -1,0 +1,81 @@
+/**
+ * Takes: a checkout, and where in it the Dockerfile and the context lie.
+ * Gives: a BuildPlan with every base image resolved, and the context's ignore rules.
+ */
+import { posix } from 'node:path'
+import { type BuildPlan, imageConfig } from '@slipway/contracts'
+import { AppError } from '@slipway/core'
+import { baseReferences, MAX_DOCKERFILE_BYTES, parseDockerfile, parseDockerignore, planBuild } from '@slipway/dockerfile'
+import type { Deps } from '../deps'
+import { beneath, type Ignore, NOTHING_IGNORED, readTextBeneath } from './context'
+import { ensureImage } from './images'
+
+export interface PlanSource {
+  organization: string
+  directory: string
+  contextPath: string
+  dockerfilePath: string
+  target: string | null
+  buildArgs: Record<string, string>
+}
+
+export interface Planned {
+  plan: BuildPlan
+  contextRoot: string
+  ignore: Ignore
+  warnings: string[]
+}
+
+export async function plan(deps: Deps, source: PlanSource, signal: AbortSignal, onProgress: (line: string) => void): Promise<Planned> {
+  const contextRoot = await beneath(source.directory, source.contextPath, 'context')
+  const text = await readTextBeneath(source.directory, source.dockerfilePath, MAX_DOCKERFILE_BYTES, 'Dockerfile')
+  const dockerfile = parseDockerfile(text, { file: source.dockerfilePath })
+  const options = { buildArgs: source.buildArgs, target: source.target ?? undefined }
+
+  const resolved = new Map<string, { digest: string; config: ReturnType<typeof imageConfig.parse> }>()
+  for (const reference of baseReferences(dockerfile, options)) {
+    onProgress(`resolving ${reference}`)
+    try {
+      const image = await ensureImage(deps, source.organization, reference, signal, onProgress)
+      resolved.set(reference, { digest: image.digest ?? image.id, config: imageConfig.parse(dropNulls(image.config)) })
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'IMAGE_NOT_FOUND')
+        throw new AppError({
+          kind: 'bad-input',
+          code: 'BASE_IMAGE_NOT_FOUND',
+          message: error.message,
+          cause: error,
+          details: { file: source.dockerfilePath, line: lineOf(text, reference) },
+        })
+      throw error
+    }
+  }
+  const platform = { os: 'linux' as const, architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' }
+  const planned = planBuild(dockerfile, { ...options, platform, resolved })
+  return { plan: planned.plan, contextRoot, ignore: await readIgnore(contextRoot, source), warnings: planned.warnings.map(String) }
+}
+
+/** `<Dockerfile>.dockerignore` beside the Dockerfile wins over `.dockerignore` of the context, as in docker. */
+async function readIgnore(contextRoot: string, source: PlanSource): Promise<Ignore> {
+  const candidates: [string, string][] = [
+    [source.directory, `${source.dockerfilePath}.dockerignore`],
+    [contextRoot, '.dockerignore'],
+  ]
+  for (const [root, path] of candidates) {
+    try {
+      return parseDockerignore(await readTextBeneath(root, posix.normalize(path), MAX_DOCKERFILE_BYTES, 'Dockerfile'))
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'DOCKERFILE_NOT_FOUND')) throw error
+    }
+  }
+  return NOTHING_IGNORED
+}
+
+/** Docker's inspect gives null where OCI leaves the field out. */
+const dropNulls = (config: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(config).filter(([, value]) => value !== null && value !== ''))
+
+function lineOf(text: string, reference: string): number | undefined {
+  const index = text.split('\n').findIndex((line) => /^\s*(FROM|COPY|ADD)\s/i.test(line) && line.includes(reference))
+  return index < 0 ? undefined : index + 1
+}

@@ -1,0 +1,44 @@
+/**
+ * Takes: a built image on the host.
+ * Gives: the same image in the registry, by digest and tags; only the layers that were not there have moved.
+ */
+import { pushImage } from '@slipway/agent-client'
+import { AppError } from '@slipway/core'
+import type { Deps } from '../deps'
+import { systemToken } from './images'
+
+export async function publish(
+  deps: Deps,
+  repository: string,
+  tags: string[],
+  signal: AbortSignal,
+  onProgress: (line: string) => void,
+): Promise<{ digest: string; bytesSent: number | null }> {
+  const path = repository.replace(/^[^/]+\//, '')
+  const token = await systemToken(deps, [{ type: 'repository', name: path, actions: ['pull', 'push'] }])
+  let digest: string | null = null
+  let bytesSent: number | null = null
+  for (const tag of tags) {
+    const pushed = await pushImage(deps.agent.docker, `${repository}:${tag}`, token, signal, (line) => {
+      if (line.status && !line.progressDetail?.total) onProgress(line.id ? `${line.id}: ${line.status}` : line.status)
+    })
+    digest ??= pushed.digest
+    if (pushed.bytesSent !== null) bytesSent = (bytesSent ?? 0) + pushed.bytesSent
+  }
+  if (!digest)
+    throw new AppError({
+      kind: 'internal',
+      code: 'PUBLISH_INCOMPLETE',
+      message: 'The registry took the image but did not say its digest. Build again.',
+    })
+  return { digest, bytesSent }
+}
+
+/** A tag that a branch name makes: what a tag cannot hold becomes a dash (`feature/x` → `feature-x`). */
+export function branchTag(branch: string): string {
+  const tag = branch
+    .replace(/[^\w.-]+/g, '-')
+    .replace(/^[.-]+/, '')
+    .slice(0, 100)
+  return tag === '' ? 'latest' : tag
+}

@@ -1,0 +1,16 @@
+/** Hop 2: which queue is worked off by what, and how many at a time. */
+import { type Consumer, consume } from '@slipway/jobs'
+import { convergeApp } from './converge'
+import type { Deps } from './deps'
+import { runBuild } from './pipeline/build'
+import { runDeployment } from './pipeline/deploy'
+
+export function register(deps: Deps): Consumer[] {
+  const options = (concurrency: number) => ({ concurrency, onError: (error: Error) => deps.log.warn({ err: error }, 'queue') })
+  const url = deps.env.REDIS_URL
+  return [
+    consume(url, 'build', options(deps.env.SLIPWAY_BUILD_CONCURRENCY), ({ buildId }, deadline) => runBuild(deps, buildId, deadline)),
+    consume(url, 'deploy', options(8), ({ deploymentId }, deadline) => runDeployment(deps, deploymentId, deadline)),
+    consume(url, 'converge', options(4), ({ appId }, deadline) => convergeApp(deps, appId, deadline)),
+  ]
+}

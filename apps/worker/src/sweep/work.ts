@@ -1,0 +1,49 @@
+import { deletedApps, finishBuild, finishDeployment, openBuilds, openDeployments, requeueBuild, requeueDeployment } from '@slipway/db'
+import { enqueue } from '@slipway/jobs'
+import type { Deps } from '../deps'
+
+/** Five missed beats. Together with the sweep's own period this ends stuck work well within a minute. */
+const STALE_MS = 15_000
+/** Work that has taken its worker down with it this often is not tried again. */
+const MAX_ATTEMPTS = 3
+
+const LOST = {
+  code: 'WORKER_LOST',
+  message: 'The worker ended three times while it was at this. Look at its log, then try again.',
+}
+
+/** Puts on the queues what Postgres says is open and has no job: after a crash, a wiped Redis, or a lost enqueue. */
+export async function sweepWork(deps: Deps): Promise<void> {
+  const staleBefore = new Date(Date.now() - STALE_MS)
+  const warn = (error: unknown) => deps.log.warn({ err: error }, 'could not enqueue; the next sweep tries again')
+
+  const builds = await openBuilds(deps.db, staleBefore)
+  for (const build of builds.stale) {
+    if (build.cancelRequestedAt) await finishBuild(deps.db, build.id, 'canceled')
+    else if (build.attempt >= MAX_ATTEMPTS) await finishBuild(deps.db, build.id, 'failed', { error: LOST })
+    else if (await requeueBuild(deps.db, build.id, staleBefore)) {
+      deps.log.warn({ buildId: build.id }, 'taking up a build whose worker was lost')
+      await enqueue(deps.queues, 'build', { buildId: build.id }, warn)
+    }
+  }
+  for (const build of builds.waiting) {
+    if (build.cancelRequestedAt) await finishBuild(deps.db, build.id, 'canceled')
+    else await enqueue(deps.queues, 'build', { buildId: build.id }, warn)
+  }
+
+  const deployments = await openDeployments(deps.db, staleBefore)
+  for (const deployment of deployments.stale) {
+    if (deployment.cancelRequestedAt) await finishDeployment(deps.db, deployment.id, 'canceled')
+    else if (deployment.attempt >= MAX_ATTEMPTS) await finishDeployment(deps.db, deployment.id, 'failed', LOST)
+    else if (await requeueDeployment(deps.db, deployment.id, staleBefore)) {
+      deps.log.warn({ deploymentId: deployment.id }, 'taking up a deployment whose worker was lost')
+      await enqueue(deps.queues, 'deploy', { deploymentId: deployment.id }, warn)
+    }
+  }
+  for (const deployment of deployments.waiting) {
+    if (deployment.cancelRequestedAt) await finishDeployment(deps.db, deployment.id, 'canceled')
+    else await enqueue(deps.queues, 'deploy', { deploymentId: deployment.id }, warn)
+  }
+
+  for (const app of await deletedApps(deps.db)) await enqueue(deps.queues, 'converge', { appId: app.id }, warn)
+}
