@@ -1,4 +1,6 @@
 export { DockerfileError, type DockerfileWarning, formatDockerfileError, type Position } from './errors'
+export { createIgnoreMatcher, parseIgnoreFile } from './ignore/dockerignore'
+export { IgnoreMatcher, type ParentMatch } from './ignore/matcher'
 export { KEYWORDS } from './instructions/node'
 export type { Instruction, Range, Stage } from './instructions/types'
 export { LIMITS } from './limits'

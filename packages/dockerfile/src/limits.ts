@@ -17,4 +17,6 @@ export const LIMITS = {
   ignoreFileLength: 256 * 1024,
   ignorePatterns: 5000,
   ignorePatternLength: 4096,
+  /** States × characters over all paths of one context: about ten seconds. */
+  ignoreWork: 4_000_000_000,
 } as const
