@@ -6,6 +6,7 @@ import { lstat, open, readdir, readlink, realpath } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import type { ContextEntry } from '@slipway/agent-client'
 import { AppError } from '@slipway/core'
+import type { IgnoreMatcher, ParentMatch } from '@slipway/dockerfile'
 
 const MAX_ENTRIES = 200_000
 const MAX_BYTES = 2 * 1024 ** 3
@@ -55,33 +56,25 @@ export async function readTextBeneath(root: string, path: string, limit: number,
   }
 }
 
-/** What decides about one path: excluded itself, and whether something beneath an excluded folder may still come back (`!`). */
-export interface Ignore {
-  excludes(path: string): boolean
-  mayReinclude(directory: string): boolean
-}
-
-export const NOTHING_IGNORED: Ignore = { excludes: () => false, mayReinclude: () => false }
-
 /** Walks without following symlinks; sockets and devices are left out, as docker does. */
-export async function* contextEntries(root: string, ignore: Ignore): AsyncGenerator<ContextEntry> {
+export async function* contextEntries(root: string, ignore: IgnoreMatcher): AsyncGenerator<ContextEntry> {
   let count = 0
   let bytes = 0
-  async function* walk(directory: string): AsyncGenerator<ContextEntry> {
+  async function* walk(directory: string, parent: ParentMatch | null): AsyncGenerator<ContextEntry> {
     const names = await readdir(directory === '' ? root : join(root, directory))
     names.sort()
     for (const name of names) {
       const path = directory === '' ? name : `${directory}/${name}`
       const absolutePath = join(root, path)
       const stat = await lstat(absolutePath)
-      const excluded = ignore.excludes(path)
+      const { ignored, match } = ignore.match(path, parent)
       if (stat.isDirectory()) {
-        if (excluded && !ignore.mayReinclude(path)) continue
-        if (!excluded) yield { kind: 'directory', path, mode: stat.mode }
-        yield* walk(path)
+        if (ignored && !ignore.mayHoldExceptions(path)) continue
+        if (!ignored) yield { kind: 'directory', path, mode: stat.mode }
+        yield* walk(path, match)
         continue
       }
-      if (excluded || !(stat.isFile() || stat.isSymbolicLink())) continue
+      if (ignored || !(stat.isFile() || stat.isSymbolicLink())) continue
       count += 1
       bytes += stat.size
       if (count > MAX_ENTRIES || bytes > MAX_BYTES)
@@ -94,5 +87,5 @@ export async function* contextEntries(root: string, ignore: Ignore): AsyncGenera
       else yield { kind: 'file', path, mode: stat.mode, size: stat.size, absolutePath }
     }
   }
-  yield* walk('')
+  yield* walk('', null)
 }

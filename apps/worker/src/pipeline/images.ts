@@ -32,6 +32,8 @@ export async function pullAccess(
 }
 
 export interface LocalImage {
+  /** Canonical reference that it was looked up by. */
+  name: string
   id: string
   /** Manifest digest in the repository it was pulled from or pushed to; null for one that was only built here. */
   digest: string | null
@@ -77,6 +79,7 @@ export async function inspectImage(deps: Deps, name: string): Promise<LocalImage
     const repository = name.replace(/@.*$/, '').replace(/:[^/:]*$/, '')
     const digest = info.RepoDigests?.find((d) => d.startsWith(`${repository}@`)) ?? info.RepoDigests?.[0]
     return {
+      name,
       id: info.Id,
       digest: digest?.split('@')[1] ?? null,
       size: info.Size,

@@ -5,9 +5,17 @@
 import { posix } from 'node:path'
 import { type BuildPlan, imageConfig } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
-import { baseReferences, MAX_DOCKERFILE_BYTES, parseDockerfile, parseDockerignore, planBuild } from '@slipway/dockerfile'
+import {
+  baseReferences,
+  createIgnoreMatcher,
+  IgnoreMatcher,
+  LIMITS,
+  parseDockerfile,
+  planBuild,
+  type ResolvedImage,
+} from '@slipway/dockerfile'
 import type { Deps } from '../deps'
-import { beneath, type Ignore, NOTHING_IGNORED, readTextBeneath } from './context'
+import { beneath, readTextBeneath } from './context'
 import { ensureImage } from './images'
 
 export interface PlanSource {
@@ -22,22 +30,26 @@ export interface PlanSource {
 export interface Planned {
   plan: BuildPlan
   contextRoot: string
-  ignore: Ignore
+  ignore: IgnoreMatcher
   warnings: string[]
 }
 
 export async function plan(deps: Deps, source: PlanSource, signal: AbortSignal, onProgress: (line: string) => void): Promise<Planned> {
   const contextRoot = await beneath(source.directory, source.contextPath, 'context')
-  const text = await readTextBeneath(source.directory, source.dockerfilePath, MAX_DOCKERFILE_BYTES, 'Dockerfile')
+  const text = await readTextBeneath(source.directory, source.dockerfilePath, LIMITS.fileLength, 'Dockerfile')
   const dockerfile = parseDockerfile(text, { file: source.dockerfilePath })
   const options = { buildArgs: source.buildArgs, target: source.target ?? undefined }
 
-  const resolved = new Map<string, { digest: string; config: ReturnType<typeof imageConfig.parse> }>()
+  const resolved = new Map<string, ResolvedImage>()
   for (const reference of baseReferences(dockerfile, options)) {
     onProgress(`resolving ${reference}`)
     try {
       const image = await ensureImage(deps, source.organization, reference, signal, onProgress)
-      resolved.set(reference, { digest: image.digest ?? image.id, config: imageConfig.parse(dropNulls(image.config)) })
+      resolved.set(reference, {
+        reference: image.name,
+        digest: image.digest ?? image.id,
+        config: imageConfig.parse(dropNulls(image.config)),
+      })
     } catch (error) {
       if (error instanceof AppError && error.code === 'IMAGE_NOT_FOUND')
         throw new AppError({
@@ -52,23 +64,28 @@ export async function plan(deps: Deps, source: PlanSource, signal: AbortSignal, 
   }
   const platform = { os: 'linux' as const, architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' }
   const planned = planBuild(dockerfile, { ...options, platform, resolved })
-  return { plan: planned.plan, contextRoot, ignore: await readIgnore(contextRoot, source), warnings: planned.warnings.map(String) }
+  return {
+    plan: planned.plan,
+    contextRoot,
+    ignore: await readIgnore(contextRoot, source),
+    warnings: planned.warnings.map((warning) => warning.message),
+  }
 }
 
 /** `<Dockerfile>.dockerignore` beside the Dockerfile wins over `.dockerignore` of the context, as in docker. */
-async function readIgnore(contextRoot: string, source: PlanSource): Promise<Ignore> {
+async function readIgnore(contextRoot: string, source: PlanSource): Promise<IgnoreMatcher> {
   const candidates: [string, string][] = [
     [source.directory, `${source.dockerfilePath}.dockerignore`],
     [contextRoot, '.dockerignore'],
   ]
   for (const [root, path] of candidates) {
     try {
-      return parseDockerignore(await readTextBeneath(root, posix.normalize(path), MAX_DOCKERFILE_BYTES, 'Dockerfile'))
+      return createIgnoreMatcher(await readTextBeneath(root, posix.normalize(path), LIMITS.ignoreFileLength, 'Dockerfile'), path)
     } catch (error) {
       if (!(error instanceof AppError && error.code === 'DOCKERFILE_NOT_FOUND')) throw error
     }
   }
-  return NOTHING_IGNORED
+  return new IgnoreMatcher([])
 }
 
 /** Docker's inspect gives null where OCI leaves the field out. */

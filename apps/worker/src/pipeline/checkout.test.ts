@@ -1,0 +1,105 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { AppError } from '@slipway/core'
+import { createIgnoreMatcher, IgnoreMatcher } from '@slipway/dockerfile'
+import { startGitServer, type TestGitServer } from '@slipway/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { checkout } from './checkout'
+import { beneath, contextEntries, readTextBeneath } from './context'
+
+const never = new AbortController().signal
+const quiet = () => undefined
+let open: TestGitServer
+let closed: TestGitServer
+let scratch: string
+const at = (name: string) => join(scratch, name)
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'none',
+    (error: AppError) => error.code,
+  )
+
+beforeAll(async () => {
+  scratch = mkdtempSync(join(tmpdir(), 'slipway-checkout-'))
+  open = await startGitServer()
+  closed = await startGitServer({ token: 'sesame' })
+})
+afterAll(async () => {
+  await open.stop()
+  await closed.stop()
+  rmSync(scratch, { recursive: true })
+})
+
+describe('checkout', () => {
+  it('takes the newest commit of the branch, without the repository’s own data in the tree', async () => {
+    open.commit('app', 'First', { 'index.html': 'one' })
+    const sha = open.commit('app', 'Second — “quoted”', { 'index.html': 'two' })
+    const tree = await checkout({ url: `${open.url}/app.git`, branch: 'main', token: null }, at('a'), never, quiet)
+    expect(tree.commit).toMatchObject({ sha, message: 'Second — “quoted”', author: 'Ada' })
+    expect(readFileSync(join(tree.directory, 'index.html'), 'utf8')).toBe('two')
+    expect(existsSync(join(tree.directory, '.git'))).toBe(false)
+  })
+
+  it('sends a token to a private repository, and says when one is needed', async () => {
+    closed.commit('secret', 'First', { a: '1' })
+    const url = `${closed.url}/secret.git`
+    expect(await codeOf(checkout({ url, branch: 'main', token: null }, at('b'), never, quiet))).toBe('GIT_AUTH_REQUIRED')
+    expect(await codeOf(checkout({ url, branch: 'main', token: 'wrong' }, at('b'), never, quiet))).toBe('GIT_AUTH_REQUIRED')
+    const tree = await checkout({ url, branch: 'main', token: 'sesame' }, at('b'), never, quiet)
+    expect(readFileSync(join(tree.directory, 'a'), 'utf8')).toBe('1')
+    expect(readFileSync(join(at('b'), 'git', 'config'), 'utf8')).not.toContain('sesame')
+  })
+
+  it.each([
+    ['http://no-such-host.invalid/x.git', 'main', 'GIT_HOST_UNKNOWN'],
+    ['http://127.0.0.1:1/x.git', 'main', 'GIT_UNREACHABLE'],
+    ['OPEN/absent.git', 'main', 'GIT_REPOSITORY_NOT_FOUND'],
+    ['OPEN/app.git', 'no-such-branch', 'GIT_BRANCH_NOT_FOUND'],
+    ['file:///etc', 'main', 'GIT_FAILED'],
+  ])('says what is wrong with %s %s', async (url, branch, code) => {
+    expect(await codeOf(checkout({ url: url.replace('OPEN', open.url), branch, token: null }, at('c'), never, quiet))).toBe(code)
+  })
+
+  it('ends at once when it is canceled', async () => {
+    await expect(
+      checkout({ url: `${open.url}/app.git`, branch: 'main', token: null }, at('d'), AbortSignal.abort('stop'), quiet),
+    ).rejects.toBeDefined()
+  })
+})
+
+describe('context', () => {
+  const collect = async (root: string, ignore = new IgnoreMatcher([])) => {
+    const out: string[] = []
+    for await (const entry of contextEntries(root, ignore)) out.push(`${entry.kind} ${entry.path}`)
+    return out
+  }
+
+  it('keeps symlinks as they are and reads nothing outside of the folder', async () => {
+    const root = at('ctx')
+    mkdirSync(join(root, 'src'), { recursive: true })
+    writeFileSync(join(root, 'src', 'a.txt'), 'a')
+    writeFileSync(join(scratch, 'outside'), 'secret')
+    symlinkSync('/etc/passwd', join(root, 'passwd'))
+    symlinkSync('..', join(root, 'up'))
+    symlinkSync('../outside', join(root, 'Dockerfile'))
+    expect(await collect(root)).toEqual(['symlink Dockerfile', 'symlink passwd', 'directory src', 'file src/a.txt', 'symlink up'])
+    expect(await codeOf(readTextBeneath(root, 'Dockerfile', 100, 'Dockerfile'))).toBe('PATH_OUTSIDE_REPOSITORY')
+    expect(await codeOf(beneath(root, 'up', 'context'))).toBe('PATH_OUTSIDE_REPOSITORY')
+    expect(await codeOf(readTextBeneath(root, 'absent', 100, 'Dockerfile'))).toBe('DOCKERFILE_NOT_FOUND')
+    expect(await codeOf(readTextBeneath(root, 'src', 100, 'Dockerfile'))).toBe('NOT_A_FILE')
+    expect(await codeOf(readTextBeneath(root, 'src/a.txt', 0, 'Dockerfile'))).toBe('FILE_TOO_LARGE')
+  })
+
+  it('leaves out what .dockerignore says, and lets exceptions back in', async () => {
+    const root = at('ign')
+    mkdirSync(join(root, 'node_modules', 'x'), { recursive: true })
+    writeFileSync(join(root, 'node_modules', 'x', 'keep.js'), '')
+    writeFileSync(join(root, 'node_modules', 'x', 'drop.js'), '')
+    writeFileSync(join(root, 'app.js'), '')
+    expect(await collect(root, createIgnoreMatcher('node_modules\n!node_modules/x/keep.js\n'))).toEqual([
+      'file app.js',
+      'file node_modules/x/keep.js',
+    ])
+  })
+})
