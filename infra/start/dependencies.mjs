@@ -6,16 +6,14 @@ import { ROOT } from './settings.mjs'
 /**
  * `npm ci` when what is installed differs from the lock file. Install scripts are off: none of the packages needs one to run
  * as root on a server, but Postgres, whose few symlinks npm cannot pack (made by its own script, below).
- * @param {import('./progress.mjs').Step} step
  */
-export async function installDependencies(step) {
+export async function installDependencies() {
   let result = 'unchanged'
   if (!isInstalled(readLock('package-lock.json'), readLock('node_modules/.package-lock.json'))) {
     await run(['npm', 'ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund'], {
       cwd: ROOT,
       env: { ...process.env, NODE_ENV: undefined },
       deadlineMs: 15 * 60_000,
-      onLine: step.detail,
       what: 'npm ci',
       hint: 'Check that this machine reaches its npm registry, then run npm start again.',
     })

@@ -52,7 +52,7 @@ export class Supervisor {
     if (this.#stopping) throw new StartError('Stopped before everything was up.')
     rotate(logFile(this.paths.logs, part.name))
     /** @type {Running} */
-    const running = { part, ended: Promise.resolve(), retry: 0, upSince: 0 }
+    const running = { part, ended: Promise.resolve(), retry: -1, upSince: 0 }
     this.#running.push(running)
     const child = this.#spawn(running, false)
     await this.#untilReady(running)

@@ -11,7 +11,8 @@ export function prepareCaddy({ paths }) {
   writeFileSync(
     config,
     JSON.stringify({
-      admin: { listen: `unix/${paths.caddyAdminSocket}` },
+      // On a socket Caddy refuses the Host that HTTP clients send, unless it is named here.
+      admin: { listen: `unix/${paths.caddyAdminSocket}`, origins: ['localhost'] },
       storage: { module: 'file_system', root: join(paths.caddy, 'storage') },
       logging: { logs: { default: { level: 'WARN' } } },
     }),
@@ -29,7 +30,6 @@ export function prepareCaddy({ paths }) {
     },
     cwd: paths.caddy,
     readyDeadlineMs: 20_000,
-    ready: async () =>
-      (await call({ socketPath: paths.caddyAdminSocket, path: '/config/', headers: { host: 'localhost' } })).status === 200,
+    ready: async () => (await call({ socketPath: paths.caddyAdminSocket, path: '/config/' })).status === 200,
   }
 }
