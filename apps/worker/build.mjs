@@ -1,0 +1,3 @@
+import { bundle } from '@slipway/config/bundle.mjs'
+
+await bundle(import.meta.url)
