@@ -226,8 +226,11 @@ impl Layers {
         lease.hold(Resource::Layer(made.diff_id))?;
         self.once(&made.diff_id, || {
             let temp = self.temp_dir()?;
-            fs::rename(upper, temp.join("fs")).map_err(Error::io(upper))?;
-            self.commit(&temp, &made.diff_id, made.unpacked_size)
+            let moved = fs::rename(upper, temp.join("fs")).map_err(Error::io(upper));
+            if moved.is_err() {
+                tree::remove(&temp)?;
+            }
+            moved.and_then(|()| self.commit(&temp, &made.diff_id, made.unpacked_size))
         })
     }
 

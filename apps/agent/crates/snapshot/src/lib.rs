@@ -7,8 +7,7 @@
 //! unpacked layer, without extracting it again.
 //!
 //! ```no_run
-//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! # let (config, image): (slipway_store::ImageConfig, slipway_store::Image) = todo!();
+//! # fn example(image: slipway_store::Image) -> Result<(), Box<dyn std::error::Error>> {
 //! let store = slipway_store::Store::open("/var/lib/slipway/agent".as_ref())?;
 //! let layers = slipway_snapshot::Layers::open(&store)?;
 //! let dirs = layers.snapshots().prepare("build-7-step-2", &image.record.diff_ids)?;
@@ -22,9 +21,14 @@
 //!
 //! Everything here blocks: call it from a blocking thread.
 
+mod beneath;
+mod compress;
+mod decompress;
 mod error;
+mod extract;
 mod layers;
 mod snapshots;
+mod tar;
 mod tree;
 mod unpack;
 mod diff;

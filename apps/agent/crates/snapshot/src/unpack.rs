@@ -1,22 +1,165 @@
-use std::io::Read;
+use std::fs;
+use std::io::{self, BufRead, Read};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use slipway_store::{Descriptor, Digest, Lease};
+use slipway_store::{Descriptor, Digest, Hasher, Lease, Resource};
 
-use crate::{Error, Layer, Layers, Result};
+use crate::decompress::{Packing, read_full};
+use crate::extract::{Extracted, extract};
+use crate::{Error, Layer, Layers, Limits, Result, tree};
+
+/// Inflated data moves in pieces of this size from the inflating thread to the one that hashes and writes.
+const PIECE: usize = 512 << 10;
+const PIECES_AHEAD: usize = 4;
 
 impl Layers {
     /// Unpacks a compressed layer stream: inflates, hashes and extracts in one pass, and checks `diff_id` before the layer
     /// becomes visible. The reader's own digest is its giver's to check. When the layer is there already (or another thread
     /// is making it), the reader may not be read at all.
     pub fn unpack(&self, lease: &Lease, reader: impl Read + Send, media_type: &str, diff_id: &Digest) -> Result<Layer> {
-        let _ = (lease, reader, diff_id);
-        Err(Error::UnsupportedMediaType(media_type.to_string()))
+        let packing = Packing::of_media_type(media_type)?;
+        self.hold(lease, diff_id)?;
+        self.once(diff_id, || {
+            let temp = self.temp_dir()?;
+            let made = self.unpack_into(&temp, reader, packing).and_then(|(extracted, actual)| {
+                if actual != *diff_id {
+                    return Err(Error::DiffIdMismatch { expected: *diff_id, actual });
+                }
+                self.commit(&temp, diff_id, extracted.bytes)
+            });
+            discard_failed(&made, &temp);
+            made
+        })
     }
 
     /// Unpacks a layer whose blob is in the store, checking the blob's digest too: a damaged blob is set aside and reported
     /// as `BLOB_CORRUPT`.
     pub fn unpack_blob(&self, lease: &Lease, blob: &Descriptor, diff_id: &Digest) -> Result<Layer> {
+        self.hold(lease, diff_id)?;
+        if let Some(layer) = self.get(diff_id) {
+            return Ok(layer);
+        }
         let file = self.store().open_blob(&blob.digest)?;
-        self.unpack(lease, file, &blob.media_type, diff_id)
+        self.unpack(lease, file, &blob.media_type, diff_id).map_err(|error| {
+            // Whatever the unpacker stumbled over: if the blob is damaged, that is the cause to report.
+            match self.store().verify_blob(&blob.digest) {
+                Err(damaged @ slipway_store::Error::Corrupt(_)) => Error::Store(damaged),
+                _ => error,
+            }
+        })
+    }
+
+    /// Unpacks a root file system archive of unknown compression (none, gzip, zstd) and finds out its diff id.
+    pub fn unpack_unknown(&self, lease: &Lease, mut reader: impl Read + Send) -> Result<Layer> {
+        let mut first = [0; 4];
+        let n = read_full(&mut reader, &mut first).map_err(Error::Source)?;
+        let packing = Packing::of_magic(&first[..n]);
+        let temp = self.temp_dir()?;
+        let made = self.unpack_into(&temp, (&first[..n]).chain(reader), packing).and_then(|(extracted, diff_id)| {
+            self.hold(lease, &diff_id)?;
+            self.once(&diff_id, || self.commit(&temp, &diff_id, extracted.bytes))
+        });
+        // When the layer was there before, the new copy is still in the temporary directory.
+        let _ = tree::remove(&temp);
+        made
+    }
+
+    fn hold(&self, lease: &Lease, diff_id: &Digest) -> Result<()> {
+        Ok(lease.hold(Resource::Layer(*diff_id))?)
+    }
+
+    fn unpack_into(&self, temp: &Path, reader: impl Read + Send, packing: Packing) -> Result<(Extracted, Digest)> {
+        let root = temp.join("fs");
+        fs::create_dir(&root).map_err(Error::io(&root))?;
+        tree::chmod(&root, 0o755)?;
+        pipeline(reader, packing, &root, self.limits())
+    }
+}
+
+fn discard_failed(made: &Result<Layer>, temp: &Path) {
+    if made.is_err()
+        && let Err(error) = tree::remove(temp)
+    {
+        tracing::error!(%error, "a half unpacked layer could not be removed; the next start does");
+    }
+}
+
+/// One thread inflates, this one hashes and writes.
+fn pipeline(reader: impl Read + Send, packing: Packing, root: &Path, limits: Limits) -> Result<(Extracted, Digest)> {
+    let (full, pieces) = sync_channel::<io::Result<Vec<u8>>>(PIECES_AHEAD);
+    let (empty, spares) = sync_channel::<Vec<u8>>(PIECES_AHEAD + 2);
+    std::thread::scope(|scope| {
+        let inflate = std::thread::Builder::new().name("slipway-inflate".into());
+        inflate.spawn_scoped(scope, move || send_pieces(reader, packing, &full, &spares)).map_err(Error::Source)?;
+        let mut hashing = Pieces { pieces, spares: empty, current: Vec::new(), at: 0, hasher: Hasher::new(), left: limits.bytes, end: false };
+        let extracted = extract(&mut hashing, root, limits)?;
+        Ok((extracted, hashing.hasher.finish()))
+    })
+}
+
+fn send_pieces(reader: impl Read + Send, packing: Packing, full: &SyncSender<io::Result<Vec<u8>>>, spares: &Receiver<Vec<u8>>) {
+    let mut source = match packing.reader(reader) {
+        Ok(source) => source,
+        Err(error) => {
+            let _ = full.send(Err(io::Error::other(error)));
+            return;
+        }
+    };
+    loop {
+        let mut piece = spares.try_recv().unwrap_or_default();
+        piece.resize(PIECE, 0);
+        let read = read_full(&mut *source, &mut piece);
+        let last = !matches!(&read, Ok(n) if *n == PIECE);
+        let message = read.map(|n| {
+            piece.truncate(n);
+            piece
+        });
+        // The receiver goes away when extraction fails: then there is nothing left to do.
+        if full.send(message).is_err() || last {
+            return;
+        }
+    }
+}
+
+/// The inflated stream as a `BufRead` that hashes each piece as it arrives.
+struct Pieces {
+    pieces: Receiver<io::Result<Vec<u8>>>,
+    spares: SyncSender<Vec<u8>>,
+    current: Vec<u8>,
+    at: usize,
+    hasher: Hasher,
+    /// Bytes that may still come.
+    left: u64,
+    end: bool,
+}
+
+impl BufRead for Pieces {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.at == self.current.len() && !self.end {
+            let used = std::mem::take(&mut self.current);
+            let _ = self.spares.try_send(used);
+            self.at = 0;
+            match self.pieces.recv() {
+                Ok(piece) => self.current = piece?,
+                Err(_) => self.end = true,
+            }
+            self.hasher.update(&self.current);
+            self.left = self.left.checked_sub(self.current.len() as u64).ok_or_else(|| io::Error::other("it inflates beyond the limit"))?;
+        }
+        Ok(&self.current[self.at..])
+    }
+    fn consume(&mut self, n: usize) {
+        self.at += n;
+    }
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let n = available.len().min(buffer.len());
+        buffer[..n].copy_from_slice(&available[..n]);
+        self.consume(n);
+        Ok(n)
     }
 }
