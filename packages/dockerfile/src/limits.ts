@@ -2,7 +2,7 @@
 export const LIMITS = {
   /** UTF-16 units of a Dockerfile (a byte limit for ASCII; the caller limits the bytes it reads as well). */
   fileLength: 1024 * 1024,
-  instructions: 20_000,
+  instructions: 50_000,
   /** As the contract's BuildPlan. */
   vertices: 1000,
   /** `${a:-${b:-${c}}}` */

@@ -56,7 +56,8 @@ export class PlanContext {
       throw this.fail(error.code, error.message, place, word.offset + error.offset)
     }
     for (const name of result.unset) {
-      const hint = didYouMean(name, known(), (s) => `$${s}`)
+      // `$$`, `$?`, `$1`: the user means the shell, where Docker sees a variable that is never set.
+      const hint = name.length < 3 ? undefined : didYouMean(name, known(), (s) => `$${s}`)
       this.warn('UndefinedVar', `Usage of undefined variable $${name.slice(0, 80)}.${hint ? ` ${hint}` : ''}`, place)
     }
     return result

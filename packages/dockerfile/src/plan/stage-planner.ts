@@ -134,6 +134,7 @@ export class StagePlanner {
   #copy(instruction: CopyInstruction): void {
     const { context, vertices, stage, steps, vertexOf } = this.#init
     const { kind } = instruction
+    const written: string[] = []
     const sources = instruction.sources.map((word) => {
       const source = this.#expand(instruction, word)
       if (/^(?:https?|git|ssh|ftp):\/\/|^git@/i.test(source)) {
@@ -147,9 +148,11 @@ export class StagePlanner {
             )
           : context.fail('COPY_URL', 'COPY takes no URLs.', instruction, word.offset)
       }
+      written.push(source)
       return copySource(source)
     })
-    const dest = copyDestination(this.state.workdir, this.#expand(instruction, instruction.dest))
+    written.push(this.#expand(instruction, instruction.dest))
+    const dest = copyDestination(this.state.workdir, written.at(-1) ?? '')
     if (sources.length > 1 && !dest.endsWith('/')) {
       throw context.fail(
         'DESTINATION_NOT_A_DIRECTORY',
@@ -159,8 +162,7 @@ export class StagePlanner {
         `End it with a slash: ${instruction.dest.text}/`,
       )
     }
-    const texts = [...sources, dest]
-    if (texts.some((text) => text.includes('\0'))) throw context.fail('NUL_BYTE', 'A path cannot hold a NUL character.', instruction)
+    if (written.some((text) => text.includes('\0'))) throw context.fail('NUL_BYTE', 'A path cannot hold a NUL character.', instruction)
     const chown = instruction.chown ? this.#expand(instruction, instruction.chown) : ''
     const origin = stage.copies.get(instruction)
     const from = origin ? vertexOf(origin, instruction) : null
@@ -175,11 +177,11 @@ export class StagePlanner {
       extract: kind === 'ADD',
     })
     const flags = [
-      instruction.from && `--from=${instruction.from.text}`,
+      instruction.from?.text && `--from=${instruction.from.text}`,
       chown && `--chown=${chown}`,
       instruction.chmod && `--chmod=${instruction.chmod.text}`,
     ]
-    this.#commit([kind, ...flags.filter(Boolean), ...texts].join(' '), this.vertex)
+    this.#commit([kind, ...flags.filter(Boolean), ...written].join(' '), this.vertex)
   }
 
   #mode(instruction: CopyInstruction): string | null {
