@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process'
 import { StartError } from './errors.mjs'
 
-const KEPT_LINES = 400
-const SHOWN_LINES = 40
+const KEPT_LINES = 5_000
 
 /** @type {Map<import('node:child_process').ChildProcess, { closed: Promise<void>, uninterruptible: boolean }>} */
 const underWay = new Map()
@@ -33,11 +32,11 @@ function killGroup(child, signal) {
  * Runs one program to its end. Its output is kept (the last lines are shown when it fails), never printed in between.
  * @param {[string, ...string[]]} argv program and arguments; no shell is involved
  * @param {{ cwd?: string, env?: Record<string, string | undefined>, input?: string | Buffer, uid?: number, gid?: number,
- *   deadlineMs: number, onLine?: (line: string) => void, what: string, hint?: string, uninterruptible?: boolean }} options
+ *   deadlineMs: number, onLine?: (line: string) => void, what: string, hint?: string, shownLines?: number, uninterruptible?: boolean }} options
  *   what: the subject of the sentence told when it fails (“Building the agent”)
  * @returns {Promise<string>} standard output
  */
-export function run(argv, { cwd, env, input, uid, gid, deadlineMs, onLine, what, hint, uninterruptible = false }) {
+export function run(argv, { cwd, env, input, uid, gid, deadlineMs, onLine, what, hint, shownLines = 40, uninterruptible = false }) {
   const [program, ...args] = argv
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
@@ -77,7 +76,7 @@ export function run(argv, { cwd, env, input, uid, gid, deadlineMs, onLine, what,
       killGroup(child, 'SIGKILL')
     }, deadlineMs)
     const fail = (why, cause) =>
-      reject(new StartError(`${what} failed: ${why}.`, { hint, detail: lines.slice(-SHOWN_LINES).join('\n'), cause }))
+      reject(new StartError(`${what} failed: ${why}.`, { hint, detail: lines.slice(-shownLines).join('\n'), cause }))
     child.on('error', (error) => {
       clearTimeout(timer)
       underWay.delete(child)
