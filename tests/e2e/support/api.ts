@@ -1,0 +1,42 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { AppRouter } from '@slipway/api'
+import { createTRPCClient, httpLink } from '@trpc/client'
+import superjson from 'superjson'
+
+/** The typed client that a script would use, with an API key. */
+export const createApi = (webUrl: string, key: string) =>
+  createTRPCClient<AppRouter>({
+    links: [httpLink({ url: `${webUrl}/api/trpc`, transformer: superjson, headers: { authorization: `Bearer ${key}` } })],
+  })
+export type Api = ReturnType<typeof createApi>
+
+/** Asks until `read` gives something, or throws what it saw last. */
+export async function until<T>(what: string, read: () => Promise<T | undefined | null | false>, timeoutMs = 60_000): Promise<T> {
+  const deadline = Date.now() + timeoutMs
+  let last: unknown
+  for (;;) {
+    try {
+      const value = await read()
+      if (value) return value
+      last = value
+    } catch (error) {
+      last = error
+    }
+    if (Date.now() > deadline)
+      throw new Error(`${what}: not within ${timeoutMs} ms; last: ${last instanceof Error ? last.message : JSON.stringify(last)}`)
+    await sleep(50)
+  }
+}
+
+/** What an app answers through the router; never throws. */
+export async function fetchApp(routerPort: number, hostname: string, path = '/'): Promise<{ status: number; text: string }> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${routerPort}${path}`, {
+      headers: { host: `${hostname}:${routerPort}` },
+      signal: AbortSignal.timeout(10_000),
+    })
+    return { status: response.status, text: await response.text() }
+  } catch (error) {
+    return { status: 0, text: String(error) }
+  }
+}
