@@ -6,7 +6,8 @@ export interface Word {
   offset: number
 }
 
-export const isSpace = (ch: string | undefined): boolean => ch !== undefined && /\s/.test(ch)
+export const isSpace = (ch: string | undefined): boolean =>
+  ch !== undefined && (ch === ' ' || (ch >= '\t' && ch <= '\r') || (ch > '\x7f' && /\s/.test(ch)))
 /** Between keyword and arguments, and in the instructions without quotes, only these separate. */
 const isBlank = (ch: string | undefined): boolean => ch === ' ' || ch === '\t' || ch === '\v' || ch === '\f' || ch === '\r'
 

@@ -30,8 +30,9 @@ export function parseFrom(node: Node): FromInstruction {
 }
 
 /** JSON array of strings, or blank-separated words. */
-function pathList(node: Node): Word[] {
+function pathList(node: Node, refuse?: (node: Node) => void): Word[] {
   const json = jsonArray(node.args)
+  if (json.kind !== 'strings') refuse?.(node)
   if (json.kind === 'strings') return json.items.map((text) => ({ text, offset: node.argsOffset }))
   if (json.kind === 'not-strings') {
     throw node.fail(
@@ -49,8 +50,7 @@ export function parseCopy(node: Node, kind: 'COPY' | 'ADD'): Instruction {
     kind === 'COPY'
       ? node.readFlags(['from', 'chown', 'chmod'], ['link', 'parents', 'exclude'])
       : node.readFlags(['chown', 'chmod'], ['link', 'exclude', 'checksum', 'keep-git-dir', 'unpack'])
-  const words = pathList(node)
-  if (jsonArray(node.args).kind !== 'strings') refuseHeredocs(node)
+  const words = pathList(node, refuseHeredocs)
   const dest = words.at(-1)
   if (!dest || words.length < 2) {
     throw node.fail(

@@ -14,6 +14,8 @@ export interface Flag {
   offset: number
 }
 
+const NO_FLAGS: ReadonlyMap<string, Word> = new Map()
+
 export class Node {
   readonly source: Source
   readonly line: LogicalLine
@@ -70,7 +72,8 @@ export class Node {
    * Checks the flags against those Docker knows here. `supported` ones are returned; the rest of `known` is refused as not
    * supported yet, everything else as unknown.
    */
-  readFlags(supported: readonly string[], known: readonly string[] = []): Map<string, Word> {
+  readFlags(supported: readonly string[], known: readonly string[] = []): ReadonlyMap<string, Word> {
+    if (this.flags.length === 0) return NO_FLAGS
     const found = new Map<string, Word>()
     for (const flag of this.flags) {
       if (known.includes(flag.name))
