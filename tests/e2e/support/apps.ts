@@ -14,7 +14,7 @@ export const textApp = (text: string, extra = ''): Record<string, string> => ({
 export async function createGitApp(api: Api, org: string, app: NewGitApp): Promise<string> {
   await api.projects.create.mutate({ org, name: 'Tests' }).catch(() => undefined)
   const created = await api.apps.create.mutate({ org, project: 'tests', source: 'git', ...app })
-  return created.slug
+  return created.app
 }
 
 export const buildOver = (api: Api, org: string, app: string, number: number, timeoutMs = 90_000): Promise<views.BuildView> =>
