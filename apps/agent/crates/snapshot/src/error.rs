@@ -62,6 +62,14 @@ impl Error {
         }
     }
 
+    /// An error of the stream being read. A stream that is also copied to disk can find the disk full.
+    pub(crate) fn reading(source: std::io::Error) -> Error {
+        match source.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Error::DiskFull { path: "the content store".into() },
+            _ => Error::Source(source),
+        }
+    }
+
     /// Wraps an I/O or system call error with the path it happened at.
     pub fn io<E: Into<std::io::Error>>(path: impl AsRef<Path>) -> impl FnOnce(E) -> Error {
         move |source| {

@@ -1,13 +1,14 @@
 use std::fs;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read, Write as _};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use slipway_store::{Descriptor, Digest, Hasher, Lease, Resource};
+use slipway_store::{Descriptor, Digest, Hasher, Lease, Resource, Writer};
 
+use crate::compress::LayerSink;
 use crate::decompress::{Packing, read_full};
 use crate::extract::{Extracted, extract};
-use crate::{Error, Layer, Layers, Limits, Result, tree};
+use crate::{Compression, Error, Layer, Layers, Limits, NewLayer, Result, tree};
 
 /// Inflated data moves in pieces of this size from the inflating thread to the one that hashes and writes.
 const PIECE: usize = 512 << 10;
@@ -22,7 +23,8 @@ impl Layers {
         self.hold(lease, diff_id)?;
         self.once(diff_id, || {
             let temp = self.temp_dir()?;
-            let made = self.unpack_into(&temp, reader, packing).and_then(|(extracted, actual)| {
+            let made = self.unpack_into(&temp, reader, packing, Pass::Hash(Hasher::new())).and_then(|(extracted, pass)| {
+                let (_, actual) = pass.finish()?;
                 if actual != *diff_id {
                     return Err(Error::DiffIdMismatch { expected: *diff_id, actual });
                 }
@@ -50,30 +52,59 @@ impl Layers {
         })
     }
 
-    /// Unpacks a root file system archive of unknown compression (none, gzip, zstd) and finds out its diff id.
-    pub fn unpack_unknown(&self, lease: &Lease, mut reader: impl Read + Send) -> Result<Layer> {
+    /// Takes an archive of unknown compression (none, gzip, zstd) that is no blob yet: unpacks it and writes it into the store
+    /// as a layer, in one pass. The blob and the layer are held by the lease.
+    pub fn ingest(&self, lease: &Lease, mut reader: impl Read + Send, compression: Compression) -> Result<NewLayer> {
         let mut first = [0; 4];
         let n = read_full(&mut reader, &mut first).map_err(Error::Source)?;
         let packing = Packing::of_magic(&first[..n]);
         let temp = self.temp_dir()?;
-        let made = self.unpack_into(&temp, (&first[..n]).chain(reader), packing).and_then(|(extracted, diff_id)| {
+        let sink = Box::new(LayerSink::new(self.store().writer(lease)?, compression));
+        let made = self.unpack_into(&temp, (&first[..n]).chain(reader), packing, Pass::Pack(sink)).and_then(|(extracted, pass)| {
+            let (blob, diff_id) = pass.finish()?;
+            let blob = blob.ok_or_else(|| Error::InvalidArchive("it was not written to the store".into()))?.commit(None, None)?;
             self.hold(lease, &diff_id)?;
-            self.once(&diff_id, || self.commit(&temp, &diff_id, extracted.bytes))
+            self.once(&diff_id, || self.commit(&temp, &diff_id, extracted.bytes))?;
+            let descriptor = Descriptor::new(compression.media_type(), blob.digest, blob.size);
+            Ok(NewLayer { descriptor, diff_id, unpacked_size: extracted.bytes, entries: extracted.entries })
         });
         // When the layer was there before, the new copy is still in the temporary directory.
-        let _ = tree::remove(&temp);
-        made
+        let removed = tree::remove(&temp);
+        made.and_then(|layer| removed.map(|()| layer))
     }
 
     fn hold(&self, lease: &Lease, diff_id: &Digest) -> Result<()> {
         Ok(lease.hold(Resource::Layer(*diff_id))?)
     }
 
-    fn unpack_into(&self, temp: &Path, reader: impl Read + Send, packing: Packing) -> Result<(Extracted, Digest)> {
+    fn unpack_into(&self, temp: &Path, reader: impl Read + Send, packing: Packing, pass: Pass) -> Result<(Extracted, Pass)> {
         let root = temp.join("fs");
         fs::create_dir(&root).map_err(Error::io(&root))?;
         tree::chmod(&root, 0o755)?;
-        pipeline(reader, packing, &root, self.limits())
+        pipeline(reader, packing, pass, &root, self.limits())
+    }
+}
+
+/// What else happens to the inflated stream while it is extracted.
+enum Pass {
+    Hash(Hasher),
+    Pack(Box<LayerSink>),
+}
+
+impl Pass {
+    fn take(&mut self, piece: &[u8]) -> io::Result<()> {
+        match self {
+            Pass::Hash(hasher) => hasher.update(piece),
+            Pass::Pack(sink) => sink.write_all(piece)?,
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(Option<Writer>, Digest)> {
+        match self {
+            Pass::Hash(hasher) => Ok((None, hasher.finish())),
+            Pass::Pack(sink) => sink.finish().map(|(blob, diff_id)| (Some(blob), diff_id)),
+        }
     }
 }
 
@@ -86,15 +117,15 @@ fn discard_failed(made: &Result<Layer>, temp: &Path) {
 }
 
 /// One thread inflates, this one hashes and writes.
-fn pipeline(reader: impl Read + Send, packing: Packing, root: &Path, limits: Limits) -> Result<(Extracted, Digest)> {
+fn pipeline(reader: impl Read + Send, packing: Packing, pass: Pass, root: &Path, limits: Limits) -> Result<(Extracted, Pass)> {
     let (full, pieces) = sync_channel::<io::Result<Vec<u8>>>(PIECES_AHEAD);
     let (empty, spares) = sync_channel::<Vec<u8>>(PIECES_AHEAD + 2);
     std::thread::scope(|scope| {
         let inflate = std::thread::Builder::new().name("slipway-inflate".into());
         inflate.spawn_scoped(scope, move || send_pieces(reader, packing, &full, &spares)).map_err(Error::Source)?;
-        let mut hashing = Pieces { pieces, spares: empty, current: Vec::new(), at: 0, hasher: Hasher::new(), left: limits.bytes, end: false };
-        let extracted = extract(&mut hashing, root, limits)?;
-        Ok((extracted, hashing.hasher.finish()))
+        let mut source = Pieces { pieces, spares: empty, current: Vec::new(), at: 0, pass, left: limits.bytes, end: false };
+        let extracted = extract(&mut source, root, limits)?;
+        Ok((extracted, source.pass))
     })
 }
 
@@ -122,13 +153,13 @@ fn send_pieces(reader: impl Read + Send, packing: Packing, full: &SyncSender<io:
     }
 }
 
-/// The inflated stream as a `BufRead` that hashes each piece as it arrives.
+/// The inflated stream as a `BufRead` that hands each piece to its pass as it arrives.
 struct Pieces {
     pieces: Receiver<io::Result<Vec<u8>>>,
     spares: SyncSender<Vec<u8>>,
     current: Vec<u8>,
     at: usize,
-    hasher: Hasher,
+    pass: Pass,
     /// Bytes that may still come.
     left: u64,
     end: bool,
@@ -144,7 +175,7 @@ impl BufRead for Pieces {
                 Ok(piece) => self.current = piece?,
                 Err(_) => self.end = true,
             }
-            self.hasher.update(&self.current);
+            self.pass.take(&self.current)?;
             self.left = self.left.checked_sub(self.current.len() as u64).ok_or_else(|| io::Error::other("it inflates beyond the limit"))?;
         }
         Ok(&self.current[self.at..])

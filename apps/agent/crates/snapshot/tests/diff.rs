@@ -1,5 +1,7 @@
 //! An upper directory becomes a layer that gives the same file system when it is unpacked.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::fs;

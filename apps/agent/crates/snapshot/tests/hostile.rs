@@ -1,5 +1,7 @@
 //! Archives made to escape, to fill the disk or to confuse: refused or harmless, and nothing outside the layer changes.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! What a layer's archive says is what lies on disk.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::fs;

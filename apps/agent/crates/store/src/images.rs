@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::{self, Keep};
 use crate::store::State;
-use crate::{Descriptor, Digest, Error, ImageConfig, MAX_MANIFEST_BYTES, Manifest, Reference, Result, Store, now_unix_nanos};
+use crate::{Descriptor, Digest, Error, ImageConfig, Lease, MAX_MANIFEST_BYTES, Manifest, Reference, Result, Store, media_type, now_unix_nanos};
 
 /// What the store knows about an image without reading its blobs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -95,6 +95,16 @@ impl Store {
         let id = record.id;
         state.images.insert(id, record);
         state.view(&id)
+    }
+
+    /// Writes config and manifest of a new image and records it. The layers' blobs must be in the store; `layers` lowest first,
+    /// matching `config.rootfs.diff_ids`; `size` is the sum of the unpacked layers.
+    pub fn make_image(&self, lease: &Lease, config: &ImageConfig, layers: Vec<Descriptor>, size: u64) -> Result<Image> {
+        let to_json = |what: &str, r: serde_json::Result<Vec<u8>>| r.map_err(|e| Error::invalid(what.to_string(), e));
+        let blob = self.put_bytes(lease, &to_json("the config", serde_json::to_vec(config))?)?;
+        let manifest = Manifest::oci(Descriptor::new(media_type::OCI_CONFIG, blob.digest, blob.size), layers);
+        let blob = self.put_bytes(lease, &to_json("the manifest", serde_json::to_vec(&manifest))?)?;
+        self.put_image(&Descriptor::new(media_type::OCI_MANIFEST, blob.digest, blob.size), size)
     }
 
     /// Points a name at an image; gives the image that had the name before, if another. A reference with a digest becomes one

@@ -113,7 +113,7 @@ impl<R: BufRead> TarReader<R> {
         if most == 0 {
             return Ok(&[]);
         }
-        let available = self.source.fill_buf().map_err(Error::Source)?;
+        let available = self.source.fill_buf().map_err(Error::reading)?;
         if available.is_empty() {
             return Err(truncated());
         }
@@ -137,7 +137,7 @@ impl<R: BufRead> TarReader<R> {
     /// Reads the stream to its end, so that its whole content passes the hash above.
     pub fn drain(&mut self) -> Result<()> {
         loop {
-            let n = self.source.fill_buf().map_err(Error::Source)?.len();
+            let n = self.source.fill_buf().map_err(Error::reading)?.len();
             if n == 0 {
                 return Ok(());
             }
@@ -165,7 +165,7 @@ impl<R: BufRead> TarReader<R> {
     /// A block, or `None` at the very end of the stream.
     pub(super) fn read_block(&mut self) -> Result<Option<[u8; BLOCK]>> {
         let mut block = [0; BLOCK];
-        if self.source.fill_buf().map_err(Error::Source)?.is_empty() {
+        if self.source.fill_buf().map_err(Error::reading)?.is_empty() {
             return Ok(None);
         }
         self.source.read_exact(&mut block).map_err(source_error)?;
@@ -188,7 +188,7 @@ impl<R: BufRead> TarReader<R> {
 
     fn skip(&mut self, mut n: u64) -> Result<()> {
         while n > 0 {
-            let available = self.source.fill_buf().map_err(Error::Source)?.len();
+            let available = self.source.fill_buf().map_err(Error::reading)?.len();
             if available == 0 {
                 return Err(truncated());
             }
@@ -217,5 +217,5 @@ fn truncated() -> Error {
 }
 
 fn source_error(error: std::io::Error) -> Error {
-    if error.kind() == ErrorKind::UnexpectedEof { truncated() } else { Error::Source(error) }
+    if error.kind() == ErrorKind::UnexpectedEof { truncated() } else { Error::reading(error) }
 }

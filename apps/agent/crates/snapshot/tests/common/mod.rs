@@ -1,5 +1,5 @@
 //! A store with layers in a directory of its own, and archives made by an independent writer (the `tar` crate).
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::io::Write as _;
 use std::path::Path;
