@@ -141,3 +141,7 @@ export async function openBuilds(db: Tx, staleBefore: Date) {
   ])
   return { waiting, stale }
 }
+
+/** A build whose image is published, with what its deployment shows of it. */
+export const findBuildToDeploy = (db: Tx, buildId: string) =>
+  db.build.findUnique({ where: { id: buildId }, include: { app: true, steps: { select: { state: true } } } })

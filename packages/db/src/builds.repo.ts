@@ -122,3 +122,7 @@ export async function cancelBuildsOfApp(tx: Tx, organizationId: string, appId: s
   })
   return running.map((build) => build.id)
 }
+
+/** The newest build that published an image: what starting a stopped app deploys when it is newer than what served. */
+export const newestSucceeded = (db: Tx, organizationId: string, appId: string) =>
+  db.build.findFirst({ where: { organizationId, appId, state: 'succeeded', manifestDigest: { not: null } }, orderBy: { number: 'desc' } })

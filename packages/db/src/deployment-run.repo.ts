@@ -164,3 +164,5 @@ export async function openDeployments(db: Tx, staleBefore: Date) {
   ])
   return { waiting, stale }
 }
+
+export const findDeploymentToRun = (db: Tx, deploymentId: string) => db.deployment.findUnique({ where: { id: deploymentId } })

@@ -147,3 +147,14 @@ export const removeImageTag = async (tx: Tx, organizationId: string, repositoryI
 /** With its tags; its blobs stay for the registry's garbage collection. */
 export const removeImageManifest = async (tx: Tx, organizationId: string, repositoryId: string, digest: string): Promise<boolean> =>
   (await tx.manifest.deleteMany({ where: { organizationId, repositoryId, digest } })).count === 1
+
+/** An image of our own registry by its name, whoever's it is: the caller decides who may use it. */
+export async function findOwnImage(db: Tx, name: { organization: string; repository: string; reference: string }) {
+  const repository = await db.repository.findFirst({
+    where: { name: name.repository, organization: { slug: name.organization } },
+    select: { id: true, organizationId: true, visibility: true },
+  })
+  if (!repository) return null
+  const manifest = await findManifest(db, repository.organizationId, repository.id, name.reference)
+  return manifest ? { digest: manifest.digest, isPublic: repository.visibility === 'public' } : null
+}

@@ -24,6 +24,7 @@ export {
   type BuildRunRow,
   type BuildStepInput,
   claimBuild,
+  findBuildToDeploy,
   finishBuild,
   heartbeatBuild,
   type LogChunkInput,
@@ -44,6 +45,7 @@ export {
   latestBuilds,
   listBuilds,
   type NewBuild,
+  newestSucceeded,
   queuePosition,
   readBuildLogs,
   requestBuildCancel,
@@ -65,6 +67,7 @@ export {
   type DeploymentClaim,
   type DeploymentRunRow,
   findDeploymentRun,
+  findDeploymentToRun,
   finishDeployment,
   heartbeatDeployment,
   moveDeployment,
@@ -99,6 +102,7 @@ export {
   digestsOfRepositories,
   findChildManifests,
   findManifest,
+  findOwnImage,
   findRepositoryByName,
   layerHolders,
   listRepositories,
@@ -114,6 +118,7 @@ export {
   addMember,
   countsOf,
   countUsers,
+  createFirstUser,
   createOrganization,
   findMembership,
   findOrganization,
@@ -121,6 +126,7 @@ export {
   listMembers,
   listMemberships,
   organizationSlugTaken,
+  withSetupLock,
 } from './organizations.repo'
 export type { PageRequest, RowPage } from './page'
 export {

@@ -1,5 +1,5 @@
 import { newId } from '@slipway/core'
-import type { Tx } from './client'
+import type { Db, Tx } from './client'
 import type { Role } from './generated/client'
 
 export const countUsers = (db: Tx) => db.user.count()
@@ -40,4 +40,20 @@ export async function countsOf(db: Tx, organizationId: string) {
     db.member.count({ where: { organizationId } }),
   ])
   return { apps, activeBuilds, repositories, hosts, projects, members }
+}
+
+/** One at a time in the whole installation, so that two people with the one-time link make one first account. */
+export const withSetupLock = <T>(db: Db, work: (tx: Tx) => Promise<T>): Promise<T> =>
+  db.$transaction(async (tx) => {
+    await tx.$executeRaw`SELECT pg_advisory_xact_lock(7365747570)`
+    return work(tx)
+  })
+
+/** A user with a password, as better-auth's credential provider expects it. */
+export async function createFirstUser(tx: Tx, data: { id: string; name: string; email: string; passwordHash: string }) {
+  const user = await tx.user.create({ data: { id: data.id, name: data.name, email: data.email, emailVerified: true } })
+  await tx.account.create({
+    data: { id: crypto.randomUUID(), accountId: user.id, providerId: 'credential', userId: user.id, password: data.passwordHash },
+  })
+  return user
 }

@@ -1,0 +1,35 @@
+import { BASE_ORGANIZATION, OWN_REGISTRY_HOST } from '@slipway/contracts'
+import { AppError } from '@slipway/core'
+import { findOwnImage } from '@slipway/db'
+import { formatReference, parseReference, type Reference } from '@slipway/oci'
+import { type Deps, registryHost } from '../deps'
+import type { Scope } from '../scope'
+
+/**
+ * The complete name of an image that this organization may run, with its digest when it is in our own registry.
+ * `localhost:5000/acme/api` (as docker push writes it) and `slipway.local/acme/api` are the same image.
+ */
+export async function resolveImage(deps: Deps, scope: Scope, written: string): Promise<{ reference: string; digest: string | null }> {
+  const reference = canonical(deps, parseReference(written))
+  if (reference.registry !== OWN_REGISTRY_HOST) return { reference: formatReference(reference), digest: reference.digest ?? null }
+  const [organization = '', ...name] = reference.repository.split('/')
+  const found = await findOwnImage(deps.db, {
+    organization,
+    repository: name.join('/'),
+    reference: reference.digest ?? reference.tag ?? 'latest',
+  })
+  // Images of other organizations are as unknown as ones that are not there, unless they are public.
+  if (!found || !(organization === scope.organization || organization === BASE_ORGANIZATION || found.isPublic))
+    throw new AppError({
+      kind: 'not-found',
+      code: 'IMAGE_NOT_FOUND',
+      message: `There is no image ${formatReference(reference)}. Push it first, or check the name and the tag.`,
+    })
+  return { reference: formatReference(reference), digest: found.digest }
+}
+
+function canonical(deps: Deps, reference: Reference): Reference {
+  const port = deps.config.registryPort
+  const own = [registryHost(deps.config), `localhost:${port}`, `127.0.0.1:${port}`]
+  return own.includes(reference.registry) ? { ...reference, registry: OWN_REGISTRY_HOST } : reference
+}

@@ -1,0 +1,39 @@
+import { AppError } from '@slipway/core'
+import { type Prisma, updateApp } from '@slipway/db'
+import { audit } from '../audit'
+import { announce, type Deps } from '../deps'
+import { assertMay } from '../roles'
+import type { AppsService } from '../services'
+import { resolveImage } from './image-reference'
+import { loadApp } from './load'
+
+/** Takes effect with the next build or deployment: what runs now keeps the settings it was deployed with. */
+export const updateMethod =
+  (deps: Deps, get: AppsService['get']): AppsService['update'] =>
+  async (scope, { app: slug, gitToken, ...input }) => {
+    assertMay(scope, 'change')
+    const app = await loadApp(deps.db, scope, slug)
+    const { organizationId } = scope
+    const foreign = app.source === 'image' ? ['gitUrl', 'gitBranch', 'dockerfilePath', 'contextPath', 'target'] : ['imageReference']
+    const wrong = Object.keys(input).find((key) => foreign.includes(key))
+    if (wrong)
+      throw new AppError({
+        kind: 'bad-input',
+        code: 'SETTING_OF_OTHER_SOURCE',
+        message: `${wrong} does not apply to an app made from ${app.source === 'image' ? 'an image' : 'a repository'}.`,
+      })
+    if (input.imageReference) await resolveImage(deps, scope, input.imageReference)
+
+    const data: Omit<Prisma.AppUncheckedUpdateManyInput, 'id' | 'organizationId'> = { ...input }
+    if (gitToken) data.gitToken = deps.sealer.seal(gitToken, { kind: 'gitToken', organizationId, id: app.id })
+    // A token was given for one host; sending it to another because the address changed would give it away.
+    else if (gitToken === null || (input.gitUrl && app.gitUrl && new URL(input.gitUrl).origin !== new URL(app.gitUrl).origin))
+      data.gitToken = null
+
+    await deps.db.$transaction(async (tx) => {
+      await updateApp(tx, organizationId, app.id, data)
+      await audit(tx, scope, 'app.update', { type: 'app', id: app.id, label: input.name ?? app.name }, { changed: Object.keys(data) })
+    })
+    announce(deps, { organizationId, appId: app.id })
+    return get(scope, { app: slug })
+  }

@@ -1,0 +1,92 @@
+import type { views } from '@slipway/contracts'
+import type { BuildRow, BuildSummaryRow } from '@slipway/db'
+
+interface ErrorColumns {
+  errorCode: string | null
+  errorMessage: string | null
+  errorDetails: unknown
+}
+
+export function errorView({ errorCode, errorMessage, errorDetails }: ErrorColumns): views.ErrorView | null {
+  if (!errorCode) return null
+  const details = typeof errorDetails === 'object' && errorDetails !== null ? (errorDetails as views.ErrorView['details']) : {}
+  return { code: errorCode, message: errorMessage ?? errorCode, details }
+}
+
+interface CommitColumns {
+  commitSha: string | null
+  commitMessage: string | null
+  commitAuthor: string | null
+  commitAt: Date | null
+  branch: string | null
+}
+
+export const commitView = (build: CommitColumns): views.CommitView | null =>
+  build.commitSha
+    ? {
+        sha: build.commitSha,
+        message: build.commitMessage ?? '',
+        author: build.commitAuthor,
+        branch: build.branch ?? '',
+        at: build.commitAt,
+      }
+    : null
+
+export const elapsed = (from: Date | null, to: Date | null): number | null =>
+  from && to ? Math.max(0, to.getTime() - from.getTime()) : null
+export const optionalNumber = (value: bigint | null): number | null => (value === null ? null : Number(value))
+
+export const buildSummary = (build: BuildSummaryRow): views.BuildSummary => ({
+  id: build.id,
+  number: build.number,
+  app: { slug: build.app.slug, name: build.app.name },
+  state: build.state,
+  trigger: build.trigger,
+  actor: build.actorLabel,
+  commit: commitView(build),
+  branch: build.branch,
+  cachedSteps: build.steps.filter((step) => step.state === 'cached').length,
+  totalSteps: build.steps.length,
+  error: errorView(build),
+  queuedAt: build.queuedAt,
+  startedAt: build.startedAt,
+  finishedAt: build.finishedAt,
+  durationMs: elapsed(build.startedAt, build.finishedAt),
+})
+
+export function buildView(build: BuildRow, image: views.ImageRefView | null, queuePosition: number | null): views.BuildView {
+  const [deployment] = build.deployments
+  return {
+    ...buildSummary(build),
+    phase: build.phase,
+    steps: build.steps.map((step) => ({
+      position: step.position,
+      stage: step.stage,
+      name: step.name,
+      instruction: step.instruction,
+      line: step.line,
+      state: step.state,
+      missReason: step.missReason,
+      missDetail: step.missDetail,
+      layerDigest: step.layerDigest,
+      layerSize: optionalNumber(step.layerSize),
+      peakMemoryBytes: optionalNumber(step.peakMemoryBytes),
+      cpuMs: step.cpuMs,
+      exitCode: step.exitCode,
+      durationMs: step.durationMs,
+      startedAt: step.startedAt,
+      finishedAt: step.finishedAt,
+    })),
+    image,
+    bytesSent: optionalNumber(build.bytesSent),
+    publishMs: build.publishMs,
+    deployment: deployment ? { number: deployment.number, state: deployment.state } : null,
+    dockerfile: build.app.dockerfilePath,
+    platform: PLATFORM,
+    host: deployment?.host?.name ?? null,
+    queuePosition,
+  }
+}
+
+/** Builds run on this machine, as the agent of the same machine does. */
+const PLATFORM = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`

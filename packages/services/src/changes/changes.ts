@@ -1,0 +1,53 @@
+import type { Deps } from '../deps'
+import type { ChangesService } from '../services'
+
+/** A lost signal costs this long. */
+const POLL_MS = 2000
+/** A burst of signals (a build's log) is read at most this often. */
+const QUIET_MS = 80
+
+export const createChanges = ({ signals }: Pick<Deps, 'signals'>): ChangesService => ({
+  async *ticks(channel, signal) {
+    // Subscribed for the whole time, not per wait: what happens while the reader reads must not be missed.
+    let changed = true
+    let wake: () => void = () => undefined
+    const unsubscribe = signals.subscribe(channel, () => {
+      changed = true
+      wake()
+    })
+    const onAbort = () => wake()
+    signal?.addEventListener('abort', onAbort)
+    try {
+      while (!signal?.aborted) {
+        changed = false
+        yield
+        await sleep(QUIET_MS, signal)
+        if (changed || signal?.aborted) continue
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, POLL_MS - QUIET_MS)
+          wake = () => {
+            clearTimeout(timer)
+            resolve()
+          }
+        })
+        wake = () => undefined
+      }
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+      unsubscribe()
+    }
+  },
+})
+
+export function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve()
+    const done = () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    signal?.addEventListener('abort', done)
+  })
+}
