@@ -1,4 +1,4 @@
-// What the engine reaches the database through: Prisma's adapter for node-postgres, with three corrections.
+// What the engine reaches the database through: Prisma's adapter for node-postgres, with the corrections the engine needs.
 import { PrismaPg } from '@prisma/adapter-pg'
 import { ColumnTypeEnum, mockAdapter } from '@prisma/driver-adapter-utils'
 import Result from 'pg/lib/result.js'
@@ -7,12 +7,38 @@ import { administer, readUrl } from './connection.mjs'
 const OID_INTERNAL_CHAR = 18
 const OID_BPCHAR = 1042
 
-/** The adapter has no mapping for the one-byte type "char" that the catalog queries return; `bpchar` reads the same. */
+/**
+ * The adapter has no mapping for the one-byte type "char" that catalog queries return, and refuses it. It is read as `bpchar`,
+ * and marked, because where a column of it decides something (kinds of constraints) the engine insists on a single character.
+ */
 export function readInternalChar() {
   const addFields = Result.prototype.addFields
   Result.prototype.addFields = function (fields) {
-    for (const field of fields) if (field.dataTypeID === OID_INTERNAL_CHAR) field.dataTypeID = OID_BPCHAR
+    for (const field of fields) {
+      if (field.dataTypeID !== OID_INTERNAL_CHAR) continue
+      field.dataTypeID = OID_BPCHAR
+      field.internalChar = true
+    }
     return addFields.call(this, fields)
+  }
+}
+
+/** Gives the marked columns of an adapter's answers the type of a single character. */
+function typeInternalChar(adapter) {
+  const marks = new WeakMap()
+  const performIO = adapter.performIO.bind(adapter)
+  const queryRaw = adapter.queryRaw.bind(adapter)
+  adapter.performIO = async (query) => {
+    const result = await performIO(query)
+    marks.set(result.rows, result.fields)
+    return result
+  }
+  adapter.queryRaw = async (query) => {
+    const answer = await queryRaw(query)
+    const fields = marks.get(answer.rows) ?? []
+    // An empty one stands for the byte 0 and is no character: such a column stays text.
+    const isCharacter = (index) => fields[index]?.internalChar && answer.rows.every((row) => row[index] === null || row[index].length === 1)
+    return { ...answer, columnTypes: answer.columnTypes.map((type, index) => (isCharacter(index) ? ColumnTypeEnum.Character : type)) }
   }
 }
 
@@ -41,6 +67,7 @@ export function postgresFactory(url, shadowUrl) {
 
   async function open({ config, schema }, afterDispose) {
     const adapter = await new PrismaPg(config, { schema }).connect()
+    typeInternalChar(adapter)
     // The adapter's own splits at every `;`, which cuts $$ bodies in two. Postgres takes a whole script as it is.
     adapter.executeScript = async (script) => {
       try {

@@ -20,6 +20,8 @@ export function loadEngine({ datamodels, datasource }, print) {
     require.resolve('@prisma/schema-engine-wasm/schema_engine_bg').replace(/schema_engine_bg\.js$/, 'schema_engine_bg.wasm'),
   )
   const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { './schema_engine_bg.js': runtime })
+  // Where the engine leaves its last words; without it a panic would end the process without a reason.
+  globalThis.PRISMA_WASM_PANIC_REGISTRY = { set_message: (message) => process.stderr.write(`${message}\n`) }
   runtime.__wbg_set_wasm(instance.exports)
   instance.exports.__wbindgen_start()
   readInternalChar()
