@@ -1,0 +1,26 @@
+/** Medians and ratios: absolute times of a shared machine mean little. */
+export interface Figure {
+  name: string
+  unit: 'ms' | 'MB' | 'requests'
+  ours: number[]
+  peer?: { name: string; values: number[] }
+  aim: string
+}
+
+export const sorted = (values: number[]) => [...values].sort((a, b) => a - b)
+export const quantile = (values: number[], q: number) =>
+  sorted(values)[Math.min(values.length - 1, Math.floor(values.length * q))] ?? Number.NaN
+export const median = (values: number[]) => quantile(values, 0.5)
+
+const show = (value: number) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2))
+
+/** A table in Markdown: median, spread, the peer's median and the ratio (how many times ours the peer takes). */
+export function table(figures: Figure[]): string {
+  const rows = figures.map(({ name, unit, ours, peer, aim }) => {
+    const spread = ours.length > 1 ? `${show(Math.min(...ours))}–${show(Math.max(...ours))}` : '—'
+    const theirs = peer ? `${show(median(peer.values))} ${unit} (${peer.name})` : '—'
+    const ratio = peer ? `${show(median(peer.values) / median(ours))}×` : '—'
+    return `| ${name} | ${show(median(ours))} ${unit} | ${spread} | ${ours.length} | ${theirs} | ${ratio} | ${aim} |`
+  })
+  return ['| Figure | Median | Min–max | Runs | Peer | Ratio | Aim |', '|---|---|---|---|---|---|---|', ...rows].join('\n')
+}
