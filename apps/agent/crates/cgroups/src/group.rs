@@ -28,6 +28,8 @@ pub struct Join {
     pub born_into: Option<PathBuf>,
     /// v1: the `cgroup.procs` files to write "0" to.
     pub procs: Vec<PathBuf>,
+    /// v1: the controllers of each hierarchy, for showing them inside the container. Empty on v2.
+    pub v1_mounts: Vec<Vec<String>>,
     /// The file whose `oom_kill` line counts kills.
     pub oom_file: Option<PathBuf>,
 }
@@ -166,9 +168,13 @@ impl Group {
     pub fn join(&self) -> Join {
         let v2 = self.is_v2();
         let oom_file = self.dir("memory").map(|dir| dir.join(if v2 { "memory.events" } else { "memory.oom_control" }));
+        let v1_mounts = match &self.layout {
+            Layout::V1(hierarchies) => hierarchies.iter().map(|h| h.controllers.clone()).collect(),
+            Layout::V2 { .. } => Vec::new(),
+        };
         match v2 {
-            true => Join { born_into: self.dir("memory"), procs: Vec::new(), oom_file },
-            false => Join { born_into: None, procs: self.dirs().iter().map(|dir| dir.join("cgroup.procs")).collect(), oom_file },
+            true => Join { born_into: self.dir("memory"), procs: Vec::new(), v1_mounts, oom_file },
+            false => Join { born_into: None, procs: self.dirs().iter().map(|dir| dir.join("cgroup.procs")).collect(), v1_mounts, oom_file },
         }
     }
 
@@ -219,6 +225,15 @@ impl Group {
     pub fn kill(&self) {
         for dir in self.dirs().into_iter().take(1) {
             kill_dir(&dir);
+        }
+    }
+
+    /// One pass of SIGKILL without waiting.
+    pub fn kill_once(&self) {
+        for dir in self.dirs().into_iter().take(1) {
+            if fs::write(dir.join("cgroup.kill"), "1").is_err() {
+                signal_all(&pids_in(&dir));
+            }
         }
     }
 
@@ -275,12 +290,16 @@ fn kill_dir(dir: &Path) {
         if pids.is_empty() {
             return;
         }
-        for pid in pids {
-            if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL); // it may be gone already
-            }
-        }
+        signal_all(&pids);
         std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn signal_all(pids: &[i32]) {
+    for pid in pids {
+        if let Some(pid) = rustix::process::Pid::from_raw(*pid) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL); // it may be gone already
+        }
     }
 }
 

@@ -1,1 +1,26 @@
-//! slipway-runtime
+//! The container runtime: from a complete [`spec::LaunchSpec`] to running processes, and back to an exit record.
+//!
+//! Four kinds of process take part. The **daemon** ([`Runtime`]) has many threads and never forks. The **spawner**
+//! ([`spawner_main`]) has one, and clones a **shim** for each container; the shim clones the container's **init**,
+//! which sets up the inside and becomes the user's program.
+pub mod caps;
+pub mod clock;
+mod daemon;
+pub mod error;
+mod init;
+pub mod seccomp;
+mod shim;
+mod spawner;
+pub mod spec;
+pub mod wire;
+
+pub use daemon::{ExecStreams, LaunchFds, Oneshot, OneshotEnd, OutputStream, RunningExec, Runtime, Shim, filter_fd, read_exit};
+pub use error::Error;
+pub use shim::log::numbered as rotated_log;
+pub use spawner::main as spawner_main;
+pub use wire::ExitRecord;
+
+/// True when `name` is a limit that `--ulimit` may set.
+pub fn is_rlimit(name: &str) -> bool {
+    init::process::resource(name).is_some()
+}

@@ -2,6 +2,8 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use nix::unistd::Pid;
 
 use crate::{Errno, Result, check};
@@ -18,10 +20,10 @@ pub enum Forked {
 /// `clone3(2)` without `CLONE_VM`: a fork that also makes the namespaces in `flags`, gives a pidfd, and on cgroup v2
 /// may be born inside `cgroup`. With `CLONE_PARENT` in `flags` the child becomes a sibling, so no exit signal is set.
 ///
-/// Refuses to run in a process with more than one thread: only the calling thread would exist in the child, and any
+/// Refuses to run unless `assert_single_threaded` held: only the calling thread would exist in the child, and any
 /// lock another thread held (the allocator's, for one) would stay locked for ever.
 pub fn clone3(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Forked> {
-    if thread_count()? != 1 {
+    if !SINGLE_THREADED.load(Ordering::Relaxed) {
         return Err(Errno::EDEADLK);
     }
     let mut pidfd: RawFd = -1;
@@ -35,7 +37,7 @@ pub fn clone3(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Forked> {
         args.cgroup = cgroup.as_raw_fd() as u64;
     }
     // SAFETY: the arguments live on this stack and the kernel only writes the pidfd. Without CLONE_VM the child has
-    // its own copy of memory, and the check above guarantees that no other thread's state is lost by it.
+    // its own copy of memory, and the promise checked above guarantees that no other thread's state is lost by it.
     let pid = check(unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<libc::clone_args>()) })?;
     if pid == 0 {
         return Ok(Forked::Child);
@@ -45,10 +47,17 @@ pub fn clone3(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Forked> {
     Ok(Forked::Parent { pid: Pid::from_raw(pid as i32), pidfd })
 }
 
-/// Threads of this process, from `/proc/self/stat`-free cheap source: the link count of `/proc/self/task`.
-fn thread_count() -> Result<u64> {
-    let stat = nix::sys::stat::stat("/proc/self/task")?;
-    Ok(stat.st_nlink.saturating_sub(2))
+static SINGLE_THREADED: AtomicBool = AtomicBool::new(false);
+
+/// Promises, after looking, that this process has one thread and never starts another. Needed before `clone3`.
+pub fn assert_single_threaded() -> Result<()> {
+    // Each thread is a directory here, and each directory's ".." is a link.
+    let threads = nix::sys::stat::stat("/proc/self/task")?.st_nlink.saturating_sub(2);
+    if threads != 1 {
+        return Err(Errno::EDEADLK);
+    }
+    SINGLE_THREADED.store(true, Ordering::Relaxed);
+    Ok(())
 }
 
 /// Closes every descriptor from `first` on.
@@ -147,4 +156,16 @@ pub fn trim_heap() {
     unsafe {
         libc::malloc_trim(0);
     }
+}
+
+/// Closes every descriptor but the standard streams and `keep`.
+///
+/// The caller must not use, or drop, any other descriptor it still owns: it is about to exec or to exit.
+pub fn close_all_but(keep: &OwnedFd) -> Result<()> {
+    let keep = keep.as_raw_fd();
+    if keep > 3 {
+        // SAFETY: closing descriptors is memory-safe; nothing above standard error but `keep` is used again.
+        check(unsafe { libc::syscall(libc::SYS_close_range, 3, keep - 1, 0) })?;
+    }
+    close_from(keep + 1)
 }

@@ -1,0 +1,126 @@
+//! The daemon's side: launching containers, talking to their shims, finding them again after a restart.
+mod exec;
+mod link;
+mod oneshot;
+mod spawner;
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+
+pub use exec::{ExecStreams, RunningExec};
+pub use oneshot::{Oneshot, OneshotEnd, OutputStream};
+
+use crate::error::{Error, Result};
+use crate::spec::LaunchSpec;
+use crate::wire::{EXIT_FILE, Event, ExitRecord, Launch, Request, SHIM_SOCKET};
+use link::Link;
+use spawner::Spawner;
+
+/// Setting up a container takes milliseconds; a disk that hangs must not hang the API.
+const LAUNCH_DEADLINE: u64 = 60;
+
+/// Launches containers. One per daemon, cheap to share.
+pub struct Runtime {
+    spawner: Spawner,
+}
+
+/// Descriptors that go with a launch.
+#[derive(Default)]
+pub struct LaunchFds {
+    /// The compiled filter in a memfd; see [`filter_fd`].
+    pub seccomp: Option<std::sync::Arc<OwnedFd>>,
+    /// With `Network::Given`.
+    pub netns: Option<OwnedFd>,
+    /// Stream sockets of clients that attached before the start.
+    pub attach: Vec<OwnedFd>,
+}
+
+/// A connection to the shim of a running container.
+pub struct Shim {
+    link: Link,
+    pub pid: i32,
+    pub shim_pid: i32,
+    pub run: u64,
+    /// Nanoseconds since the epoch.
+    pub started_at: i64,
+}
+
+/// A filter as `LaunchFds` wants it; make it once and share it.
+pub fn filter_fd(program: &[u8]) -> Result<OwnedFd> {
+    link::memfd(program).map_err(Error::Launch)
+}
+
+impl Runtime {
+    /// Starts the spawner. Must happen before the process has other threads.
+    pub fn start() -> Result<Self> {
+        Ok(Self { spawner: Spawner::start()? })
+    }
+
+    /// Starts a container and returns once the user's program runs.
+    pub async fn launch(&self, spec: &LaunchSpec, fds: LaunchFds) -> Result<Shim> {
+        let (ours, theirs) = link::pair().map_err(Error::Launch)?;
+        let launch = Launch { seccomp: fds.seccomp.is_some(), netns: fds.netns.is_some(), attach: fds.attach.len() };
+        let body = link::memfd(&serde_json::to_vec(spec)?).map_err(Error::Launch)?;
+        let mut passed = vec![body.as_fd(), theirs.as_fd()];
+        passed.extend(fds.seccomp.iter().map(|fd| fd.as_fd()));
+        passed.extend(fds.netns.iter().map(|fd| fd.as_fd()));
+        passed.extend(fds.attach.iter().map(|fd| fd.as_fd()));
+        self.spawner.send(&serde_json::to_vec(&launch)?, &passed).map_err(Error::Launch)?;
+        drop(theirs);
+        let link = Link::new(ours).map_err(Error::Launch)?;
+        let first = tokio::time::timeout(Duration::from_secs(LAUNCH_DEADLINE), link.receive());
+        match first.await.map_err(|_| Error::Timeout(LAUNCH_DEADLINE))?? {
+            Some((Event::Started { pid, shim_pid, started_at }, _)) => Ok(Shim { link, pid, shim_pid, run: spec.run, started_at }),
+            Some((Event::Failed { stage, message, exit_code }, _)) => Err(Error::NotStarted { stage, message, exit_code }),
+            _ => Err(Error::ShimGone),
+        }
+    }
+}
+
+impl Shim {
+    /// Connects to the shim that serves the container directory `dir`; `None` when there is none any more.
+    pub async fn connect(dir: &Path) -> Result<Option<Self>> {
+        let link = match Link::connect(dir, SHIM_SOCKET) {
+            Ok(link) => link,
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused) => return Ok(None),
+            Err(error) => return Err(Error::Launch(error)),
+        };
+        let hello = tokio::time::timeout(Duration::from_secs(5), link.receive());
+        match hello.await.map_err(|_| Error::Timeout(5))?? {
+            Some((Event::Hello { pid, shim_pid, run, started_at }, _)) => Ok(Some(Self { link, pid, shim_pid, run, started_at })),
+            _ => Ok(None),
+        }
+    }
+
+    /// How the container ended; `None` when the shim itself died without telling.
+    pub async fn wait(&self) -> Option<ExitRecord> {
+        loop {
+            match self.link.receive().await {
+                Ok(Some((Event::Exited(record), _))) => return Some(record),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return None,
+            }
+        }
+    }
+
+    /// Signals the container's first process.
+    pub async fn kill(&self, signal: i32) -> Result<()> {
+        self.link.send(&Request::Kill { signal }, &[]).await
+    }
+
+    pub async fn resize(&self, rows: u16, columns: u16) -> Result<()> {
+        self.link.send(&Request::Resize { rows, columns }, &[]).await
+    }
+
+    /// Gives the shim one end of a stream socket.
+    pub async fn attach(&self, socket: OwnedFd) -> Result<()> {
+        self.link.send(&Request::Attach, &[socket.as_fd()]).await
+    }
+}
+
+/// The record a shim left in `dir` for run number `run`.
+pub fn read_exit(dir: &Path, run: u64) -> Option<ExitRecord> {
+    let bytes = std::fs::read(dir.join(EXIT_FILE)).ok()?;
+    serde_json::from_slice::<ExitRecord>(&bytes).ok().filter(|record| record.run == run)
+}

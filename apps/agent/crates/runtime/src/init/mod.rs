@@ -1,0 +1,150 @@
+//! What the first process of a container does between its birth and the user's program: it turns a namespace-new copy
+//! of the shim into the container, step by step, and tells the first step that fails.
+//!
+//! Everything here works on paths that the image controls. So every path beneath the root is resolved by the kernel
+//! within it (`openat2`, see `root.rs`), mounts are attached to descriptors instead of paths, and nothing of the host
+//! is reachable any more once user data (`/etc/passwd`, the working directory, the program) is looked at.
+mod filesystems;
+mod identity;
+mod mounts;
+pub(crate) mod process;
+mod reaper;
+mod root;
+pub(crate) mod terminal;
+
+use std::convert::Infallible;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+
+use serde::{Deserialize, Serialize};
+use slipway_sys as sys;
+
+use crate::spec::{LaunchSpec, Network};
+
+/// The step that failed, for the person who started the container.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StepError {
+    pub stage: String,
+    pub message: String,
+    pub exit_code: i32,
+}
+
+pub(crate) type Step<T> = Result<T, StepError>;
+
+/// Exit code when the engine, not the program, is at fault; the shells' convention that Docker uses too.
+pub(crate) const EXIT_ENGINE: i32 = 125;
+
+pub(crate) trait Stage<T> {
+    fn stage(self, stage: &str) -> Step<T>;
+}
+
+impl<T, E: std::fmt::Display> Stage<T> for Result<T, E> {
+    fn stage(self, stage: &str) -> Step<T> {
+        self.map_err(|error| StepError { stage: stage.into(), message: format!("{stage}: {error}"), exit_code: EXIT_ENGINE })
+    }
+}
+
+/// What the init says to its shim before exec closes the socket.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum FromInit {
+    /// The terminal's master is attached.
+    Terminal,
+    Failed(StepError),
+}
+
+/// Descriptors the init takes over from the shim.
+pub(crate) struct Inherited {
+    /// Sequenced packets to the shim; close-on-exec, so its end means that the program runs.
+    pub sync: OwnedFd,
+    pub netns: Option<OwnedFd>,
+    /// Standard streams; unused with a terminal.
+    pub stdio: [OwnedFd; 3],
+    pub seccomp: Option<Vec<u8>>,
+}
+
+/// Runs in the new process and never returns.
+pub(crate) fn run(spec: &LaunchSpec, inherited: Inherited) -> ! {
+    let Inherited { sync, netns, stdio, seccomp } = inherited;
+    match build(spec, &sync, netns, stdio, seccomp) {
+        Ok(never) => match never {},
+        Err(error) => fail(&sync, &error),
+    }
+}
+
+/// Tells the shim and ends.
+pub(crate) fn fail(sync: &OwnedFd, error: &StepError) -> ! {
+    if let Ok(message) = serde_json::to_vec(&FromInit::Failed(error.clone())) {
+        let _ = sys::fdpass::send(sync.as_fd(), &message, &[]); // nobody else to tell
+    }
+    sys::process::exit_now(error.exit_code)
+}
+
+fn build(spec: &LaunchSpec, sync: &OwnedFd, netns: Option<OwnedFd>, stdio: [OwnedFd; 3], seccomp: Option<Vec<u8>>) -> Step<Infallible> {
+    sys::signal::reset_all().stage("reset signals")?;
+    // Until exec nobody in the container may look at this process: it still is the agent's program.
+    sys::process::set_dumpable(false).stage("hide the init")?;
+    rustix::process::umask(rustix::fs::Mode::empty());
+    enter(spec, netns)?;
+    let root = root::mount(spec)?;
+    filesystems::mount_all(spec, &root)?;
+    mounts::attach_all(spec, &root)?;
+    set_sysctls(spec, &root)?;
+    let stdio = match spec.process.tty {
+        true => {
+            let terminal = terminal::open(&root)?;
+            terminal::hand_over(sync, terminal.master)?;
+            let copy = || terminal.slave.try_clone().stage("copy the terminal");
+            [copy()?, copy()?, terminal.slave]
+        }
+        false => stdio,
+    };
+    let cwd = if spec.process.cwd.is_empty() { "/" } else { &spec.process.cwd };
+    root.make_dir(cwd).stage(&format!("make the working directory {cwd}"))?;
+    mounts::protect(spec, &root)?;
+    root.enter().stage("enter the root file system")?;
+    process::become_program(&spec.process, stdio, sync, seccomp, spec.init)
+}
+
+/// Joins the network namespace, the cgroup and, from inside it, a cgroup namespace; names the host.
+fn enter(spec: &LaunchSpec, netns: Option<OwnedFd>) -> Step<()> {
+    if spec.namespaces.network == Network::Given {
+        let netns = netns.ok_or("its descriptor is missing").stage("join the network")?;
+        sys::process::setns(netns.as_fd(), libc::CLONE_NEWNET).stage("join the network")?;
+    }
+    for procs in &spec.cgroup.procs {
+        let joined = File::options().write(true).open(procs).and_then(|mut file| file.write_all(b"0"));
+        joined.stage(&format!("join the control group {}", procs.display()))?;
+    }
+    if !spec.namespaces.cgroup_host {
+        rustix_unshare_cgroup().stage("make a cgroup namespace")?;
+    }
+    if !spec.namespaces.uts_host {
+        nix::unistd::sethostname(&spec.hostname).stage("set the host name")?;
+    }
+    let score = spec.process.oom_score_adj.unwrap_or(0).to_string();
+    match std::fs::write("/proc/self/oom_score_adj", &score) {
+        // Lowering it takes CAP_SYS_RESOURCE, which a confined host may not have; the container runs without.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+        other => other.stage("set the OOM score")?,
+    }
+    match sys::process::new_session_keyring() {
+        // Kernels without key rings have none to share.
+        Ok(()) | Err(sys::Errno::ENOSYS | sys::Errno::EPERM) => Ok(()),
+        Err(error) => Err(error).stage("make a session key ring"),
+    }
+}
+
+fn rustix_unshare_cgroup() -> nix::Result<()> {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWCGROUP)
+}
+
+/// `net.core.somaxconn` is `/proc/sys/net/core/somaxconn` of the namespaces entered above.
+fn set_sysctls(spec: &LaunchSpec, root: &root::Root) -> Step<()> {
+    for (name, value) in &spec.sysctls {
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        let file = root.open(&path, rustix::fs::OFlags::WRONLY).stage(&format!("open sysctl {name}"))?;
+        File::from(file).write_all(value.as_bytes()).stage(&format!("set sysctl {name}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Volumes, bind mounts and tmpfs of the user; then masking and read-only paths.
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{CWD, OFlags};
+use rustix::mount::{MountAttrFlags, OpenTreeFlags};
+use slipway_sys as sys;
+
+use super::filesystems::{attach, make};
+use super::root::Root;
+use super::{Stage, Step};
+use crate::spec::{LaunchSpec, Mount, MountKind, Propagation};
+
+pub(super) fn attach_all(spec: &LaunchSpec, root: &Root) -> Step<()> {
+    for mount in &spec.mounts {
+        one(mount, root)?;
+    }
+    Ok(())
+}
+
+fn one(mount: &Mount, root: &Root) -> Step<()> {
+    let stage = format!("mount {}", mount.target);
+    match &mount.kind {
+        MountKind::Bind { source, recursive, propagation } => {
+            let tree = clone_tree(source, *recursive).stage(&format!("open {}", source.display()))?;
+            let set = if mount.readonly { sys::mount::RDONLY } else { 0 };
+            let propagation = match propagation {
+                Propagation::Private => sys::mount::PRIVATE,
+                Propagation::Slave => sys::mount::SLAVE,
+                Propagation::Shared => sys::mount::SHARED,
+            };
+            sys::mount::set_attributes(tree.as_fd(), c"", set, 0, propagation, *recursive).stage(&stage)?;
+            let is_dir = rustix::fs::fstat(&tree).map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir()).stage(&stage)?;
+            let point = if is_dir { root.make_dir(&mount.target) } else { root.make_file(&mount.target) };
+            attach(&tree, &point.stage(&stage)?).stage(&stage)
+        }
+        MountKind::Tmpfs { size, mode, exec } => {
+            let mode = format!("{mode:o}");
+            let size = size.map(|size| size.to_string());
+            let mut options = vec![("mode", mode.as_str())];
+            options.extend(size.as_deref().map(|size| ("size", size)));
+            let mut flags = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+            if !exec {
+                flags |= MountAttrFlags::MOUNT_ATTR_NOEXEC;
+            }
+            if mount.readonly {
+                flags |= MountAttrFlags::MOUNT_ATTR_RDONLY;
+            }
+            let tmpfs = make("tmpfs", &options, flags).stage(&stage)?;
+            let point = root.make_dir(&mount.target).stage(&stage)?;
+            attach(&tmpfs, &point).stage(&stage)
+        }
+    }
+}
+
+fn clone_tree(source: &Path, recursive: bool) -> Result<OwnedFd, rustix::io::Errno> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    rustix::mount::open_tree(CWD, source, flags)
+}
+
+/// Last, when every mount is there: hides what no container may read, locks what it may not write.
+pub(super) fn protect(spec: &LaunchSpec, root: &Root) -> Step<()> {
+    for path in &spec.readonly_paths {
+        let stage = format!("make {path} read-only");
+        let Some(point) = existing(root, path).stage(&stage)? else { continue };
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH | OpenTreeFlags::AT_RECURSIVE;
+        let tree = rustix::mount::open_tree(&point, "", flags).stage(&stage)?;
+        let set = sys::mount::RDONLY | sys::mount::NOSUID | sys::mount::NODEV | sys::mount::NOEXEC;
+        sys::mount::set_attributes(tree.as_fd(), c"", set, 0, 0, true).stage(&stage)?;
+        attach(&tree, &point).stage(&stage)?;
+    }
+    for path in &spec.masked_paths {
+        let stage = format!("mask {path}");
+        let Some(point) = existing(root, path).stage(&stage)? else { continue };
+        let is_dir = rustix::fs::fstat(&point).map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir()).stage(&stage)?;
+        let cover = match is_dir {
+            true => {
+                let flags = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+                make("tmpfs", &[("nr_blocks", "1"), ("nr_inodes", "1")], flags).stage(&stage)?
+            }
+            // The host's /dev/null, not the container's: nobody inside can have replaced it.
+            false => clone_tree(Path::new("/dev/null"), false).stage(&stage)?,
+        };
+        attach(&cover, &point).stage(&stage)?;
+    }
+    if spec.readonly_root {
+        sys::mount::set_attributes(root.fd().as_fd(), c"", sys::mount::RDONLY, 0, 0, false).stage("make the root file system read-only")?;
+    }
+    Ok(())
+}
+
+fn existing(root: &Root, path: &str) -> Result<Option<OwnedFd>, rustix::io::Errno> {
+    match root.open(path, OFlags::PATH) {
+        Ok(fd) => Ok(Some(fd)),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

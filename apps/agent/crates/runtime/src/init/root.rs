@@ -1,0 +1,208 @@
+//! The container's root file system, and opening paths beneath it.
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags};
+use slipway_sys as sys;
+
+use super::{Stage, Step};
+use crate::spec::{LaunchSpec, Rootfs};
+
+/// A descriptor of the root directory. Every lookup stays beneath it, whatever symlinks the image holds.
+pub(crate) struct Root {
+    fd: OwnedFd,
+}
+
+/// Mounts the root file system in this (private) mount namespace.
+pub(crate) fn mount(spec: &LaunchSpec) -> Step<Root> {
+    // Slave: mounts the host takes away go here too, so that a container pins no disk; nothing travels outwards.
+    sys::mount::set_attributes(CWD, c"/", 0, 0, sys::mount::SLAVE, true).stage("detach mount propagation")?;
+    let target = match &spec.rootfs {
+        Rootfs::Overlay { lower, upper, work } => {
+            overlay(lower, upper, work, &spec.dir)?;
+            &spec.dir
+        }
+        Rootfs::Directory(path) => {
+            let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+            let tree = rustix::mount::open_tree(CWD, path, flags).stage("clone the root directory")?;
+            rustix::mount::move_mount(&tree, "", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).stage("mount the root directory")?;
+            path
+        }
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let fd = rustix::fs::open(target, flags, Mode::empty()).stage("open the root file system")?;
+    Ok(Root { fd })
+}
+
+/// `mount(2)` takes a page of options at most, so the paths are given relative to what they have in common.
+fn overlay(lower: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> Step<()> {
+    let all: Vec<&Path> = lower.iter().map(PathBuf::as_path).chain([upper, work]).collect();
+    let base = common_parent(&all);
+    let relative = |path: &Path| path.strip_prefix(&base).unwrap_or(path).as_os_str().as_bytes().to_vec();
+    let mut options = b"lowerdir=".to_vec();
+    for (index, path) in lower.iter().enumerate() {
+        if index > 0 {
+            options.push(b':');
+        }
+        escape(&relative(path), b"\\:,", &mut options);
+    }
+    options.extend_from_slice(b",upperdir=");
+    escape(&relative(upper), b"\\,", &mut options);
+    options.extend_from_slice(b",workdir=");
+    escape(&relative(work), b"\\,", &mut options);
+    // Layers are read back by diffing the upper directory, so nothing in it may refer elsewhere.
+    options.extend_from_slice(b",redirect_dir=off,index=off");
+    if options.len() > 4095 {
+        return Err("it has too many layers to mount; squash the image").stage("mount the image's layers");
+    }
+    std::env::set_current_dir(&base).stage("enter the image store")?;
+    let options = std::ffi::CString::new(options).stage("mount the image's layers")?;
+    let mounted = rustix::mount::mount("overlay", target, "overlay", MountFlags::empty(), options.as_c_str());
+    mounted.stage("mount the image's layers")?;
+    std::env::set_current_dir("/").stage("leave the image store")
+}
+
+fn escape(path: &[u8], special: &[u8], out: &mut Vec<u8>) {
+    for byte in path {
+        if special.contains(byte) {
+            out.push(b'\\');
+        }
+        out.push(*byte);
+    }
+}
+
+fn common_parent(paths: &[&Path]) -> PathBuf {
+    let mut base = paths.first().and_then(|path| path.parent()).unwrap_or(Path::new("/")).to_path_buf();
+    while !paths.iter().all(|path| path.parent().is_some_and(|parent| parent.starts_with(&base))) {
+        if !base.pop() {
+            return PathBuf::from("/");
+        }
+    }
+    base
+}
+
+fn components(path: &str) -> Vec<&str> {
+    let mut clean: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                clean.pop();
+            }
+            part => clean.push(part),
+        }
+    }
+    clean
+}
+
+impl Root {
+    pub fn fd(&self) -> &OwnedFd {
+        &self.fd
+    }
+
+    /// Opens beneath the root. Symlinks resolve within it; the kernel's magic links (`/proc/self/fd/…`) are refused.
+    pub fn open(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        self.open_with(path, flags, ResolveFlags::empty())
+    }
+
+    /// As `open`, refusing any symlink on the way: for the mount points of the kernel's file systems.
+    pub fn open_plain(&self, path: &str) -> Result<OwnedFd, Errno> {
+        self.open_with(path, OFlags::PATH, ResolveFlags::NO_SYMLINKS)
+    }
+
+    fn open_with(&self, path: &str, flags: OFlags, resolve: ResolveFlags) -> Result<OwnedFd, Errno> {
+        let resolve = resolve | ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let path = components(path).join("/");
+        let path = if path.is_empty() { "." } else { &path };
+        loop {
+            match rustix::fs::openat2(&self.fd, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
+                Err(Errno::AGAIN | Errno::INTR) => {} // a rename raced with the lookup
+                other => return other,
+            }
+        }
+    }
+
+    /// The directory `path`, made (0755, root) with its parents when missing.
+    pub fn make_dir(&self, path: &str) -> Result<OwnedFd, Errno> {
+        match self.open(path, OFlags::PATH | OFlags::DIRECTORY) {
+            Err(Errno::NOENT) => {}
+            other => return other,
+        }
+        let parts = components(path);
+        let mut parent = self.open("/", OFlags::PATH | OFlags::DIRECTORY)?;
+        for end in 1..=parts.len() {
+            let prefix = parts[..end].join("/");
+            parent = match self.open(&prefix, OFlags::PATH | OFlags::DIRECTORY) {
+                Err(Errno::NOENT) => {
+                    match rustix::fs::mkdirat(&parent, parts[end - 1], Mode::from_raw_mode(0o755)) {
+                        Ok(()) | Err(Errno::EXIST) => {}
+                        Err(error) => return Err(error),
+                    }
+                    self.open(&prefix, OFlags::PATH | OFlags::DIRECTORY)?
+                }
+                other => other?,
+            };
+        }
+        Ok(parent)
+    }
+
+    /// The file `path`, made empty when missing: the mount point of a file.
+    pub fn make_file(&self, path: &str) -> Result<OwnedFd, Errno> {
+        match self.open(path, OFlags::PATH) {
+            Err(Errno::NOENT) => {}
+            other => return other,
+        }
+        let parts = components(path);
+        let Some((name, parents)) = parts.split_last() else { return Err(Errno::ISDIR) };
+        let parent = self.make_dir(&parents.join("/"))?;
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        rustix::fs::openat(&parent, *name, flags, Mode::from_raw_mode(0o644))?;
+        self.open(path, OFlags::PATH)
+    }
+
+    /// Makes this the root of the process and lets go of the host's.
+    pub fn enter(self) -> sys::Result<()> {
+        rustix::process::fchdir(self.fd.as_fd()).map_err(|e| sys::Errno::from_raw(e.raw_os_error()))?;
+        drop(self.fd);
+        sys::mount::pivot_root_here()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root(dir: &tempfile::TempDir) -> Root {
+        Root { fd: rustix::fs::open(dir.path(), OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).unwrap() }
+    }
+
+    #[test]
+    fn hostile_paths_stay_inside() {
+        let dir = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(outside.path(), dir.path().join("out")).unwrap();
+        std::os::unix::fs::symlink("../../../../etc", dir.path().join("up")).unwrap();
+        let root = root(&dir);
+        // The absolute symlink means a path inside the root, which is not there.
+        assert!(root.make_dir("/out/x").is_err());
+        assert!(root.make_dir("/up/x").is_err());
+        root.make_dir("/../../a/../b/c").unwrap();
+        assert!(dir.path().join("b/c").is_dir());
+        assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
+        assert_eq!(root.open_plain("/up").unwrap_err(), Errno::LOOP);
+        root.make_file("/etc/hosts").unwrap();
+        assert!(dir.path().join("etc/hosts").is_file());
+    }
+
+    #[test]
+    fn options_are_relative_to_the_common_parent() {
+        let paths = [Path::new("/d/s/1/fs"), Path::new("/d/s/2/fs"), Path::new("/d/c/x/work")];
+        assert_eq!(common_parent(&paths), Path::new("/d"));
+        let mut out = Vec::new();
+        escape(b"a:b,c\\", b"\\:,", &mut out);
+        assert_eq!(out, b"a\\:b\\,c\\\\");
+    }
+}

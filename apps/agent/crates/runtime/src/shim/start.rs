@@ -1,0 +1,220 @@
+//! From a launch request to a running shim.
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::pipe::PipeFlags;
+use slipway_sys as sys;
+use slipway_sys::process::Forked;
+
+use super::control::Connection;
+use super::log::Log;
+use super::streams::Streams;
+use super::Shim;
+use crate::init::{self, EXIT_ENGINE, FromInit, Inherited, Stage, StepError};
+use crate::spec::{LaunchSpec, Network, Stdin};
+use crate::wire::{EXIT_FILE, Event, ExitRecord, Launch, MAX_MESSAGE, SHIM_SOCKET};
+
+/// Reads a memfd from its start.
+pub(super) fn read_all(fd: &OwnedFd) -> io::Result<Vec<u8>> {
+    let file = File::from(fd.try_clone()?);
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(16 << 20);
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+pub(super) fn sync_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    rustix::io::ioctl_fionbio(&ours, true)?;
+    Ok((ours, theirs))
+}
+
+/// `Ok(None)`: the container did not start and the daemon was told why.
+pub(super) fn start(launch: &Launch, fds: Vec<OwnedFd>) -> Result<Option<Shim>, String> {
+    let mut fds = fds.into_iter();
+    let spec = fds.next().ok_or("the spec is missing")?;
+    let control = fds.next().ok_or("the control socket is missing")?;
+    rustix::io::ioctl_fionbio(&control, true).map_err(|e| e.to_string())?;
+    let spec: LaunchSpec = serde_json::from_slice(&read_all(&spec).map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
+    let mut connection = Connection { id: 0, socket: control, closed: false, leash: spec.ephemeral };
+    match prepare(launch, fds, spec, &mut connection) {
+        Ok(mut shim) => {
+            shim.connections.push(connection);
+            Ok(Some(shim))
+        }
+        Err(error) => {
+            connection.send(&Event::Failed { stage: error.stage, message: error.message, exit_code: error.exit_code });
+            Ok(None)
+        }
+    }
+}
+
+fn prepare(launch: &Launch, mut fds: std::vec::IntoIter<OwnedFd>, spec: LaunchSpec, control: &mut Connection) -> Result<Shim, StepError> {
+    let seccomp = match launch.seccomp {
+        true => Some(read_all(&fds.next().ok_or("it is missing").stage("read the seccomp filter")?).stage("read the seccomp filter")?),
+        false => None,
+    };
+    let netns = match launch.netns {
+        true => Some(fds.next().ok_or("it is missing").stage("take the network namespace")?),
+        false => None,
+    };
+    nix::unistd::setsid().stage("make a session")?;
+    // Whatever a container with the host's pid namespace leaves behind comes to us.
+    nix::sys::prctl::set_child_subreaper(true).stage("become a subreaper")?;
+    let children = children_fd().stage("watch for exits")?;
+    let log = spec.log.as_ref().map(Log::open).transpose().stage("open the log")?;
+    let listener = match spec.ephemeral {
+        true => None,
+        false => Some(listen(&spec).stage("open the control socket")?),
+    };
+    let pipes = Pipes::new(&spec).stage("make the standard streams")?;
+    let (sync, their_sync) = sync_pair().stage("make a socket")?;
+    let mut streams = Streams::new(log, spec.process.tty, spec.stdin, pipes.stdin, pipes.outputs);
+    fds.take(launch.attach).for_each(|socket| streams.attach(socket));
+    let born_into = spec.cgroup.born_into.as_ref().map(|dir| {
+        rustix::fs::open(dir, rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC, rustix::fs::Mode::empty())
+    });
+    let born_into = born_into.transpose().stage("open the control group")?;
+    let forked = sys::process::clone3(namespace_flags(&spec), born_into.as_ref().map(|fd| fd.as_fd())).stage("make the container's namespaces")?;
+    match forked {
+        Forked::Child => init::run(&spec, Inherited { sync: their_sync, netns, stdio: pipes.theirs, seccomp }),
+        Forked::Parent { pid, pidfd } => {
+            let _ = control; // events go out through the loop from here on
+            Ok(Shim {
+                spec,
+                init: pid,
+                init_pidfd: pidfd,
+                sync: Some(sync),
+                started_at: 0,
+                failure: None,
+                children,
+                listener,
+                connections: Vec::new(),
+                next_connection: 1,
+                execs: Vec::new(),
+                unclaimed: Vec::new(),
+                streams,
+                ended: None,
+                farewell: None,
+            })
+        }
+    }
+}
+
+fn namespace_flags(spec: &LaunchSpec) -> u64 {
+    let names = &spec.namespaces;
+    let mut flags = libc::CLONE_NEWNS;
+    for (wanted, flag) in [
+        (!names.pid_host, libc::CLONE_NEWPID),
+        (!names.ipc_host, libc::CLONE_NEWIPC),
+        (!names.uts_host, libc::CLONE_NEWUTS),
+        (names.network == Network::Loopback, libc::CLONE_NEWNET),
+    ] {
+        if wanted {
+            flags |= flag;
+        }
+    }
+    flags as u64
+}
+
+fn children_fd() -> nix::Result<OwnedFd> {
+    let mut mask = SigSet::empty();
+    mask.add(Signal::SIGCHLD);
+    mask.thread_block()?;
+    // SignalFd owns its descriptor and gives it up only by duplication.
+    let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+    signals.as_fd().try_clone_to_owned().map_err(|_| nix::Error::EMFILE)
+}
+
+pub(super) fn drain_signals(children: &OwnedFd) {
+    let mut buffer = [0u8; 128 * 8];
+    while rustix::io::read(children, &mut buffer).is_ok_and(|count| count > 0) {}
+}
+
+/// Bound through the directory's descriptor, because a socket's path may have only 107 bytes.
+fn listen(spec: &LaunchSpec) -> io::Result<OwnedFd> {
+    let path = spec.dir.join(SHIM_SOCKET);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let dir = File::open(&spec.dir)?;
+    let short = format!("/proc/self/fd/{}/{SHIM_SOCKET}", std::os::fd::AsRawFd::as_raw_fd(&dir));
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+    rustix::net::bind(&socket, &rustix::net::SocketAddrUnix::new(short.as_str())?)?;
+    rustix::net::listen(&socket, 64)?;
+    Ok(socket)
+}
+
+struct Pipes {
+    theirs: [OwnedFd; 3],
+    stdin: Option<OwnedFd>,
+    outputs: [Option<OwnedFd>; 2],
+}
+
+impl Pipes {
+    fn new(spec: &LaunchSpec) -> io::Result<Self> {
+        let null = || File::options().read(true).write(true).open("/dev/null").map(OwnedFd::from);
+        if spec.process.tty {
+            return Ok(Self { theirs: [null()?, null()?, null()?], stdin: None, outputs: [None, None] });
+        }
+        let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC);
+        let (their_in, stdin) = match spec.stdin {
+            Stdin::Null => (null()?, None),
+            Stdin::Open | Stdin::Once => {
+                let (read, write) = pipe()?;
+                rustix::io::ioctl_fionbio(&write, true)?;
+                (read, Some(write))
+            }
+        };
+        let (out, their_out) = pipe()?;
+        let (err, their_err) = pipe()?;
+        rustix::io::ioctl_fionbio(&out, true)?;
+        rustix::io::ioctl_fionbio(&err, true)?;
+        Ok(Self { theirs: [their_in, their_out, their_err], stdin, outputs: [Some(out), Some(err)] })
+    }
+}
+
+pub(super) enum InitSays {
+    Running,
+    Terminal(OwnedFd),
+    Failed(StepError),
+    Nothing,
+}
+
+pub(super) fn read_init(sync: &OwnedFd) -> InitSays {
+    let mut buffer = vec![0; MAX_MESSAGE];
+    let (length, fds) = match sys::fdpass::receive(sync.as_fd(), &mut buffer) {
+        Ok(received) => received,
+        Err(_) => return InitSays::Nothing,
+    };
+    if length == 0 {
+        return InitSays::Running;
+    }
+    match (serde_json::from_slice(&buffer[..length]), fds.into_iter().next()) {
+        (Ok(FromInit::Terminal), Some(master)) => InitSays::Terminal(master),
+        (Ok(FromInit::Failed(error)), _) => InitSays::Failed(error),
+        _ => InitSays::Failed(StepError { stage: "init".into(), message: "the init sent nonsense".into(), exit_code: EXIT_ENGINE }),
+    }
+}
+
+pub(super) fn oom_kills(spec: &LaunchSpec) -> u64 {
+    let Some(path) = &spec.cgroup.oom_file else { return 0 };
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
+}
+
+/// Written whole or not at all: readers see the old record, none, or the new one.
+pub(super) fn write_record(spec: &LaunchSpec, record: &ExitRecord) -> io::Result<()> {
+    let temporary = spec.dir.join(format!("{EXIT_FILE}.new"));
+    let mut file = File::create(&temporary)?;
+    file.write_all(&serde_json::to_vec(record)?)?;
+    std::fs::rename(&temporary, spec.dir.join(EXIT_FILE))
+}
+

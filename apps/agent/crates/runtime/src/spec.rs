@@ -1,0 +1,155 @@
+//! What a container is, complete: the daemon resolves images, names, addresses and policy, and hands this over. Below
+//! this point nothing knows of images or of HTTP. Names follow the OCI runtime spec where it has the concept.
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use slipway_cgroups::Join;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LaunchSpec {
+    pub id: String,
+    /// Exists, mode 0700. Holds `shim.sock` and `exit.json`; in the container's own mount namespace (only) the root
+    /// file system is mounted over it.
+    pub dir: PathBuf,
+    /// Counts starts; written into the exit record so that an old record is never taken for a new one.
+    pub run: u64,
+    /// A build step: no socket, no log, no exit record; killed when the control connection closes.
+    pub ephemeral: bool,
+    pub rootfs: Rootfs,
+    pub readonly_root: bool,
+    pub process: Process,
+    pub hostname: String,
+    pub namespaces: Namespaces,
+    pub cgroup: Join,
+    pub mounts: Vec<Mount>,
+    pub masked_paths: Vec<String>,
+    pub readonly_paths: Vec<String>,
+    pub sysctls: BTreeMap<String, String>,
+    /// Bytes of `/dev/shm`.
+    pub shm_size: u64,
+    /// Host devices in `/dev`, `/sys` and cgroups writable.
+    pub privileged: bool,
+    /// Run a minimal init as pid 1 that forwards signals and reaps.
+    pub init: bool,
+    pub stdin: Stdin,
+    pub log: Option<LogSettings>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Rootfs {
+    /// `lower` topmost first, as overlayfs takes them.
+    Overlay { lower: Vec<PathBuf>, upper: PathBuf, work: PathBuf },
+    Directory(PathBuf),
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Process {
+    /// Program and arguments; the program is looked for in the PATH of `env`.
+    pub args: Vec<String>,
+    pub env: Vec<String>,
+    /// Absolute; created when missing. Empty is `/`.
+    pub cwd: String,
+    /// `` | uid | name | uid:gid | name:group, resolved in the container's own files.
+    pub user: String,
+    /// Further groups, names or numbers.
+    pub groups: Vec<String>,
+    /// Bit n = capability n.
+    pub capabilities: u64,
+    pub no_new_privileges: bool,
+    pub tty: bool,
+    pub rlimits: Vec<Rlimit>,
+    pub oom_score_adj: Option<i32>,
+}
+
+/// `name` as in Docker's ulimits: `nofile`, `core`, ….
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Rlimit {
+    pub name: String,
+    pub soft: u64,
+    pub hard: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Namespaces {
+    pub network: Network,
+    pub pid_host: bool,
+    pub ipc_host: bool,
+    pub uts_host: bool,
+    pub cgroup_host: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Network {
+    /// A namespace made ready by the daemon; its descriptor comes with the launch request.
+    Given,
+    /// A new one with nothing but the loopback.
+    Loopback,
+    Host,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Mount {
+    /// Absolute path in the container; missing parents are made beneath its root.
+    pub target: String,
+    pub kind: MountKind,
+    pub readonly: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum MountKind {
+    Bind { source: PathBuf, recursive: bool, propagation: Propagation },
+    Tmpfs { size: Option<u64>, mode: u32, exec: bool },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Propagation {
+    Private,
+    Slave,
+    Shared,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stdin {
+    Null,
+    /// Stays open when an attached client leaves.
+    Open,
+    /// Closed when the first attached client closes its side.
+    Once,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LogSettings {
+    pub path: PathBuf,
+    /// Bytes after which a file is rotated; `None`: never.
+    pub max_size: Option<u64>,
+    /// Files kept, the current one included; at least 1.
+    pub max_files: u32,
+}
+
+impl LaunchSpec {
+    /// Docker's list of paths in `/proc` and `/sys` that no container may read.
+    pub fn default_masked_paths() -> Vec<String> {
+        [
+            "/proc/asound",
+            "/proc/acpi",
+            "/proc/interrupts",
+            "/proc/kcore",
+            "/proc/keys",
+            "/proc/latency_stats",
+            "/proc/timer_list",
+            "/proc/timer_stats",
+            "/proc/sched_debug",
+            "/proc/scsi",
+            "/sys/firmware",
+            "/sys/devices/virtual/powercap",
+        ]
+        .map(String::from)
+        .to_vec()
+    }
+
+    /// Docker's list of paths in `/proc` that no container may write.
+    pub fn default_readonly_paths() -> Vec<String> {
+        ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"].map(String::from).to_vec()
+    }
+}

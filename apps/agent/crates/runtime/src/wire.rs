@@ -1,0 +1,65 @@
+//! Everything daemon, spawner and shim say to each other. All sockets but attach streams are `SOCK_SEQPACKET`: one
+//! message, one datagram of JSON, descriptors attached. Shims outlive upgrades of the daemon, so fields are only added.
+use serde::{Deserialize, Serialize};
+
+/// Largest datagram. What can be longer (specs with large environments) travels in a memfd.
+pub const MAX_MESSAGE: usize = 64 * 1024;
+/// The control socket of a shim, in the container's directory.
+pub const SHIM_SOCKET: &str = "shim.sock";
+/// The exit record, in the container's directory.
+pub const EXIT_FILE: &str = "exit.json";
+
+/// Daemon → spawner. Descriptors in this order: spec (memfd), control socket, then those told here.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Launch {
+    pub seccomp: bool,
+    pub netns: bool,
+    /// Stream sockets of clients attached before the start.
+    pub attach: usize,
+}
+
+/// Daemon → shim.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "op")]
+pub enum Request {
+    /// To the container's first process, which the shim has not yet reaped: never hits another process.
+    Kill { signal: i32 },
+    /// Terminal size.
+    Resize { rows: u16, columns: u16 },
+    /// One descriptor: a stream socket. Out: 8-byte framed output (raw with a terminal). In: standard input.
+    Attach,
+    /// Descriptors: spec (memfd), then seccomp filter if told, then stdin, stdout, stderr unless it has a terminal.
+    Exec { seccomp: bool },
+}
+
+/// Shim → daemon.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Event {
+    /// First message on every accepted connection.
+    Hello { pid: i32, shim_pid: i32, run: u64, started_at: i64 },
+    /// The user's program runs.
+    Started { pid: i32, shim_pid: i32, started_at: i64 },
+    /// It never ran. `exit_code` is 127 (not found), 126 (not executable) or 125.
+    Failed { stage: String, message: String, exit_code: i32 },
+    Exited(ExitRecord),
+    /// With a terminal its master descriptor is attached.
+    ExecStarted { pid: i32 },
+    ExecExited { exit_code: i32 },
+    Refused { message: String },
+}
+
+/// How a run of a container ended; also the content of `exit.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExitRecord {
+    pub run: u64,
+    /// 128 + signal when a signal ended it.
+    pub exit_code: i32,
+    pub oom_killed: bool,
+    /// Nanoseconds since the epoch.
+    pub started_at: i64,
+    pub finished_at: i64,
+    /// Set when the program never ran.
+    #[serde(default)]
+    pub error: Option<String>,
+}
