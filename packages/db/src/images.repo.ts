@@ -158,3 +158,12 @@ export async function findOwnImage(db: Tx, name: { organization: string; reposit
   const manifest = await findManifest(db, repository.organizationId, repository.id, name.reference)
   return manifest ? { digest: manifest.digest, isPublic: repository.visibility === 'public' } : null
 }
+
+/** Digest of an index of the repository that names this manifest as one of its platforms. */
+export async function findParentIndex(db: Tx, organizationId: string, repositoryId: string, digest: string): Promise<string | null> {
+  const parent = await db.manifest.findFirst({
+    where: { organizationId, repositoryId, children: { some: { digest } } },
+    select: { digest: true },
+  })
+  return parent?.digest ?? null
+}

@@ -103,6 +103,7 @@ export {
   findChildManifests,
   findManifest,
   findOwnImage,
+  findParentIndex,
   findRepositoryByName,
   layerHolders,
   listRepositories,
@@ -187,7 +188,7 @@ export {
   resolveManifest,
 } from './registry-manifests.repo'
 export { searchBuilds, searchOrganization } from './search.repo'
-export { readSetting, readWorkerHeartbeat, writeSetting, writeWorkerHeartbeat } from './settings.repo'
+export { databaseVersion, readSetting, readWorkerHeartbeat, writeSetting, writeWorkerHeartbeat } from './settings.repo'
 export {
   countRefusedSince,
   createDelivery,

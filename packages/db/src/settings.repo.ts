@@ -18,3 +18,9 @@ export async function readWorkerHeartbeat(db: Tx): Promise<{ version: string; at
   if (typeof value !== 'object' || value === null || !('version' in value) || !('at' in value)) return null
   return { version: String(value.version), at: Number(value.at) }
 }
+
+/** `18.4`; also tells that the database answers. */
+export async function databaseVersion(db: Tx): Promise<string | null> {
+  const [row] = await db.$queryRaw<{ server_version: string }[]>`SHOW server_version`
+  return row?.server_version.split(' ')[0] ?? null
+}

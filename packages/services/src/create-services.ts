@@ -1,0 +1,35 @@
+import { createApiKeys } from './api-keys/api-keys'
+import { createApps } from './apps/apps'
+import { createAuth } from './auth/auth'
+import { createSetup } from './auth/setup'
+import { createBuilds } from './builds/builds'
+import { createChanges } from './changes/changes'
+import { createDeployments } from './deployments/deployments'
+import type { Deps } from './deps'
+import { createHealth } from './health/health'
+import { createHosts } from './hosts/hosts'
+import { createImages } from './images/images'
+import { createOrganizations } from './organizations/organizations'
+import { createProjects } from './projects/projects'
+import type { Services } from './services'
+import { createWebhooks } from './webhooks/webhooks'
+
+/** All use cases over one set of connections; the caller made these and ends them. */
+export function createServices(deps: Deps): Services {
+  const deployments = createDeployments(deps)
+  return {
+    auth: createAuth(deps),
+    setup: createSetup(deps),
+    apiKeys: createApiKeys(deps),
+    organizations: createOrganizations(deps),
+    projects: createProjects(deps),
+    apps: createApps(deps, deployments),
+    webhooks: createWebhooks(deps),
+    builds: createBuilds(deps),
+    deployments,
+    images: createImages(deps),
+    hosts: createHosts(deps),
+    health: createHealth(deps),
+    changes: createChanges(deps),
+  }
+}

@@ -1,0 +1,154 @@
+import { OWN_REGISTRY_HOST, type views } from '@slipway/contracts'
+import { AppError, notFound } from '@slipway/core'
+import {
+  appsServing,
+  buildsOfDigests,
+  digestsOfRepositories,
+  findChildManifests,
+  findManifest,
+  findParentIndex,
+  findRepositoryByName,
+  layerHolders,
+  listRepositories,
+  listTags,
+  type RepositoryRow,
+  removeImageManifest,
+  removeImageTag,
+  repositorySizes,
+  type Tx,
+} from '@slipway/db'
+import { audit } from '../audit'
+import { commitView } from '../builds/views'
+import { announce, type Deps } from '../deps'
+import { assertMay } from '../roles'
+import type { Scope } from '../scope'
+import type { ImagesService } from '../services'
+import { imageView, platformOf } from './views'
+
+async function loadRepository(db: Tx, scope: Scope, name: string): Promise<RepositoryRow> {
+  const repository = await findRepositoryByName(db, scope.organizationId, name)
+  if (!repository) throw notFound('repository', 'REPOSITORY_NOT_FOUND')
+  return repository
+}
+
+async function loadManifest(db: Tx, scope: Scope, repository: RepositoryRow, reference: string) {
+  const manifest = await findManifest(db, scope.organizationId, repository.id, reference)
+  if (!manifest) throw notFound('image', 'IMAGE_NOT_FOUND')
+  return manifest
+}
+
+export const createImages = (deps: Deps): ImagesService => {
+  const { db } = deps
+
+  async function repositoryViews(scope: Scope, rows: RepositoryRow[]): Promise<views.RepositoryView[]> {
+    const ids = rows.map((row) => row.id)
+    const [sizes, digests] = await Promise.all([
+      repositorySizes(db, scope.organizationId, ids),
+      digestsOfRepositories(db, scope.organizationId, ids),
+    ])
+    const serving = await appsServing(db, scope.organizationId, [...digests.values()].flat())
+    return rows.map((row) => ({
+      name: row.name,
+      reference: `${OWN_REGISTRY_HOST}/${scope.organization}/${row.name}`,
+      visibility: row.visibility,
+      tags: row._count.tags,
+      size: sizes.get(row.id) ?? 0,
+      lastPushedAt: row.lastPushedAt,
+      lastPulledAt: row.lastPulledAt,
+      pulls: row.pullCount,
+      runningIn: serving.filter((app) => digests.get(row.id)?.includes(app.servingDeployment?.imageDigest ?? '')).map((app) => app.slug),
+    }))
+  }
+
+  return {
+    async repositories(scope, input) {
+      const { rows, next, total } = await listRepositories(db, scope.organizationId, input)
+      return { items: await repositoryViews(scope, rows), next, total }
+    },
+
+    async repository(scope, input) {
+      const [view] = await repositoryViews(scope, [await loadRepository(db, scope, input.repository)])
+      if (!view) throw notFound('repository', 'REPOSITORY_NOT_FOUND')
+      return view
+    },
+
+    async tags(scope, input) {
+      const repository = await loadRepository(db, scope, input.repository)
+      const { rows, next, total } = await listTags(db, scope.organizationId, repository.id, input)
+      const digests = rows.map((row) => row.manifest.digest)
+      const [builds, serving] = await Promise.all([
+        buildsOfDigests(db, scope.organizationId, digests),
+        appsServing(db, scope.organizationId, digests),
+      ])
+      const items = rows.map(({ name, manifest, pushedBy, updatedAt }): views.TagView => {
+        const build = builds.findLast((row) => row.manifestDigest === manifest.digest)
+        return {
+          name,
+          digest: manifest.digest,
+          mediaType: manifest.mediaType,
+          platforms: manifest.children.length > 0 ? manifest.children.map(platformOf) : manifest.os ? [platformOf(manifest)] : [],
+          size: Number(manifest.totalSize),
+          layers: manifest.layers.length,
+          pushedBy,
+          pushedAt: updatedAt,
+          build: build ? { app: build.app.slug, number: build.number } : null,
+          commit: build ? commitView(build) : null,
+          runningIn: serving.filter((app) => app.servingDeployment?.imageDigest === manifest.digest).map((app) => app.slug),
+        }
+      })
+      return { items, next, total }
+    },
+
+    async get(scope, input) {
+      const repository = await loadRepository(db, scope, input.repository)
+      const manifest = await loadManifest(db, scope, repository, input.reference)
+      const [holders, builds, serving, children] = await Promise.all([
+        layerHolders(
+          db,
+          scope.organizationId,
+          manifest.layers.map((layer) => layer.digest),
+        ),
+        buildsOfDigests(db, scope.organizationId, [manifest.digest]),
+        appsServing(db, scope.organizationId, [manifest.digest]),
+        findChildManifests(
+          db,
+          scope.organizationId,
+          repository.id,
+          manifest.children.map((child) => child.digest),
+        ),
+      ])
+      return imageView(deps.config, scope, repository.name, { manifest, holders, build: builds.at(-1) ?? null, serving, children })
+    },
+
+    async delete(scope, input) {
+      assertMay(scope, 'change')
+      const repository = await loadRepository(db, scope, input.repository)
+      const manifest = await loadManifest(db, scope, repository, input.reference)
+      const byDigest = input.reference === manifest.digest
+      const label = `${repository.name}${byDigest ? '@' : ':'}${input.reference}`
+      const removed = await db.$transaction(async (tx) => {
+        if (byDigest) {
+          const users = await appsServing(tx, scope.organizationId, [manifest.digest])
+          if (users.length > 0)
+            throw new AppError({
+              kind: 'conflict',
+              code: 'IMAGE_IN_USE',
+              message: `This image runs in ${users.map((app) => app.slug).join(', ')}. Deploy another one there first.`,
+            })
+          const parent = await findParentIndex(tx, scope.organizationId, repository.id, manifest.digest)
+          if (parent)
+            throw new AppError({
+              kind: 'conflict',
+              code: 'IMAGE_IN_INDEX',
+              message: `This image is one platform of the index ${parent}. Delete that one first.`,
+            })
+          await removeImageManifest(tx, scope.organizationId, repository.id, manifest.digest)
+        } else await removeImageTag(tx, scope.organizationId, repository.id, input.reference)
+        await audit(tx, scope, byDigest ? 'image.delete' : 'tag.delete', { type: 'repository', id: repository.id, label })
+        return { tags: byDigest ? manifest.tags.map((tag) => tag.name) : [input.reference], manifest: byDigest ? manifest.digest : null }
+      })
+      announce(deps, { organizationId: scope.organizationId })
+      return removed
+    },
+  }
+}

@@ -1,0 +1,78 @@
+import { imageConfig, OWN_REGISTRY_HOST, type views } from '@slipway/contracts'
+import type { appsServing, buildsOfDigests, findChildManifests, ManifestRow } from '@slipway/db'
+import { commitView } from '../builds/views'
+import { registryHost, type ServicesConfig } from '../deps'
+import type { Scope } from '../scope'
+
+export const platformOf = ({ os, architecture }: { os: string | null; architecture: string | null }) =>
+  os ? `${os}/${architecture ?? 'unknown'}` : 'unknown'
+
+type Rows<F extends (...args: never[]) => Promise<unknown[]>> = Awaited<ReturnType<F>>
+
+interface Found {
+  manifest: ManifestRow
+  holders: Map<string, number>
+  build: Rows<typeof buildsOfDigests>[number] | null
+  serving: Rows<typeof appsServing>
+  children: Rows<typeof findChildManifests>
+}
+
+export function imageView(config: ServicesConfig, scope: Scope, repository: string, found: Found): views.ImageView {
+  const { manifest, holders, build, serving, children } = found
+  const name = `${registryHost(config)}/${scope.organization}/${repository}`
+  const tag = manifest.tags[0]?.name
+  const pulled = tag ? `${name}:${tag}` : `${name}@${manifest.digest}`
+  const sizes = new Map(children.map((child) => [child.digest, Number(child.totalSize)]))
+  return {
+    repository,
+    name: `${OWN_REGISTRY_HOST}/${scope.organization}/${repository}`,
+    digest: manifest.digest,
+    mediaType: manifest.mediaType,
+    tags: manifest.tags.map((row) => row.name),
+    platform: manifest.os ? platformOf(manifest) : null,
+    size: Number(manifest.totalSize),
+    // The newest layer is when the image was made; the row only knows when it was pushed.
+    createdAt: manifest.layers.findLast((layer) => layer.madeAt !== null)?.madeAt ?? null,
+    pushedBy: manifest.pushedBy,
+    pushedAt: manifest.createdAt,
+    config: configView(manifest.config),
+    layers: manifest.layers.map(({ position, digest, mediaType, size, createdBy, madeAt }) => ({
+      position,
+      digest,
+      mediaType,
+      size: Number(size),
+      createdBy,
+      madeAt,
+      sharedBy: Math.max(0, (holders.get(digest) ?? 1) - 1),
+    })),
+    children: manifest.children.map((child) => ({
+      digest: child.digest,
+      platform: platformOf(child),
+      size: sizes.get(child.digest) ?? null,
+    })),
+    build: build ? { app: build.app.slug, number: build.number } : null,
+    commit: build ? commitView(build) : null,
+    runsIn: serving.flatMap(({ slug, servingDeployment }) =>
+      servingDeployment ? [{ app: slug, deployment: servingDeployment.number, containers: servingDeployment._count.containers }] : [],
+    ),
+    commands: { docker: `docker pull ${pulled}`, podman: `podman pull ${pulled}` },
+  }
+}
+
+/** Pushed by anyone, so it may hold anything: what does not parse is not shown. */
+function configView(stored: unknown): views.ImageView['config'] {
+  const parsed = imageConfig.safeParse(stored)
+  if (!parsed.success) return null
+  const { Entrypoint, Cmd, Env, User, WorkingDir, ExposedPorts, Volumes, Labels, StopSignal } = parsed.data
+  return {
+    entrypoint: Entrypoint ?? null,
+    cmd: Cmd ?? null,
+    env: Env ?? [],
+    user: User || null,
+    workingDir: WorkingDir || null,
+    exposedPorts: Object.keys(ExposedPorts ?? {}),
+    volumes: Object.keys(Volumes ?? {}),
+    labels: Labels ?? {},
+    stopSignal: StopSignal ?? null,
+  }
+}

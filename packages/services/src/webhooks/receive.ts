@@ -1,0 +1,142 @@
+/**
+ * takes: a request of a Git server · gives: a build's id on the queue
+ *
+ * limit → provider → signature → delivery id → branch → build. Every request to a known webhook is recorded with its
+ * outcome; nothing that an unverified sender writes can burn a delivery id or push out the record of a real push.
+ */
+import { createHash } from 'node:crypto'
+import { toAppError } from '@slipway/core'
+import {
+  countRefusedSince,
+  createDelivery,
+  findWebhook,
+  isUniqueViolation,
+  type NewDelivery,
+  setDeliveryOutcome,
+  trimDeliveries,
+} from '@slipway/db'
+import { announceBuild, insertBuild } from '../builds/create'
+import { announce, type Deps } from '../deps'
+import type { WebhooksService } from '../services'
+import { readBody } from './body'
+import { type Push, parseDelivery } from './push'
+import { type Sender, senderOf, verifySignature } from './verify'
+
+type Webhook = NonNullable<Awaited<ReturnType<typeof findWebhook>>>
+type Answer = Awaited<ReturnType<WebhooksService['receive']>>
+type Outcome = Pick<NewDelivery, 'outcome' | 'status' | 'reason'>
+
+/** Refused requests recorded per webhook and minute; more of them are answered, but leave no row. */
+const MAX_REFUSED_PER_MINUTE = 20
+const PROVIDER_NAME = { github: 'GitHub', gitlab: 'GitLab', gitea: 'Gitea' }
+
+const answer = ({ status, outcome, reason }: Outcome, build: number | null = null): Answer => ({ status, body: { outcome, reason, build } })
+const refused = (status: number, reason: string): Outcome => ({ outcome: 'refused', status, reason })
+const ignored = (reason: string): Outcome => ({ outcome: 'ignored', status: 200, reason })
+
+export const receiveMethod =
+  (deps: Deps): WebhooksService['receive'] =>
+  async (webhookId, request) => {
+    try {
+      const webhook = webhookId.length <= 64 ? await findWebhook(deps.db, webhookId) : null
+      if (!webhook || webhook.app.deletedAt)
+        return answer(refused(404, 'There is no such webhook. Copy the address again from the app’s webhook page.'))
+      return await receive(deps, webhook, request)
+    } catch (thrown) {
+      const error = toAppError(thrown)
+      deps.log.error({ err: thrown, webhook: webhookId.slice(0, 64) }, 'a webhook delivery failed')
+      return answer(refused(error.status, error.message))
+    }
+  }
+
+async function receive(deps: Deps, webhook: Webhook, request: Request): Promise<Answer> {
+  const sender = senderOf(request.headers)
+  let body: Buffer
+  try {
+    body = await readBody(request)
+  } catch (thrown) {
+    const { status, message } = toAppError(thrown)
+    return refuse(deps, webhook, sender, 0, refused(status, message))
+  }
+  if (!sender)
+    return refuse(deps, webhook, sender, body.length, refused(400, 'No event header of GitHub, GitLab, Gitea or Forgejo was sent.'))
+  const secret = deps.sealer.open(webhook.secret, { kind: 'webhook', organizationId: webhook.organizationId, id: webhook.id })
+  const verdict = verifySignature(sender, request.headers, body, secret)
+  if (!verdict.ok) return refuse(deps, webhook, sender, body.length, refused(401, verdict.reason))
+  return accept(deps, webhook, sender, request.headers.get('content-type'), body)
+}
+
+const columns = (webhook: Webhook, sender: Sender | null, bytes: number) => ({
+  organizationId: webhook.organizationId,
+  webhookId: webhook.id,
+  provider: sender?.provider ?? 'unknown',
+  event: sender?.event.slice(0, 100) ?? null,
+  deliveryId: sender?.deliveryId?.slice(0, 200) ?? null,
+  bytes,
+})
+
+/** Not verified: recorded without a dedupe key, and not without end. */
+async function refuse(deps: Deps, webhook: Webhook, sender: Sender | null, bytes: number, outcome: Outcome): Promise<Answer> {
+  if ((await countRefusedSince(deps.db, webhook.id, new Date(Date.now() - 60_000))) < MAX_REFUSED_PER_MINUTE) {
+    await createDelivery(deps.db, { ...columns(webhook, sender, bytes), ...outcome }, null)
+    await trimDeliveries(deps.db, webhook.id)
+    announce(deps, { organizationId: webhook.organizationId, appId: webhook.appId })
+  }
+  return answer(outcome)
+}
+
+async function accept(deps: Deps, webhook: Webhook, sender: Sender, contentType: string | null, body: Buffer): Promise<Answer> {
+  // Without an id the body itself is what may not be repeated.
+  const id = sender.deliveryId ?? createHash('sha256').update(body).digest('hex')
+  const dedupeKey = `${webhook.id}:${sender.provider}:${id.slice(0, 200)}`
+  const parsed = parseDelivery(sender, contentType, body)
+  const push = parsed.kind === 'push' ? parsed.push : null
+  const row = {
+    ...columns(webhook, sender, body.length),
+    branch: push?.branch.slice(0, 255) ?? null,
+    commitSha: push?.commit.sha ?? null,
+  }
+  const outcome =
+    parsed.kind === 'push' ? judge(webhook, parsed.push) : parsed.kind === 'ignored' ? ignored(parsed.reason) : refused(400, parsed.reason)
+
+  try {
+    const build = await deps.db.$transaction(async (tx) => {
+      // The key first: of two at once the second waits here, then fails, and its transaction leaves nothing.
+      const first = outcome ?? { outcome: 'accepted' as const, status: 202, reason: 'A build was started.' }
+      const delivery = await createDelivery(tx, { ...row, ...first }, dedupeKey)
+      await trimDeliveries(tx, webhook.id)
+      if (outcome || !push) return null
+      const created = await insertBuild(tx, webhook.app, {
+        trigger: 'push',
+        actorLabel: push.commit.author ?? PROVIDER_NAME[sender.provider],
+        branch: push.branch,
+        commit: push.commit,
+      })
+      await setDeliveryOutcome(tx, delivery.id, { reason: `Build #${created.number} was started.`, buildId: created.id })
+      return created
+    })
+    if (build) await announceBuild(deps, webhook.app, build)
+    else announce(deps, { organizationId: webhook.organizationId, appId: webhook.appId })
+    return outcome
+      ? answer(outcome)
+      : answer({ outcome: 'accepted', status: 202, reason: `Build #${build?.number} was started.` }, build?.number ?? null)
+  } catch (error) {
+    if (!isUniqueViolation(error, 'dedupeKey')) throw error
+    const duplicate: Outcome = { outcome: 'duplicate', status: 200, reason: 'This delivery was received before; nothing was done again.' }
+    await createDelivery(deps.db, { ...row, ...duplicate }, null)
+    await trimDeliveries(deps.db, webhook.id)
+    announce(deps, { organizationId: webhook.organizationId, appId: webhook.appId })
+    return answer(duplicate)
+  }
+}
+
+/** Why a verified push starts no build; null when it does. */
+function judge({ app }: Webhook, push: Push): Outcome | null {
+  if (app.source !== 'git') return ignored('This app runs an image and has no repository to build.')
+  if (push.branch !== app.gitBranch)
+    return ignored(`The app is built from ${app.gitBranch}; this push was to ${push.branch.slice(0, 200)}.`)
+  if (push.deleted) return ignored('The branch was deleted.')
+  if (!app.autoDeploy) return ignored('Automatic deploys are off for this app.')
+  if (app.desiredState === 'stopped') return ignored('The app is stopped. Start it to have pushes deployed again.')
+  return null
+}
