@@ -21,6 +21,7 @@
 //!
 //! Everything here blocks: call it from a blocking thread.
 
+mod archive;
 mod beneath;
 mod compress;
 mod decompress;
@@ -33,6 +34,7 @@ mod tree;
 mod unpack;
 mod diff;
 
+pub use archive::{ArchiveEntry, ArchiveReader};
 pub use error::{Error, Result};
 pub use layers::{Compression, DiffOptions, Layer, Layers, Limits, NewLayer};
 pub use snapshots::{OverlayDirs, Snapshots, Usage};

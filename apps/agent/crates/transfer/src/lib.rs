@@ -1,1 +1,14 @@
-//! slipway-transfer
+//! Images move in and out of the store here: pulled from and pushed to registries (OCI distribution-spec 1.1), loaded from
+//! and saved to archives, imported from a root file system.
+
+mod archive;
+mod channel;
+mod error;
+mod progress;
+
+pub use archive::changes::apply as apply_change;
+pub use archive::import::{ImportOptions, import};
+pub use archive::load::{Loaded, load};
+pub use channel::{ChunkReader, ChunkSender, chunks};
+pub use error::{Error, Result};
+pub use progress::{Progress, Reporter, silent};
