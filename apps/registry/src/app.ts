@@ -1,0 +1,101 @@
+/** From a request to its handler: route, token, action, errors. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { requireToken } from './auth/challenge'
+import { issueToken } from './auth/token-endpoint'
+import { type Action, allows, allowsCatalog } from './auth/verify'
+import type { Registry } from './context'
+import { RegistryError, toRegistryError } from './errors'
+import { health } from './health'
+import { sendError, sendJson } from './http/respond'
+import { parseRoute, type RepositoryRoute } from './http/route'
+import { deleteBlob, getBlob, headBlob } from './routes/blobs'
+import { catalog, listTags, referrers } from './routes/lists'
+import { storeManifest } from './routes/manifest-put'
+import { getManifest, removeManifest } from './routes/manifests'
+import { cancelUpload, finishUpload, patchUpload, startUpload, uploadStatus } from './routes/uploads'
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+export function createHandler(registry: Registry): Handler {
+  return (request, response) => {
+    response.setHeader('docker-distribution-api-version', 'registry/2.0')
+    response.setHeader('x-content-type-options', 'nosniff')
+    handle(registry, request, response).catch((thrown: unknown) => fail(registry, request, response, thrown))
+  }
+}
+
+async function handle(registry: Registry, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const found = parseRoute(request.method ?? 'GET', request.url ?? '/')
+  if (!found) throw new RegistryError('UNSUPPORTED', 'There is nothing at this address.', { status: 404 })
+  const { route, query } = found
+  switch (route.kind) {
+    case 'health':
+      return health(registry, response)
+    case 'token':
+      return issueToken(request, response, query, registry)
+    case 'base':
+      await requireToken(request, registry, undefined)
+      return sendJson(response, 200, {})
+    case 'catalog': {
+      const token = await requireToken(request, registry, 'registry:catalog:*', allowsCatalog)
+      return catalog(registry, response, token, query)
+    }
+    default:
+      return inRepository(registry, request, response, route, query)
+  }
+}
+
+/** What the caller must be allowed for this request. Looking at an upload is part of pushing. */
+export function actionOf(method: string, route: RepositoryRoute): Action {
+  if (route.kind === 'upload' || route.kind === 'upload-start') return 'push'
+  if (method === 'GET' || method === 'HEAD') return 'pull'
+  return method === 'DELETE' ? 'delete' : 'push'
+}
+
+const SCOPE: Record<Action, string> = { pull: 'pull', push: 'pull,push', delete: 'delete' }
+
+async function inRepository(
+  registry: Registry,
+  request: IncomingMessage,
+  response: ServerResponse,
+  route: RepositoryRoute,
+  query: URLSearchParams,
+): Promise<void> {
+  const method = request.method ?? 'GET'
+  const action = actionOf(method, route)
+  const scope = `repository:${route.name}:${SCOPE[action]}`
+  const token = await requireToken(request, registry, scope, (t) => allows(t, route.name, action))
+  const caller = { token, address: request.socket.remoteAddress ?? '' }
+  switch (route.kind) {
+    case 'blob':
+      if (method === 'DELETE') return deleteBlob(registry, response, route)
+      return method === 'HEAD' ? headBlob(registry, response, route, caller) : getBlob(registry, request, response, route)
+    case 'upload-start':
+      return startUpload(registry, request, response, route.name, query, caller)
+    case 'upload':
+      if (method === 'PATCH') return patchUpload(registry, request, response, route)
+      if (method === 'PUT') return finishUpload(registry, request, response, route, query)
+      return method === 'DELETE' ? cancelUpload(registry, response, route) : uploadStatus(registry, response, route)
+    case 'manifest':
+      if (method === 'PUT') return storeManifest(registry, request, response, route, caller)
+      return method === 'DELETE' ? removeManifest(registry, response, route) : getManifest(registry, request, response, route, caller)
+    case 'tags':
+      return listTags(registry, response, route.name, query)
+    case 'referrers':
+      return referrers(registry, response, route, query)
+  }
+}
+
+function fail(registry: Registry, request: IncomingMessage, response: ServerResponse, thrown: unknown): void {
+  const context = { method: request.method, path: request.url?.split('?')[0]?.slice(0, 300) }
+  if (request.socket.destroyed) {
+    registry.log.debug({ ...context, err: thrown }, 'the client went away')
+    return
+  }
+  const error = toRegistryError(thrown)
+  if (error.status >= 500) registry.log.error({ ...context, code: error.code, err: error.cause ?? error }, error.message)
+  else registry.log.debug({ ...context, code: error.code, err: error.cause }, error.message)
+  // After the head there is no other way to say that the body is not whole.
+  if (response.headersSent) return void response.destroy()
+  sendError(response, error)
+}

@@ -1,0 +1,57 @@
+import { REGISTRY_SERVICE, type RegistryToken, registryToken } from '@slipway/contracts'
+import { jwtVerify } from 'jose'
+import type { TokenKeys } from './keys'
+
+/** Verified tokens kept: a push shows the same one hundreds of times, and a signature costs more than a look-up. */
+const MAX_KEPT = 2000
+/** Tokens are under 1 kB; what is longer is not ours. */
+const MAX_LENGTH = 8192
+
+/** Checks bearer tokens against our own key only; `kid`, `jwk` and `jku` of the token are never looked at. */
+export class TokenVerifier {
+  readonly #kept = new Map<string, RegistryToken>()
+
+  constructor(readonly keys: TokenKeys) {}
+
+  /** Undefined for every token that is not good now; why is nobody's business. */
+  async verify(token: string, now = Date.now()): Promise<RegistryToken | undefined> {
+    const kept = this.#kept.get(token)
+    if (kept) {
+      if (kept.exp * 1000 > now) return kept
+      this.#kept.delete(token)
+      return undefined
+    }
+    if (token.length > MAX_LENGTH) return undefined
+    try {
+      const { payload } = await jwtVerify(token, this.keys.publicKey, {
+        algorithms: ['EdDSA'],
+        issuer: 'slipway',
+        audience: REGISTRY_SERVICE,
+        requiredClaims: ['exp', 'iat', 'sub', 'jti'],
+        currentDate: new Date(now),
+      })
+      const parsed = registryToken.parse(payload)
+      this.#keep(token, parsed)
+      return parsed
+    } catch {
+      // Forged, expired, for another service, or no token at all: to the client they are one.
+      return undefined
+    }
+  }
+
+  #keep(token: string, parsed: RegistryToken): void {
+    this.#kept.set(token, parsed)
+    const oldest = this.#kept.keys().next().value
+    if (this.#kept.size > MAX_KEPT && oldest !== undefined) this.#kept.delete(oldest)
+  }
+}
+
+export type Action = 'pull' | 'push' | 'delete'
+
+export const allows = (token: RegistryToken, name: string, action: Action): boolean =>
+  token.access.some((a) => a.type === 'repository' && a.name === name && (a.actions.includes(action) || a.actions.includes('*')))
+
+export const allowsCatalog = (token: RegistryToken): boolean =>
+  token.access.some((a) => a.type === 'registry' && a.name === 'catalog' && a.actions.includes('*'))
+
+export const isSystem = (token: RegistryToken): boolean => token.sub.startsWith('system:')

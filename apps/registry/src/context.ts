@@ -1,0 +1,33 @@
+import type { RegistryToken } from '@slipway/contracts'
+import type { Db } from '@slipway/db'
+import type { Logger } from 'pino'
+import type { Authenticator } from './auth/credentials'
+import type { TokenKeys } from './auth/keys'
+import type { TokenVerifier } from './auth/verify'
+import type { ManifestCache } from './manifest-cache'
+import type { PullCounter } from './pulls'
+import type { BlobStore } from './store/store'
+
+/** What every handler works with; made once per process. */
+export interface Registry {
+  db: Db
+  store: BlobStore
+  keys: TokenKeys
+  verifier: TokenVerifier
+  authenticator: Authenticator
+  publicUrl: string | undefined
+  maxBlobBytes: number
+  version: string
+  log: Logger
+  pulls: PullCounter
+  manifests: ManifestCache
+  /** Uploads that a request is writing to now; the sweep leaves them, a second writer is refused. */
+  busyUploads: Set<string>
+}
+
+/** A request that was let in: the token was checked for the route's repository and the method's action. */
+export interface Caller {
+  token: RegistryToken
+  /** IP address, for counting pulls. */
+  address: string
+}

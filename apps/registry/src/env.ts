@@ -1,0 +1,61 @@
+/** The only reader of process.env in this app. */
+import path from 'node:path'
+import { z } from 'zod'
+
+const GIBIBYTE = 1024 ** 3
+
+const schema = z.object({
+  DATABASE_URL: z.string({ error: 'is required: postgresql://…' }).regex(/^postgres(ql)?:\/\//, 'must start with postgresql://'),
+  SLIPWAY_REGISTRY_PORT: z.coerce.number().int().min(0).max(65_535).default(5000),
+  /** Address to listen on. The default listens on ::1 as well, as docker tries that first for `localhost`. */
+  SLIPWAY_REGISTRY_HOST: z.string().min(1).default('127.0.0.1'),
+  /** How clients reach the registry, when the request's own Host does not tell (behind a proxy that rewrites it). */
+  SLIPWAY_REGISTRY_PUBLIC_URL: z
+    .url({ protocol: /^https?$/ })
+    .transform((url) => url.replace(/\/+$/, ''))
+    .optional(),
+  SLIPWAY_REGISTRY_MAX_BLOB_GIB: z.coerce.number().positive().max(1024).default(64),
+  SLIPWAY_DATA: z.string().min(1).default('/var/lib/slipway'),
+  SLIPWAY_SECRETS: z.string().min(1).optional(),
+  SLIPWAY_VERSION: z.string().default('dev'),
+  SLIPWAY_LOG_LEVEL: z.string().optional(),
+  LOG_LEVEL: z.string().optional(),
+})
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+
+export interface Settings {
+  databaseUrl: string
+  port: number
+  host: string
+  publicUrl: string | undefined
+  maxBlobBytes: number
+  /** Root of the blob store. */
+  store: string
+  tokenKeyFile: string
+  version: string
+  logLevel: string
+}
+
+/** Throws an error whose message names each variable that is wrong. */
+export function readSettings(env: Record<string, string | undefined> = process.env): Settings {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const result = schema.safeParse(set)
+  if (!result.success) {
+    throw new Error(result.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('; '))
+  }
+  const values = result.data
+  const level = values.SLIPWAY_LOG_LEVEL ?? values.LOG_LEVEL ?? 'info'
+  if (!LEVELS.includes(level)) throw new Error(`LOG_LEVEL must be one of ${LEVELS.join(', ')}`)
+  return {
+    databaseUrl: values.DATABASE_URL,
+    port: values.SLIPWAY_REGISTRY_PORT,
+    host: values.SLIPWAY_REGISTRY_HOST,
+    publicUrl: values.SLIPWAY_REGISTRY_PUBLIC_URL,
+    maxBlobBytes: Math.floor(values.SLIPWAY_REGISTRY_MAX_BLOB_GIB * GIBIBYTE),
+    store: path.join(values.SLIPWAY_DATA, 'registry'),
+    tokenKeyFile: path.join(values.SLIPWAY_SECRETS ?? path.join(values.SLIPWAY_DATA, 'secrets'), 'registry-token.pem'),
+    version: values.SLIPWAY_VERSION,
+    logLevel: level,
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * The collector. It runs while pushes and pulls run; Postgres is the mark (packages/db/src/registry-gc.repo.ts):
+ *
+ * 1. uploads that nobody wrote to for a day: bytes, then row; bytes without a row
+ * 2. links that no manifest of their repository uses, an hour after a push last relied on them
+ * 3. rows of blobs that no repository links, under the digest's lock
+ * 4. files without a row, under the same lock. A crash between 3 and 4 leaves such a file for the next run.
+ *
+ * A push that comes in between finds its blob gone and uploads it again, or has the lock first and the blob stays.
+ */
+import {
+  abandonedUploads,
+  type Db,
+  deleteUpload,
+  eraseWithoutRow,
+  forgetBlob,
+  knownBlobs,
+  knownUploads,
+  releaseLooseLinks,
+  repositoriesWithLooseLinks,
+  unlinkedBlobs,
+} from '@slipway/db'
+import type { Logger } from 'pino'
+import type { BlobStore } from './store/store'
+
+const HOUR_MS = 3_600_000
+const BATCH = 500
+
+export interface CollectorOptions {
+  db: Db
+  store: BlobStore
+  log: Logger
+  busyUploads: ReadonlySet<string>
+  graceMs?: number
+  abandonedAfterMs?: number
+}
+
+export interface Collected {
+  uploads: number
+  links: number
+  blobs: number
+}
+
+export class Collector {
+  readonly #options: Required<CollectorOptions>
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<unknown> | undefined
+  #stopped = false
+
+  constructor(options: CollectorOptions) {
+    this.#options = { graceMs: HOUR_MS, abandonedAfterMs: 24 * HOUR_MS, ...options }
+  }
+
+  /** Now and every hour. */
+  start(): void {
+    const tick = () => {
+      this.#running ??= this.collect()
+        .catch((error: unknown) => this.#options.log.error({ err: error }, 'the collector failed; it tries again in an hour'))
+        .finally(() => {
+          this.#running = undefined
+        })
+    }
+    tick()
+    this.#timer = setInterval(tick, HOUR_MS)
+    this.#timer.unref()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearInterval(this.#timer)
+    await this.#running
+  }
+
+  async collect(now = Date.now()): Promise<Collected> {
+    const uploads = await this.#sweepUploads(now)
+    const links = await this.#releaseLinks(now)
+    const blobs = (await this.#forgetBlobs(now)) + (await this.#eraseStrays(now))
+    if (uploads + links + blobs > 0) this.#options.log.info({ uploads, links, blobs }, 'collected')
+    return { uploads, links, blobs }
+  }
+
+  async #sweepUploads(now: number): Promise<number> {
+    const { db, store, busyUploads, abandonedAfterMs } = this.#options
+    const before = new Date(now - abandonedAfterMs)
+    let swept = 0
+    const sweep = async (uploadId: string) => {
+      // Bytes first: a row without bytes is an upload that starts anew, bytes without a row are what the second loop is for.
+      await store.discard(uploadId)
+      await deleteUpload(db, uploadId)
+      swept++
+    }
+    for (const { id } of await abandonedUploads(db, before, BATCH)) {
+      if (!busyUploads.has(id) && !this.#stopped) await sweep(id)
+    }
+    for await (const group of batches(store.uploads())) {
+      const known = await knownUploads(
+        db,
+        group.map((u) => u.uploadId),
+      )
+      for (const { uploadId, modifiedAt } of group) {
+        if (!known.has(uploadId) && modifiedAt < before && !busyUploads.has(uploadId) && !this.#stopped) await sweep(uploadId)
+      }
+    }
+    return swept
+  }
+
+  async #releaseLinks(now: number): Promise<number> {
+    const { db, graceMs } = this.#options
+    const before = new Date(now - graceMs)
+    let released = 0
+    for (const repositoryId of await repositoriesWithLooseLinks(db, before, BATCH)) {
+      if (this.#stopped) break
+      released += await releaseLooseLinks(db, repositoryId, before)
+    }
+    return released
+  }
+
+  async #forgetBlobs(now: number): Promise<number> {
+    const { db, store, graceMs } = this.#options
+    let erased = 0
+    for (const digest of await unlinkedBlobs(db, new Date(now - graceMs), BATCH)) {
+      if (this.#stopped) break
+      if (!(await forgetBlob(db, digest))) continue
+      if (await eraseWithoutRow(db, digest, () => store.remove(digest))) erased++
+    }
+    return erased
+  }
+
+  async #eraseStrays(now: number): Promise<number> {
+    const { db, store, graceMs } = this.#options
+    let erased = 0
+    for await (const group of batches(store.blobs())) {
+      if (this.#stopped) break
+      const known = await knownBlobs(
+        db,
+        group.map((b) => b.digest),
+      )
+      for (const { digest, modifiedAt } of group) {
+        if (known.has(digest) || modifiedAt.getTime() > now - graceMs) continue
+        if (await eraseWithoutRow(db, digest, () => store.remove(digest))) erased++
+      }
+    }
+    return erased
+  }
+}
+
+async function* batches<T>(items: AsyncIterable<T>): AsyncIterable<T[]> {
+  let group: T[] = []
+  for await (const item of items) {
+    group.push(item)
+    if (group.length < BATCH) continue
+    yield group
+    group = []
+  }
+  if (group.length > 0) yield group
+}

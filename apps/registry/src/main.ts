@@ -1,0 +1,36 @@
+import { pino } from 'pino'
+import { loadTokenKeys } from './auth/keys'
+import { readSettings } from './env'
+import { startRegistry } from './server'
+import { FilesystemStore } from './store/filesystem'
+
+async function main(): Promise<void> {
+  const settings = readSettings()
+  const log = pino({ name: 'registry', level: settings.logLevel })
+  const keys = await loadTokenKeys(settings.tokenKeyFile)
+  const registry = await startRegistry({ ...settings, store: new FilesystemStore(settings.store), keys, log })
+  log.info({ port: registry.port, host: settings.host, store: settings.store, version: settings.version }, 'registry is ready')
+
+  let stopping = false
+  const stop = (signal: string) => {
+    if (stopping) return
+    stopping = true
+    log.info({ signal }, 'stopping')
+    registry.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ err: error }, 'stopping failed')
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', () => stop('SIGTERM'))
+  process.on('SIGINT', () => stop('SIGINT'))
+}
+
+main().catch((error: unknown) => {
+  const message = error instanceof Error ? error.message : String(error)
+  const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+  process.stderr.write(`registry: ${message}${inUse ? ' (choose another with SLIPWAY_REGISTRY_PORT)' : ''}\n`)
+  process.exit(1)
+})

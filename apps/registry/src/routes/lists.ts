@@ -1,0 +1,74 @@
+/** Tags, catalog and referrers (distribution-spec "Content Discovery", "Listing Referrers"). */
+import type { ServerResponse } from 'node:http'
+import { BASE_ORGANIZATION, type RegistryToken } from '@slipway/contracts'
+import { findRepositoryByPath, listCatalog, listReferrers, listTagNames } from '@slipway/db'
+import { OCI_INDEX, parseDigest } from '@slipway/oci'
+import { isSystem } from '../auth/verify'
+import type { Registry } from '../context'
+import { nameUnknown, RegistryError } from '../errors'
+import { sendJson } from '../http/respond'
+import { repositoryPath } from '../http/route'
+
+/** Also the page when the client does not ask for a size: old clients do not follow links, so it is generous. */
+const MAX_PAGE = 10_000
+const MAX_REFERRERS = 1000
+
+function pageOf(query: URLSearchParams): { n: number; last: string | undefined } {
+  const last = query.get('last')?.slice(0, 512) || undefined
+  const text = query.get('n')
+  if (text === null) return { n: MAX_PAGE, last }
+  if (!/^\d{1,9}$/.test(text)) throw new RegistryError('UNSUPPORTED', 'The page size ?n= is not a number.')
+  return { n: Math.min(Number(text), MAX_PAGE), last }
+}
+
+/** One item more than the page tells whether there is a next one. */
+async function page(path: string, query: URLSearchParams, fetch: (take: number, last?: string) => Promise<string[]>) {
+  const { n, last } = pageOf(query)
+  const found = n === 0 ? [] : await fetch(n + 1, last)
+  const items = found.slice(0, n)
+  const end = items.at(-1)
+  const more = found.length > n && end !== undefined
+  const headers: Record<string, string> = more ? { link: `<${path}?n=${n}&last=${encodeURIComponent(end)}>; rel="next"` } : {}
+  return { items, headers }
+}
+
+export async function listTags({ db }: Registry, response: ServerResponse, name: string, query: URLSearchParams): Promise<void> {
+  const repository = await findRepositoryByPath(db, repositoryPath(name))
+  if (!repository) throw nameUnknown()
+  const { items, headers } = await page(`/v2/${name}/tags/list`, query, (take, last) => listTagNames(db, repository.id, take, last))
+  sendJson(response, 200, { name, tags: items }, headers)
+}
+
+export async function catalog({ db }: Registry, response: ServerResponse, token: RegistryToken, query: URLSearchParams): Promise<void> {
+  const scope = { userId: isSystem(token) ? null : token.sub, baseOrganization: BASE_ORGANIZATION }
+  const { items, headers } = await page('/v2/_catalog', query, (take, last) => listCatalog(db, scope, take, last))
+  sendJson(response, 200, { repositories: items }, headers)
+}
+
+export async function referrers(
+  { db }: Registry,
+  response: ServerResponse,
+  { name, digest }: { name: string; digest: string },
+  query: URLSearchParams,
+): Promise<void> {
+  parseDigest(digest)
+  const repository = await findRepositoryByPath(db, repositoryPath(name))
+  // The specification: never 404 here; a subject that was not pushed yet has no referrers.
+  const rows = repository ? await listReferrers(db, repository.id, digest, MAX_REFERRERS) : []
+  const wanted = query.get('artifactType')
+  const manifests = rows
+    .filter((row) => wanted === null || row.artifactType === wanted)
+    .map(({ digest: own, mediaType, size, artifactType, annotations }) => ({
+      mediaType,
+      digest: own,
+      size,
+      ...(artifactType ? { artifactType } : {}),
+      ...(annotations ? { annotations } : {}),
+    }))
+  sendJson(
+    response,
+    200,
+    { schemaVersion: 2, mediaType: OCI_INDEX, manifests },
+    { 'content-type': OCI_INDEX, ...(wanted === null ? {} : { 'oci-filters-applied': 'artifactType' }) },
+  )
+}

@@ -1,0 +1,128 @@
+/** Pushing manifests (distribution-spec "Pushing Manifests"): everything is checked, then one transaction makes it visible. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { buffer } from 'node:stream/consumers'
+import { findRepositoryByPath, linkedBlobSizes, type NewManifest, putManifest } from '@slipway/db'
+import {
+  type Descriptor,
+  type ImageConfigFile,
+  type ImageManifest,
+  isImageConfigType,
+  isNonDistributable,
+  type ParsedManifest,
+  pairLayers,
+  parseDigest,
+  parseImageConfig,
+  parseManifest,
+} from '@slipway/oci'
+import { digestBytes } from '@slipway/oci/node'
+import type { Caller, Registry } from '../context'
+import { nameUnknown, RegistryError } from '../errors'
+import { readBody } from '../http/body'
+import { sendEmpty } from '../http/respond'
+import { repositoryPath } from '../http/route'
+import { DigestMismatchError } from '../store/store'
+import { assertReference, type ManifestTarget } from './manifests'
+
+/** distribution-spec: at least this much must be taken; more is refused, as Docker Hub does. */
+const MAX_MANIFEST = 4 * 1024 * 1024
+const MAX_CONFIG = 8 * 1024 * 1024
+
+export async function storeManifest(
+  registry: Registry,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { name, reference }: ManifestTarget,
+  { token }: Caller,
+): Promise<void> {
+  assertReference(reference)
+  const tooLarge = () => new RegistryError('MANIFEST_INVALID', 'A manifest may have at most 4 MiB.', { status: 413 })
+  const content = await readBody(request, MAX_MANIFEST, tooLarge)
+  const parsed = parseManifest(content, request.headers['content-type'])
+  const byDigest = reference.includes(':')
+  const digest = digestBytes(content, byDigest ? parseDigest(reference).algorithm : 'sha256')
+  if (byDigest && digest !== reference) throw new DigestMismatchError(reference, digest)
+
+  const repository = await findRepositoryByPath(registry.db, repositoryPath(name))
+  if (!repository) throw nameUnknown()
+  const result = await putManifest(registry.db, {
+    repositoryId: repository.id,
+    organizationId: repository.organizationId,
+    digest,
+    mediaType: parsed.mediaType,
+    artifactType: artifactTypeOf(parsed),
+    subjectDigest: parsed.manifest.subject?.digest,
+    annotations: parsed.manifest.annotations,
+    content,
+    pushedBy: token.sub,
+    ...(byDigest ? {} : { tag: reference }),
+    ...(parsed.kind === 'image' ? await imageParts(registry, repository.id, parsed.manifest) : indexParts(parsed.manifest.manifests)),
+  })
+  if (result.outcome === 'repository-gone') throw nameUnknown()
+  if (result.outcome === 'wrong-size') {
+    throw new RegistryError('MANIFEST_INVALID', `The manifest gives a wrong size for ${result.digest}: it has ${result.size} bytes.`)
+  }
+  if (result.outcome === 'missing') {
+    const missing = [...result.blobs, ...result.manifests]
+    const message = `The manifest names ${missing.length === 1 ? 'a part that is' : `${missing.length} parts that are`} not in the repository. Push them first.`
+    throw new RegistryError('MANIFEST_BLOB_UNKNOWN', message, { detail: missing.slice(0, 50).map((missed) => ({ digest: missed })) })
+  }
+  registry.manifests.set(digest, content)
+  const subject = parsed.manifest.subject
+  sendEmpty(response, 201, {
+    location: `/v2/${name}/manifests/${digest}`,
+    'docker-content-digest': digest,
+    ...(subject ? { 'oci-subject': subject.digest } : {}),
+  })
+}
+
+type Parts = Pick<NewManifest, 'layers' | 'children' | 'needsBlobs' | 'configDigest' | 'config' | 'os' | 'architecture'>
+
+function indexParts(children: Descriptor[]): Parts {
+  return {
+    layers: [],
+    needsBlobs: [],
+    children: children.map(({ digest, platform }) => ({
+      digest,
+      os: platform?.os,
+      architecture: platform?.architecture,
+      variant: platform?.variant,
+    })),
+  }
+}
+
+async function imageParts(registry: Registry, repositoryId: string, manifest: ImageManifest): Promise<Parts> {
+  const config = await readConfig(registry, repositoryId, manifest.config)
+  return {
+    children: [],
+    layers: pairLayers(manifest.layers, config).map(({ position: _position, ...layer }) => layer),
+    needsBlobs: [manifest.config, ...manifest.layers.filter((layer) => !isNonDistributable(layer.mediaType))],
+    configDigest: manifest.config.digest,
+    config: config?.config ?? undefined,
+    os: config?.os,
+    architecture: config?.architecture,
+  }
+}
+
+/** Of images only; an artifact's config is its own business. The row's link is checked before a byte is read. */
+async function readConfig(
+  { db, store, log }: Registry,
+  repositoryId: string,
+  { mediaType, digest, size }: Descriptor,
+): Promise<ImageConfigFile | undefined> {
+  if (!isImageConfigType(mediaType) || size > MAX_CONFIG) return undefined
+  const real = (await linkedBlobSizes(db, repositoryId, [digest])).get(digest)
+  // Missing or of another size: the transaction refuses the manifest with the reason.
+  if (real !== size) return undefined
+  const stream = await store.open(digest)
+  if (!stream) {
+    log.error({ digest }, 'a blob that has a row is missing in the store')
+    return undefined
+  }
+  return parseImageConfig(await buffer(stream))
+}
+
+/** image-spec: an artifact without artifactType is of its config's type. */
+function artifactTypeOf(parsed: ParsedManifest): string | undefined {
+  if (parsed.manifest.artifactType !== undefined) return parsed.manifest.artifactType
+  return parsed.kind === 'image' && !isImageConfigType(parsed.manifest.config.mediaType) ? parsed.manifest.config.mediaType : undefined
+}

@@ -1,0 +1,192 @@
+/** Pushing blobs: in one request, in two, in chunks, or mounted from another repository (distribution-spec "Pushing blobs"). */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { BASE_ORGANIZATION } from '@slipway/contracts'
+import { newId } from '@slipway/core'
+import {
+  commitBlob,
+  createUpload,
+  deleteUpload,
+  ensureRepository,
+  ensureSystemOrganization,
+  findUpload,
+  mountBlob,
+  type RepositoryRef,
+  touchUpload,
+} from '@slipway/db'
+import { isDigest, isRepositoryName, parseDigest } from '@slipway/oci'
+import { allows, isSystem } from '../auth/verify'
+import type { Caller, Registry } from '../context'
+import { nameUnknown, RegistryError, uploadUnknown } from '../errors'
+import { chunksOf, contentLength, parseContentRange } from '../http/body'
+import { sendEmpty } from '../http/respond'
+import { repositoryPath } from '../http/route'
+import { DigestMismatchError } from '../store/store'
+
+interface UploadTarget {
+  name: string
+  uploadId: string
+}
+
+const locationOf = ({ name, uploadId }: UploadTarget) => `/v2/${name}/blobs/uploads/${uploadId}`
+/** `0-0` for an empty upload too, as Docker's registry does; the syntax has no word for nothing. */
+const rangeOf = (size: number) => `0-${Math.max(0, size - 1)}`
+const progress = (target: UploadTarget, size: number) => ({
+  location: locationOf(target),
+  range: rangeOf(size),
+  'docker-upload-uuid': target.uploadId,
+})
+
+/** The repository of a push, made by it. */
+async function repositoryToPush({ db }: Registry, name: string, { token }: Caller): Promise<RepositoryRef> {
+  const path = repositoryPath(name)
+  if (path.organization === BASE_ORGANIZATION && isSystem(token)) await ensureSystemOrganization(db, BASE_ORGANIZATION, 'Base images')
+  const repository = await ensureRepository(db, path)
+  if (!repository) throw nameUnknown()
+  return repository
+}
+
+export async function startUpload(
+  registry: Registry,
+  request: IncomingMessage,
+  response: ServerResponse,
+  name: string,
+  query: URLSearchParams,
+  caller: Caller,
+): Promise<void> {
+  const digest = query.get('digest')
+  if (digest !== null) parseDigest(digest)
+  const repository = await repositoryToPush(registry, name, caller)
+  const mounted = query.get('mount')
+  const from = query.get('from')
+  if (mounted !== null && from !== null && (await mount(registry, repository, mounted, from, caller))) {
+    return sendEmpty(response, 201, { location: `/v2/${name}/blobs/${mounted}`, 'docker-content-digest': mounted })
+  }
+  if (digest !== null) {
+    // Whole in this one request: a session that nobody else can name needs no row.
+    const target = { name, uploadId: newId('upload') }
+    await occupied(registry, target.uploadId, async () => {
+      try {
+        await registry.store.append(target.uploadId, chunksOf(request), registry.maxBlobBytes)
+        await finish(registry, repository.id, target.uploadId, digest)
+      } finally {
+        await registry.store.discard(target.uploadId)
+      }
+    })
+    return sendEmpty(response, 201, { location: `/v2/${name}/blobs/${digest}`, 'docker-content-digest': digest })
+  }
+  const uploadId = await createUpload(registry.db, repository, caller.token.sub)
+  sendEmpty(response, 202, progress({ name, uploadId }, 0))
+}
+
+/** Only with read on the source: a digest alone grants nothing. Otherwise the client uploads, as the specification says. */
+async function mount(
+  { db, store }: Registry,
+  repository: RepositoryRef,
+  digest: string,
+  from: string,
+  { token }: Caller,
+): Promise<boolean> {
+  if (!isDigest(digest) || !isRepositoryName(from) || !from.includes('/') || !allows(token, from, 'pull')) return false
+  const blob = await mountBlob(db, repositoryPath(from), repository.id, digest)
+  return blob !== null && (await store.size(digest)) === blob.size
+}
+
+async function openUpload({ db }: Registry, { name, uploadId }: UploadTarget) {
+  const upload = await findUpload(db, repositoryPath(name), uploadId)
+  if (!upload) throw uploadUnknown()
+  return upload
+}
+
+/** One writer at a time: two would mix their bytes. */
+async function occupied<T>({ busyUploads }: Registry, uploadId: string, work: () => Promise<T>): Promise<T> {
+  if (busyUploads.has(uploadId)) {
+    throw new RegistryError('BLOB_UPLOAD_INVALID', 'Another request is writing to this upload. Wait for it to end.', { status: 409 })
+  }
+  busyUploads.add(uploadId)
+  try {
+    return await work()
+  } finally {
+    busyUploads.delete(uploadId)
+  }
+}
+
+/** Appends the request's body after checking that it continues where the upload ends. Resolves to the new size. */
+async function appendBody(registry: Registry, request: IncomingMessage, target: UploadTarget): Promise<number> {
+  const size = await registry.store.uploadSize(target.uploadId)
+  const length = contentLength(request)
+  const header = request.headers['content-range']
+  if (header !== undefined) {
+    const range = parseContentRange(header)
+    if (!range) throw new RegistryError('BLOB_UPLOAD_INVALID', 'The Content-Range is not <start>-<end>.')
+    if (range.start !== size) {
+      const message = `The upload has ${size} bytes; the next chunk must start there, not at ${range.start}.`
+      throw new RegistryError('BLOB_UPLOAD_INVALID', message, { status: 416, headers: progress(target, size) })
+    }
+    if (length !== undefined && length !== range.end - range.start + 1) {
+      throw new RegistryError('SIZE_INVALID', 'Content-Range and Content-Length do not agree.')
+    }
+  }
+  if (length !== undefined && size + length > registry.maxBlobBytes) {
+    throw new RegistryError('SIZE_INVALID', `A blob may have at most ${registry.maxBlobBytes} bytes.`, { status: 413 })
+  }
+  return registry.store.append(target.uploadId, chunksOf(request), registry.maxBlobBytes)
+}
+
+export async function patchUpload(
+  registry: Registry,
+  request: IncomingMessage,
+  response: ServerResponse,
+  target: UploadTarget,
+): Promise<void> {
+  await openUpload(registry, target)
+  const size = await occupied(registry, target.uploadId, () => appendBody(registry, request, target))
+  await touchUpload(registry.db, target.uploadId)
+  sendEmpty(response, 202, progress(target, size))
+}
+
+export async function finishUpload(
+  registry: Registry,
+  request: IncomingMessage,
+  response: ServerResponse,
+  target: UploadTarget,
+  query: URLSearchParams,
+): Promise<void> {
+  const { repositoryId } = await openUpload(registry, target)
+  const digest = query.get('digest')
+  if (digest === null) throw new RegistryError('DIGEST_INVALID', 'The last request of an upload needs ?digest=.')
+  parseDigest(digest)
+  await occupied(registry, target.uploadId, async () => {
+    if (contentLength(request) !== 0) await appendBody(registry, request, target)
+    try {
+      await finish(registry, repositoryId, target.uploadId, digest)
+    } catch (error) {
+      // What was sent is wrong and stays wrong.
+      if (error instanceof DigestMismatchError) await drop(registry, target.uploadId)
+      throw error
+    }
+    await deleteUpload(registry.db, target.uploadId)
+  })
+  sendEmpty(response, 201, { location: `/v2/${target.name}/blobs/${digest}`, 'docker-content-digest': digest })
+}
+
+/** Verify and sync, then place and link: nothing is visible before, everything after. */
+async function finish({ store, db }: Registry, repositoryId: string, uploadId: string, digest: string): Promise<void> {
+  const { size } = await store.seal(uploadId, digest)
+  await commitBlob(db, { repositoryId, digest, size, place: () => store.place(uploadId, digest) })
+}
+
+async function drop({ store, db }: Registry, uploadId: string): Promise<void> {
+  await store.discard(uploadId)
+  await deleteUpload(db, uploadId)
+}
+
+export async function uploadStatus(registry: Registry, response: ServerResponse, target: UploadTarget): Promise<void> {
+  await openUpload(registry, target)
+  sendEmpty(response, 204, progress(target, await registry.store.uploadSize(target.uploadId)))
+}
+
+export async function cancelUpload(registry: Registry, response: ServerResponse, target: UploadTarget): Promise<void> {
+  await openUpload(registry, target)
+  await occupied(registry, target.uploadId, () => drop(registry, target.uploadId))
+  sendEmpty(response, 204)
+}

@@ -1,0 +1,117 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createDb, type Db } from '@slipway/db'
+import type { Logger } from 'pino'
+import { createHandler } from './app'
+import { Authenticator } from './auth/credentials'
+import type { TokenKeys } from './auth/keys'
+import { TokenVerifier } from './auth/verify'
+import type { Registry } from './context'
+import { Collector } from './gc'
+import { ManifestCache } from './manifest-cache'
+import { PullCounter } from './pulls'
+import type { BlobStore } from './store/store'
+
+const POOL = 12
+/** Between two bytes, either way. Whole requests have no deadline: a layer takes as long as the line is slow. */
+const IDLE_MS = 120_000
+const HEADERS_MS = 20_000
+const SOCKET_BYTES = 256 * 1024
+
+export interface RegistryOptions {
+  databaseUrl: string
+  store: BlobStore
+  keys: TokenKeys
+  log: Logger
+  host: string
+  /** 0: any free port. */
+  port: number
+  publicUrl?: string
+  maxBlobBytes: number
+  version: string
+}
+
+export interface RunningRegistry {
+  port: number
+  /** Stops listening, lets requests end for at most `deadlineMs`, then cuts them off. */
+  stop(deadlineMs?: number): Promise<void>
+}
+
+export async function startRegistry(options: RegistryOptions): Promise<RunningRegistry> {
+  const { store, log, host } = options
+  await store.prepare()
+  const db = createDb(options.databaseUrl, { poolSize: POOL })
+  const registry = makeRegistry(options, db)
+  const collector = new Collector({ db, store, log, busyUploads: registry.busyUploads })
+  const servers: Server[] = []
+  try {
+    const first = await listen(registry, host, options.port)
+    servers.push(first)
+    const { port } = first.address() as AddressInfo
+    // docker resolves localhost to ::1 first; the two loopbacks are one to people.
+    if (host === '127.0.0.1' || host === 'localhost') {
+      const other = await listen(registry, '::1', port).catch((error: unknown) => log.info({ err: error }, 'no IPv6 loopback here'))
+      if (other) servers.push(other)
+    }
+    registry.pulls.start()
+    collector.start()
+    return {
+      port,
+      stop: async (deadlineMs = 10_000) => {
+        await drain(servers, deadlineMs)
+        await collector.stop()
+        await registry.pulls.stop()
+        await db.$disconnect()
+      },
+    }
+  } catch (error) {
+    for (const server of servers) server.close()
+    await db.$disconnect()
+    throw error
+  }
+}
+
+function makeRegistry({ store, keys, log, publicUrl, maxBlobBytes, version }: RegistryOptions, db: Db): Registry {
+  return {
+    db,
+    store,
+    keys,
+    verifier: new TokenVerifier(keys),
+    authenticator: new Authenticator(db),
+    publicUrl,
+    maxBlobBytes,
+    version,
+    log,
+    pulls: new PullCounter(db, log),
+    manifests: new ManifestCache(),
+    busyUploads: new Set(),
+  }
+}
+
+function listen(registry: Registry, host: string, port: number): Promise<Server> {
+  const options = { requestTimeout: 0, headersTimeout: HEADERS_MS, keepAliveTimeout: 65_000, highWaterMark: SOCKET_BYTES, noDelay: true }
+  const server = createServer(options, createHandler(registry))
+  server.setTimeout(IDLE_MS)
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port }, () => {
+      server.off('error', reject)
+      server.on('error', (error) => registry.log.error({ err: error }, 'server error'))
+      resolve(server)
+    })
+  })
+}
+
+async function drain(servers: readonly Server[], deadlineMs: number): Promise<void> {
+  const closed = Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))))
+  // A connection kept alive becomes idle only when its request ends, so it is looked for again and again.
+  const idle = setInterval(() => {
+    for (const server of servers) server.closeIdleConnections()
+  }, 50)
+  const cut = setTimeout(() => {
+    for (const server of servers) server.closeAllConnections()
+  }, deadlineMs)
+  await closed
+  clearInterval(idle)
+  clearTimeout(cut)
+}

@@ -1,0 +1,225 @@
+import { createReadStream } from 'node:fs'
+import { access, constants, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import path from 'node:path'
+import type { Readable } from 'node:stream'
+import { parseDigest } from '@slipway/oci'
+import { StreamingDigest } from '@slipway/oci/node'
+import { ALGORITHMS, PREFIXES, StorePaths } from './paths'
+import { type BlobStore, DigestMismatchError, StoreFullError, UploadTooLargeError } from './store'
+
+/** Small network reads are gathered to this size: one write per megabyte instead of sixteen. */
+const WRITE_BYTES = 1024 * 1024
+const READ_BYTES = 512 * 1024
+/** Running digests kept in memory; an upload whose digest was forgotten is read again when it is sealed. */
+const MAX_RUNNING = 4096
+
+export class FilesystemStore implements BlobStore {
+  readonly #paths: StorePaths
+  /** sha256 over the first `bytes` of each open upload, so that sealing need not read it back. */
+  readonly #running = new Map<string, StreamingDigest>()
+
+  constructor(root: string) {
+    this.#paths = new StorePaths(root)
+  }
+
+  async prepare(): Promise<void> {
+    await mkdir(this.#paths.uploads, { recursive: true, mode: 0o700 })
+    for (const algorithm of ALGORITHMS) {
+      for (const prefix of PREFIXES) await mkdir(this.#paths.prefix(algorithm, prefix), { recursive: true, mode: 0o700 })
+      // Made now and synced now: placing a blob then syncs one directory, not three.
+      await syncDirectory(path.dirname(this.#paths.prefix(algorithm, '00')))
+    }
+    await access(this.#paths.uploads, constants.W_OK)
+  }
+
+  async append(uploadId: string, source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<number> {
+    const file = await open(this.#paths.upload(uploadId), 'a', 0o600)
+    let size = (await file.stat()).size
+    let running = this.#running.get(uploadId) ?? (size === 0 ? new StreamingDigest() : undefined)
+    // A digest over other than exactly what lies there is worth nothing.
+    if (running?.bytes !== size) running = undefined
+    this.#running.delete(uploadId)
+    try {
+      for await (const batch of gathered(source)) {
+        if (size + batch.bytes > maxBytes) throw new UploadTooLargeError(maxBytes)
+        const written = writeAll(file, batch.chunks)
+        // Hashing and writing at the same time: the write is in another thread.
+        if (running) for (const chunk of batch.chunks) running.update(chunk)
+        await written
+        size += batch.bytes
+      }
+    } catch (error) {
+      if (error instanceof UploadTooLargeError || !isFull(error)) throw error
+      // Part of a batch may lie there; cut it off, so that the size told to the client is what was hashed.
+      running = undefined
+      await file.truncate(size)
+      throw new StoreFullError(error)
+    } finally {
+      await file.close()
+      if (running?.bytes === size) this.#remember(uploadId, running)
+    }
+    return size
+  }
+
+  #remember(uploadId: string, running: StreamingDigest): void {
+    this.#running.set(uploadId, running)
+    const oldest = this.#running.keys().next().value
+    if (this.#running.size > MAX_RUNNING && oldest !== undefined) this.#running.delete(oldest)
+  }
+
+  async uploadSize(uploadId: string): Promise<number> {
+    return (await statOrNone(this.#paths.upload(uploadId)))?.size ?? 0
+  }
+
+  async seal(uploadId: string, digest: string): Promise<{ size: number }> {
+    const { algorithm } = parseDigest(digest)
+    // An upload of the empty blob had nothing appended.
+    const file = await open(this.#paths.upload(uploadId), 'a+', 0o600)
+    try {
+      const { size } = await file.stat()
+      const running = this.#running.get(uploadId)
+      const known = running?.algorithm === algorithm && running.bytes === size ? running.current() : undefined
+      const actual = known ?? (await hashFile(file, algorithm))
+      if (actual !== digest) throw new DigestMismatchError(digest, actual)
+      await file.datasync()
+      return { size }
+    } catch (error) {
+      throw isFull(error) ? new StoreFullError(error) : error
+    } finally {
+      await file.close()
+    }
+  }
+
+  async place(uploadId: string, digest: string): Promise<void> {
+    const target = this.#paths.blob(digest)
+    try {
+      // Over an existing file of the same digest too: that heals one that was damaged on disk.
+      await rename(this.#paths.upload(uploadId), target)
+      await syncDirectory(path.dirname(target))
+    } catch (error) {
+      throw isFull(error) ? new StoreFullError(error) : error
+    }
+    this.#running.delete(uploadId)
+  }
+
+  async discard(uploadId: string): Promise<void> {
+    this.#running.delete(uploadId)
+    await rm(this.#paths.upload(uploadId), { force: true })
+  }
+
+  async size(digest: string): Promise<number | undefined> {
+    return (await statOrNone(this.#paths.blob(digest)))?.size
+  }
+
+  async open(digest: string, range?: { start: number; end: number }): Promise<Readable | undefined> {
+    let file: FileHandle
+    try {
+      file = await open(this.#paths.blob(digest), 'r')
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined
+      throw error
+    }
+    return createReadStream('', { fd: file, highWaterMark: READ_BYTES, ...(range ?? {}) })
+  }
+
+  async remove(digest: string): Promise<void> {
+    await rm(this.#paths.blob(digest), { force: true })
+  }
+
+  async *blobs(): AsyncIterable<{ digest: string; modifiedAt: Date }> {
+    for (const algorithm of ALGORITHMS) {
+      for (const prefix of PREFIXES) {
+        const folder = this.#paths.prefix(algorithm, prefix)
+        for (const hex of await readdir(folder)) {
+          const found = await statOrNone(path.join(folder, hex))
+          if (found) yield { digest: `${algorithm}:${hex}`, modifiedAt: found.mtime }
+        }
+      }
+    }
+  }
+
+  async *uploads(): AsyncIterable<{ uploadId: string; modifiedAt: Date }> {
+    for (const uploadId of await readdir(this.#paths.uploads)) {
+      const found = await statOrNone(path.join(this.#paths.uploads, uploadId))
+      if (found) yield { uploadId, modifiedAt: found.mtime }
+    }
+  }
+}
+
+interface Batch {
+  chunks: Uint8Array[]
+  bytes: number
+}
+
+/** Chunks of the source in batches of about a megabyte. Bytes that came before the source failed are still given. */
+async function* gathered(source: AsyncIterable<Uint8Array>): AsyncIterable<Batch> {
+  let chunks: Uint8Array[] = []
+  let bytes = 0
+  let failure: { error: unknown } | undefined
+  const iterator = source[Symbol.asyncIterator]()
+  for (;;) {
+    let next: IteratorResult<Uint8Array> | undefined
+    try {
+      next = await iterator.next()
+    } catch (error) {
+      failure = { error }
+    }
+    if (next && !next.done) {
+      chunks.push(next.value)
+      bytes += next.value.byteLength
+      if (bytes < WRITE_BYTES) continue
+    }
+    if (bytes > 0) yield { chunks, bytes }
+    if (failure) throw failure.error
+    if (!next || next.done) return
+    chunks = []
+    bytes = 0
+  }
+}
+
+/** writev may write less than asked (a full disk does that first); the rest then fails with the reason. */
+async function writeAll(file: FileHandle, chunks: Uint8Array[]): Promise<void> {
+  let rest = chunks
+  for (;;) {
+    let { bytesWritten } = await file.writev(rest)
+    while (rest[0] !== undefined && bytesWritten >= rest[0].byteLength) {
+      bytesWritten -= rest[0].byteLength
+      rest = rest.slice(1)
+    }
+    const [first, ...others] = rest
+    if (first === undefined) return
+    rest = [first.subarray(bytesWritten), ...others]
+  }
+}
+
+async function hashFile(file: FileHandle, algorithm: StreamingDigest['algorithm']): Promise<string> {
+  const digest = new StreamingDigest(algorithm)
+  const buffer = Buffer.allocUnsafe(WRITE_BYTES)
+  for (let position = 0; ; ) {
+    const { bytesRead } = await file.read(buffer, 0, buffer.byteLength, position)
+    if (bytesRead === 0) return digest.current()
+    digest.update(buffer.subarray(0, bytesRead))
+    position += bytesRead
+  }
+}
+
+async function syncDirectory(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function statOrNone(file: string) {
+  try {
+    return await stat(file)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+const codeOf = (error: unknown) => (error as NodeJS.ErrnoException | null)?.code
+const isFull = (error: unknown) => ['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '')

@@ -1,0 +1,42 @@
+/**
+ * The tree beneath $SLIPWAY_DATA/registry:
+ *
+ *   blobs/
+ *     sha256/
+ *       9f/                       first two hex digits, all 256 made at start
+ *         9f0c6b1e41d7…           whole content, verified and synced before it gets this name
+ *     sha512/…
+ *   uploads/
+ *     upl_0f8j2k…                 bytes of an open upload, appended to; renamed into blobs/ at its end
+ *
+ * Nothing else is written there. Manifests, tags and who may read what lie in Postgres.
+ * Both folders are on one file system, so that the rename is atomic.
+ */
+import path from 'node:path'
+import { type DigestAlgorithm, parseDigest } from '@slipway/oci'
+
+export const ALGORITHMS: readonly DigestAlgorithm[] = ['sha256', 'sha512']
+export const PREFIXES: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
+
+export class StorePaths {
+  constructor(readonly root: string) {}
+
+  get uploads(): string {
+    return path.join(this.root, 'uploads')
+  }
+
+  prefix(algorithm: DigestAlgorithm, prefix: string): string {
+    return path.join(this.root, 'blobs', algorithm, prefix)
+  }
+
+  /** Throws `DIGEST_INVALID`: nothing but hex ever becomes part of a path. */
+  blob(digest: string): string {
+    const { algorithm, hex } = parseDigest(digest)
+    return path.join(this.prefix(algorithm, hex.slice(0, 2)), hex)
+  }
+
+  upload(id: string): string {
+    if (!/^[a-z]{3}_[0-9a-z]{10,40}$/.test(id)) throw new Error(`not an upload id: ${id.slice(0, 60)}`)
+    return path.join(this.uploads, id)
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Where the bytes of blobs lie. The life of a blob, with a layer of 30 MB as the example:
+ *
+ * 1. `append('upl_1', chunk)` one or more times: the bytes grow under the upload's id. A client that loses its connection
+ *    asks `uploadSize('upl_1')` and goes on from there, also after a restart of the registry.
+ * 2. `seal('upl_1', 'sha256:9f…')` checks the digest over everything that came and syncs it. A wrong digest throws
+ *    `DIGEST_INVALID` and nothing was ever visible.
+ * 3. `place('upl_1', 'sha256:9f…')`, under the digest's lock in Postgres, moves it to where `open` finds it, durably.
+ *    After that the caller writes the row. A crash in between leaves bytes without a row: the next push places them again,
+ *    or the collector removes them.
+ * 4. `open('sha256:9f…', { start, end })` streams it, as often as asked.
+ * 5. `remove('sha256:9f…')` when the collector found no row for it. Streams that are open go on to their end.
+ *
+ * Any method may throw `StoreFullError`; other failures are the store's own errors and mean "try again later".
+ */
+import type { Readable } from 'node:stream'
+
+export interface BlobStore {
+  /** Once, before anything else. Throws when the place is not usable. */
+  prepare(): Promise<void>
+  /** Appends until the source ends; what arrived before the source failed is kept. Resolves to the upload's new size. */
+  append(uploadId: string, source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<number>
+  /** Bytes so far; 0 for an upload that nothing was appended to yet. */
+  uploadSize(uploadId: string): Promise<number>
+  seal(uploadId: string, digest: string): Promise<{ size: number }>
+  place(uploadId: string, digest: string): Promise<void>
+  /** Forgets the upload and its bytes. Fine when there is none. */
+  discard(uploadId: string): Promise<void>
+  /** Undefined when there is no such blob. */
+  size(digest: string): Promise<number | undefined>
+  /** Bytes start..end, both inclusive; the whole without a range. Undefined when there is no such blob. */
+  open(digest: string, range?: { start: number; end: number }): Promise<Readable | undefined>
+  remove(digest: string): Promise<void>
+  blobs(): AsyncIterable<{ digest: string; modifiedAt: Date }>
+  uploads(): AsyncIterable<{ uploadId: string; modifiedAt: Date }>
+}
+
+/** The disk (or the quota) is full. */
+export class StoreFullError extends Error {
+  constructor(cause: unknown) {
+    super('no space left in the blob store', { cause })
+    this.name = 'StoreFullError'
+  }
+}
+
+/** What was sent does not have the digest that was claimed. */
+export class DigestMismatchError extends Error {
+  constructor(
+    readonly expected: string,
+    readonly actual: string,
+  ) {
+    super(`content has digest ${actual}, not ${expected}`)
+    this.name = 'DigestMismatchError'
+  }
+}
+
+/** More bytes than `maxBytes`. */
+export class UploadTooLargeError extends Error {
+  constructor(readonly maxBytes: number) {
+    super(`upload exceeds ${maxBytes} bytes`)
+    this.name = 'UploadTooLargeError'
+  }
+}
