@@ -1,5 +1,5 @@
+import { hasDockerd, startDockerd, type TestDockerd } from '@slipway/testing'
 import Docker from 'dockerode'
-import { type Dockerd, startDockerd } from './dockerd'
 import type { Figure } from './stats'
 
 /** create + start of busybox over the API, on the bridge, warm; what comes after (wait, remove) is not counted. */
@@ -24,10 +24,10 @@ export async function containerStart(agentSocket: string, runs: number): Promise
     ours: await measure(ours, image, runs),
     aim: '≤ 30 ms',
   }
-  let peer: Dockerd | null = null
+  let peer: TestDockerd | null = null
   try {
-    peer = await startDockerd()
-    if (peer) {
+    if (hasDockerd()) {
+      peer = await startDockerd({ bridge: true })
       const theirs = new Docker({ socketPath: peer.socketPath })
       await theirs.loadImage((await ours.getImage(image).get()) as unknown as NodeJS.ReadableStream)
       figure.peer = { name: 'dockerd', values: await measure(theirs, image, Math.min(runs, 20)) }

@@ -1,4 +1,5 @@
 export { createTestDatabase, type TestDatabase } from './database'
+export { hasDockerd, startDockerd, type TestDockerd } from './dockerd'
 export { startGitServer, type TestGitServer } from './git-server'
 export { freePort } from './ports'
 export { startTestRedis, type TestRedis } from './redis'
