@@ -93,10 +93,13 @@ export async function inspectImage(deps: Deps, name: string): Promise<LocalImage
 
 function imageNotFound(reference: string, cause?: unknown): AppError {
   const why = cause instanceof AppError ? ` (${cause.message.slice(0, 300)})` : ''
+  const base = reference.startsWith(`${OWN_REGISTRY_HOST}/${BASE_ORGANIZATION}/`)
   return new AppError({
     kind: 'bad-input',
     code: 'IMAGE_NOT_FOUND',
-    message: `The image ${reference} cannot be pulled${why}. Check its name, and that this installation may read it.`,
+    message: base
+      ? `The base image ${reference} is not made yet. Run npm run base-images on this machine, then build again.`
+      : `The image ${reference} cannot be pulled${why}. Check its name, and that this installation may read it.`,
     cause,
     details: { reference },
   })
