@@ -1,4 +1,5 @@
 export { openBuildSecrets } from './builds/secrets'
+export { type Addresses, connectServices } from './connect'
 export { createServices } from './create-services'
 export { openEnvironment } from './deployments/create'
 export { createDeployments } from './deployments/deployments'

@@ -4,17 +4,16 @@ import type { Scope } from '../scope'
 
 /** What ⌘K offers besides rows; each leads to a page. */
 const ACTIONS = [
-  { label: 'New app', detail: 'From a Git repository or an image', path: 'apps/new' },
-  { label: 'New project', detail: 'Groups apps that belong together', path: 'apps' },
-  { label: 'API keys', detail: 'For the CLI and docker login', path: 'settings/api-keys' },
-  { label: 'Members', detail: 'Who may see and change what', path: 'settings/members' },
+  { label: 'New app', detail: 'From a Git repository or an image', path: (base: string) => `${base}/apps/new` },
+  { label: 'Settings', detail: 'Members and the organization', path: (base: string) => `${base}/settings` },
+  { label: 'API keys', detail: 'For the CLI and docker login', path: () => '/account' },
 ]
 
 export async function searchIn(db: Tx, scope: Scope, query: string): Promise<views.SearchHit[]> {
   const text = query.trim()
   const base = `/${scope.organization}`
   const actions = ACTIONS.filter((action) => action.label.toLowerCase().includes(text.toLowerCase())).map(
-    ({ label, detail, path }): views.SearchHit => ({ kind: 'action', label, detail, href: `${base}/${path}` }),
+    ({ label, detail, path }): views.SearchHit => ({ kind: 'action', label, detail, href: path(base) }),
   )
   const [{ apps, projects, repositories }, builds] = await Promise.all([
     searchOrganization(db, scope.organizationId, text),
@@ -35,7 +34,7 @@ export async function searchIn(db: Tx, scope: Scope, query: string): Promise<vie
         kind: 'repository',
         label: repository.name,
         detail: `${OWN_REGISTRY_HOST}/${scope.organization}/${repository.name}`,
-        href: `${base}/images/${repository.name}`,
+        href: `${base}/images/${repository.name.split('/').map(encodeURIComponent).join('/')}`,
       }),
     ),
     ...builds.map(

@@ -1,0 +1,29 @@
+import { appRouter, createContext } from '@slipway/api'
+import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
+import { env } from '../../../../env'
+import { log } from '../../../../server/log'
+import { services } from '../../../../server/services'
+
+export const dynamic = 'force-dynamic'
+
+const handler = (request: Request) =>
+  fetchRequestHandler({
+    endpoint: '/api/trpc',
+    req: request,
+    router: appRouter,
+    maxBatchSize: 20,
+    createContext: ({ resHeaders }) =>
+      createContext({
+        services: services(),
+        headers: request.headers,
+        responseHeaders: resHeaders,
+        webUrl: env().SLIPWAY_WEB_URL,
+        log: log(),
+      }),
+    onError({ error, path, type }) {
+      // What a procedure throws was logged with its error id; this hears of the rest: a context or a stream that broke.
+      if (error.code === 'INTERNAL_SERVER_ERROR') log().error({ err: error.cause ?? error, path, type }, 'an API call failed')
+    },
+  })
+
+export { handler as GET, handler as POST }

@@ -1,0 +1,7 @@
+/** Once per server process, before the first request. */
+export async function register() {
+  // biome-ignore lint/style/noProcessEnv: a constant that the bundler puts in, so that no other runtime gets this code
+  if (process.env.NEXT_RUNTIME !== 'nodejs') return
+  const { prepare } = await import('./server/prepare')
+  await prepare()
+}
