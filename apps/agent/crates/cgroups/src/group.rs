@@ -105,16 +105,25 @@ impl Groups {
         Ok(group)
     }
 
+    /// Makes `child` inside the group `id`, without limits of its own: a part of the whole that is accounted apart.
+    pub fn create_within(&self, id: &str, child: &str) -> Result<Group> {
+        let parent = self.group(id, false);
+        if parent.is_v2() {
+            parent.dirs().iter().for_each(|dir| enable_controllers(dir));
+        }
+        let group = Group { layout: self.layout.clone(), relative: parent.relative.join(child) };
+        for dir in group.dirs() {
+            make(&dir)?;
+        }
+        Ok(group)
+    }
+
     /// Removes the whole subtree, killing what is still in it.
     pub fn remove_all(&self) -> Result<()> {
         for root in self.roots() {
             for child in subdirs(&root) {
-                for leaf in subdirs(&child) {
-                    kill_dir(&leaf);
-                    remove_dir(&leaf, Duration::from_secs(3))?;
-                }
                 kill_dir(&child);
-                remove_dir(&child, Duration::from_secs(3))?;
+                remove_tree(&child, Duration::from_secs(3))?;
             }
             remove_dir(&root, Duration::from_secs(3))?;
         }
@@ -240,10 +249,7 @@ impl Group {
     /// Removes the group, waiting up to `patience` for dying processes to leave it.
     pub fn remove(&self, patience: Duration) -> Result<()> {
         for dir in self.dirs() {
-            for child in subdirs(&dir) {
-                remove_dir(&child, patience)?;
-            }
-            remove_dir(&dir, patience)?;
+            remove_tree(&dir, patience)?;
         }
         Ok(())
     }
@@ -301,6 +307,13 @@ fn signal_all(pids: &[i32]) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL); // it may be gone already
         }
     }
+}
+
+fn remove_tree(dir: &Path, patience: Duration) -> Result<()> {
+    for child in subdirs(dir) {
+        remove_tree(&child, patience)?;
+    }
+    remove_dir(dir, patience)
 }
 
 fn remove_dir(dir: &Path, patience: Duration) -> Result<()> {

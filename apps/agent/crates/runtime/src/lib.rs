@@ -14,7 +14,7 @@ mod spawner;
 pub mod spec;
 pub mod wire;
 
-pub use daemon::{ExecStreams, LaunchFds, Oneshot, OneshotEnd, OutputStream, RunningExec, Runtime, Shim, filter_fd, read_exit};
+pub use daemon::{ExecStreams, LaunchFds, Oneshot, OneshotEnd, RunningExec, Runtime, Shim, filter_fd, read_exit};
 pub use error::Error;
 pub use shim::log::numbered as rotated_log;
 pub use spawner::main as spawner_main;

@@ -14,6 +14,9 @@ pub const EXIT_FILE: &str = "exit.json";
 pub struct Launch {
     pub seccomp: bool,
     pub netns: bool,
+    /// Standard input, output and error given from outside, instead of the shim's own pipes.
+    #[serde(default)]
+    pub stdio: bool,
     /// Stream sockets of clients attached before the start.
     pub attach: usize,
 }

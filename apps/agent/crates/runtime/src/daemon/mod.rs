@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use exec::{ExecStreams, RunningExec};
-pub use oneshot::{Oneshot, OneshotEnd, OutputStream};
+pub use oneshot::{Oneshot, OneshotEnd};
 
 use crate::error::{Error, Result};
 use crate::spec::LaunchSpec;
@@ -32,6 +32,8 @@ pub struct LaunchFds {
     pub seccomp: Option<std::sync::Arc<OwnedFd>>,
     /// With `Network::Given`.
     pub netns: Option<OwnedFd>,
+    /// Standard streams from outside; the shim then neither logs nor serves them.
+    pub stdio: Option<[OwnedFd; 3]>,
     /// Stream sockets of clients that attached before the start.
     pub attach: Vec<OwnedFd>,
 }
@@ -60,14 +62,16 @@ impl Runtime {
     /// Starts a container and returns once the user's program runs.
     pub async fn launch(&self, spec: &LaunchSpec, fds: LaunchFds) -> Result<Shim> {
         let (ours, theirs) = link::pair().map_err(Error::Launch)?;
-        let launch = Launch { seccomp: fds.seccomp.is_some(), netns: fds.netns.is_some(), attach: fds.attach.len() };
+        let launch = Launch { seccomp: fds.seccomp.is_some(), netns: fds.netns.is_some(), stdio: fds.stdio.is_some(), attach: fds.attach.len() };
         let body = link::memfd(&serde_json::to_vec(spec)?).map_err(Error::Launch)?;
         let mut passed = vec![body.as_fd(), theirs.as_fd()];
         passed.extend(fds.seccomp.iter().map(|fd| fd.as_fd()));
         passed.extend(fds.netns.iter().map(|fd| fd.as_fd()));
+        passed.extend(fds.stdio.iter().flatten().map(|fd| fd.as_fd()));
         passed.extend(fds.attach.iter().map(|fd| fd.as_fd()));
         self.spawner.send(&serde_json::to_vec(&launch)?, &passed).map_err(Error::Launch)?;
         drop(theirs);
+        drop(fds); // whoever reads the container's streams sees their end only when nobody else holds them
         let link = Link::new(ours).map_err(Error::Launch)?;
         let first = tokio::time::timeout(Duration::from_secs(LAUNCH_DEADLINE), link.receive());
         match first.await.map_err(|_| Error::Timeout(LAUNCH_DEADLINE))?? {

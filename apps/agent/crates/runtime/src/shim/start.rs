@@ -63,6 +63,10 @@ fn prepare(launch: &Launch, mut fds: std::vec::IntoIter<OwnedFd>, spec: LaunchSp
         true => Some(fds.next().ok_or("it is missing").stage("take the network namespace")?),
         false => None,
     };
+    let given = match launch.stdio {
+        true => Some([0, 1, 2].map(|_| fds.next())),
+        false => None,
+    };
     nix::unistd::setsid().stage("make a session")?;
     // Whatever a container with the host's pid namespace leaves behind comes to us.
     nix::sys::prctl::set_child_subreaper(true).stage("become a subreaper")?;
@@ -72,7 +76,7 @@ fn prepare(launch: &Launch, mut fds: std::vec::IntoIter<OwnedFd>, spec: LaunchSp
         true => None,
         false => Some(listen(&spec).stage("open the control socket")?),
     };
-    let pipes = Pipes::new(&spec).stage("make the standard streams")?;
+    let pipes = Pipes::new(&spec, given).stage("make the standard streams")?;
     let (sync, their_sync) = sync_pair().stage("make a socket")?;
     let mut streams = Streams::new(log, spec.process.tty, spec.stdin, pipes.stdin, pipes.outputs);
     fds.take(launch.attach).for_each(|socket| streams.attach(socket));
@@ -159,7 +163,14 @@ struct Pipes {
 }
 
 impl Pipes {
-    fn new(spec: &LaunchSpec) -> io::Result<Self> {
+    fn new(spec: &LaunchSpec, given: Option<[Option<OwnedFd>; 3]>) -> io::Result<Self> {
+        match given {
+            Some([Some(stdin), Some(stdout), Some(stderr)]) => {
+                return Ok(Self { theirs: [stdin, stdout, stderr], stdin: None, outputs: [None, None] });
+            }
+            Some(_) => return Err(io::Error::other("a standard stream is missing")),
+            None => {}
+        }
         let null = || File::options().read(true).write(true).open("/dev/null").map(OwnedFd::from);
         if spec.process.tty {
             return Ok(Self { theirs: [null()?, null()?, null()?], stdin: None, outputs: [None, None] });
