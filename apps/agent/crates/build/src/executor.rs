@@ -60,7 +60,8 @@ pub struct ExecRequest {
 /// What `mount -t overlay` needs. The directories stay as they are while the request runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OverlayDirs {
-    /// Topmost layer first, as in `lowerdir=`. Empty for a RUN on scratch.
+    /// Topmost layer first, as in `lowerdir=`; never empty, no directory twice. Some are `/proc/<pid>/fd/<n>` of this
+    /// process: a layer just made, which keeps that name while it moves to its final place.
     pub lower: Vec<PathBuf>,
     pub upper: PathBuf,
     pub work: PathBuf,

@@ -1,11 +1,35 @@
 //! Solves a `BuildPlan`: ingests the context, runs and caches each vertex, exports an OCI image.
+//!
+//! [`Builder::start`] takes the tar stream of `POST /slipway/v1/builds` and gives a stream of [`event::BuildEvent`]s. What
+//! runs a RUN is an [`executor::Executor`], which the agent implements over its container runtime.
 #![forbid(unsafe_code)]
 
+mod archive;
+mod build;
+mod builder;
+mod cache;
+mod context;
+mod copy;
 pub mod error;
 pub mod event;
+mod exec;
 pub mod executor;
+mod export;
+mod fileops;
+mod files;
+mod key;
+mod layer;
+mod output;
 mod overlay;
 mod pattern;
 pub mod plan;
+mod reason;
+mod select;
+mod solver;
+mod step;
+mod tarstream;
 mod tree;
 mod users;
+
+pub use builder::{Builder, BuilderOptions, StartError};
+pub use cache::Trimmed;

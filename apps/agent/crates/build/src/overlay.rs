@@ -23,13 +23,12 @@ pub fn open_writable(dirs: &OverlayDirs) -> io::Result<OwnedFd> {
     open_view(&dirs.lower, Some((&dirs.upper, &dirs.work)))
 }
 
-/// Opens layers merged and read-only; topmost first. A single layer is its own view (`empty` is the view of none).
+/// Opens layers merged and read-only; topmost first, at least one. A single layer is its own view.
 ///
 /// # Errors
 /// As [`open_writable`].
-pub fn open_readonly(lower: &[PathBuf], empty: &Path) -> io::Result<OwnedFd> {
+pub fn open_readonly(lower: &[PathBuf]) -> io::Result<OwnedFd> {
     match lower {
-        [] => open_dir(empty),
         [single] => open_dir(single),
         _ => open_view(lower, None),
     }
@@ -43,15 +42,6 @@ fn open_view(lower: &[PathBuf], upper: Option<(&Path, &Path)>) -> io::Result<Own
     // Options are limited to one page, so layers are named relative to the directory they share.
     let base = common_parent(lower);
     let mut options = OsString::from("redirect_dir=off,metacopy=off,index=off");
-    // A writable overlay needs a lower layer; scratch has none, so the work directory's empty sibling stands in.
-    let stand_in;
-    let lower = match (lower, upper) {
-        ([], Some((upper, _))) => {
-            stand_in = [empty_beside(upper)?];
-            &stand_in[..]
-        }
-        _ => lower,
-    };
     options.push(",lowerdir=");
     for (index, dir) in lower.iter().enumerate() {
         if index > 0 {
@@ -78,14 +68,6 @@ fn open_view(lower: &[PathBuf], upper: Option<(&Path, &Path)>) -> io::Result<Own
         mount(Some("overlay"), &target, Some("overlay"), flags, Some(options.as_os_str())).map_err(io::Error::from)?;
         open_dir(&target)
     })
-}
-
-fn empty_beside(upper: &Path) -> io::Result<PathBuf> {
-    let empty = upper.with_file_name("empty");
-    match std::fs::create_dir(&empty) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(empty),
-    }
 }
 
 fn in_private_namespace<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
@@ -142,7 +124,7 @@ mod tests {
         std::fs::write(dir.path().join("one/a"), "1").unwrap();
         std::fs::write(dir.path().join("two/b"), "2").unwrap();
         let lower = vec![dir.path().join("two"), dir.path().join("one")];
-        let view = open_readonly(&lower, dir.path()).unwrap();
+        let view = open_readonly(&lower).unwrap();
         assert!(openat(&view, "a", OFlags::RDONLY, Mode::empty()).is_ok());
         assert!(openat(&view, "b", OFlags::RDONLY, Mode::empty()).is_ok());
         let dirs = OverlayDirs { lower, upper: dir.path().join("upper"), work: dir.path().join("work") };
@@ -151,8 +133,6 @@ mod tests {
         assert!(created.is_ok());
         drop((view, created));
         assert!(dir.path().join("upper/c").exists());
-        let scratch = OverlayDirs { lower: vec![], upper: dir.path().join("upper"), work: dir.path().join("work") };
-        assert!(openat(&open_writable(&scratch).unwrap(), "c", OFlags::RDONLY, Mode::empty()).is_ok());
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
         assert!(!mounts.contains(dir.path().to_str().unwrap()), "nothing is mounted where others see it");
     }

@@ -1,0 +1,176 @@
+//! One build under way: everything its steps share.
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use slipway_snapshot::Layers;
+use slipway_store::{Lease, Reference};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::cache::Cache;
+use crate::context::Context;
+use crate::error::{BuildError, Result};
+use crate::event::Events;
+use crate::executor::{ExecLimits, Executor, OverlayDirs};
+use crate::layer::Output;
+use crate::plan::{BuildRequest, Vertex};
+
+/// RUN steps of one build that run at the same time; more would only fight over the build's limits.
+const PARALLEL_EXECS: usize = 4;
+
+pub struct Build {
+    pub request: BuildRequest,
+    pub context: Context,
+    pub dir: BuildDir,
+    pub layers: Layers,
+    /// Keeps everything the build uses or makes from gc.
+    pub lease: Arc<Lease>,
+    pub cache: Arc<Cache>,
+    pub executor: Arc<dyn Executor>,
+    pub events: Events,
+    /// Fires when the build is canceled, times out or a step fails: whatever still runs ends.
+    pub stop: CancellationToken,
+    pub execs: Semaphore,
+    pub ran: AtomicBool,
+    seals: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Build {
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        request: BuildRequest,
+        context: Context,
+        dir: BuildDir,
+        layers: &Layers,
+        cache: &Arc<Cache>,
+        executor: &Arc<dyn Executor>,
+        events: Events,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            lease: Arc::new(layers.store().lease("build")),
+            layers: layers.clone(),
+            cache: cache.clone(),
+            executor: executor.clone(),
+            execs: Semaphore::new(PARALLEL_EXECS),
+            ran: AtomicBool::new(false),
+            seals: Mutex::default(),
+            request,
+            context,
+            dir,
+            events,
+            stop,
+        }
+    }
+
+    pub fn scope(&self) -> &str {
+        &self.request.scope
+    }
+
+    /// What tells the apps of one organization apart: the repository of the image's first name.
+    pub fn lineage(&self) -> String {
+        let first = self.request.tags.first().and_then(|tag| Reference::parse(tag).ok());
+        first.map(|reference| reference.name()).unwrap_or_default()
+    }
+
+    pub fn exec_limits(&self) -> ExecLimits {
+        let limits = &self.request.limits;
+        ExecLimits { memory_bytes: limits.memory_bytes, cpu_millis: limits.cpu_millis, pids: limits.pids }
+    }
+
+    /// An upper and a work directory for a step on top of `input`. Blocks.
+    ///
+    /// # Errors
+    /// When a layer cannot be unpacked or the directories cannot be made.
+    pub fn prepare(&self, vertex: &Vertex, input: &Output) -> Result<OverlayDirs> {
+        let lower = input.lower(&self.layers, &self.lease)?;
+        let step = self.dir.path().join("steps").join(&vertex.id);
+        let dirs = OverlayDirs { lower, upper: step.join("upper"), work: step.join("work") };
+        for dir in [&dirs.upper, &dirs.work] {
+            std::fs::create_dir_all(dir).map_err(|error| BuildError::io("preparing a step's files", &error))?;
+        }
+        Ok(dirs)
+    }
+
+    /// Remembers work that goes on after its step has ended.
+    pub fn add_seal(&self, seal: JoinHandle<()>) {
+        self.seals.lock().unwrap_or_else(PoisonError::into_inner).push(seal);
+    }
+
+    /// Waits for the blobs still being made.
+    pub async fn settle(&self) {
+        loop {
+            let next = self.seals.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let Some(seal) = next else { return };
+            if let Err(error) = seal.await {
+                tracing::error!(%error, "making a layer ended unexpectedly");
+            }
+        }
+    }
+
+    pub fn stopped(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    pub fn mark_ran(&self) {
+        self.ran.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs `work` where blocking is allowed.
+///
+/// # Errors
+/// What `work` returns; `INTERNAL` when it panics.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(BuildError::internal("running a step", error)))
+}
+
+/// A build's directory below `<data-root>/builds`; removed when dropped, or by the next start of the daemon.
+///
+/// ```text
+/// builds/<id>.<n>/
+///   context/                 the files of the request
+///   steps/<vertex>/upper     what the step wrote; becomes a layer
+///   steps/<vertex>/work      overlayfs's own
+/// ```
+#[derive(Debug)]
+pub struct BuildDir {
+    path: PathBuf,
+}
+
+impl BuildDir {
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create(path: PathBuf) -> std::io::Result<Self> {
+        use std::os::unix::fs::DirBuilderExt;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
+        let this = Self { path };
+        std::fs::create_dir(this.context())?;
+        Ok(this)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn context(&self) -> PathBuf {
+        self.path.join("context")
+    }
+}
+
+impl Drop for BuildDir {
+    fn drop(&mut self) {
+        let path = std::mem::take(&mut self.path);
+        // Deleting a large context takes a while, and this may run where blocking is not allowed.
+        let removal = std::thread::Builder::new().name("build-cleanup".into()).spawn(move || {
+            if let Err(error) = std::fs::remove_dir_all(&path) {
+                tracing::error!(%error, path = %path.display(), "a build's directory could not be removed; the next start tries again");
+            }
+        });
+        if let Err(error) = removal {
+            tracing::error!(%error, "a build's directory is left for the next start to remove");
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! The door of this crate: takes request streams, runs builds, cancels them.
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use slipway_snapshot::Layers;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::build::{Build, BuildDir};
+use crate::cache::{Cache, Trimmed};
+use crate::context::{Context, ingest};
+use crate::error::{BuildError, ErrorCode, Result};
+use crate::event::{BuildEvent, Events, millis, now_ms};
+use crate::executor::Executor;
+use crate::export::{Exported, export};
+use crate::plan::BuildRequest;
+use crate::solver;
+
+#[derive(Debug, Clone, Copy)]
+pub struct BuilderOptions {
+    /// Compressed bytes of layers that only the build cache keeps.
+    pub cache_bytes: u64,
+}
+
+impl Default for BuilderOptions {
+    fn default() -> Self {
+        Self { cache_bytes: 20 << 30 }
+    }
+}
+
+/// Builds images. Cheap to clone; one per data root.
+#[derive(Clone)]
+pub struct Builder {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    layers: Layers,
+    cache: Arc<Cache>,
+    executor: Arc<dyn Executor>,
+    dirs: PathBuf,
+    options: BuilderOptions,
+    running: Mutex<HashMap<String, CancellationToken>>,
+    next_dir: AtomicU64,
+    last_trim: Mutex<Option<Instant>>,
+}
+
+/// Why a request was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("build {0} is already running")]
+    Conflict(String),
+    /// Told to the client as the only event of the stream.
+    #[error(transparent)]
+    Refused(#[from] BuildError),
+}
+
+/// After a stop, steps get this long to end before the build is reported without them.
+const STOP_DEADLINE: Duration = Duration::from_secs(15);
+/// A failed build waits this long for the layers of the steps that did succeed.
+const SEAL_DEADLINE: Duration = Duration::from_secs(120);
+const TRIM_EVERY: Duration = Duration::from_secs(10 * 60);
+/// Chunks of the request between the socket and the disk.
+const BODY_CHUNKS: usize = 16;
+
+impl Builder {
+    /// Opens the build cache of the layers' data root and removes what builds of a killed daemon left.
+    ///
+    /// # Errors
+    /// When the data root cannot be written.
+    pub fn open(layers: Layers, executor: Arc<dyn Executor>, options: BuilderOptions) -> io::Result<Self> {
+        let root = layers.store().root().to_path_buf();
+        let dirs = root.join("builds");
+        if dirs.exists() {
+            std::fs::remove_dir_all(&dirs)?;
+        }
+        std::fs::create_dir_all(&dirs)?;
+        let cache = Arc::new(Cache::open(root.join("build-cache"), layers.store().clone())?);
+        let inner = Inner {
+            layers,
+            cache,
+            executor,
+            dirs,
+            options,
+            running: Mutex::default(),
+            next_dir: AtomicU64::new(1),
+            last_trim: Mutex::new(None),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Takes a request's tar stream to its end, then starts the build. The build runs on its own; dropping the receiver
+    /// cancels it. The last event is `result` or `error`.
+    ///
+    /// # Errors
+    /// `Conflict` when a build of this id is running; `Refused` for a request or context that is not valid.
+    pub async fn start<S, E>(&self, body: S) -> Result<mpsc::Receiver<BuildEvent>, StartError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: std::fmt::Display,
+    {
+        let started = Instant::now();
+        let (sender, chunks) = mpsc::channel(BODY_CHUNKS);
+        let this = self.clone();
+        let ingesting = tokio::task::spawn_blocking(move || {
+            let mut reader = ChunkReader { chunks, current: Bytes::new() };
+            let taken = ingest(&mut reader, |request| {
+                let registration = Registration::new(&this, &request.id)?;
+                let dir = this.make_dir(&request.id)?;
+                Ok((dir.context(), (registration, dir)))
+            });
+            // A client that still sends when its request is refused would see a broken pipe instead of the reason.
+            let _rest = io::copy(&mut reader, &mut io::sink());
+            taken
+        });
+        tokio::pin!(body);
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.map_err(|error| io::Error::new(io::ErrorKind::UnexpectedEof, error.to_string()));
+            let broken = chunk.is_err();
+            if sender.send(chunk).await.is_err() || broken {
+                break;
+            }
+        }
+        drop(sender);
+        let taken = ingesting.await.map_err(|error| BuildError::internal("reading the build request", error))?;
+        let (request, context, (registration, dir)) = taken.map_err(|error| match &error.cause {
+            Some(id) if error.code == ErrorCode::BadPlan && error.message == CONFLICT => StartError::Conflict(id.clone()),
+            _ => StartError::Refused(error),
+        })?;
+        let (events, receiver) = Events::channel();
+        tokio::spawn(self.clone().run(request, context, dir, registration, events, started));
+        Ok(receiver)
+    }
+
+    /// Cancels a build; false when none of this id is running.
+    pub fn cancel(&self, id: &str) -> bool {
+        let running = self.running();
+        let token = running.get(id);
+        token.inspect(|token| token.cancel()).is_some()
+    }
+
+    /// The ids of the builds under way.
+    pub fn list(&self) -> Vec<String> {
+        self.running().keys().cloned().collect()
+    }
+
+    /// Brings the cache below its limit. Blocks.
+    ///
+    /// # Errors
+    /// When the cache cannot be listed.
+    pub fn trim(&self) -> io::Result<Trimmed> {
+        let trimmed = self.inner.cache.trim(self.inner.options.cache_bytes)?;
+        if trimmed.entries > 0 {
+            tracing::info!(entries = trimmed.entries, bytes = trimmed.bytes, "removed the build cache's least recently used entries");
+            self.inner.layers.collect().map_err(io::Error::other)?;
+        }
+        Ok(trimmed)
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<String, CancellationToken>> {
+        self.inner.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn make_dir(&self, id: &str) -> Result<BuildDir> {
+        let number = self.inner.next_dir.fetch_add(1, Ordering::Relaxed);
+        BuildDir::create(self.inner.dirs.join(format!("{id}.{number}"))).map_err(|error| BuildError::io("making the build's directory", &error))
+    }
+
+    async fn run(self, request: BuildRequest, context: Context, dir: BuildDir, registration: Registration, events: Events, started: Instant) {
+        let (id, timeout) = (request.id.clone(), Duration::from_millis(request.limits.timeout_ms));
+        let stop = CancellationToken::new();
+        let Inner { layers, cache, executor, .. } = &*self.inner;
+        let build = Arc::new(Build::new(request, context, dir, layers, cache, executor, events.clone(), stop));
+        let outcome = self.solve(&build, &registration.token, timeout).await;
+        if build.ran.load(Ordering::Relaxed)
+            && let Err(error) = build.executor.finish(&id).await
+        {
+            tracing::error!(%error, build = id, "a build's processes could not be cleaned up");
+        }
+        // A client that reads the last event may at once start a build of the same id.
+        drop(registration);
+        let last = match outcome {
+            Ok(exported) => result_event(exported, started),
+            Err(error) => {
+                if error.code == ErrorCode::Internal || error.code == ErrorCode::DiskFull {
+                    tracing::error!(build = id, cause = error.cause, "{error}");
+                }
+                BuildEvent::from(&error)
+            }
+        };
+        events.last(last).await;
+        drop(events);
+        build.settle().await;
+        drop(build);
+        self.trim_sometimes();
+    }
+
+    /// Solves and exports, until the build is canceled from outside or its time is over.
+    async fn solve(&self, build: &Arc<Build>, cancel: &CancellationToken, timeout: Duration) -> Result<Exported> {
+        let work = async {
+            let target = solver::solve(build).await?;
+            export(build, &target).await
+        };
+        tokio::pin!(work);
+        let stopped = tokio::select! {
+            outcome = &mut work => {
+                if outcome.is_err() && tokio::time::timeout(SEAL_DEADLINE, build.settle()).await.is_err() {
+                    tracing::warn!(build = build.request.id, "layers of finished steps are still being made");
+                }
+                return outcome;
+            }
+            () = cancel.cancelled() => BuildError::canceled(),
+            () = build.events.closed() => BuildError::canceled(),
+            () = tokio::time::sleep(timeout) => {
+                let seconds = timeout.as_secs_f64();
+                let limit = if seconds >= 120.0 { format!("{:.0} minutes", seconds / 60.0) } else { format!("{seconds:.0} seconds") };
+                BuildError::new(ErrorCode::Timeout, format!("The build did not finish within {limit}; make it faster or raise the limit."))
+            }
+        };
+        build.stop.cancel();
+        // Every step ends at once, telling that it was canceled.
+        if tokio::time::timeout(STOP_DEADLINE, work).await.is_err() {
+            tracing::error!(build = build.request.id, "a canceled build's steps do not end");
+        }
+        Err(stopped)
+    }
+
+    fn trim_sometimes(&self) {
+        {
+            let mut last = self.inner.last_trim.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.is_some_and(|last| last.elapsed() < TRIM_EVERY) {
+                return;
+            }
+            *last = Some(Instant::now());
+        }
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = this.trim() {
+                tracing::warn!(%error, "the build cache could not be trimmed");
+            }
+        });
+    }
+}
+
+fn result_event(exported: Exported, started: Instant) -> BuildEvent {
+    BuildEvent::Result {
+        at: now_ms(),
+        image_id: exported.image_id,
+        manifest_digest: exported.manifest_digest,
+        size: exported.size,
+        layers: exported.layers,
+        duration_ms: millis(started.elapsed()),
+    }
+}
+
+const CONFLICT: &str = "a build of this id is running";
+
+/// A build's place among the running ones, given back when dropped.
+struct Registration {
+    builder: Builder,
+    id: String,
+    token: CancellationToken,
+}
+
+impl Registration {
+    fn new(builder: &Builder, id: &str) -> Result<Self> {
+        let token = CancellationToken::new();
+        let mut running = builder.running();
+        if running.contains_key(id) {
+            let mut error = BuildError::new(ErrorCode::BadPlan, CONFLICT);
+            error.cause = Some(id.to_owned());
+            return Err(error);
+        }
+        running.insert(id.to_owned(), token.clone());
+        drop(running);
+        Ok(Self { builder: builder.clone(), id: id.to_owned(), token })
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.builder.running().remove(&self.id);
+    }
+}
+
+/// The request's chunks as a blocking reader.
+struct ChunkReader {
+    chunks: mpsc::Receiver<io::Result<Bytes>>,
+    current: Bytes,
+}
+
+impl Read for ChunkReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() {
+            match self.chunks.blocking_recv() {
+                Some(chunk) => self.current = chunk?,
+                None => return Ok(0),
+            }
+        }
+        let count = buffer.len().min(self.current.len());
+        buffer[..count].copy_from_slice(&self.current.split_to(count));
+        Ok(count)
+    }
+}

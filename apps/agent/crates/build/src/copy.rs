@@ -1,0 +1,269 @@
+//! The writing side of COPY, with BuildKit's rules where they show in the image:
+//!
+//! - Missing parents and a missing destination directory are made 0755 and belong to `--chown`'s user.
+//! - An existing destination directory keeps its mode, owner and time; directories beneath it take the source's.
+//! - A file or link replaces a file or link, never a directory; a directory never replaces a file or link.
+//! - Links in the destination's path are followed inside the image; a link at the very end of a copied entry's path is
+//!   replaced, not followed.
+//! - Modes (also setuid), times to the nanosecond, hard links among the copied files, file capabilities are kept.
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, XattrFlags, mknodat, openat, statat};
+use rustix::io::Errno;
+
+use crate::select::{Entry, Source, xattrs};
+use crate::tree::{Tree, own, times};
+
+/// How to write what was selected.
+#[derive(Debug, Clone)]
+pub struct Placement {
+    /// As written; a trailing slash means "into this directory".
+    pub dest: String,
+    /// `None`: keep the source's owner.
+    pub owner: Option<(u32, u32)>,
+    /// Permission bits for everything copied.
+    pub mode: Option<u32>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// A sentence part without a full stop.
+    #[error("{0}")]
+    Refused(String),
+    #[error("writing `{}`: {error}", path.display())]
+    Io { path: PathBuf, error: io::Error },
+    #[error("canceled")]
+    Canceled,
+}
+
+/// Copies `sources` of `from` into `to`. `canceled` is asked before each file.
+///
+/// # Errors
+/// See [`CopyError`].
+pub fn copy(from: &Tree, sources: &[Source], to: &Tree, placement: &Placement, canceled: &dyn Fn() -> bool) -> Result<(), CopyError> {
+    let dest = destination(to, placement)?;
+    if sources.iter().filter(|source| !source.is_dir()).count() > 1 && sources.len() > 1 && !is_dir(to, &dest)? {
+        return Err(CopyError::Refused(format!("several files are copied to `{}`, which is not a directory; end it with a slash", placement.dest)));
+    }
+    let mut links = HashMap::new();
+    for source in sources {
+        let target = target(to, source, &dest, placement)?;
+        let mut writer = Writer { from, to, source, target: &target, placement, parents: Parents::default(), links: &mut links };
+        writer.run(canceled)?;
+    }
+    Ok(())
+}
+
+/// Makes the directory that the destination needs and resolves its links.
+///
+/// # Errors
+/// `Refused` when something that is not a directory is in the way.
+pub fn destination(to: &Tree, placement: &Placement) -> Result<PathBuf, CopyError> {
+    let dest = Path::new(&placement.dest);
+    let wants_dir = placement.dest.ends_with('/') || placement.dest.ends_with("/.") || placement.dest.ends_with("/..");
+    let needed = if wants_dir { dest } else { dest.parent().unwrap_or(Path::new("/")) };
+    make_dirs(to, needed, placement)?;
+    to.real_path(dest).map_err(|error| CopyError::Io { path: dest.to_path_buf(), error })
+}
+
+/// # Errors
+/// As [`destination`].
+pub fn make_dirs(to: &Tree, path: &Path, placement: &Placement) -> Result<OwnedFd, CopyError> {
+    match to.make_dirs(path, 0o755, placement.owner.unwrap_or((0, 0))) {
+        Ok((fd, _)) => Ok(fd),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory || error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(CopyError::Refused(format!("`{}` in the image is not a directory", path.display())))
+        }
+        Err(error) => Err(CopyError::Io { path: path.to_path_buf(), error }),
+    }
+}
+
+fn is_dir(to: &Tree, path: &Path) -> Result<bool, CopyError> {
+    let stat = to.stat_followed(path).map_err(|error| CopyError::Io { path: path.to_path_buf(), error })?;
+    Ok(stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory))
+}
+
+fn target(to: &Tree, source: &Source, dest: &Path, placement: &Placement) -> Result<PathBuf, CopyError> {
+    if source.is_dir() {
+        // Also when it exists: a file in its place is told now, not after half of the files.
+        make_dirs(to, dest, placement)?;
+        return Ok(dest.to_path_buf());
+    }
+    Ok(if is_dir(to, dest)? { dest.join(&source.name) } else { dest.to_path_buf() })
+}
+
+struct Writer<'a> {
+    from: &'a Tree,
+    to: &'a Tree,
+    source: &'a Source,
+    /// Where the source itself goes.
+    target: &'a Path,
+    placement: &'a Placement,
+    parents: Parents,
+    /// Where the first name of a file with several was written.
+    links: &'a mut HashMap<(u64, u64), PathBuf>,
+}
+
+/// The directories worked in last, source and destination: entries come grouped by directory.
+#[derive(Default)]
+struct Parents {
+    open: Option<(PathBuf, Rc<[OwnedFd; 2]>)>,
+}
+
+impl Writer<'_> {
+    fn run(&mut self, canceled: &dyn Fn() -> bool) -> Result<(), CopyError> {
+        let mut dirs = Vec::new();
+        for entry in &self.source.entries {
+            if canceled() {
+                return Err(CopyError::Canceled);
+            }
+            if entry.path.as_os_str().is_empty() && entry.kind == FileType::Directory {
+                continue;
+            }
+            self.entry(entry).map_err(|error| match error {
+                Fault::Refused(text) => CopyError::Refused(text),
+                Fault::Io(error) => CopyError::Io { path: self.shown(entry), error },
+            })?;
+            if entry.kind == FileType::Directory {
+                dirs.push(entry);
+            }
+        }
+        // Writing into a directory changes its time, so directories are finished last, the deepest first.
+        for entry in dirs.into_iter().rev() {
+            self.finish_dir(entry).map_err(|error| CopyError::Io { path: self.shown(entry), error })?;
+        }
+        Ok(())
+    }
+
+    fn shown(&self, entry: &Entry) -> PathBuf {
+        if entry.path.as_os_str().is_empty() { self.target.to_path_buf() } else { self.target.join(&entry.path) }
+    }
+
+    fn entry(&mut self, entry: &Entry) -> Result<(), Fault> {
+        let shown = self.shown(entry);
+        let name = shown.file_name().ok_or(Errno::INVAL)?.to_os_string();
+        let source_name = if entry.path.as_os_str().is_empty() { self.source.path.file_name() } else { entry.path.file_name() };
+        let source_name = source_name.ok_or(Errno::INVAL)?.to_os_string();
+        let parents = self.parents(entry)?;
+        let [source_dir, dir] = &*parents;
+        let existing = match statat(dir, &name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Some(FileType::from_raw_mode(stat.st_mode)),
+            Err(Errno::NOENT) => None,
+            Err(error) => return Err(error.into()),
+        };
+        match (entry.kind, existing) {
+            (FileType::Directory, Some(FileType::Directory)) => return Ok(()),
+            (FileType::Directory, Some(_)) => {
+                return Err(Fault::Refused(format!("`{}` in the image is not a directory, and a directory cannot replace it", shown.display())));
+            }
+            (FileType::Directory, None) => return Ok(rustix::fs::mkdirat(dir, &name, Mode::from_raw_mode(0o755))?),
+            (_, Some(FileType::Directory)) => {
+                return Err(Fault::Refused(format!("`{}` in the image is a directory, and a file cannot replace it", shown.display())));
+            }
+            (_, Some(_)) => rustix::fs::unlinkat(dir, &name, AtFlags::empty())?,
+            (_, None) => {}
+        }
+        match entry.kind {
+            FileType::Symlink => {
+                rustix::fs::symlinkat(entry.target.as_deref().unwrap_or(OsStr::new("")), dir, &name)?;
+                set_metadata(dir, &name, entry, self.placement)?;
+            }
+            FileType::RegularFile => {
+                if let Some(first) = entry.inode.and_then(|inode| self.links.get(&inode)) {
+                    let first = self.to.open_at(first, OFlags::PATH | OFlags::NOFOLLOW)?;
+                    // Every overlay view shows the first name as an open file's inode; linking needs its path.
+                    let by_fd = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&first));
+                    rustix::fs::linkat(CWD, by_fd.as_str(), dir, &name, AtFlags::SYMLINK_FOLLOW)?;
+                    return Ok(());
+                }
+                copy_file(source_dir, &source_name, dir, &name, entry, self.placement)?;
+                if let Some(inode) = entry.inode {
+                    self.links.insert(inode, shown);
+                }
+            }
+            FileType::Fifo | FileType::CharacterDevice | FileType::BlockDevice => {
+                mknodat(dir, &name, entry.kind, Mode::from_raw_mode(0o600), entry.rdev)?;
+                set_metadata(dir, &name, entry, self.placement)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn finish_dir(&mut self, entry: &Entry) -> io::Result<()> {
+        let shown = self.shown(entry);
+        let name = shown.file_name().ok_or(Errno::INVAL)?.to_os_string();
+        let parent = self.to.dir(shown.parent().unwrap_or(Path::new("/")))?;
+        set_metadata(&parent, &name, entry, self.placement)
+    }
+
+    fn parents(&mut self, entry: &Entry) -> io::Result<Rc<[OwnedFd; 2]>> {
+        let dir = entry.path.parent().unwrap_or(Path::new(""));
+        if let Some((open, fds)) = &self.parents.open
+            && open == dir
+        {
+            return Ok(fds.clone());
+        }
+        let (source, target) = if entry.path.as_os_str().is_empty() {
+            (self.source.path.parent().unwrap_or(Path::new("/")).to_path_buf(), self.target.parent().unwrap_or(Path::new("/")).to_path_buf())
+        } else {
+            (self.source.path.join(dir), self.target.join(dir))
+        };
+        let fds = Rc::new([self.from.dir(&source)?, self.to.dir(&target)?]);
+        self.parents.open = Some((dir.to_path_buf(), fds.clone()));
+        Ok(fds)
+    }
+}
+
+enum Fault {
+    Refused(String),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<Errno> for Fault {
+    fn from(error: Errno) -> Self {
+        Self::Io(error.into())
+    }
+}
+
+fn copy_file(
+    source_dir: impl AsFd,
+    source: &OsStr,
+    dir: impl AsFd,
+    name: &OsStr,
+    entry: &Entry,
+    placement: &Placement,
+) -> io::Result<()> {
+    let mut input = std::fs::File::from(openat(source_dir, source, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?);
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut output = std::fs::File::from(openat(dir, name, flags, Mode::from_raw_mode(0o600))?);
+    // On Linux this is copy_file_range: the bytes do not pass through this process.
+    io::copy(&mut input, &mut output)?;
+    let (uid, gid) = placement.owner.unwrap_or((entry.uid, entry.gid));
+    rustix::fs::fchown(&output, Some(rustix::fs::Uid::from_raw(uid)), Some(rustix::fs::Gid::from_raw(gid)))?;
+    for (key, value) in xattrs(&input)? {
+        rustix::fs::fsetxattr(&output, &key, &value, XattrFlags::empty())?;
+    }
+    // After chown, which clears setuid.
+    rustix::fs::fchmod(&output, Mode::from_raw_mode(placement.mode.unwrap_or(entry.mode)))?;
+    Ok(rustix::fs::futimens(&output, &times(entry.mtime.0, entry.mtime.1))?)
+}
+
+fn set_metadata(dir: impl AsFd, name: &OsStr, entry: &Entry, placement: &Placement) -> io::Result<()> {
+    own(&dir, name, placement.owner.unwrap_or((entry.uid, entry.gid)))?;
+    if entry.kind != FileType::Symlink {
+        rustix::fs::chmodat(&dir, name, Mode::from_raw_mode(placement.mode.unwrap_or(entry.mode)), AtFlags::empty())?;
+    }
+    Ok(rustix::fs::utimensat(&dir, name, &times(entry.mtime.0, entry.mtime.1), AtFlags::SYMLINK_NOFOLLOW)?)
+}

@@ -1,0 +1,157 @@
+//! The finished image: config, manifest, names.
+//!
+//! Times come from the layers, not from the clock, so that a build from the cache gives the very same image id.
+use std::sync::Arc;
+
+use slipway_store::{ContainerConfig, Descriptor, HistoryEntry, ImageConfig, Manifest, Reference, RootFs, media_type, now_unix_nanos, rfc3339};
+
+use crate::build::{Build, blocking};
+use crate::error::{BuildError, ErrorCode, Result};
+use crate::event::ResultLayer;
+use crate::layer::{Output, SealedLayer};
+use crate::plan::{Op, Vertex};
+use crate::solver::chain;
+
+/// What a build made.
+#[derive(Debug, Clone)]
+pub struct Exported {
+    pub image_id: String,
+    pub manifest_digest: String,
+    /// Bytes of all blobs.
+    pub size: u64,
+    pub layers: Vec<ResultLayer>,
+}
+
+/// # Errors
+/// When a layer could not be made, or the image cannot be written.
+pub async fn export(build: &Arc<Build>, target: &Output) -> Result<Exported> {
+    let mut layers = Vec::with_capacity(target.layers.len());
+    for layer in &target.layers {
+        layers.push((layer.vertex.clone(), layer.sealed().await?));
+    }
+    let build = build.clone();
+    blocking(move || write(&build, layers)).await
+}
+
+type VertexLayer = (Option<String>, SealedLayer);
+
+fn write(build: &Build, layers: Vec<VertexLayer>) -> Result<Exported> {
+    let failed = |error: slipway_store::Error| match error.code() {
+        "DISK_FULL" => BuildError::disk_full(error.to_string()),
+        _ => BuildError::internal("writing the image", error),
+    };
+    let store = build.layers.store();
+    let plan = &build.request.plan;
+    let base = base_of(build)?;
+    let own: Vec<&VertexLayer> = layers.iter().filter(|(vertex, _)| vertex.is_some()).collect();
+    let mut history = base.as_ref().map(|(_, config)| config.history.clone()).unwrap_or_default();
+    let base_entries = history.iter().filter(|entry| !entry.empty_layer).count();
+    if base_entries != layers.len() - own.len() {
+        // A base that tells no history, or a wrong one: what it tells is kept as text, its layers are named plainly.
+        history.iter_mut().for_each(|entry| entry.empty_layer = true);
+        history.extend((0..layers.len() - own.len()).map(|_| HistoryEntry { created_by: Some("base image layer".into()), ..HistoryEntry::default() }));
+    }
+    let start = history.len();
+    history.extend(own_history(build, &own));
+    fill_times(&mut history, start);
+    let config = ImageConfig {
+        created: history.iter().rev().find_map(|entry| entry.created.clone()).or_else(|| Some(rfc3339(slipway_store::from_unix(now_unix_nanos())))),
+        author: plan.image.author.clone(),
+        architecture: plan.platform.architecture.clone(),
+        os: plan.platform.os.clone(),
+        variant: plan.platform.variant.clone(),
+        config: Some(container_config(build)?),
+        rootfs: RootFs { kind: "layers".into(), diff_ids: layers.iter().map(|(_, sealed)| sealed.layer.diff_id).collect() },
+        history,
+        ..ImageConfig::default()
+    };
+    let config_bytes = serde_json::to_vec(&config).map_err(|error| BuildError::internal("writing the image", error))?;
+    let config_blob = store.put_bytes(&build.lease, &config_bytes).map_err(failed)?;
+    let descriptors: Vec<Descriptor> = layers.iter().map(|(_, sealed)| oci(&sealed.layer.descriptor)).collect();
+    let manifest = Manifest::oci(Descriptor::new(media_type::OCI_CONFIG, config_blob.digest, config_blob.size), descriptors);
+    let manifest_bytes = serde_json::to_vec(&manifest).map_err(|error| BuildError::internal("writing the image", error))?;
+    let manifest_blob = store.put_bytes(&build.lease, &manifest_bytes).map_err(failed)?;
+    let unpacked: u64 = base.map_or(0, |(size, _)| size) + own.iter().map(|(_, sealed)| sealed.layer.unpacked_size).sum::<u64>();
+    let image = store
+        .put_image(&Descriptor::new(media_type::OCI_MANIFEST, manifest_blob.digest, manifest_blob.size), unpacked)
+        .map_err(failed)?;
+    for tag in &build.request.tags {
+        let reference = Reference::parse(tag)
+            .map_err(|_| BuildError::new(ErrorCode::BadPlan, format!("`{tag}` is not a valid image name.")))?;
+        store.tag(&reference, &image.record.id).map_err(failed)?;
+    }
+    let layers: Vec<ResultLayer> = layers
+        .iter()
+        .map(|(_, sealed)| ResultLayer {
+            digest: sealed.layer.descriptor.digest.to_string(),
+            diff_id: sealed.layer.diff_id.to_string(),
+            size: sealed.layer.descriptor.size,
+        })
+        .collect();
+    Ok(Exported {
+        image_id: image.record.id.to_string(),
+        manifest_digest: manifest_blob.digest.to_string(),
+        size: config_blob.size + manifest_blob.size + layers.iter().map(|layer| layer.size).sum::<u64>(),
+        layers,
+    })
+}
+
+/// The base image's unpacked size and config; `None` for scratch.
+fn base_of(build: &Build) -> Result<Option<(u64, ImageConfig)>> {
+    let Some(Vertex { op: Op::Image { reference, digest }, .. }) = chain(&build.request.plan).first().copied() else { return Ok(None) };
+    let store = build.layers.store();
+    let record = crate::step::find_base(build, reference, digest)?;
+    let config = store.image_config(&record).map_err(|error| BuildError::internal("reading the base image", error))?;
+    Ok(Some((record.size, config)))
+}
+
+/// The plan's history; every layer gets exactly one entry, in order.
+fn own_history(build: &Build, own: &[&VertexLayer]) -> Vec<HistoryEntry> {
+    let plan = &build.request.plan;
+    let mut pending = own.iter();
+    let mut entries = Vec::new();
+    let layer_entry = |(vertex, sealed): &VertexLayer, created_by: Option<String>| HistoryEntry {
+        created: sealed.created.clone(),
+        created_by: created_by.or_else(|| vertex.as_deref().and_then(|id| plan.vertex(id)).map(|vertex| vertex.instruction.clone())),
+        ..HistoryEntry::default()
+    };
+    for entry in &plan.image.history {
+        let made = entry.vertex.is_some() && pending.clone().any(|(vertex, _)| *vertex == entry.vertex);
+        if !made {
+            entries.push(HistoryEntry { created_by: Some(entry.created_by.clone()), empty_layer: true, ..HistoryEntry::default() });
+            continue;
+        }
+        for layer in pending.by_ref() {
+            if layer.0 == entry.vertex {
+                entries.push(layer_entry(layer, Some(entry.created_by.clone())));
+                break;
+            }
+            entries.push(layer_entry(layer, None));
+        }
+    }
+    entries.extend(pending.map(|layer| layer_entry(layer, None)));
+    entries
+}
+
+/// Entries without a layer happened when the layer before them did, or the first one after.
+fn fill_times(history: &mut [HistoryEntry], start: usize) {
+    let first = history[start..].iter().find_map(|entry| entry.created.clone());
+    let mut time = first.or_else(|| history[..start].iter().rev().find_map(|entry| entry.created.clone()));
+    for entry in &mut history[start..] {
+        match &entry.created {
+            Some(created) => time = Some(created.clone()),
+            None => entry.created.clone_from(&time),
+        }
+    }
+}
+
+fn container_config(build: &Build) -> Result<ContainerConfig> {
+    let value = serde_json::to_value(&build.request.plan.image.config).map_err(|error| BuildError::internal("writing the image", error))?;
+    serde_json::from_value(value).map_err(|error| BuildError::new(ErrorCode::BadPlan, format!("The image's configuration is not valid: {error}.")))
+}
+
+/// Layers of a Docker manifest are the same bytes under OCI's name.
+fn oci(descriptor: &Descriptor) -> Descriptor {
+    let kind = if descriptor.media_type == media_type::DOCKER_LAYER_GZIP { media_type::OCI_LAYER_GZIP } else { &descriptor.media_type };
+    Descriptor::new(kind, descriptor.digest, descriptor.size)
+}

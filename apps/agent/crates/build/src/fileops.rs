@@ -1,0 +1,150 @@
+//! COPY, ADD and WORKDIR on the files of a build. Everything here blocks.
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, OFlags};
+
+use crate::archive;
+use crate::build::Build;
+use crate::copy::{CopyError, Placement, copy, make_dirs};
+use crate::error::{BuildError, ErrorCode, Result, is_disk_full};
+use crate::exec::{short, user_files};
+use crate::files::FileList;
+use crate::key::selection_key;
+use crate::layer::Output;
+use crate::overlay;
+use crate::plan::{CopyOp, Vertex};
+use crate::select::{SelectError, Source, digest_files, select};
+use crate::tree::Tree;
+
+/// The checksums of what a COPY copies. What another vertex's files amount to is remembered by its output, so that it is
+/// read once.
+///
+/// # Errors
+/// `COPY_FAILED` naming the path that is missing.
+pub fn checksums(build: &Build, vertex: &Vertex, op: &CopyOp, from: Option<&Output>) -> Result<FileList> {
+    let Some(output) = from else {
+        let mut sources = select(&build.context.tree, &op.sources).map_err(|error| select_error(vertex, op, &error))?;
+        digest_files(&build.context.tree, &mut sources, &build.context.digests).map_err(|error| select_error(vertex, op, &error))?;
+        return Ok(FileList::new(&sources, false));
+    };
+    let name = selection_key(&output.id, &op.sources);
+    if let Some(files) = build.cache.recall(build.scope(), "selections", &name) {
+        return Ok(files);
+    }
+    let tree = output.view(&build.layers, &build.lease)?;
+    let mut sources = select(&tree, &op.sources).map_err(|error| select_error(vertex, op, &error))?;
+    digest_files(&tree, &mut sources, &Default::default()).map_err(|error| select_error(vertex, op, &error))?;
+    let files = FileList::new(&sources, true);
+    build.cache.remember(build.scope(), "selections", &name, &files)?;
+    Ok(files)
+}
+
+/// Copies; gives the upper directory that now holds the layer.
+///
+/// # Errors
+/// `COPY_FAILED`, `DISK_FULL`, `CANCELED`, `INTERNAL`.
+pub fn run_copy(build: &Build, vertex: &Vertex, op: &CopyOp, input: &Output, from: Option<&Output>) -> Result<PathBuf> {
+    let dirs = build.prepare(vertex, input)?;
+    let to = overlay::open_writable(&dirs).map(Tree::new).map_err(|error| BuildError::io("opening a step's files", &error))?;
+    let owner = match op.chown.as_str() {
+        // The context has no owners worth keeping; another stage's do count.
+        "" => from.is_none().then_some((0, 0)),
+        spec => {
+            let files = user_files(&to).map_err(|error| BuildError::io("reading a step's files", &error))?;
+            Some(files.owner(spec).map_err(|text| refused(vertex, &format!("{text}; check --chown")))?)
+        }
+    };
+    let mode = op.chmod.as_deref().and_then(|mode| u32::from_str_radix(mode, 8).ok());
+    let placement = Placement { dest: op.dest.clone(), owner, mode };
+    let view;
+    let tree = match from {
+        None => &build.context.tree,
+        Some(output) => {
+            view = output.view(&build.layers, &build.lease)?;
+            &view
+        }
+    };
+    let sources = select(tree, &op.sources).map_err(|error| select_error(vertex, op, &error))?;
+    let stopped = || build.stopped();
+    let outcome = if op.extract {
+        add(tree, sources, &to, &placement, op, &stopped)
+    } else {
+        copy(tree, &sources, &to, &placement, &stopped)
+    };
+    outcome.map_err(|error| copy_error(vertex, error))?;
+    Ok(dirs.upper)
+}
+
+/// ADD: archives are unpacked, everything else is copied.
+fn add(tree: &Tree, sources: Vec<Source>, to: &Tree, placement: &Placement, op: &CopyOp, stopped: &dyn Fn() -> bool) -> Result<(), CopyError> {
+    let mut plain = Vec::new();
+    for source in sources {
+        if source.entries.first().is_some_and(|entry| entry.kind == FileType::RegularFile) {
+            let failed = |error| CopyError::Io { path: source.path.clone(), error };
+            let file = tree.open_at(&source.path, OFlags::RDONLY | OFlags::NOFOLLOW).map_err(failed)?;
+            if let Some(reader) = archive::open(file.into()).map_err(failed)? {
+                // The archive's own owners are kept, as Docker does, unless --chown is given.
+                let owner = if op.chown.is_empty() { None } else { placement.owner };
+                archive::unpack(reader, to, &Placement { owner, ..placement.clone() }, stopped)?;
+                continue;
+            }
+        }
+        plain.push(source);
+    }
+    if plain.is_empty() { Ok(()) } else { copy(tree, &plain, to, placement, stopped) }
+}
+
+/// WORKDIR; `None` when the directory was there.
+///
+/// # Errors
+/// `COPY_FAILED` when something that is not a directory is in the way, `DISK_FULL`, `INTERNAL`.
+pub fn run_mkdir(build: &Build, vertex: &Vertex, path: &str, user: &str, input: &Output) -> Result<Option<PathBuf>> {
+    let view = input.view(&build.layers, &build.lease)?;
+    let failed = |error: std::io::Error| BuildError::io("reading a step's files", &error);
+    let existing = view.stat_followed(Path::new(path)).map_err(failed)?;
+    if existing.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory) {
+        return Ok(None);
+    }
+    let owner = if user.is_empty() {
+        (0, 0)
+    } else {
+        user_files(&view).map_err(failed)?.owner(user).map_err(|text| refused(vertex, &format!("{text}; check USER")))?
+    };
+    drop(view);
+    let dirs = build.prepare(vertex, input)?;
+    let to = overlay::open_writable(&dirs).map(Tree::new).map_err(|error| BuildError::io("opening a step's files", &error))?;
+    let placement = Placement { dest: path.to_owned(), owner: Some(owner), mode: None };
+    make_dirs(&to, Path::new(path), &placement).map_err(|error| copy_error(vertex, error))?;
+    Ok(Some(dirs.upper))
+}
+
+fn refused(vertex: &Vertex, text: &str) -> BuildError {
+    BuildError::new(ErrorCode::CopyFailed, format!("`{}` (line {}) failed: {text}.", short(vertex), vertex.line))
+}
+
+fn select_error(vertex: &Vertex, op: &CopyOp, error: &SelectError) -> BuildError {
+    match error {
+        SelectError::Missing(path) => {
+            let path = path.trim_start_matches('/');
+            let (place, hint) = match op.from {
+                None => ("in the build context", "check the path, and that .dockerignore does not leave it out"),
+                Some(_) => ("in the stage it is copied from", "check the path and the step that should make it"),
+            };
+            refused(vertex, &format!("`{path}` is not {place}; {hint}"))
+        }
+        SelectError::Pattern(_) => refused(vertex, &error.to_string()),
+        SelectError::Io { path, error } if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            refused(vertex, &format!("`{}` leads through symbolic links that never end", path.display()))
+        }
+        SelectError::Io { error, .. } => BuildError::io("reading the files to copy", error),
+    }
+}
+
+fn copy_error(vertex: &Vertex, error: CopyError) -> BuildError {
+    match error {
+        CopyError::Refused(text) => refused(vertex, &text),
+        CopyError::Canceled => BuildError::canceled(),
+        CopyError::Io { error, .. } if is_disk_full(&error) => BuildError::io("copying files", &error),
+        CopyError::Io { path, error } => refused(vertex, &format!("`{}` could not be written: {error}", path.display())),
+    }
+}

@@ -1,0 +1,285 @@
+//! The reading side of COPY: which files a source names, and what they are, as far as an image can tell.
+//!
+//! The rules are BuildKit's. A source is a path or a Go pattern from the root of a context or of another vertex; symlinks
+//! on the way and at its end are followed inside that root; a directory stands for its contents; links inside it stay
+//! links. A pattern that matches nothing is fine, a path that is not there is not.
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, readlinkat, statat};
+use sha2::{Digest as _, Sha256};
+
+use crate::pattern;
+use crate::tree::{Tree, list};
+
+/// One match of one source.
+#[derive(Debug)]
+pub struct Source {
+    /// From the tree's root, links resolved.
+    pub path: PathBuf,
+    /// Its name as written (before links are followed): its name inside a destination directory.
+    pub name: OsString,
+    /// The source itself first (with an empty path), then everything beneath it, directories before their contents.
+    pub entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+pub struct Entry {
+    /// From the source; empty for the source itself.
+    pub path: PathBuf,
+    pub kind: FileType,
+    /// Permission bits with setuid, setgid and sticky.
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub mtime: (i64, i64),
+    /// Of a symlink.
+    pub target: Option<OsString>,
+    pub rdev: u64,
+    /// Device and inode when the file has several names.
+    pub inode: Option<(u64, u64)>,
+    /// SHA-256 of a regular file, once [`digest_files`] has run.
+    pub digest: Option<[u8; 32]>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SelectError {
+    /// The source as written.
+    #[error("`{0}` is not there")]
+    Missing(String),
+    #[error("`{0}` is not a valid pattern")]
+    Pattern(String),
+    #[error("reading `{}`: {error}", path.display())]
+    Io { path: PathBuf, error: io::Error },
+}
+
+impl Source {
+    pub fn is_dir(&self) -> bool {
+        self.entries.first().is_some_and(|entry| entry.kind == FileType::Directory)
+    }
+}
+
+/// Finds what `sources` name in `tree`, in order.
+///
+/// # Errors
+/// See [`SelectError`].
+pub fn select(tree: &Tree, sources: &[String]) -> Result<Vec<Source>, SelectError> {
+    let mut selected = Vec::new();
+    for source in sources {
+        let parts: Vec<&str> = source.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+        let literal = parts.iter().position(|part| pattern::has_wildcard(part)).unwrap_or(parts.len());
+        let base = clean(&parts[..literal]);
+        if literal == parts.len() {
+            let name = base.file_name().unwrap_or_default().to_os_string();
+            selected.push(open_source(tree, &base, name)?.ok_or_else(|| SelectError::Missing(source.clone()))?);
+            continue;
+        }
+        let base = tree.real_path(&base).map_err(|error| SelectError::Io { path: base.clone(), error })?;
+        let mut matched = Vec::new();
+        expand(tree, &base, &parts[literal..], source, &mut matched)?;
+        for path in matched {
+            let name = path.file_name().unwrap_or_default().to_os_string();
+            // A dangling link that a pattern happens to match is no reason to fail.
+            selected.extend(open_source(tree, &path, name)?);
+        }
+    }
+    Ok(selected)
+}
+
+/// `a/../b` is `b`, and `..` never leaves the root; escapes of a pattern's literal part are taken off.
+fn clean(parts: &[&str]) -> PathBuf {
+    let mut path = PathBuf::from("/");
+    for part in parts {
+        if *part == ".." {
+            path.pop();
+        } else {
+            path.push(unescape(part));
+        }
+    }
+    path
+}
+
+fn unescape(part: &str) -> String {
+    let mut text = String::with_capacity(part.len());
+    let mut chars = part.chars();
+    while let Some(c) = chars.next() {
+        text.push(if c == '\\' { chars.next().unwrap_or('\\') } else { c });
+    }
+    text
+}
+
+fn expand(tree: &Tree, base: &Path, parts: &[&str], source: &str, out: &mut Vec<PathBuf>) -> Result<(), SelectError> {
+    let Some((part, rest)) = parts.split_first() else { return Ok(()) };
+    let failed = |error: io::Error| SelectError::Io { path: base.to_path_buf(), error };
+    let dir = match tree.open_at(base, OFlags::RDONLY | OFlags::DIRECTORY) {
+        Ok(dir) => dir,
+        Err(error) if crate::tree::is_absent(&error) => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    for name in list(&dir).map_err(failed)? {
+        let Some(text) = name.to_str() else { continue };
+        if !pattern::matches(part, text).map_err(|_| SelectError::Pattern(source.to_owned()))? || is_whiteout(&dir, &name).map_err(failed)? {
+            continue;
+        }
+        let path = base.join(&name);
+        if rest.is_empty() {
+            out.push(path);
+        } else if statat(&dir, &name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory) {
+            expand(tree, &path, rest, source, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_whiteout(dir: &OwnedFd, name: &OsStr) -> io::Result<bool> {
+    let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0)
+}
+
+fn open_source(tree: &Tree, path: &Path, name: OsString) -> Result<Option<Source>, SelectError> {
+    let failed = |error: io::Error| SelectError::Io { path: path.to_path_buf(), error };
+    let real = tree.real_path(path).map_err(failed)?;
+    let Some(stat) = tree.stat(&real).map_err(failed)? else { return Ok(None) };
+    let mut entries = vec![entry(PathBuf::new(), &stat, None)];
+    if entries[0].kind == FileType::Directory {
+        let dir = tree.open_at(&real, OFlags::RDONLY | OFlags::DIRECTORY).map_err(failed)?;
+        walk(&dir, Path::new(""), &mut entries).map_err(failed)?;
+    }
+    Ok(Some(Source { path: real, name, entries }))
+}
+
+fn walk(dir: &OwnedFd, at: &Path, entries: &mut Vec<Entry>) -> io::Result<()> {
+    for name in list(dir)? {
+        let stat = statat(dir, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        let path = at.join(&name);
+        match kind {
+            FileType::Directory => {
+                entries.push(entry(path.clone(), &stat, None));
+                let child = openat(dir, &name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+                walk(&child, &path, entries)?;
+            }
+            FileType::Symlink => {
+                let target = readlinkat(dir, &name, Vec::new())?;
+                entries.push(entry(path, &stat, Some(OsStr::from_bytes(target.as_bytes()).to_os_string())));
+            }
+            // A whiteout shows in a single layer's own directory; a socket means nothing without its process.
+            FileType::CharacterDevice if stat.st_rdev == 0 => {}
+            FileType::Socket => {}
+            _ => entries.push(entry(path, &stat, None)),
+        }
+    }
+    Ok(())
+}
+
+fn entry(path: PathBuf, stat: &rustix::fs::Stat, target: Option<OsString>) -> Entry {
+    let kind = FileType::from_raw_mode(stat.st_mode);
+    Entry {
+        path,
+        kind,
+        mode: stat.st_mode & 0o7777,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        mtime: (stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0)),
+        target,
+        rdev: stat.st_rdev,
+        inode: (kind == FileType::RegularFile && stat.st_nlink > 1).then_some((stat.st_dev, stat.st_ino)),
+        digest: None,
+    }
+}
+
+/// Hashes every regular file of the sources, on all processors. `known` has digests by path from the tree's root.
+///
+/// # Errors
+/// The first file that cannot be read.
+pub fn digest_files(tree: &Tree, sources: &mut [Source], known: &HashMap<PathBuf, [u8; 32]>) -> Result<(), SelectError> {
+    let mut work: Vec<(PathBuf, &mut Entry)> = Vec::new();
+    for source in sources {
+        for entry in source.entries.iter_mut().filter(|entry| entry.kind == FileType::RegularFile) {
+            let path = if entry.path.as_os_str().is_empty() { source.path.clone() } else { source.path.join(&entry.path) };
+            match path.strip_prefix("/").ok().and_then(|path| known.get(path)) {
+                Some(digest) => entry.digest = Some(*digest),
+                None => work.push((path, entry)),
+            }
+        }
+    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8).min(work.len() / 8 + 1);
+    let next = AtomicUsize::new(0);
+    let failure: Mutex<Option<SelectError>> = Mutex::new(None);
+    let work: Vec<Mutex<(PathBuf, &mut Entry)>> = work.into_iter().map(Mutex::new).collect();
+    let run = || {
+        let mut buffer = vec![0; 256 << 10];
+        while let Some(item) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let mut item = item.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            match digest_file(tree, &item.0, &mut buffer) {
+                Ok(digest) => item.1.digest = Some(digest),
+                Err(error) => {
+                    let error = SelectError::Io { path: item.0.clone(), error };
+                    failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(error);
+                    next.store(work.len(), Ordering::Relaxed);
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(run);
+        }
+        run();
+    });
+    match failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+fn digest_file(tree: &Tree, path: &Path, buffer: &mut [u8]) -> io::Result<[u8; 32]> {
+    let mut file = std::fs::File::from(tree.open_at(path, OFlags::RDONLY | OFlags::NOFOLLOW)?);
+    let mut hash = Sha256::new();
+    loop {
+        let count = file.read(buffer)?;
+        if count == 0 {
+            break;
+        }
+        hash.update(&buffer[..count]);
+    }
+    // File capabilities change what a program may do, so they count as content.
+    for (name, value) in xattrs(&file)? {
+        hash.update(name.as_bytes());
+        hash.update(&value);
+    }
+    Ok(hash.finalize().into())
+}
+
+/// The extended attributes that travel with a file into another image: capabilities and `user.*`.
+///
+/// # Errors
+/// What the kernel says, but for file systems without extended attributes.
+pub fn xattrs(file: impl AsFd) -> io::Result<Vec<(OsString, Vec<u8>)>> {
+    let file = file.as_fd();
+    let mut names = [0u8; 4096];
+    let length = match rustix::fs::flistxattr(file, &mut names[..]) {
+        Ok(length) => length,
+        Err(rustix::io::Errno::NOTSUP | rustix::io::Errno::RANGE) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut found = Vec::new();
+    for name in names[..length].split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
+        if name != b"security.capability" && !name.starts_with(b"user.") {
+            continue;
+        }
+        let mut value = vec![0u8; 4096];
+        if let Ok(length) = rustix::fs::fgetxattr(file, OsStr::from_bytes(name), &mut value[..]) {
+            value.truncate(length);
+            found.push((OsStr::from_bytes(name).to_os_string(), value));
+        }
+    }
+    found.sort();
+    Ok(found)
+}

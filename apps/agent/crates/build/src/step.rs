@@ -1,0 +1,313 @@
+//! One vertex: its cache key, the look into the cache, the work when it is not there, and the layer of it.
+use std::sync::Arc;
+use std::time::Instant;
+
+use slipway_snapshot::DiffOptions;
+use slipway_store::{Digest, ImageRecord, Resource, now_unix_nanos, rfc3339};
+use tokio::sync::OwnedMutexGuard;
+
+use crate::build::{Build, blocking};
+use crate::cache::{CachedLayer, Entry};
+use crate::error::{BuildError, ErrorCode, Result};
+use crate::event::{LayerInfo, Miss, Reason, Status, VertexEvent, millis};
+use crate::executor::ExecOutcome;
+use crate::layer::{LayerRef, Output, SealedLayer};
+use crate::plan::{Op, Vertex};
+use crate::reason::{Inputs, slots};
+use crate::{exec, fileops, key};
+
+/// What a vertex reads: its own file system, and for COPY --from the other one.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    pub input: Option<Output>,
+    pub from: Option<Output>,
+}
+
+/// Solves a vertex and tells its events, but for those of a failure.
+///
+/// # Errors
+/// Why the step, and with it the build, failed.
+pub async fn solve(build: &Arc<Build>, vertex: &Vertex, given: Given) -> Result<Output> {
+    let started = Instant::now();
+    match &vertex.op {
+        Op::Scratch {} => {
+            tell(build, vertex, Status::Cached, started).await;
+            Ok(Output { id: key::base_output(&[]), layers: Vec::new() })
+        }
+        Op::Image { reference, digest } => {
+            let output = base_image(build, reference, digest)?;
+            tell(build, vertex, Status::Cached, started).await;
+            Ok(output)
+        }
+        _ => {
+            let input = given.input.clone().ok_or_else(|| BuildError::internal("solving a step", "it has no input"))?;
+            Step { build, vertex, input, from: given.from, started }.solve().await
+        }
+    }
+}
+
+async fn tell(build: &Build, vertex: &Vertex, status: Status, started: Instant) {
+    let mut event = VertexEvent::new(&vertex.id, status);
+    event.duration_ms = Some(millis(started.elapsed()));
+    build.events.vertex(event).await;
+}
+
+/// The base image in this host's store: by its id, its manifest's digest, or the digest its registry gave it.
+///
+/// # Errors
+/// `BASE_NOT_FOUND`.
+pub fn find_base(build: &Build, reference: &str, digest: &str) -> Result<ImageRecord> {
+    let store = build.layers.store();
+    let missing = || {
+        BuildError::new(
+            ErrorCode::BaseNotFound,
+            format!("The base image `{reference}` is not on the build host; check its name and that it can be pulled, then build again."),
+        )
+    };
+    let wanted: Digest = digest.parse().map_err(|_| missing())?;
+    let by_manifest = || store.images().into_iter().find(|image| image.record.manifest.digest == wanted);
+    let by_name = || {
+        let reference = slipway_store::Reference::parse(reference).ok()?.with_digest(wanted);
+        store.resolve(&reference.canonical()).ok()
+    };
+    let image = store.image(&wanted).ok().or_else(by_manifest).or_else(by_name).ok_or_else(missing)?;
+    Ok(image.record)
+}
+
+fn base_image(build: &Build, reference: &str, digest: &str) -> Result<Output> {
+    let record = find_base(build, reference, digest)?;
+    let failed = |error| BuildError::internal("holding the base image", error);
+    for resource in [record.manifest.digest, record.config.digest].map(Resource::Blob) {
+        build.lease.hold(resource).map_err(failed)?;
+    }
+    let mut layers = Vec::with_capacity(record.layers.len());
+    for (descriptor, diff_id) in record.layers.iter().zip(&record.diff_ids) {
+        build.lease.hold(Resource::Blob(descriptor.digest)).map_err(failed)?;
+        build.lease.hold(Resource::Layer(*diff_id)).map_err(failed)?;
+        layers.push(CachedLayer { descriptor: descriptor.clone(), diff_id: *diff_id, unpacked_size: 0 });
+    }
+    let id = key::base_output(&Output::diff_ids_of(&layers));
+    Ok(Output { id, layers: layers.into_iter().map(|layer| LayerRef::stored(None, layer, None)).collect() })
+}
+
+struct Step<'a> {
+    build: &'a Arc<Build>,
+    vertex: &'a Vertex,
+    input: Output,
+    from: Option<Output>,
+    started: Instant,
+}
+
+/// What running a vertex left behind.
+#[derive(Default)]
+struct Done {
+    /// `None`: nothing changed, no layer.
+    upper: Option<std::path::PathBuf>,
+    outcome: Option<ExecOutcome>,
+}
+
+impl Step<'_> {
+    async fn solve(self) -> Result<Output> {
+        let inputs = self.inputs().await?;
+        if self.build.request.no_cache {
+            let miss = Miss { reason: Reason::NoCache, detail: "this build was asked not to use the cache".into() };
+            return self.work(inputs, miss, None).await;
+        }
+        if let Some(entry) = self.lookup(&inputs.key)? {
+            return self.cached(entry, &inputs).await;
+        }
+        let miss = self.explain(&inputs);
+        let flight = self.build.cache.flight(self.build.scope(), &inputs.key);
+        let guard = tokio::select! {
+            guard = flight.lock_owned() => guard,
+            () = self.build.stop.cancelled() => return Err(BuildError::canceled()),
+        };
+        // Another build may have done the same work while this one waited.
+        match self.lookup(&inputs.key)? {
+            Some(entry) => self.cached(entry, &inputs).await,
+            None => self.work(inputs, miss, Some(guard)).await,
+        }
+    }
+
+    async fn inputs(&self) -> Result<Inputs> {
+        let plan = &self.build.request.plan;
+        let (key, files) = match &self.vertex.op {
+            Op::Exec { args, env, cwd, user, .. } => (key::exec_key(&self.input.id, args, env, cwd, user, &plan.platform), None),
+            Op::Mkdir { path, user, .. } => (key::mkdir_key(&self.input.id, path, user), None),
+            Op::Copy(op) => {
+                let (build, vertex, op_, from) = (self.build.clone(), self.vertex.clone(), op.clone(), self.from.clone());
+                let files = blocking(move || fileops::checksums(&build, &vertex, &op_, from.as_ref())).await?;
+                (key::copy_key(&self.input.id, op, &files), Some(files))
+            }
+            Op::Image { .. } | Op::Scratch {} => return Err(BuildError::internal("solving a step", "a base has no inputs")),
+        };
+        Ok(Inputs::new(plan, self.vertex, &key, &self.input.id, files))
+    }
+
+    fn lookup(&self, key: &str) -> Result<Option<Entry>> {
+        self.build.cache.lookup(&self.build.lease, self.build.scope(), key)
+    }
+
+    fn explain(&self, inputs: &Inputs) -> Miss {
+        let [place, text] = slots(&self.build.request.plan, self.vertex, &self.build.lineage());
+        let recall = |slot: &str| self.build.cache.recall::<Inputs>(self.build.scope(), "slots", slot);
+        let here = recall(&place).filter(|before| before.instruction == self.vertex.instruction);
+        let before = here.or_else(|| recall(&text)).or_else(|| recall(&place));
+        inputs.explain(before.as_ref())
+    }
+
+    async fn cached(&self, entry: Entry, inputs: &Inputs) -> Result<Output> {
+        let mut event = VertexEvent::new(&self.vertex.id, Status::Cached);
+        event.duration_ms = Some(millis(self.started.elapsed()));
+        event.layer = entry.layer.as_ref().map(layer_info);
+        record(self.build, self.vertex, inputs, true)?;
+        self.build.events.vertex(event).await;
+        let Some(layer) = entry.layer else { return Ok(Output { id: self.input.id.clone(), ..self.input.clone() }) };
+        let mut layers = self.input.layers.clone();
+        layers.push(LayerRef::stored(Some(&self.vertex.id), layer, Some(entry.created)));
+        Ok(Output { id: entry.output, layers })
+    }
+
+    async fn work(self, inputs: Inputs, miss: Miss, guard: Option<OwnedMutexGuard<()>>) -> Result<Output> {
+        if self.build.stopped() {
+            return Err(BuildError::canceled());
+        }
+        let mut event = VertexEvent::new(&self.vertex.id, Status::Running);
+        event.miss = Some(miss.clone());
+        self.build.events.vertex(event).await;
+        let done = self.run().await?;
+        let created = rfc3339(slipway_store::from_unix(now_unix_nanos()));
+        let seal = Seal {
+            build: self.build.clone(),
+            vertex: self.vertex.clone(),
+            miss,
+            elapsed: millis(self.started.elapsed()),
+            outcome: done.outcome,
+            entry: Entry { key: inputs.key.clone(), output: self.input.id.clone(), layer: None, created },
+            inputs,
+            _flight: guard,
+        };
+        match done.upper {
+            None => {
+                seal.without_layer().await?;
+                Ok(self.input)
+            }
+            Some(upper) => {
+                let id = key::fresh_output(&seal.entry.key, &self.build.request.id, &self.vertex.id);
+                let mut layers = self.input.layers.clone();
+                layers.push(seal.start(upper, id.clone())?);
+                Ok(Output { id, layers })
+            }
+        }
+    }
+
+    async fn run(&self) -> Result<Done> {
+        let (build, vertex, input, from) = (self.build.clone(), self.vertex.clone(), self.input.clone(), self.from.clone());
+        match &self.vertex.op {
+            Op::Exec { .. } => {
+                let ran = exec::run(self.build, self.vertex, &self.input).await?;
+                Ok(Done { upper: Some(ran.upper), outcome: Some(ran.outcome) })
+            }
+            Op::Copy(op) => {
+                let op = op.clone();
+                let upper = blocking(move || fileops::run_copy(&build, &vertex, &op, &input, from.as_ref())).await?;
+                Ok(Done { upper: Some(upper), outcome: None })
+            }
+            Op::Mkdir { path, user, .. } => {
+                let (path, user) = (path.clone(), user.clone());
+                let upper = blocking(move || fileops::run_mkdir(&build, &vertex, &path, &user, &input)).await?;
+                Ok(Done { upper, outcome: None })
+            }
+            Op::Image { .. } | Op::Scratch {} => Ok(Done::default()),
+        }
+    }
+}
+
+/// Makes a step's files a layer of the store and an entry of the cache, beside the steps that follow.
+struct Seal {
+    build: Arc<Build>,
+    vertex: Vertex,
+    miss: Miss,
+    elapsed: u64,
+    outcome: Option<ExecOutcome>,
+    entry: Entry,
+    inputs: Inputs,
+    /// Held until the entry is there, so that whoever waits for it finds it.
+    _flight: Option<OwnedMutexGuard<()>>,
+}
+
+impl Seal {
+    fn start(self, upper: std::path::PathBuf, output: String) -> Result<Arc<LayerRef>> {
+        let (sender, sealed) = tokio::sync::oneshot::channel();
+        let vertex = self.vertex.id.clone();
+        let lost = || BuildError::internal("making a layer", "its task ended");
+        let layer = LayerRef::made(&vertex, &upper, async move { sealed.await.unwrap_or_else(|_| Err(lost())) })?;
+        let build = self.build.clone();
+        let task = tokio::spawn(async move {
+            let outcome = self.with_layer(upper, output).await;
+            let _nobody_waits = sender.send(outcome).is_err();
+        });
+        build.add_seal(task);
+        Ok(layer)
+    }
+
+    async fn with_layer(mut self, upper: std::path::PathBuf, output: String) -> Result<SealedLayer> {
+        self.entry.output = output;
+        let sealed = blocking(move || {
+            let failed = |error: slipway_snapshot::Error| snapshot_error("making a layer", &error);
+            let made = self.build.layers.diff(&self.build.lease, &upper, &DiffOptions::default()).map_err(failed)?;
+            self.build.layers.adopt(&self.build.lease, &upper, &made).map_err(failed)?;
+            let layer = CachedLayer { descriptor: made.descriptor, diff_id: made.diff_id, unpacked_size: made.unpacked_size };
+            self.entry.layer = Some(layer);
+            self.build.cache.insert(self.build.scope(), &self.entry)?;
+            record(&self.build, &self.vertex, &self.inputs, false)?;
+            Ok(self)
+        })
+        .await?;
+        sealed.tell().await;
+        let layer = sealed.entry.layer.clone().ok_or_else(|| BuildError::internal("making a layer", "it is gone"))?;
+        Ok(SealedLayer { layer, created: Some(sealed.entry.created.clone()) })
+    }
+
+    async fn without_layer(self) -> Result<()> {
+        self.build.cache.insert(self.build.scope(), &self.entry)?;
+        record(&self.build, &self.vertex, &self.inputs, false)?;
+        self.tell().await;
+        Ok(())
+    }
+
+    async fn tell(&self) {
+        let mut event = VertexEvent::new(&self.vertex.id, Status::Done);
+        event.duration_ms = Some(self.elapsed);
+        event.miss = Some(self.miss.clone());
+        event.layer = self.entry.layer.as_ref().map(layer_info);
+        if let Some(outcome) = &self.outcome {
+            event.exit_code = Some(outcome.exit_code);
+            event.peak_memory_bytes = outcome.peak_memory_bytes;
+            event.cpu_ms = outcome.cpu.map(millis);
+        }
+        self.build.events.vertex(event).await;
+    }
+}
+
+/// Leaves what the vertex was made from for the next build. `unless_same`: a hit need not write what is there.
+fn record(build: &Build, vertex: &Vertex, inputs: &Inputs, unless_same: bool) -> Result<()> {
+    let slots = slots(&build.request.plan, vertex, &build.lineage());
+    if unless_same && build.cache.recall::<Inputs>(build.scope(), "slots", &slots[0]).as_ref() == Some(inputs) {
+        return Ok(());
+    }
+    slots.iter().try_for_each(|slot| build.cache.remember(build.scope(), "slots", slot, inputs))
+}
+
+fn layer_info(layer: &CachedLayer) -> LayerInfo {
+    LayerInfo {
+        digest: layer.descriptor.digest.to_string(),
+        diff_id: layer.diff_id.to_string(),
+        size: layer.descriptor.size,
+        unpacked_size: layer.unpacked_size,
+    }
+}
+
+pub fn snapshot_error(doing: &str, error: &slipway_snapshot::Error) -> BuildError {
+    if error.code() == "DISK_FULL" { BuildError::disk_full(error.to_string()) } else { BuildError::internal(doing, error) }
+}
