@@ -127,7 +127,7 @@ export function partEnvironment(settings, stores, env) {
 }
 
 const INHERITED =
-  /^(PATH|HOME|LANG|LC_[A-Z]+|TZ|TMPDIR|(https?|no|all)_proxy|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|GIT_SSL_CAINFO|RUST_LOG|SLIPWAY_LOG_LEVEL)$/i
+  /^(PATH|HOME|LANG|LC_[A-Z]+|TZ|TMPDIR|(https?|no|all)_proxy|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|GIT_SSL_CAINFO|RUST_LOG|LOG_LEVEL|SLIPWAY_[A-Z_]+)$/i
 
 /** @param {Record<string, string | undefined>} env @returns {Record<string, string>} */
 export function inherited(env) {

@@ -51,7 +51,7 @@ export async function bringUp(settings, { progress, supervisor }) {
   const environment = partEnvironment(settings, { databaseUrl, redisUrl }, process.env)
   const start = (part) => progress.step(part.title, () => supervisor.start(part))
   await Promise.all([start(prepareCaddy(settings)), start(registry(settings, environment)), start(agent(settings))])
-  await progress.step('Base image busybox', (step) => ensureBusybox({ settings, environment, step }))
+  await progress.step('Base image busybox', (step) => ensureBusybox({ settings, databaseUrl, step }))
   await Promise.all([start(worker(settings, environment)), start(web(settings, environment))])
   await progress.step('All parts healthy', () => untilHealthy(ports.web))
   return { environment }

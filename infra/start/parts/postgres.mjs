@@ -10,6 +10,7 @@ import { inherited } from '../settings.mjs'
 import { ensurePostgresUser } from '../users.mjs'
 
 const NAME = 'slipway'
+const SOCKET_NUMBER = 5432 // without TCP a port only names the socket's file
 
 /**
  * @param {import('../settings.mjs').Settings} settings
@@ -21,12 +22,10 @@ export async function preparePostgres({ data, paths, ports }) {
   ownedFolder(paths.postgresSocketDir, user)
   const password = readFileSync(join(paths.secrets, 'postgres.password'), 'utf8')
   await initialize({ programs, folder: paths.postgres, socketDir: paths.postgresSocketDir, user, password })
-  const port = ports.postgres || 5432 // without TCP the number only names the socket
+  const port = ports.postgres || SOCKET_NUMBER
   const connection = { host: paths.postgresSocketDir, port, user: NAME, password, connectionTimeoutMillis: 5_000 }
-  const url = new URL(`postgresql://${NAME}:${encodeURIComponent(password)}@localhost:${port}/${NAME}`)
-  url.searchParams.set('host', paths.postgresSocketDir)
   return {
-    databaseUrl: url.toString(),
+    databaseUrl: databaseUrlOf({ paths, ports }),
     createDatabase: () =>
       withClient({ ...connection, database: 'postgres' }, async (client) => {
         const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [NAME])
@@ -50,6 +49,14 @@ export async function preparePostgres({ data, paths, ports }) {
       ready: () => withClient({ ...connection, database: 'postgres' }, async (client) => (await client.query('SELECT 1')).rowCount === 1),
     },
   }
+}
+
+/** Address of the installation's own Postgres, over its socket. @param {Pick<import('../settings.mjs').Settings, 'paths' | 'ports'>} settings */
+export function databaseUrlOf({ paths, ports }) {
+  const password = readFileSync(join(paths.secrets, 'postgres.password'), 'utf8')
+  const url = new URL(`postgresql://${NAME}:${encodeURIComponent(password)}@localhost:${ports.postgres || SOCKET_NUMBER}/${NAME}`)
+  url.searchParams.set('host', paths.postgresSocketDir)
+  return url.toString()
 }
 
 /** @param {import('pg').ClientConfig} config @template T @param {(client: import('pg').Client) => Promise<T>} work @returns {Promise<T>} */
