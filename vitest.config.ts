@@ -13,6 +13,16 @@ export default defineConfig({
         },
       },
       {
+        // Real clients (skopeo, …) against the parts they talk to.
+        test: {
+          name: 'clients',
+          include: ['tests/clients/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: 180_000,
+          hookTimeout: 900_000,
+        },
+      },
+      {
         // Whole installations with containers: run with --no-file-parallelism (infra/test does).
         test: {
           name: 'e2e',
