@@ -71,7 +71,7 @@ export const createOrganizations = (deps: Deps): OrganizationsService => ({
       countsOf(deps.db, scope.organizationId),
     ])
     if (!organization) throw notFound('organization', 'ORGANIZATION_NOT_FOUND')
-    return { slug: organization.slug, name: organization.name, role: scope.role, counts }
+    return { slug: organization.slug, name: organization.name, role: scope.role, registryHost: registryHost(deps.config), counts }
   },
 
   async members(scope) {

@@ -1,0 +1,91 @@
+/** For tests of services and api: real PostgreSQL, real Redis, real keys on disk; the agent's socket leads nowhere unless given. */
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { createAgent } from '@slipway/agent-client'
+import { newId } from '@slipway/core'
+import { createFirstUser, createOrganization, type Db, type Role } from '@slipway/db'
+import { closeQueues, connectRedis, createQueues, createSignals, type Queues } from '@slipway/jobs'
+import { createTestDatabase, startTestRedis } from '@slipway/testing'
+import { hashPassword } from 'better-auth/crypto'
+import { createServices } from '../create-services'
+import type { Deps, ServicesConfig } from '../deps'
+import type { Identity, Scope } from '../scope'
+import { readMasterKey } from '../secrets/master-key'
+import { createSealer } from '../secrets/seal'
+import type { Services } from '../services'
+
+export interface Harness {
+  services: Services
+  deps: Deps
+  db: Db
+  queues: Queues
+  secretsDir: string
+  /** A user with the password `correct horse battery`, and an organization of theirs when `organization` is given. */
+  user(name: string, organization?: string): Promise<Identity>
+  join(userId: string, organization: string, role: Role): Promise<void>
+  scope(identity: Identity, organization: string): Promise<Scope>
+  close(): Promise<void>
+}
+
+export const TEST_PASSWORD = 'correct horse battery'
+
+export async function createHarness(overrides: Partial<ServicesConfig> & { agentSocket?: string } = {}): Promise<Harness> {
+  const { agentSocket = '/nonexistent/agent.sock', ...config } = overrides
+  const [database, redis] = await Promise.all([createTestDatabase(), startTestRedis()])
+  const secretsDir = await mkdtemp(path.join(tmpdir(), 'slipway-secrets-'))
+  await writeFile(path.join(secretsDir, 'master.key'), randomBytes(32), { mode: 0o600 })
+  const quiet = () => undefined
+  const connection = connectRedis(redis.url, quiet)
+  const deps: Deps = {
+    db: database.db,
+    queues: createQueues(redis.url, quiet),
+    redis: connection,
+    signals: createSignals(connection, connectRedis(redis.url, quiet), quiet),
+    agent: createAgent({ socketPath: agentSocket }),
+    sealer: createSealer(readMasterKey(secretsDir)),
+    config: {
+      version: '0.0.0-test',
+      secretsDir,
+      webUrl: 'http://localhost:3000',
+      registryUrl: 'http://127.0.0.1:9',
+      registryPort: 5000,
+      routerPort: 8080,
+      baseDomain: 'localhost',
+      caddyAdmin: '/nonexistent/caddy.sock',
+      ...config,
+    },
+    log: { info: quiet, warn: quiet, error: quiet },
+  }
+  // Until Redis is connected, enqueueing is left to the sweep, which these tests have not.
+  await Promise.all([deps.queues.build.waitUntilReady(), deps.queues.deploy.waitUntilReady(), deps.queues.converge.waitUntilReady()])
+  const services = createServices(deps)
+  const passwordHash = await hashPassword(TEST_PASSWORD)
+
+  return {
+    services,
+    deps,
+    db: database.db,
+    queues: deps.queues,
+    secretsDir,
+    async user(name, organization) {
+      const user = await createFirstUser(database.db, { id: newId('user'), name, email: `${name.toLowerCase()}@example.com`, passwordHash })
+      if (organization) await createOrganization(database.db, { slug: organization, name: organization, ownerUserId: user.id })
+      return { userId: user.id, name, email: user.email, via: 'session' }
+    },
+    async join(userId, organization, role) {
+      const { id: organizationId } = await database.db.organization.findUniqueOrThrow({ where: { slug: organization } })
+      await database.db.member.create({ data: { id: newId('member'), organizationId, userId, role } })
+    },
+    scope: (identity, organization) =>
+      services.organizations.scope({ userId: identity.userId, label: identity.name, ip: null }, organization),
+    async close() {
+      await deps.signals.close()
+      await closeQueues(deps.queues)
+      await redis.stop()
+      await database.drop()
+      await rm(secretsDir, { recursive: true, force: true })
+    },
+  }
+}
