@@ -1,33 +1,150 @@
 //! Images of this host: what the Engine API, container creation and builds ask of the store.
-use anyhow::Context;
+use std::sync::{Arc, OnceLock};
+
+use axum::http::StatusCode;
 use slipway_snapshot::Layers;
-use slipway_store::Store;
+use slipway_store::{Digest, Image, ImageConfig, Store};
 
 use crate::config::Config;
+use crate::error::{ApiError, ApiResult};
+
+/// A container that stands on an image.
+#[derive(Debug, Clone)]
+pub struct ImageUser {
+    pub container: String,
+    pub running: bool,
+}
+
+/// Tells which containers stand on an image (by id).
+pub type UsersOf = Arc<dyn Fn(&Digest) -> Vec<ImageUser> + Send + Sync>;
+/// Takes what happens to images: action (`pull`, `tag`, …), image id, name.
+pub type OnEvent = Arc<dyn Fn(&str, &str, &str) + Send + Sync>;
 
 pub struct Images {
-    store: Store,
-    layers: Layers,
+    pub store: Store,
+    pub layers: Layers,
+    users: OnceLock<UsersOf>,
+    on_event: OnceLock<OnEvent>,
+}
+
+/// All that a container needs of its image. The layers are unpacked when this is given out; a snapshot prepared on
+/// `diff_ids` keeps them.
+#[derive(Debug, Clone)]
+pub struct RunImage {
+    pub id: Digest,
+    pub manifest: Digest,
+    pub config: ImageConfig,
+    /// Lowest first.
+    pub diff_ids: Vec<Digest>,
+    /// Familiar names, `name:tag` and `name@digest`.
+    pub tags: Vec<String>,
+    pub digests: Vec<String>,
 }
 
 impl Images {
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         let root = config.data_root.clone();
-        tokio::task::spawn_blocking(move || {
-            let store = Store::open(&root).context("cannot open the image store")?;
-            let layers = Layers::open(&store).context("cannot open the image layers")?;
-            Ok(Self { store, layers })
+        let (store, layers) = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
+            let store = Store::open(&root)?;
+            let layers = Layers::open(&store)?;
+            Ok((store, layers))
         })
-        .await?
+        .await??;
+        Ok(Self { store, layers, users: OnceLock::new(), on_event: OnceLock::new() })
     }
 
-    /// Blobs, image records, names. Blocking: call it from a blocking thread.
-    pub fn store(&self) -> &Store {
-        &self.store
+    /// To be set once by whoever runs containers; until then no image counts as used.
+    pub fn set_users(&self, users: UsersOf) {
+        let _ = self.users.set(users);
     }
 
-    /// Unpacked layers and writable snapshots. Blocking, too.
-    pub fn layers(&self) -> &Layers {
-        &self.layers
+    /// To be set once by whoever publishes events.
+    pub fn set_on_event(&self, on_event: OnEvent) {
+        let _ = self.on_event.set(on_event);
+    }
+
+    pub fn users_of(&self, id: &Digest) -> Vec<ImageUser> {
+        self.users.get().map(|users| users(id)).unwrap_or_default()
+    }
+
+    pub fn event(&self, action: &str, id: &str, name: &str) {
+        if let Some(on_event) = self.on_event.get() {
+            on_event(action, id, name);
+        }
+    }
+
+    /// Finds an image by name, id or id prefix, as Docker does. Fast: no disk.
+    pub fn resolve(&self, name: &str) -> ApiResult<Image> {
+        self.store.resolve(name).map_err(ApiError::from)
+    }
+
+    /// The image of a new container. A layer that is not unpacked (after a crash of the machine, say) is unpacked from its
+    /// blob first.
+    pub async fn for_container(&self, name: &str) -> ApiResult<RunImage> {
+        let image = self.resolve(name)?;
+        let (store, layers) = (self.store.clone(), self.layers.clone());
+        blocking(move || {
+            let config = store.image_config(&image.record)?;
+            let lease = store.lease("create");
+            for (blob, diff_id) in image.record.layers.iter().zip(&image.record.diff_ids) {
+                if layers.get(diff_id).is_none() {
+                    layers.unpack_blob(&lease, blob, diff_id)?;
+                }
+            }
+            Ok(RunImage {
+                id: image.record.id,
+                manifest: image.record.manifest.digest,
+                config,
+                diff_ids: image.record.diff_ids,
+                tags: image.tags.iter().map(|r| r.familiar()).collect(),
+                digests: image.digests.iter().map(|r| r.familiar()).collect(),
+            })
+        })
+        .await
+    }
+
+    /// Deletes content that nothing reaches, and says in the log what it was.
+    pub async fn collect(&self) -> ApiResult<slipway_store::Reclaimed> {
+        let layers = self.layers.clone();
+        let reclaimed = blocking(move || Ok(layers.collect()?)).await?;
+        if reclaimed.bytes > 0 {
+            tracing::info!(blobs = reclaimed.blobs.len(), layers = reclaimed.layers.len(), bytes = reclaimed.bytes, "content that nothing reaches was deleted");
+        }
+        Ok(reclaimed)
+    }
+}
+
+/// Runs work of the store on a blocking thread.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> slipway_transfer::Result<T> + Send + 'static) -> ApiResult<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(ApiError::from),
+        Err(error) => Err(ApiError::internal("the work on the image store was cut off", error)),
+    }
+}
+
+impl From<slipway_transfer::Error> for ApiError {
+    fn from(error: slipway_transfer::Error) -> Self {
+        let status = match error.code() {
+            "IMAGE_NOT_FOUND" | "REGISTRY_DENIED" | "PLATFORM_NOT_FOUND" => StatusCode::NOT_FOUND,
+            "REFERENCE_INVALID" | "DIGEST_INVALID" | "IMAGE_AMBIGUOUS" | "CHANGE_INVALID" | "ARCHIVE_INVALID" | "LAYER_INVALID"
+            | "LAYER_REFUSED" | "TOO_LARGE" | "CONTENT_INVALID" | "CREDENTIALS_INVALID" => StatusCode::BAD_REQUEST,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(code = error.code(), cause = ?error, "{error}");
+        }
+        ApiError::new(status, error.to_string())
+    }
+}
+
+impl From<slipway_store::Error> for ApiError {
+    fn from(error: slipway_store::Error) -> Self {
+        slipway_transfer::Error::from(error).into()
+    }
+}
+
+impl From<slipway_snapshot::Error> for ApiError {
+    fn from(error: slipway_snapshot::Error) -> Self {
+        slipway_transfer::Error::from(error).into()
     }
 }

@@ -3,6 +3,7 @@
 //! One binary, several small programs: `daemon` serves the API; `spawner` and everything below it is started by the
 //! daemon itself and never by a person.
 mod args;
+mod body;
 mod builds;
 mod config;
 mod daemon;

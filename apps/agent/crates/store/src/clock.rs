@@ -28,9 +28,50 @@ pub fn rfc3339(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{nanos:09}Z", rest / 3_600, rest / 60 % 60, rest % 60)
 }
 
+/// Nanoseconds since 1970 of an RFC 3339 time with any offset; `None` when it is none.
+pub fn parse_rfc3339(text: &str) -> Option<i64> {
+    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<i64>().ok().filter(|n| *n >= 0);
+    let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    if !text.is_ascii() || separators.iter().any(|(i, c)| text.as_bytes().get(*i).is_none_or(|b| !b.eq_ignore_ascii_case(c))) {
+        return None;
+    }
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    let seconds = number(11..13)? * 3_600 + number(14..16)? * 60 + number(17..19)?;
+    let rest = &text[19..];
+    let digits = rest.strip_prefix('.').map_or(0, |f| f.bytes().take_while(u8::is_ascii_digit).count());
+    let fraction = if digits > 0 { format!("{:0<9.9}", &rest[1..=digits]).parse::<i64>().ok()? } else { 0 };
+    let zone = if digits > 0 { &rest[digits + 1..] } else { rest };
+    let offset = match (zone.get(0..1)?, zone.len()) {
+        ("Z" | "z", 1) => 0,
+        (sign @ ("+" | "-"), 6) if zone.as_bytes()[3] == b':' => {
+            let minutes = zone[1..3].parse::<i64>().ok()? * 60 + zone[4..6].parse::<i64>().ok()?;
+            minutes * if sign == "+" { 60 } else { -60 }
+        }
+        _ => return None,
+    };
+    // The reverse of `rfc3339`: days from a civil date.
+    let shifted_year = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (shifted_year.div_euclid(400), shifted_year.rem_euclid(400));
+    let day_of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
+    let days = era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
+    (days * 86_400 + seconds - offset).checked_mul(1_000_000_000)?.checked_add(fraction)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_what_it_and_others_write() {
+        for nanos in [0, 951_782_400_000_000_001, 1_795_219_199_999_999_999] {
+            assert_eq!(parse_rfc3339(&rfc3339(from_unix(nanos))), Some(nanos));
+        }
+        assert_eq!(parse_rfc3339("1970-01-01T01:00:00+01:00"), Some(0));
+        assert_eq!(parse_rfc3339("1970-01-01t00:00:01.5z"), Some(1_500_000_000));
+        for bad in ["", "yesterday", "1970-01-01", "1970-01-01T00:00:00", "1970-01-01T00:00:00.Zx", "１970-01-01T00:00:00Z", "9999-12-31T23:59:59Z"] {
+            assert_eq!(parse_rfc3339(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn writes_civil_dates() {

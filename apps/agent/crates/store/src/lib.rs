@@ -21,7 +21,7 @@ mod reference;
 mod store;
 mod writer;
 
-pub use clock::{from_unix, now_unix_nanos, rfc3339};
+pub use clock::{from_unix, now_unix_nanos, parse_rfc3339, rfc3339};
 pub use digest::{Digest, Hasher};
 pub use error::{Error, Result};
 pub use gc::{Live, Reclaimed};
