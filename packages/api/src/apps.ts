@@ -1,8 +1,8 @@
 import { channels, inputs } from '@slipway/contracts'
 import { tracked } from '@trpc/server'
 import { z } from 'zod'
-import { onlyChanges } from './live'
-import { orgProcedure, router } from './trpc'
+import { onlyChanges, stream } from './live'
+import { type OrgCall, orgProcedure, router } from './trpc'
 
 export const appsRouter = router({
   list: orgProcedure.query(({ ctx }) => ctx.services.apps.list(ctx.scope)),
@@ -18,22 +18,23 @@ export const appsRouter = router({
   start: orgProcedure.input(inputs.app).mutation(({ ctx, input }) => ctx.services.apps.start(ctx.scope, input)),
   delete: orgProcedure.input(inputs.deleteApp).mutation(({ ctx, input }) => ctx.services.apps.delete(ctx.scope, input)),
   stats: orgProcedure.input(inputs.app).query(({ ctx, input }) => ctx.services.apps.stats(ctx.scope, input)),
-  watch: orgProcedure.input(inputs.app).subscription(async function* ({ ctx, input, signal }) {
-    const { id } = await ctx.services.apps.get(ctx.scope, input)
-    yield* onlyChanges(ctx.services.changes.ticks(channels.app(id), signal), () => ctx.services.apps.get(ctx.scope, input))
-  }),
+  watch: orgProcedure.input(inputs.app).subscription((call) => stream(call, watchApp(call))),
   /** Batches of lines; each is tracked by the instant of its last line, so a reconnect resumes after it. */
-  logs: orgProcedure.input(inputs.appLogs.extend({ lastEventId: z.iso.datetime().nullish() })).subscription(async function* ({
-    ctx,
-    input,
-    signal,
-  }) {
-    const { lastEventId, ...rest } = input
-    const since = lastEventId ? new Date(lastEventId) : null
-    const abort = signal ?? new AbortController().signal
-    for await (const lines of ctx.services.apps.logs(ctx.scope, { ...rest, since }, abort)) {
-      const last = lines.at(-1)
-      if (last) yield tracked(last.at.toISOString(), lines)
-    }
-  }),
+  logs: orgProcedure
+    .input(inputs.appLogs.extend({ lastEventId: z.iso.datetime().nullish() }))
+    .subscription((call) => stream(call, followLogs(call))),
 })
+
+async function* watchApp({ ctx, input, signal }: OrgCall<z.infer<typeof inputs.app>>) {
+  const { id } = await ctx.services.apps.get(ctx.scope, input)
+  yield* onlyChanges(ctx.services.changes.ticks(channels.app(id), signal), () => ctx.services.apps.get(ctx.scope, input))
+}
+
+async function* followLogs({ ctx, input, signal }: OrgCall<z.infer<typeof inputs.appLogs> & { lastEventId?: string | null }>) {
+  const { lastEventId, ...rest } = input
+  const since = lastEventId ? new Date(lastEventId) : null
+  for await (const lines of ctx.services.apps.logs(ctx.scope, { ...rest, since }, signal ?? new AbortController().signal)) {
+    const last = lines.at(-1)
+    if (last) yield tracked(last.at.toISOString(), lines)
+  }
+}

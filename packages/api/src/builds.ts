@@ -2,7 +2,15 @@ import { channels, inputs } from '@slipway/contracts'
 import { isBuildOver } from '@slipway/core'
 import { tracked } from '@trpc/server'
 import { z } from 'zod'
-import { orgProcedure, router } from './trpc'
+import { stream } from './live'
+import { type OrgCall, orgProcedure, router } from './trpc'
+
+const watchInput = inputs.buildLogs.extend({
+  lastEventId: z
+    .string()
+    .regex(/^\d{1,9}$/)
+    .nullish(),
+})
 
 export const buildsRouter = router({
   list: orgProcedure.input(inputs.listBuilds).query(({ ctx, input }) => ctx.services.builds.list(ctx.scope, input)),
@@ -10,39 +18,34 @@ export const buildsRouter = router({
   trigger: orgProcedure.input(inputs.triggerBuild).mutation(({ ctx, input }) => ctx.services.builds.trigger(ctx.scope, input, ctx.via)),
   cancel: orgProcedure.input(inputs.build).mutation(({ ctx, input }) => ctx.services.builds.cancel(ctx.scope, input)),
   logs: orgProcedure.input(inputs.buildLogs).query(({ ctx, input }) => ctx.services.builds.logs(ctx.scope, input)),
-  /**
-   * The build and the log chunks after `after`, then both whenever they change, until the build is over and its log is
-   * read to the end. Tracked by the last chunk's seq, so a reconnect resumes after it.
-   */
-  watch: orgProcedure
-    .input(
-      inputs.buildLogs.extend({
-        lastEventId: z
-          .string()
-          .regex(/^\d{1,9}$/)
-          .nullish(),
-      }),
-    )
-    .subscription(async function* ({ ctx, input, signal }) {
-      const { lastEventId, ...at } = input
-      let cursor = lastEventId ? Number(lastEventId) : at.after
-      let before = ''
-      const { id } = await ctx.services.builds.get(ctx.scope, at)
-      for await (const _ of ctx.services.changes.ticks(channels.build(id), signal)) {
-        for (;;) {
-          // The build first: when it is over by then, the log read after it is complete.
-          const build = await ctx.services.builds.get(ctx.scope, at)
-          const logs = await ctx.services.builds.logs(ctx.scope, { ...at, after: cursor })
-          const now = JSON.stringify(build)
-          if (logs.length === 0 && now === before) {
-            if (isBuildOver(build.state)) return
-            break
-          }
-          before = now
-          cursor = logs.at(-1)?.seq ?? cursor
-          yield tracked(String(cursor), { build, logs })
-          if (signal?.aborted || logs.length < at.limit) break
-        }
-      }
-    }),
+  watch: orgProcedure.input(watchInput).subscription((call) => stream(call, watchBuild(call))),
 })
+
+/**
+ * The build and the log chunks after `after`, then both whenever they change, until the build is over and its log is
+ * read to the end. Tracked by the last chunk's seq, so a reconnect resumes after it.
+ */
+async function* watchBuild({ ctx, input, signal }: OrgCall<z.infer<typeof watchInput>>) {
+  const { lastEventId, ...at } = input
+  let cursor = lastEventId ? Number(lastEventId) : at.after
+  let before = ''
+  const { id } = await ctx.services.builds.get(ctx.scope, at)
+  for await (const _ of ctx.services.changes.ticks(channels.build(id), signal)) {
+    for (;;) {
+      // The build first: when it is over by then, the log read after it is complete.
+      const build = await ctx.services.builds.get(ctx.scope, at)
+      const logs = await ctx.services.builds.logs(ctx.scope, { ...at, after: cursor })
+      const now = JSON.stringify(build)
+      if (logs.length > 0 || now !== before) {
+        before = now
+        cursor = logs.at(-1)?.seq ?? cursor
+        yield tracked(String(cursor), { build, logs })
+      }
+      if (signal?.aborted) return
+      if (logs.length < at.limit) {
+        if (isBuildOver(build.state)) return
+        break
+      }
+    }
+  }
+}

@@ -1,3 +1,18 @@
+import type { Context } from './context'
+import { toTrpcError } from './trpc'
+
+/**
+ * A subscription's items; what its source throws leaves as the same refusal that a query would give. (A middleware cannot
+ * do this: it is over before the first item is asked for.)
+ */
+export async function* stream<T>({ ctx, path }: { ctx: Context; path: string }, items: AsyncIterable<T>): AsyncGenerator<T, void> {
+  try {
+    yield* items
+  } catch (error) {
+    throw toTrpcError(error, path, ctx.log)
+  }
+}
+
 /**
  * Reads at every tick and yields what differs from the last answer; ends after yielding one for which `over` holds.
  * A row that is gone (deleted meanwhile) ends the stream with the reader's error.

@@ -121,3 +121,10 @@ export const orgProcedure = userProcedure.input(inputs.org).use(async ({ next, c
   const scope: Scope = await ctx.services.organizations.scope(ctx.actor, input.org)
   return next({ ctx: { ...ctx, scope, via: ctx.identity.via === 'apiKey' ? ('api' as const) : ('manual' as const) } })
 })
+
+/** What a resolver of the organization-scoped base is called with. */
+export interface OrgCall<Input> {
+  ctx: Context & { scope: Scope }
+  input: Input
+  signal: AbortSignal | undefined
+}

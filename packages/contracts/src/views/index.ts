@@ -48,6 +48,8 @@ export interface OrganizationView {
   slug: string
   name: string
   role: Role
+  /** Where docker reaches the registry, as `docker login` writes it: `localhost:5000`. */
+  registryHost: string
   counts: { apps: number; activeBuilds: number; repositories: number; hosts: number; projects: number; members: number }
 }
 

@@ -13,7 +13,7 @@ import {
   writeAudit,
 } from '@slipway/db'
 import { audit } from '../audit'
-import { announce, type Deps } from '../deps'
+import { announce, type Deps, registryHost } from '../deps'
 import { assertMay } from '../roles'
 import type { OrganizationsService } from '../services'
 import { searchIn } from './search'

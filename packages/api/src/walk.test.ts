@@ -1,0 +1,226 @@
+/**
+ * Every procedure of the router with another organization's ids, as a guest, as nobody, and from a foreign page
+ * (design rule 2). The list is the router's own: a new procedure without an entry here fails the first test.
+ */
+import type { Identity } from '@slipway/services'
+import { createHarness, type Harness } from '@slipway/services/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Context } from './context'
+import { appRouter, createCaller } from './root'
+
+/** `app`, `build` …: names the row of organization `acme` that the input points at. `own`: the caller's own things, no organization. */
+type Reach = 'public' | 'own' | 'organization' | 'row'
+const app = { org: 'acme', app: 'web' }
+const image = { org: 'acme', repository: 'web', reference: 'latest' }
+const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: false }> = {
+  'setup.status': { reach: 'public' },
+  'setup.create': {
+    reach: 'public',
+    input: { token: 'x', name: 'Eve', email: 'eve@example.com', password: 'long enough pw', organizationName: 'Evil' },
+  },
+  'system.health': { reach: 'public' },
+  'me.get': { reach: 'own' },
+  'me.apiKeys.list': { reach: 'own' },
+  'me.apiKeys.create': { reach: 'own', input: { name: 'ci' } },
+  'me.apiKeys.revoke': { reach: 'own', input: { id: 'key_of_somebody_else' } },
+  'organizations.create': { reach: 'own', input: { name: 'Another' } },
+  'organizations.get': { reach: 'organization' },
+  'organizations.members': { reach: 'organization' },
+  'organizations.addMember': {
+    reach: 'organization',
+    input: { org: 'acme', email: 'mallory@example.com', role: 'owner' },
+    guestMay: false,
+  },
+  'organizations.search': { reach: 'organization', input: { org: 'acme', query: 'web' } },
+  'organizations.audit': { reach: 'organization' },
+  'organizations.watch': { reach: 'organization' },
+  'projects.list': { reach: 'organization' },
+  'projects.create': { reach: 'organization', input: { org: 'acme', name: 'New' }, guestMay: false },
+  'apps.list': { reach: 'organization' },
+  'apps.get': { reach: 'row', input: app },
+  'apps.create': {
+    reach: 'organization',
+    input: { org: 'acme', project: 'shop', source: 'git', name: 'x', gitUrl: 'https://git.example.com/x.git' },
+    guestMay: false,
+  },
+  'apps.createExample': { reach: 'organization', input: { org: 'acme', example: 'hello' }, guestMay: false },
+  'apps.update': { reach: 'row', input: { ...app, name: 'Stolen' }, guestMay: false },
+  'apps.variables': { reach: 'row', input: app },
+  'apps.setVariables': { reach: 'row', input: { ...app, variables: [] }, guestMay: false },
+  'apps.webhook': { reach: 'row', input: app, guestMay: false },
+  'apps.rotateWebhookSecret': { reach: 'row', input: app, guestMay: false },
+  'apps.stop': { reach: 'row', input: app, guestMay: false },
+  'apps.start': { reach: 'row', input: app, guestMay: false },
+  'apps.delete': { reach: 'row', input: { ...app, confirm: 'web' }, guestMay: false },
+  'apps.stats': { reach: 'row', input: app },
+  'apps.watch': { reach: 'row', input: app },
+  'apps.logs': { reach: 'row', input: app },
+  'builds.list': { reach: 'row', input: app },
+  'builds.get': { reach: 'row', input: { ...app, number: 1 } },
+  'builds.trigger': { reach: 'row', input: app, guestMay: false },
+  'builds.cancel': { reach: 'row', input: { ...app, number: 1 }, guestMay: false },
+  'builds.logs': { reach: 'row', input: { ...app, number: 1 } },
+  'builds.watch': { reach: 'row', input: { ...app, number: 1 } },
+  'deployments.list': { reach: 'row', input: app },
+  'deployments.get': { reach: 'row', input: { ...app, number: 1 } },
+  'deployments.redeploy': { reach: 'row', input: app, guestMay: false },
+  'deployments.rollback': { reach: 'row', input: { ...app, number: 1 }, guestMay: false },
+  'deployments.cancel': { reach: 'row', input: { ...app, number: 1 }, guestMay: false },
+  'deployments.watch': { reach: 'row', input: { ...app, number: 1 } },
+  'images.repositories': { reach: 'organization' },
+  'images.repository': { reach: 'row', input: image },
+  'images.tags': { reach: 'row', input: image },
+  'images.get': { reach: 'row', input: image },
+  'images.delete': { reach: 'row', input: image, guestMay: false },
+  'hosts.list': { reach: 'organization' },
+}
+const ALL = Object.entries(PROCEDURES)
+const inputOf = (entry: (typeof PROCEDURES)[string], org = 'acme') =>
+  entry.reach === 'organization' || entry.reach === 'row' ? { ...((entry.input as object) ?? {}), org } : entry.input
+const typeOf = (path: string): string => {
+  const procedures = appRouter._def.procedures as unknown as Record<string, { _def: { type: string } }>
+  return procedures[path]?._def.type ?? 'missing'
+}
+
+let h: Harness
+let owner: Identity
+let mallory: Identity
+let guest: Identity
+
+beforeAll(async () => {
+  h = await createHarness()
+  owner = await h.user('Ada', 'acme')
+  mallory = await h.user('Mallory', 'evil')
+  guest = await h.user('Guest')
+  await h.join(guest.userId, 'acme', 'guest')
+  await furnish('acme', owner)
+})
+afterAll(() => h.close())
+
+/** One of everything: project, app with a build, a deployment, and an image. */
+async function furnish(organization: string, identity: Identity) {
+  const caller = callerOf(identity)
+  await caller.projects.create({ org: organization, name: 'Shop' })
+  await caller.apps.create({ org: organization, project: 'shop', source: 'git', name: 'web', gitUrl: 'https://git.example.com/web.git' })
+  const { organizationId } = await h.scope(identity, organization)
+  const repository = await h.db.repository.create({ data: { id: 'rep_00001', organizationId, name: 'web' } })
+  const manifest = await h.db.manifest.create({
+    data: {
+      id: 'man_00001',
+      repositoryId: repository.id,
+      organizationId,
+      digest: `sha256:${'a'.repeat(64)}`,
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      content: new Uint8Array(2),
+      size: 2,
+      totalSize: 2n,
+      pushedBy: 'Ada',
+    },
+  })
+  await h.db.tag.create({ data: { repositoryId: repository.id, name: 'latest', manifestId: manifest.id, pushedBy: 'Ada' } })
+  await h.db.build.updateMany({ where: { organizationId, number: 1 }, data: { state: 'succeeded', manifestDigest: manifest.digest } })
+  const build = await h.db.build.findFirstOrThrow({ where: { organizationId, number: 1 } })
+  await h.services.deployments.createFromBuild(build.id)
+}
+
+function contextOf(identity: Identity | null, more: Partial<Context> = {}): Context {
+  return {
+    services: h.services,
+    identity,
+    sameOrigin: true,
+    ip: null,
+    headers: new Headers(),
+    responseHeaders: null,
+    log: { error: () => undefined },
+    ...more,
+  }
+}
+const callerOf = (identity: Identity | null, more?: Partial<Context>) => createCaller(contextOf(identity, more))
+
+/** Calls by path; of a subscription, the first item. Resolves to the refusal's code, or `allowed`. */
+async function outcome(path: string, input: unknown, identity: Identity | null, more?: Partial<Context>): Promise<string> {
+  let target: unknown = callerOf(identity, more)
+  for (const part of path.split('.')) target = (target as Record<string, unknown>)[part]
+  try {
+    const result = await (target as (input: unknown) => Promise<unknown>)(input)
+    if (typeOf(path) === 'subscription') {
+      const iterator = (result as AsyncIterable<unknown>)[Symbol.asyncIterator]()
+      await Promise.race([iterator.next(), new Promise((resolve) => setTimeout(resolve, 300))])
+      void iterator.return?.()
+    }
+    return 'allowed'
+  } catch (error) {
+    return (error as { code?: string }).code ?? String(error)
+  }
+}
+
+it('knows every procedure of the router', () => {
+  expect(Object.keys(appRouter._def.procedures).sort()).toEqual(Object.keys(PROCEDURES).sort())
+})
+
+describe('nobody', () => {
+  it.each(ALL)('%s', async (path, entry) => {
+    const expected = entry.reach !== 'public' ? 'UNAUTHORIZED' : path === 'setup.create' ? 'CONFLICT' : 'allowed'
+    expect(await outcome(path, inputOf(entry), null)).toBe(expected)
+  })
+})
+
+describe('a member of another organization, with the name of this one', () => {
+  it.each(ALL.filter(([, { reach }]) => reach === 'organization' || reach === 'row'))('%s', async (path, entry) => {
+    expect(await outcome(path, inputOf(entry), mallory)).toBe('NOT_FOUND')
+  })
+})
+
+describe('a member of another organization, in their own, with the ids of this one', () => {
+  it.each(ALL.filter(([, { reach }]) => reach === 'row'))('%s', async (path, entry) => {
+    expect(await outcome(path, inputOf(entry, 'evil'), mallory)).toBe('NOT_FOUND')
+  })
+  it('me.apiKeys.revoke', async () => {
+    const { view } = await callerOf(owner).me.apiKeys.create({ name: 'mine' })
+    expect(await outcome('me.apiKeys.revoke', { id: view.id }, mallory)).toBe('NOT_FOUND')
+    expect(await callerOf(owner).me.apiKeys.list()).toHaveLength(1)
+  })
+})
+
+describe('a guest', () => {
+  it.each(ALL.filter(([, { reach }]) => reach === 'organization' || reach === 'row'))('%s', async (path, entry) => {
+    const got = await outcome(path, inputOf(entry), guest)
+    if (entry.guestMay === false) expect(got).toBe('FORBIDDEN')
+    else expect(got).toBe('allowed')
+  })
+  it('may change nothing: every mutation is on the list of refusals', () => {
+    for (const [path, entry] of ALL)
+      if (typeOf(path) === 'mutation' && (entry.reach === 'organization' || entry.reach === 'row'))
+        expect([path, entry.guestMay]).toEqual([path, false])
+  })
+  it('sees the names of variables, but no value', async () => {
+    const variables = [
+      { scope: 'runtime' as const, key: 'MODE', value: 'dark', secret: false },
+      { scope: 'runtime' as const, key: 'TOKEN', value: 's3cret', secret: true },
+    ]
+    const set = await callerOf(owner).apps.setVariables({ ...app, variables })
+    expect(set.map(({ key, value }) => [key, value])).toEqual([
+      ['MODE', 'dark'],
+      ['TOKEN', null],
+    ])
+    expect((await callerOf(guest).apps.variables(app)).map(({ value }) => value)).toEqual([null, null])
+  })
+})
+
+describe('a page of another site, with the cookie', () => {
+  it.each(ALL.filter(([path, { reach }]) => typeOf(path) === 'mutation' && reach !== 'public'))('%s', async (path, entry) => {
+    expect(await outcome(path, inputOf(entry), owner, { sameOrigin: false })).toBe('FORBIDDEN')
+  })
+  it('but an API key needs no origin', async () => {
+    expect(await outcome('projects.create', { org: 'acme', name: 'By key' }, { ...owner, via: 'apiKey' }, { sameOrigin: false })).toBe(
+      'allowed',
+    )
+  })
+})
+
+it('left everything of the organization as it was', async () => {
+  const got = await callerOf(owner).apps.get(app)
+  expect(got).toMatchObject({ name: 'web', desiredState: 'running', slug: 'web' })
+  expect((await callerOf(owner).organizations.members({ org: 'acme' })).map((member) => member.name)).toEqual(['Ada', 'Guest'])
+  expect((await callerOf(owner).images.repositories({ org: 'acme' })).items).toMatchObject([{ name: 'web', tags: 1 }])
+})
