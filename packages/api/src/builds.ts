@@ -1,4 +1,4 @@
-import { channels, inputs } from '@slipway/contracts'
+import { channels, inputs, type views } from '@slipway/contracts'
 import { isBuildOver } from '@slipway/core'
 import { tracked } from '@trpc/server'
 import { z } from 'zod'
@@ -21,9 +21,16 @@ export const buildsRouter = router({
   watch: orgProcedure.input(watchInput).subscription((call) => stream(call, watchBuild(call))),
 })
 
+/** A successful build leads to its deployment a moment later; whoever watches wants to be told. */
+const HANDOVER_MS = 10_000
+
+const isWatched = ({ state, deployment, finishedAt }: views.BuildView): boolean =>
+  isBuildOver(state) &&
+  (state !== 'succeeded' || deployment !== null || finishedAt === null || Date.now() - finishedAt.getTime() > HANDOVER_MS)
+
 /**
- * The build and the log chunks after `after`, then both whenever they change, until the build is over and its log is
- * read to the end. Tracked by the last chunk's seq, so a reconnect resumes after it.
+ * The build and the log chunks after `after`, then both whenever they change, until the build is over, its log read to
+ * the end, and its deployment made. Tracked by the last chunk's seq, so a reconnect resumes after it.
  */
 async function* watchBuild({ ctx, input, signal }: OrgCall<z.infer<typeof watchInput>>) {
   const { lastEventId, ...at } = input
@@ -43,7 +50,7 @@ async function* watchBuild({ ctx, input, signal }: OrgCall<z.infer<typeof watchI
       }
       if (signal?.aborted) return
       if (logs.length < at.limit) {
-        if (isBuildOver(build.state)) return
+        if (isWatched(build)) return
         break
       }
     }

@@ -145,3 +145,17 @@ export async function openBuilds(db: Tx, staleBefore: Date) {
 /** A build whose image is published, with what its deployment shows of it. */
 export const findBuildToDeploy = (db: Tx, buildId: string) =>
   db.build.findUnique({ where: { id: buildId }, include: { app: true, steps: { select: { state: true } } } })
+
+/**
+ * For the sweep: published builds whose worker died before it made the deployment. Only the newest of each app, and only
+ * fresh ones: an app that was stopped meanwhile deploys its build when it is started.
+ */
+export async function undeployedBuilds(db: Tx, finishedSince: Date): Promise<string[]> {
+  const rows = await db.$queryRaw<{ id: string }[]>`
+    SELECT b."id" FROM "Build" b JOIN "App" a ON a."id" = b."appId"
+    WHERE b."state" = 'succeeded' AND b."manifestDigest" IS NOT NULL AND b."finishedAt" > ${finishedSince}
+      AND a."deletedAt" IS NULL AND a."desiredState" = 'running'
+      AND NOT EXISTS (SELECT 1 FROM "Deployment" d WHERE d."buildId" = b."id")
+      AND NOT EXISTS (SELECT 1 FROM "Build" n WHERE n."appId" = b."appId" AND n."number" > b."number" AND n."state" = 'succeeded')`
+  return rows.map((row) => row.id)
+}

@@ -33,6 +33,7 @@ export {
   type RunError,
   replaceBuildSteps,
   requeueBuild,
+  undeployedBuilds,
   updateBuildStep,
   updateRunningBuild,
 } from './build-run.repo'
