@@ -2,7 +2,7 @@ import type { Agent } from '@slipway/agent-client'
 import type { Db } from '@slipway/db'
 import type { Ingress } from '@slipway/ingress'
 import type { Queues, Signals } from '@slipway/jobs'
-import type { Services } from '@slipway/services'
+import type { DeploymentsService, Sealer } from '@slipway/services'
 import type { Logger } from 'pino'
 import type { Env } from './env'
 
@@ -13,7 +13,8 @@ export interface Deps {
   db: Db
   queues: Queues
   signals: Signals
-  services: Services
+  sealer: Sealer
+  deployments: DeploymentsService
   agent: Agent
   ingress: Ingress
   /** This machine's row in `Host`. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ServicesConfig } from '@slipway/services'
 import { z } from 'zod'
 
 const schema = z.object({
@@ -33,3 +34,14 @@ export function readEnv(): Env {
   }
   return { ...parsed.data, registryKey: readFileSync(join(parsed.data.SLIPWAY_SECRETS, 'registry-token.pem'), 'utf8') }
 }
+
+export const servicesConfig = (env: Env): ServicesConfig => ({
+  version: env.SLIPWAY_VERSION,
+  secretsDir: env.SLIPWAY_SECRETS,
+  webUrl: env.SLIPWAY_WEB_URL,
+  registryUrl: env.SLIPWAY_REGISTRY_URL,
+  registryPort: env.SLIPWAY_REGISTRY_PORT,
+  routerPort: env.SLIPWAY_ROUTER_PORT,
+  baseDomain: env.SLIPWAY_BASE_DOMAIN,
+  caddyAdmin: env.SLIPWAY_CADDY_ADMIN,
+})

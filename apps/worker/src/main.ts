@@ -4,10 +4,10 @@ import { createAgent } from '@slipway/agent-client'
 import { createDb } from '@slipway/db'
 import { createIngress } from '@slipway/ingress'
 import { closeQueues, connectRedis, createQueues, createSignals } from '@slipway/jobs'
-import { createServices } from '@slipway/services'
+import { createDeployments, createSealer, readMasterKey } from '@slipway/services'
 import pino from 'pino'
 import type { Deps } from './deps'
-import { readEnv } from './env'
+import { readEnv, servicesConfig } from './env'
 import { register } from './register'
 import { sweepForever } from './sweep'
 import { reportHost } from './sweep/host'
@@ -23,18 +23,16 @@ async function main(): Promise<void> {
 
   const db = createDb(env.DATABASE_URL)
   const queues = createQueues(env.REDIS_URL, onError('redis'))
-  const signals = createSignals(
-    connectRedis(env.REDIS_URL, onError('redis')),
-    connectRedis(env.REDIS_URL, onError('redis')),
-    onError('redis'),
-  )
+  const redis = connectRedis(env.REDIS_URL, onError('Redis is away'))
+  const signals = createSignals(redis, connectRedis(env.REDIS_URL, onError('Redis is away')), onError('a signal was lost'))
   const agent = createAgent({ socketPath: env.SLIPWAY_AGENT_SOCKET })
   const ingress = createIngress({
     adminSocket: env.SLIPWAY_CADDY_ADMIN,
     routerPort: env.SLIPWAY_ROUTER_PORT,
     baseDomain: env.SLIPWAY_BASE_DOMAIN,
   })
-  const services = await createServices(env, { db, queues, signals, agent, ingress, log })
+  const sealer = createSealer(readMasterKey(env.SLIPWAY_SECRETS))
+  const deployments = createDeployments({ db, queues, redis, signals, agent, sealer, config: servicesConfig(env), log })
   mkdirSync(join(env.SLIPWAY_DATA, 'checkouts'), { recursive: true, mode: 0o700 })
 
   const deps: Deps = {
@@ -43,7 +41,8 @@ async function main(): Promise<void> {
     db,
     queues,
     signals,
-    services,
+    sealer,
+    deployments,
     agent,
     ingress,
     hostId: await reportHost(db, agent, env.SLIPWAY_VERSION, log),

@@ -17,6 +17,7 @@ import {
   updateRunningBuild,
 } from '@slipway/db'
 import { enqueue } from '@slipway/jobs'
+import { openBuildSecrets } from '@slipway/services'
 import type { Deps } from '../deps'
 import { checkout } from './checkout'
 import { CANCELED, deadlineOf, keepAlive } from './claim'
@@ -74,7 +75,7 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
   }
 
   say(`Fetching branch ${app.gitBranch} of ${app.gitUrl}`)
-  const secrets = deps.services.builds.secretsOf(build)
+  const secrets = openBuildSecrets(deps, build)
   const tree = await checkout({ url: app.gitUrl, branch: app.gitBranch, token: secrets.gitToken }, directory, signal, say)
   const { commit } = tree
   say(`At ${commit.sha.slice(0, 7)} ${commit.message}`)
@@ -122,7 +123,7 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
     publishMs: Date.now() - from,
   }
   if (!(await finishBuild(deps.db, build.id, 'succeeded', { facts }))) throw CANCELED
-  await deps.services.deployments.createFromBuild(build.id)
+  await deps.deployments.createFromBuild(build.id)
 }
 
 async function fail(deps: Deps, build: BuildRunRow, recorder: BuildRecorder, cause: unknown): Promise<void> {

@@ -2,7 +2,6 @@
  * Hops 6 to 8: start → check → switch → drain → stop of the old.
  * Takes: a deployment id. Gives: the intended digest answering at the app's URL; or a failed deployment, the old one serving.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { channels, type DeploymentSettings, deploymentSettings } from '@slipway/contracts'
 import { formatDuration, type Hop, type StepState, toAppError } from '@slipway/core'
 import {
@@ -21,6 +20,7 @@ import {
   updateContainer,
   updateDeployment,
 } from '@slipway/db'
+import { waitDrained } from '@slipway/ingress'
 import { enqueue } from '@slipway/jobs'
 import type { Deps } from '../deps'
 import { waitHealthy } from './check'
@@ -39,6 +39,11 @@ import {
 import { ensureImage, pinned } from './images'
 import { applyRoutes } from './route'
 
+interface Replaced {
+  engineId: string
+  upstream: string | null
+}
+
 interface Run {
   deps: Deps
   deployment: DeploymentRunRow
@@ -56,7 +61,7 @@ export async function runDeployment(deps: Deps, deploymentId: string, deadline: 
   const watch = keepAlive(deps, deploymentId, () => heartbeatDeployment(deps.db, deploymentId), deadline)
   const run: Run = { deps, deployment, settings: deploymentSettings.parse(deployment.settings), signal: watch.signal, container: null }
   tell(run)
-  let replaced: string[] = []
+  let replaced: Replaced[] = []
   try {
     await start(run)
     await check(run)
@@ -110,7 +115,7 @@ export async function containerPlan(
     image: image.id,
     settings,
     port: portOf(settings, image),
-    environment: await deps.services.deployments.environment(deployment.id),
+    environment: await deps.deployments.environment(deployment.id),
     volumes: volumesOf(image),
   }
 }
@@ -143,7 +148,7 @@ async function check(run: Run): Promise<void> {
  * Postgres first: from then on every computation of the routes, by whomever, sends traffic to the new container.
  * Returns the containers that are no longer needed.
  */
-async function switchTraffic(run: Run): Promise<string[]> {
+async function switchTraffic(run: Run): Promise<Replaced[]> {
   const { deps, deployment } = run
   const from = Date.now()
   await moveOn(run, 'switching')
@@ -167,26 +172,21 @@ async function switchTraffic(run: Run): Promise<string[]> {
     'done',
     `${formatDuration(Date.now() - from)}${switched.previousDeploymentId ? ' · the old version drains' : ''}`,
   )
-  return others.map((c) => c.engineId)
+  return others.map(({ engineId, address, port }) => ({ engineId, upstream: address ? `${address}:${port}` : null }))
 }
 
-/** Requests that the old containers had begun may end; new ones no longer reach them. */
-async function drain(run: Run, replaced: string[]): Promise<void> {
-  const { deps } = run
+/** Requests that the old containers had begun may end, up to the drain time; new ones no longer reach them. */
+async function drain(run: Run, replaced: Replaced[]): Promise<void> {
+  const { deps, settings } = run
   if (replaced.length === 0) return
   try {
-    await sleep(run.settings.drainSeconds * 1000, undefined, { signal: deps.stopping })
-  } catch {
-    return // the worker is stopped: the sweep of the next one removes them
+    const upstreams = replaced.flatMap((c) => (c.upstream ? [c.upstream] : []))
+    await waitDrained(upstreams, { timeoutMs: settings.drainSeconds * 1000, signal: deps.stopping })
+  } catch (error) {
+    if (deps.stopping.aborted) return // the sweep of the next worker removes them
+    deps.log.warn({ err: error }, 'could not watch the old version drain')
   }
-  for (const engineId of replaced) {
-    try {
-      await stopAndRemove(deps, engineId)
-      await updateContainer(deps.db, engineId, { state: 'removed', finishedAt: new Date() })
-    } catch (error) {
-      deps.log.warn({ err: error, engineId }, 'the sweep will remove the old container')
-    }
-  }
+  for (const { engineId } of replaced) await discard(deps, engineId)
   tell(run)
 }
 
@@ -215,7 +215,7 @@ async function discard(deps: Deps, engineId: string): Promise<void> {
     await stopAndRemove(deps, engineId)
     await updateContainer(deps.db, engineId, { state: 'removed', finishedAt: new Date() })
   } catch (error) {
-    deps.log.warn({ err: error, engineId }, 'the sweep will remove the container of a failed deployment')
+    deps.log.warn({ err: error, engineId }, 'the sweep will remove the container')
   }
 }
 
