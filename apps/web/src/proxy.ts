@@ -24,7 +24,8 @@ export function proxy(request: NextRequest) {
 }
 
 function contentSecurityPolicy(nonce: string): string {
-  // React evaluates strings in development only. biome-ignore lint/style/noProcessEnv: a constant, put in by the bundler
+  // React evaluates strings in development only.
+  // biome-ignore lint/style/noProcessEnv: a constant, put in by the bundler
   const evaluate = process.env.NODE_ENV === 'development' ? " 'unsafe-eval'" : ''
   return [
     "default-src 'self'",

@@ -1,3 +1,5 @@
-export default function Home() {
-  return <h1>Slipway</h1>
+import { Home } from '@/components/auth/home'
+
+export default function HomePage() {
+  return <Home />
 }

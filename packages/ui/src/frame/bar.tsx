@@ -21,7 +21,7 @@ export function Bar({ crumbs, onFind, onMenu, aside }: { crumbs: Crumb[]; onFind
           {crumbs.map((crumb, index) => {
             const last = index === crumbs.length - 1
             return (
-              <Fragment key={`${index}-${crumb.label}`}>
+              <Fragment key={crumb.href ?? crumb.label}>
                 {index > 0 && (
                   <li aria-hidden className={index < crumbs.length - 2 ? 'hidden text-ink-3 sm:block' : 'text-ink-3'}>
                     /

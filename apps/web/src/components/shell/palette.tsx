@@ -2,7 +2,22 @@
 import type { views } from '@slipway/contracts'
 import { CommandPalette, type PaletteGroup, type PaletteItem } from '@slipway/ui'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import { Activity, Folder, Hammer, KeyRound, Layers, LayoutDashboard, LogOut, Moon, Plus, Rocket, Server, Settings, Sun, Zap } from 'lucide-react'
+import {
+  Activity,
+  Folder,
+  Hammer,
+  KeyRound,
+  Layers,
+  LayoutDashboard,
+  LogOut,
+  Moon,
+  Plus,
+  Rocket,
+  Server,
+  Settings,
+  Sun,
+  Zap,
+} from 'lucide-react'
 import { useRouter } from 'next/navigation'
 import { type ReactNode, useDeferredValue, useEffect, useState } from 'react'
 import { routes } from '@/lib/routes'
@@ -54,7 +69,9 @@ export function Palette({ org, open, onOpenChange }: { org: string; open: boolea
     },
     ...actions,
   ]
-  return <CommandPalette open={open} onOpenChange={onOpenChange} query={query} onQuery={setQuery} groups={groups} loading={hits.isFetching} />
+  return (
+    <CommandPalette open={open} onOpenChange={onOpenChange} query={query} onQuery={setQuery} groups={groups} loading={hits.isFetching} />
+  )
 }
 
 function useActions(org: string): PaletteGroup[] {

@@ -26,10 +26,23 @@ export function Places({
       <RailLink {...link} href={routes.apps(org)} icon={<Rocket aria-hidden />} active={at(routes.apps(org))} count={counts?.apps}>
         Apps
       </RailLink>
-      <RailLink {...link} href={routes.builds(org)} icon={<Hammer aria-hidden />} active={at(routes.builds(org))} count={counts?.activeBuilds} busy>
+      <RailLink
+        {...link}
+        href={routes.builds(org)}
+        icon={<Hammer aria-hidden />}
+        active={at(routes.builds(org))}
+        count={counts?.activeBuilds}
+        busy
+      >
         Builds
       </RailLink>
-      <RailLink {...link} href={routes.images(org)} icon={<Layers aria-hidden />} active={at(routes.images(org))} count={counts?.repositories}>
+      <RailLink
+        {...link}
+        href={routes.images(org)}
+        icon={<Layers aria-hidden />}
+        active={at(routes.images(org))}
+        count={counts?.repositories}
+      >
         Images
       </RailLink>
       <RailLink {...link} href={routes.hosts(org)} icon={<Server aria-hidden />} active={at(routes.hosts(org))} count={counts?.hosts}>

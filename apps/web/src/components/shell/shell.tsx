@@ -35,10 +35,7 @@ export function Shell({ org, children }: { org: string; children: ReactNode }) {
   const gone = organization.error && !organization.data ? readError(organization.error) : null
   return (
     <>
-      <Frame
-        rail={places()}
-        bar={<Bar crumbs={crumbsOf(pathname, name)} onFind={() => setFinding(true)} onMenu={() => setMenu(true)} />}
-      >
+      <Frame rail={places()} bar={<Bar crumbs={crumbsOf(pathname, name)} onFind={() => setFinding(true)} onMenu={() => setMenu(true)} />}>
         {gone ? (
           <ErrorState
             title="This organization cannot be shown"

@@ -1,0 +1,43 @@
+'use client'
+import { Card, PageHead, Skeleton, SkeletonRows } from '@slipway/ui'
+import { Load } from '@/components/load'
+import { BuildFailure } from './build-failure'
+import { BuildHead } from './build-head'
+import { BuildWay } from './build-way'
+import { StepsCard } from './steps-card'
+import { TimeCard } from './time-card'
+import { useBuild } from './use-build'
+
+/** One build: its way on to a URL, where its time went, its steps with their logs. Live from the queue to the end. */
+export function BuildPage({ org, app, number }: { org: string; app: string; number: number }) {
+  const { query, log, version } = useBuild(org, app, number)
+  return (
+    <Load query={query} what="this build" skeleton={<BuildSkeleton number={number} />}>
+      {(build) => (
+        <>
+          <BuildHead org={org} app={app} build={build} />
+          <BuildFailure build={build} />
+          <BuildWay org={org} app={app} build={build} />
+          <TimeCard build={build} />
+          <StepsCard build={build} log={log} version={version} />
+        </>
+      )}
+    </Load>
+  )
+}
+
+function BuildSkeleton({ number }: { number: number }) {
+  return (
+    <>
+      <PageHead title={`Build #${number}`} />
+      <Card>
+        <div className="p-4">
+          <Skeleton className="h-14 w-full" />
+        </div>
+      </Card>
+      <Card>
+        <SkeletonRows rows={6} label="Loading this build" />
+      </Card>
+    </>
+  )
+}

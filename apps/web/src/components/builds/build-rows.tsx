@@ -1,0 +1,69 @@
+'use client'
+import type { views } from '@slipway/contracts'
+import { BuildStatus, Elapsed, Hash, RowLink, Table, Td, Th, Tr } from '@slipway/ui'
+import { CommitFacts, firstLine } from '@/components/commit'
+import { routes } from '@/lib/routes'
+
+const TRIGGERS: Record<views.BuildSummary['trigger'], string> = { create: 'first build', manual: 'by hand', push: 'push', api: 'API' }
+
+export function BuildRows({ org, items, withApp }: { org: string; items: views.BuildSummary[]; withApp?: boolean }) {
+  return (
+    <Table>
+      <thead>
+        <tr>
+          <Th className="w-20">Build</Th>
+          {withApp && <Th className="w-40">App</Th>}
+          <Th>Change</Th>
+          <Th optional className="w-40">
+            By
+          </Th>
+          <Th optional className="w-28">
+            Cached
+          </Th>
+          <Th optional right className="w-24">
+            Time
+          </Th>
+          <Th className="w-28">
+            <span className="sr-only">State</span>
+          </Th>
+        </tr>
+      </thead>
+      <tbody>
+        {items.map((b) => (
+          <Tr key={b.id} interactive>
+            <Td>
+              <Hash>#{b.number}</Hash>
+            </Td>
+            {withApp && <Td className="max-w-0 truncate font-medium">{b.app.name}</Td>}
+            <Td className="max-w-0">
+              <RowLink
+                href={routes.build(org, b.app.slug, b.number)}
+                className="line-clamp-2 break-words md:line-clamp-1"
+                aria-label={`Build #${b.number} of ${b.app.name}${b.commit ? `: ${firstLine(b.commit.message)}` : ''}`}
+              >
+                {b.commit ? firstLine(b.commit.message) : (b.branch ?? 'The branch')}
+              </RowLink>
+              {b.state === 'failed' && b.error ? (
+                <p className="line-clamp-2 break-words text-fail text-xs leading-5">{b.error.message}</p>
+              ) : (
+                <CommitFacts commit={b.commit} at={b.queuedAt} />
+              )}
+            </Td>
+            <Td optional className="max-w-40 truncate text-ink-2">
+              {b.actor} <span className="text-ink-3">· {TRIGGERS[b.trigger]}</span>
+            </Td>
+            <Td optional className="num whitespace-nowrap text-ink-2">
+              {b.totalSteps === 0 ? <span className="text-ink-3">–</span> : `${b.cachedSteps} of ${b.totalSteps}`}
+            </Td>
+            <Td optional right>
+              <Elapsed startedAt={b.startedAt} ms={b.durationMs} running={b.state === 'running'} />
+            </Td>
+            <Td right>
+              <BuildStatus state={b.state} />
+            </Td>
+          </Tr>
+        ))}
+      </tbody>
+    </Table>
+  )
+}

@@ -1,0 +1,56 @@
+'use client'
+import type { views } from '@slipway/contracts'
+import { isBuildOver } from '@slipway/core'
+import { Card, CardHeader, Table, Th } from '@slipway/ui'
+import { useState } from 'react'
+import { type BuildLog, PIPELINE } from '@/lib/build-log'
+import { PipelineLog } from './pipeline-log'
+import { StepRow } from './step-row'
+
+/** The Dockerfile's steps with why each ran, and their logs: the running and the failed one open, the others on demand. */
+export function StepsCard({ build, log, version }: { build: views.BuildView; log: BuildLog; version: number }) {
+  const [toggled, setToggled] = useState<Record<number, boolean>>({})
+  const open = (step: views.BuildStepView) => toggled[step.position] ?? (step.state === 'running' || step.state === 'failed')
+  const facts = [build.dockerfile, build.platform, build.host].filter(Boolean).join(' · ')
+  return (
+    <Card data-log-version={version}>
+      <CardHeader title="Steps" aside={<span className="font-mono text-xs">{facts}</span>} />
+      {build.steps.length > 0 && (
+        <Table className="table-fixed">
+          <thead>
+            <tr>
+              <Th className="w-12">
+                <span className="sr-only">Number</span>
+              </Th>
+              <Th>Step</Th>
+              <Th className="w-28 md:w-[32%]">Cache</Th>
+              <Th right optional className="w-24">
+                Layer
+              </Th>
+              <Th right className="w-22">
+                Time
+              </Th>
+            </tr>
+          </thead>
+          <tbody>
+            {build.steps.map((step) => (
+              <StepRow
+                key={step.position}
+                step={step}
+                lines={log.lines(step.position)}
+                open={open(step)}
+                onToggle={() => setToggled((old) => ({ ...old, [step.position]: !open(step) }))}
+              />
+            ))}
+          </tbody>
+        </Table>
+      )}
+      <PipelineLog
+        lines={log.lines(PIPELINE)}
+        alone={build.steps.length === 0}
+        over={isBuildOver(build.state)}
+        queued={build.state === 'queued'}
+      />
+    </Card>
+  )
+}

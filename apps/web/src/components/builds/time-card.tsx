@@ -1,0 +1,29 @@
+'use client'
+import type { views } from '@slipway/contracts'
+import { formatBytes, isBuildOver } from '@slipway/core'
+import { BuildGraph, BuildGraphKey, Card, CardHeader, useNow } from '@slipway/ui'
+import { timelineOf } from '@/lib/build-graph'
+
+/** Where the time went: which steps ran, in which stage, and which of them decided how long it took. */
+export function TimeCard({ build }: { build: views.BuildView }) {
+  const now = useNow(isBuildOver(build.state) ? null : 250)
+  const timeline = timelineOf(build, now)
+  if (!timeline) return null
+  const peak = Math.max(0, ...build.steps.map((s) => s.peakMemoryBytes ?? 0))
+  return (
+    <Card>
+      <CardHeader
+        title="Where the time went"
+        aside={[`${build.cachedSteps} of ${build.totalSteps} steps from cache`, peak > 0 ? `peak ${formatBytes(peak)}` : null]
+          .filter(Boolean)
+          .join(' · ')}
+      />
+      <BuildGraph
+        vertices={timeline.vertices}
+        totalMs={timeline.totalMs}
+        onSelect={(id) => document.getElementById(`step-${id}`)?.scrollIntoView({ block: 'center', behavior: 'smooth' })}
+      />
+      <BuildGraphKey />
+    </Card>
+  )
+}

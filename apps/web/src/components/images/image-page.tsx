@@ -1,0 +1,87 @@
+'use client'
+import type { views } from '@slipway/contracts'
+import { shortDigest } from '@slipway/core'
+import { Card, Columns, CopyButton, Hash, LinkButton, PageHead, Skeleton, SkeletonRows, StatusPill } from '@slipway/ui'
+import { useQuery } from '@tanstack/react-query'
+import { Rocket } from 'lucide-react'
+import { Load } from '@/components/load'
+import { routes } from '@/lib/routes'
+import { useTRPC } from '@/lib/trpc'
+import { ConfigCard } from './config-card'
+import { DeleteImage } from './delete-image'
+import { ProvenanceCard, RunsInCard } from './image-facts'
+import { LayersCard } from './layers-card'
+import { PlatformsCard } from './platforms-card'
+
+/** One image: its layers to scale with the step that made each, its configuration, where it runs. */
+export function ImagePage({ org, repository, reference }: { org: string; repository: string; reference: string }) {
+  const trpc = useTRPC()
+  const query = useQuery(trpc.images.get.queryOptions({ org, repository, reference }))
+  return (
+    <Load query={query} what="this image" skeleton={<ImageSkeleton />}>
+      {(image) => <ImageBody org={org} repository={repository} reference={reference} image={image} />}
+    </Load>
+  )
+}
+
+function ImageBody({ org, repository, reference, image }: { org: string; repository: string; reference: string; image: views.ImageView }) {
+  const byDigest = reference.startsWith('sha256:')
+  const full = byDigest ? `${image.repository}@${image.digest}` : `${image.repository}:${reference}`
+  const containers = image.runsIn.reduce((sum, r) => sum + r.containers, 0)
+  return (
+    <>
+      <PageHead
+        title={
+          <>
+            {repository}
+            {!byDigest && <span className="text-ink-3">:{reference}</span>}
+          </>
+        }
+        actions={
+          <>
+            <CopyButton text={image.commands.docker} label={image.commands.docker}>
+              docker pull
+            </CopyButton>
+            <LinkButton variant="primary" icon={<Rocket aria-hidden />} href={routes.newApp(org, { image: full })}>
+              Deploy
+            </LinkButton>
+          </>
+        }
+      >
+        <Hash copy={image.digest} label="the digest">
+          {shortDigest(image.digest)}
+        </Hash>
+        {image.runsIn.length > 0 && (
+          <StatusPill tone="live">{containers === 1 ? 'Running in 1 container' : `Running in ${containers} containers`}</StatusPill>
+        )}
+      </PageHead>
+      {image.layers.length > 0 && <LayersCard image={image} />}
+      {image.children.length > 0 && <PlatformsCard org={org} repository={repository} image={image} />}
+      <Columns
+        aside={
+          <>
+            <RunsInCard org={org} image={image} />
+            <ProvenanceCard org={org} repository={repository} image={image} />
+            <DeleteImage org={org} repository={repository} reference={reference} image={image} />
+          </>
+        }
+      >
+        <ConfigCard image={image} />
+      </Columns>
+    </>
+  )
+}
+
+function ImageSkeleton() {
+  return (
+    <>
+      <Skeleton className="my-1 h-6 w-52" />
+      <Card>
+        <div className="p-4">
+          <Skeleton className="h-[34px] w-full" />
+        </div>
+        <SkeletonRows rows={5} label="Loading this image" />
+      </Card>
+    </>
+  )
+}

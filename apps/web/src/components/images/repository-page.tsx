@@ -1,0 +1,163 @@
+'use client'
+import type { views } from '@slipway/contracts'
+import { formatBytes, shortDigest } from '@slipway/core'
+import {
+  Card,
+  CardHeader,
+  CopyButton,
+  EmptyState,
+  Hash,
+  LinkButton,
+  PageHead,
+  RowLink,
+  StatusPill,
+  Table,
+  Td,
+  Th,
+  TimeAgo,
+  Tr,
+} from '@slipway/ui'
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { Rocket, Tag } from 'lucide-react'
+import { CommitFacts, firstLine } from '@/components/commit'
+import { Load } from '@/components/load'
+import { allItems, More } from '@/components/more'
+import { routes } from '@/lib/routes'
+import { useTRPC } from '@/lib/trpc'
+import { HowToPush } from './how-to-push'
+
+export function RepositoryPage({ org, repository }: { org: string; repository: string }) {
+  const trpc = useTRPC()
+  const query = useQuery(trpc.images.repository.queryOptions({ org, repository }))
+  return (
+    <Load query={query} what="this repository">
+      {(view) => (
+        <>
+          <PageHead
+            title={view.name}
+            actions={
+              <>
+                <CopyButton text={view.reference} label="Copy the reference">
+                  Reference
+                </CopyButton>
+                {view.tags > 0 && (
+                  <LinkButton variant="primary" icon={<Rocket aria-hidden />} href={routes.newApp(org, { image: view.reference })}>
+                    Deploy
+                  </LinkButton>
+                )}
+              </>
+            }
+          >
+            <Hash>{view.visibility}</Hash>
+            {view.runningIn.length > 0 && <StatusPill tone="live">Runs in {view.runningIn.join(', ')}</StatusPill>}
+          </PageHead>
+          <Tags org={org} view={view} />
+        </>
+      )}
+    </Load>
+  )
+}
+
+function Tags({ org, view }: { org: string; view: views.RepositoryView }) {
+  const trpc = useTRPC()
+  const query = useInfiniteQuery(
+    trpc.images.tags.infiniteQueryOptions(
+      { org, repository: view.name, limit: 50 },
+      { getNextPageParam: (page) => page.next ?? undefined },
+    ),
+  )
+  const pulls = view.pulls === 1 ? '1 pull' : `${view.pulls} pulls`
+  return (
+    <Card>
+      <CardHeader
+        title="Tags"
+        aside={
+          <>
+            {formatBytes(view.size)} · {pulls}
+            {view.lastPulledAt && (
+              <>
+                , last <TimeAgo at={view.lastPulledAt} />
+              </>
+            )}
+          </>
+        }
+      />
+      <Load query={allItems(query)} what="the tags">
+        {(items) =>
+          items.length === 0 ? (
+            <div className="mx-auto max-w-xl">
+              <EmptyState icon={<Tag aria-hidden />} title="No tag" actions={<HowToPush org={org} repository={view.name} />}>
+                Its tags were deleted, or none was pushed yet.
+              </EmptyState>
+            </div>
+          ) : (
+            <TagTable org={org} repository={view.name} items={items} />
+          )
+        }
+      </Load>
+      <More query={query} />
+    </Card>
+  )
+}
+
+function TagTable({ org, repository, items }: { org: string; repository: string; items: views.TagView[] }) {
+  return (
+    <Table>
+      <thead>
+        <tr>
+          <Th>Tag</Th>
+          <Th optional>Made by</Th>
+          <Th optional className="w-36">
+            Platform
+          </Th>
+          <Th right optional className="w-20">
+            Layers
+          </Th>
+          <Th right className="w-24">
+            Size
+          </Th>
+          <Th right className="w-28">
+            Pushed
+          </Th>
+        </tr>
+      </thead>
+      <tbody>
+        {items.map((t) => (
+          <Tr key={t.name} interactive>
+            <Td className="max-w-0">
+              <span className="flex min-w-0 items-center gap-2">
+                <RowLink href={routes.image(org, repository, t.name)} className="truncate font-medium">
+                  {t.name}
+                </RowLink>
+                {t.runningIn.length > 0 && <StatusPill tone="live">{t.runningIn.join(', ')}</StatusPill>}
+              </span>
+              <p className="truncate font-mono text-ink-3 text-xs leading-5">{shortDigest(t.digest)}</p>
+            </Td>
+            <Td optional className="max-w-0">
+              {t.build ? (
+                <>
+                  <p className="truncate">{t.commit ? firstLine(t.commit.message) : `Build #${t.build.number}`}</p>
+                  <CommitFacts commit={t.commit}>
+                    {t.commit && ' · '}build #{t.build.number}
+                  </CommitFacts>
+                </>
+              ) : (
+                <span className="text-ink-2">{t.pushedBy}</span>
+              )}
+            </Td>
+            <Td optional className="max-w-36 truncate text-ink-2">
+              {t.platforms.join(', ')}
+            </Td>
+            <Td right optional className="text-ink-2">
+              {t.layers}
+            </Td>
+            <Td right>{formatBytes(t.size)}</Td>
+            <Td right className="text-ink-2">
+              <TimeAgo at={t.pushedAt} />
+            </Td>
+          </Tr>
+        ))}
+      </tbody>
+    </Table>
+  )
+}

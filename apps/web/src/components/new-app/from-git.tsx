@@ -1,0 +1,156 @@
+'use client'
+import { inputs } from '@slipway/contracts'
+import { slugify } from '@slipway/core'
+import { Field, Input } from '@slipway/ui'
+import { type FormEvent, useState } from 'react'
+import { PasswordInput } from '@/components/auth/password-input'
+import { emptyRow, problemsOf, toInput } from '@/components/variables/rows'
+import { VariableEditor } from '@/components/variables/variable-editor'
+import { useForm } from '@/lib/use-form'
+import { Disclosure, FormCard, FormFoot, numberOrNull, RuntimeFields } from './form-parts'
+import { ProjectPicker, useProjectChoice } from './project-picker'
+import { useCreate } from './use-create'
+
+/** `https://github.com/acme/guestbook.git` → `guestbook` */
+function nameOf(url: string): string {
+  const last =
+    url
+      .replace(/[?#].*$/, '')
+      .replace(/\/+$/, '')
+      .split('/')
+      .at(-1) ?? ''
+  return slugify(last.replace(/\.git$/, ''))
+}
+
+export function FromGit({ org }: { org: string }) {
+  const form = useForm({
+    gitUrl: '',
+    gitBranch: 'main',
+    gitToken: '',
+    name: '',
+    dockerfilePath: 'Dockerfile',
+    contextPath: '.',
+    target: '',
+    port: '',
+    healthPath: '/',
+  })
+  const { values: v, errors, set } = form
+  const [named, setNamed] = useState(false)
+  const [rows, setRows] = useState(() => [emptyRow()])
+  const [checked, setChecked] = useState(false)
+  const project = useProjectChoice(org)
+  const create = useCreate(org, form.refuse)
+  const problems = problemsOf(rows)
+
+  async function submit(event: FormEvent) {
+    event.preventDefault()
+    setChecked(true)
+    if (create.isPending || project.creating) return
+    const input = {
+      source: 'git' as const,
+      org,
+      project: project.choice.newName === null ? project.choice.slug : slugify(project.choice.newName),
+      name: v.name,
+      gitUrl: v.gitUrl.trim(),
+      gitBranch: v.gitBranch.trim(),
+      ...(v.gitToken === '' ? {} : { gitToken: v.gitToken }),
+      dockerfilePath: v.dockerfilePath,
+      contextPath: v.contextPath,
+      target: v.target.trim() || null,
+      port: numberOrNull(v.port),
+      healthPath: v.healthPath,
+      variables: toInput(rows),
+    }
+    const ready = form.check(inputs.createApp, input)
+    if (!ready || problems.size > 0) return
+    const into = await project.resolve().catch(() => null)
+    if (into !== null) create.mutate({ ...ready, project: into })
+  }
+
+  return (
+    <form className="grid gap-5" onSubmit={submit} noValidate>
+      <FormCard title="Repository">
+        <Field label="Git URL" error={errors.gitUrl} hint="Over http or https.">
+          {(c) => (
+            <Input
+              {...c}
+              mono
+              autoFocus
+              type="url"
+              placeholder="https://github.com/you/app.git"
+              value={v.gitUrl}
+              onChange={(e) => {
+                set('gitUrl', e.target.value)
+                if (!named) set('name', nameOf(e.target.value))
+              }}
+            />
+          )}
+        </Field>
+        <div className="grid gap-4 sm:grid-cols-2">
+          <Field label="Branch" error={errors.gitBranch}>
+            {(c) => <Input {...c} mono value={v.gitBranch} onChange={(e) => set('gitBranch', e.target.value)} />}
+          </Field>
+          <Field label="Access token" optional error={errors.gitToken} hint="For a private repository; kept encrypted.">
+            {(c) => (
+              <PasswordInput {...c} autoComplete="new-password" value={v.gitToken} onChange={(e) => set('gitToken', e.target.value)} />
+            )}
+          </Field>
+        </div>
+      </FormCard>
+      <FormCard title="App">
+        <div className="grid gap-4 sm:grid-cols-2">
+          <Field
+            label="Name"
+            error={errors.name}
+            hint={v.name ? <span className="font-mono">{slugify(v.name)}.…</span> : 'Becomes its address.'}
+          >
+            {(c) => (
+              <Input
+                {...c}
+                value={v.name}
+                onChange={(e) => {
+                  setNamed(true)
+                  set('name', e.target.value)
+                }}
+              />
+            )}
+          </Field>
+          <Field label="Project" error={errors.project}>
+            {(c) => <ProjectPicker control={c} state={project} />}
+          </Field>
+        </div>
+        <RuntimeFields values={v} errors={errors} set={set} />
+      </FormCard>
+      <Disclosure
+        title="Build"
+        summary={`${v.dockerfilePath} in ${v.contextPath === '.' ? 'the whole repository' : v.contextPath}`}
+        open={Boolean(errors.dockerfilePath ?? errors.contextPath)}
+      >
+        <div className="grid gap-4 sm:grid-cols-3">
+          <Field label="Dockerfile" error={errors.dockerfilePath}>
+            {(c) => <Input {...c} mono value={v.dockerfilePath} onChange={(e) => set('dockerfilePath', e.target.value)} />}
+          </Field>
+          <Field label="Context folder" error={errors.contextPath} hint="What COPY takes from.">
+            {(c) => <Input {...c} mono value={v.contextPath} onChange={(e) => set('contextPath', e.target.value)} />}
+          </Field>
+          <Field label="Stage" optional error={errors.target} hint="Empty: the last one.">
+            {(c) => <Input {...c} mono value={v.target} onChange={(e) => set('target', e.target.value)} />}
+          </Field>
+        </div>
+      </Disclosure>
+      <Disclosure
+        title="Variables"
+        summary={toInput(rows).length === 0 ? 'none' : `${toInput(rows).length}`}
+        open={checked && problems.size > 0}
+      >
+        <VariableEditor rows={rows} onChange={setRows} problems={checked ? problems : new Map()} withScope />
+      </Disclosure>
+      <FormFoot
+        error={create.error ?? project.error}
+        pending={create.isPending || project.creating}
+        action="Create and build"
+        note="The first build starts at once. Pushes follow when the webhook is set up."
+      />
+    </form>
+  )
+}

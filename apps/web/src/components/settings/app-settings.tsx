@@ -1,0 +1,19 @@
+'use client'
+import { WebhookCard } from '@/components/webhook/webhook-card'
+import { useApp } from '@/lib/use-app'
+import { DangerZone } from './danger-zone'
+import { RuntimeForm } from './runtime-form'
+import { SourceForm } from './source-form'
+
+export function AppSettings({ org, app: slug }: { org: string; app: string }) {
+  const { data: app } = useApp(org, slug)
+  if (!app) return null
+  return (
+    <>
+      <SourceForm org={org} app={app} />
+      <RuntimeForm org={org} app={app} />
+      {app.source === 'git' && <WebhookCard org={org} app={app} />}
+      <DangerZone org={org} app={app} />
+    </>
+  )
+}

@@ -1,0 +1,49 @@
+'use client'
+import { Button, Card, CardHeader } from '@slipway/ui'
+import type { FormEvent, ReactNode } from 'react'
+import { InlineError } from '@/components/load'
+
+/** One group of settings with its own Save: nothing is kept until it is pressed. */
+export function SettingsCard({
+  title,
+  children,
+  dirty,
+  pending,
+  error,
+  onSubmit,
+  onDiscard,
+}: {
+  title: string
+  children: ReactNode
+  dirty: boolean
+  pending: boolean
+  error: unknown
+  onSubmit: () => void
+  onDiscard: () => void
+}) {
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    if (!pending) onSubmit()
+  }
+  return (
+    <Card>
+      <form onSubmit={submit} noValidate>
+        <CardHeader title={title} />
+        <div className="grid gap-4 p-4">
+          {children}
+          <InlineError error={error} />
+        </div>
+        <footer className="flex gap-2 border-line border-t bg-sunken px-4 py-2.5">
+          <Button type="submit" variant="primary" disabled={!dirty} pending={pending}>
+            Save
+          </Button>
+          {dirty && (
+            <Button variant="ghost" onClick={onDiscard}>
+              Discard
+            </Button>
+          )}
+        </footer>
+      </form>
+    </Card>
+  )
+}

@@ -1,0 +1,140 @@
+'use client'
+import { inputs, type views } from '@slipway/contracts'
+import { Button, Field, Input, Switch } from '@slipway/ui'
+import { useState } from 'react'
+import { PasswordInput } from '@/components/auth/password-input'
+import { useForm } from '@/lib/use-form'
+import { SettingsCard } from './settings-card'
+import { useUpdate } from './use-update'
+
+const valuesOf = ({ name, settings: s }: views.AppView) => ({
+  name,
+  gitUrl: s.gitUrl ?? '',
+  gitBranch: s.gitBranch ?? '',
+  gitToken: '',
+  dockerfilePath: s.dockerfilePath,
+  contextPath: s.contextPath,
+  target: s.target ?? '',
+  imageReference: s.imageReference ?? '',
+  autoDeploy: s.autoDeploy,
+})
+
+/** Where the app comes from. */
+export function SourceForm({ org, app }: { org: string; app: views.AppView }) {
+  const form = useForm(valuesOf(app))
+  const { values: v, errors, set } = form
+  const [forget, setForget] = useState(false)
+  const git = app.source === 'git'
+  const update = useUpdate(org, app.slug, {
+    saved: () => {
+      setForget(false)
+      form.set('gitToken', '')
+      form.setDirty(false)
+    },
+    refuse: form.refuse,
+    note: git ? 'The next build takes them.' : 'The next deployment takes them.',
+  })
+  const submit = () => {
+    const token = v.gitToken !== '' ? { gitToken: v.gitToken } : forget ? { gitToken: null } : {}
+    const part = git
+      ? {
+          gitUrl: v.gitUrl.trim(),
+          gitBranch: v.gitBranch.trim(),
+          dockerfilePath: v.dockerfilePath,
+          contextPath: v.contextPath,
+          target: v.target.trim() || null,
+          autoDeploy: v.autoDeploy,
+          ...token,
+        }
+      : { imageReference: v.imageReference.trim() }
+    const input = form.check(inputs.updateApp, { org, app: app.slug, name: v.name, ...part })
+    // The schema fills in defaults; only what this form holds may be sent.
+    if (input) update.mutate({ org, app: app.slug, name: v.name.trim(), ...part })
+  }
+  return (
+    <SettingsCard
+      title="Source"
+      dirty={form.dirty || forget}
+      pending={update.isPending}
+      error={update.error}
+      onSubmit={submit}
+      onDiscard={() => {
+        form.reset(valuesOf(app))
+        setForget(false)
+        update.reset()
+      }}
+    >
+      <div className="grid gap-4 sm:grid-cols-2">
+        <Field label="Name" error={errors.name} hint={<>Its address stays {app.slug}.</>}>
+          {(c) => <Input {...c} value={v.name} onChange={(e) => set('name', e.target.value)} />}
+        </Field>
+        {!git && (
+          <Field label="Image reference" error={errors.imageReference}>
+            {(c) => <Input {...c} mono value={v.imageReference} onChange={(e) => set('imageReference', e.target.value)} />}
+          </Field>
+        )}
+      </div>
+      {git && (
+        <>
+          <Field label="Git URL" error={errors.gitUrl}>
+            {(c) => <Input {...c} mono type="url" value={v.gitUrl} onChange={(e) => set('gitUrl', e.target.value)} />}
+          </Field>
+          <div className="grid gap-4 sm:grid-cols-2">
+            <Field label="Branch" error={errors.gitBranch}>
+              {(c) => <Input {...c} mono value={v.gitBranch} onChange={(e) => set('gitBranch', e.target.value)} />}
+            </Field>
+            <Field
+              label="Access token"
+              optional
+              error={errors.gitToken}
+              hint={
+                forget
+                  ? 'Removed on saving.'
+                  : app.settings.hasGitToken
+                    ? 'One is stored; type to replace it.'
+                    : 'For a private repository; kept encrypted.'
+              }
+            >
+              {(c) => (
+                <div className="flex gap-2">
+                  <div className="min-w-0 flex-1">
+                    <PasswordInput
+                      {...c}
+                      autoComplete="new-password"
+                      disabled={forget}
+                      placeholder={app.settings.hasGitToken && !forget ? '••••••••' : undefined}
+                      value={v.gitToken}
+                      onChange={(e) => set('gitToken', e.target.value)}
+                    />
+                  </div>
+                  {app.settings.hasGitToken && (
+                    <Button onClick={() => setForget(!forget)} aria-pressed={forget}>
+                      {forget ? 'Keep' : 'Remove'}
+                    </Button>
+                  )}
+                </div>
+              )}
+            </Field>
+          </div>
+          <div className="grid gap-4 sm:grid-cols-3">
+            <Field label="Dockerfile" error={errors.dockerfilePath}>
+              {(c) => <Input {...c} mono value={v.dockerfilePath} onChange={(e) => set('dockerfilePath', e.target.value)} />}
+            </Field>
+            <Field label="Context folder" error={errors.contextPath}>
+              {(c) => <Input {...c} mono value={v.contextPath} onChange={(e) => set('contextPath', e.target.value)} />}
+            </Field>
+            <Field label="Stage" optional error={errors.target}>
+              {(c) => <Input {...c} mono value={v.target} onChange={(e) => set('target', e.target.value)} />}
+            </Field>
+          </div>
+          <Switch
+            checked={v.autoDeploy}
+            onChange={(on) => set('autoDeploy', on)}
+            label="Build and deploy on every push"
+            hint="Off: deliveries are listed, and builds are started by hand."
+          />
+        </>
+      )}
+    </SettingsCard>
+  )
+}

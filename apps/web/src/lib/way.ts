@@ -1,0 +1,70 @@
+import type { views } from '@slipway/contracts'
+import { HOPS, type Hop, type StepState } from '@slipway/core'
+import type { WayHop } from '@slipway/ui'
+import { routes } from './routes'
+
+/** The hops of a deployment as the way draws them; the build's hops lead to its page. */
+export function wayOfDeployment(org: string, app: string, deployment: views.DeploymentView): WayHop[] {
+  const build = deployment.build ? routes.build(org, app, deployment.build.number) : null
+  return deployment.hops.map((h) => ({
+    hop: h.hop,
+    state: h.state,
+    proof: h.proof,
+    startedAt: h.startedAt,
+    durationMs: h.durationMs,
+    ...(build && (h.hop === 'build' || h.hop === 'publish') ? { href: build } : {}),
+  }))
+}
+
+/** A build that has no deployment yet, as the beginning of the way it is on. */
+export function wayOfBuild(build: views.BuildSummary & Partial<Pick<views.BuildView, 'phase' | 'publishMs'>>, href?: string): WayHop[] {
+  const publishing = build.state === 'running' && build.phase === 'publish'
+  const hop = (name: Hop, state: StepState, over: Partial<WayHop> = {}): WayHop => ({
+    hop: name,
+    state,
+    proof: null,
+    startedAt: null,
+    durationMs: null,
+    ...over,
+  })
+  const link = href ? { href } : {}
+  const buildState: StepState = publishing ? 'done' : BUILD_HOP[build.state]
+  const cached = build.totalSteps > 0 && build.state !== 'queued' ? `${build.cachedSteps} of ${build.totalSteps} cached` : null
+  const failedAtPublish = build.state === 'failed' && build.phase === 'publish'
+  const states: Record<Hop, WayHop> = {
+    push: hop('push', 'done', { proof: pushProof(build.commit, build.branch) }),
+    build: hop('build', failedAtPublish ? 'done' : buildState, {
+      ...link,
+      proof:
+        build.state === 'queued'
+          ? 'waiting for its turn'
+          : build.state === 'failed' && !failedAtPublish
+            ? (build.error?.message ?? null)
+            : cached,
+      startedAt: build.startedAt,
+      durationMs: build.durationMs,
+    }),
+    publish: hop('publish', failedAtPublish ? 'failed' : build.state === 'succeeded' ? 'done' : publishing ? 'running' : 'pending', {
+      ...link,
+      proof: failedAtPublish ? (build.error?.message ?? null) : null,
+      durationMs: build.publishMs ?? null,
+    }),
+    start: hop('start', 'pending'),
+    switch: hop('switch', 'pending'),
+  }
+  return HOPS.map((name) => states[name])
+}
+
+const BUILD_HOP: Record<views.BuildSummary['state'], StepState> = {
+  queued: 'pending',
+  running: 'running',
+  succeeded: 'done',
+  failed: 'failed',
+  canceled: 'canceled',
+  superseded: 'canceled',
+}
+
+function pushProof(commit: views.CommitView | null, branch: string | null): string | null {
+  if (commit) return `${commit.sha.slice(0, 7)} · ${commit.branch}`
+  return branch
+}
