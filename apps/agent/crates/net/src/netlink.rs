@@ -1,0 +1,209 @@
+//! The few rtnetlink messages needed, by hand: one socket, one request, one acknowledgement.
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::OwnedFd;
+
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+
+const NEWLINK: u16 = 16;
+const DELLINK: u16 = 17;
+const GETLINK: u16 = 18;
+const NEWADDR: u16 = 20;
+const NEWROUTE: u16 = 24;
+
+const REQUEST: u16 = 1;
+const ACK: u16 = 4;
+const EXCL: u16 = 0x200;
+const CREATE: u16 = 0x400;
+
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_MASTER: u16 = 10;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_NET_NS_FD: u16 = 28;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const VETH_INFO_PEER: u16 = 1;
+const NESTED: u16 = 0x8000;
+
+const IFF_UP: u32 = 1;
+const ERROR: u16 = 2;
+
+/// A socket of the network namespace it was opened in, whatever the thread joins later.
+pub(crate) struct Netlink {
+    socket: OwnedFd,
+    sequence: u32,
+}
+
+struct Message {
+    bytes: Vec<u8>,
+}
+
+impl Message {
+    fn new(kind: u16, flags: u16) -> Self {
+        let mut bytes = vec![0; 16];
+        bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
+        bytes[6..8].copy_from_slice(&(REQUEST | ACK | flags).to_ne_bytes());
+        Self { bytes }
+    }
+
+    /// `struct ifinfomsg`
+    fn link(mut self, index: u32, up: bool) -> Self {
+        self.push_link(index, up);
+        self
+    }
+
+    fn push_link(&mut self, index: u32, up: bool) {
+        let flags = if up { IFF_UP } else { 0 };
+        self.bytes.extend([0; 4]);
+        self.bytes.extend(index.to_ne_bytes());
+        self.bytes.extend(flags.to_ne_bytes());
+        self.bytes.extend(flags.to_ne_bytes()); // change mask
+    }
+
+    fn raw(mut self, bytes: &[u8]) -> Self {
+        self.bytes.extend(bytes);
+        self
+    }
+
+    fn attribute(mut self, kind: u16, value: &[u8]) -> Self {
+        self.bytes.extend(((value.len() + 4) as u16).to_ne_bytes());
+        self.bytes.extend(kind.to_ne_bytes());
+        self.bytes.extend(value);
+        self.pad();
+        self
+    }
+
+    fn name(self, kind: u16, name: &str) -> Self {
+        let mut value = name.as_bytes().to_vec();
+        value.push(0);
+        self.attribute(kind, &value)
+    }
+
+    fn nest(mut self, kind: u16, fill: impl FnOnce(Self) -> Self) -> Self {
+        let start = self.bytes.len();
+        self.bytes.extend([0; 4]);
+        let mut filled = fill(self);
+        let length = (filled.bytes.len() - start) as u16;
+        filled.bytes[start..start + 2].copy_from_slice(&length.to_ne_bytes());
+        filled.bytes[start + 2..start + 4].copy_from_slice(&(kind | NESTED).to_ne_bytes());
+        filled.pad();
+        filled
+    }
+
+    fn pad(&mut self) {
+        while !self.bytes.len().is_multiple_of(4) {
+            self.bytes.push(0);
+        }
+    }
+}
+
+/// One end of a pair and its other end, which is born in another namespace.
+pub(crate) struct Veth<'a> {
+    pub name: &'a str,
+    pub bridge: u32,
+    pub mtu: u32,
+    pub peer_name: &'a str,
+    pub peer_mac: [u8; 6],
+    pub peer_netns: i32,
+}
+
+impl Netlink {
+    pub fn open() -> io::Result<Self> {
+        let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+        let timeout = Some(std::time::Duration::from_secs(10));
+        rustix::net::sockopt::set_socket_timeout(&socket, rustix::net::sockopt::Timeout::Recv, timeout)?;
+        Ok(Self { socket, sequence: 0 })
+    }
+
+    /// Sends and waits for the acknowledgement; the first other answer, if any, is returned.
+    fn request(&mut self, mut message: Message) -> io::Result<Vec<u8>> {
+        self.sequence += 1;
+        let length = message.bytes.len() as u32;
+        message.bytes[0..4].copy_from_slice(&length.to_ne_bytes());
+        message.bytes[8..12].copy_from_slice(&self.sequence.to_ne_bytes());
+        rustix::net::send(&self.socket, &message.bytes, SendFlags::empty())?;
+        let mut answer = Vec::new();
+        let mut buffer = vec![0; 32 * 1024];
+        loop {
+            let (received, _) = rustix::net::recv(&self.socket, &mut buffer[..], RecvFlags::empty())?;
+            let mut rest = &buffer[..received];
+            while let Some(header) = rest.get(..16) {
+                let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
+                let kind = u16::from_ne_bytes([header[4], header[5]]);
+                let sequence = u32::from_ne_bytes([header[8], header[9], header[10], header[11]]);
+                let Some(body) = rest.get(16..length) else { return Err(io::Error::from(io::ErrorKind::InvalidData)) };
+                if sequence == self.sequence && kind == ERROR {
+                    let code = body.get(..4).map_or(-5, |b| i32::from_ne_bytes([b[0], b[1], b[2], b[3]]));
+                    return if code == 0 { Ok(answer) } else { Err(io::Error::from_raw_os_error(-code)) };
+                }
+                if sequence == self.sequence {
+                    answer = body.to_vec();
+                }
+                rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+            }
+        }
+    }
+
+    /// Index of the link `name`, or `NotFound`/ENODEV.
+    pub fn index(&mut self, name: &str) -> io::Result<u32> {
+        let answer = self.request(Message::new(GETLINK, 0).link(0, false).name(IFLA_IFNAME, name))?;
+        answer.get(4..8).map(|b| u32::from_ne_bytes([b[0], b[1], b[2], b[3]])).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    pub fn add_bridge(&mut self, name: &str, mtu: u32) -> io::Result<()> {
+        let message = Message::new(NEWLINK, CREATE | EXCL)
+            .link(0, true)
+            .name(IFLA_IFNAME, name)
+            .attribute(IFLA_MTU, &mtu.to_ne_bytes())
+            .nest(IFLA_LINKINFO, |m| m.name(IFLA_INFO_KIND, "bridge"));
+        self.request(message).map(drop)
+    }
+
+    /// Both ends in one message: up, named, plugged into the bridge, the peer already in its namespace.
+    pub fn add_veth(&mut self, veth: &Veth<'_>) -> io::Result<()> {
+        let message = Message::new(NEWLINK, CREATE | EXCL)
+            .link(0, true)
+            .name(IFLA_IFNAME, veth.name)
+            .attribute(IFLA_MTU, &veth.mtu.to_ne_bytes())
+            .attribute(IFLA_MASTER, &veth.bridge.to_ne_bytes())
+            .nest(IFLA_LINKINFO, |m| {
+                m.name(IFLA_INFO_KIND, "veth").nest(IFLA_INFO_DATA, |m| {
+                    m.nest(VETH_INFO_PEER, |mut m| {
+                        m.push_link(0, true);
+                        m.name(IFLA_IFNAME, veth.peer_name)
+                            .attribute(IFLA_MTU, &veth.mtu.to_ne_bytes())
+                            .attribute(IFLA_ADDRESS, &veth.peer_mac)
+                            .attribute(IFLA_NET_NS_FD, &veth.peer_netns.to_ne_bytes())
+                    })
+                })
+            });
+        self.request(message).map(drop)
+    }
+
+    pub fn set_up(&mut self, index: u32) -> io::Result<()> {
+        self.request(Message::new(NEWLINK, 0).link(index, true)).map(drop)
+    }
+
+    pub fn delete(&mut self, index: u32) -> io::Result<()> {
+        self.request(Message::new(DELLINK, 0).link(index, false)).map(drop)
+    }
+
+    pub fn add_address(&mut self, index: u32, address: Ipv4Addr, prefix: u8, broadcast: Ipv4Addr) -> io::Result<()> {
+        // struct ifaddrmsg: family, prefix, flags, scope, index; then IFA_LOCAL, IFA_ADDRESS, IFA_BROADCAST
+        let message = Message::new(NEWADDR, CREATE | EXCL)
+            .raw(&[2, prefix, 0, 0])
+            .raw(&index.to_ne_bytes())
+            .attribute(2, &address.octets())
+            .attribute(1, &address.octets())
+            .attribute(4, &broadcast.octets());
+        self.request(message).map(drop)
+    }
+
+    pub fn add_default_route(&mut self, gateway: Ipv4Addr) -> io::Result<()> {
+        // struct rtmsg: AF_INET, main table, static, universe, unicast; then RTA_GATEWAY
+        let message = Message::new(NEWROUTE, CREATE | EXCL).raw(&[2, 0, 0, 0, 254, 4, 0, 1]).raw(&[0; 4]).attribute(5, &gateway.octets());
+        self.request(message).map(drop)
+    }
+}
