@@ -1,7 +1,7 @@
 //! What every handler can reach. One per process, behind an `Arc`.
 use std::sync::Arc;
 
-use crate::builds::Builds;
+use crate::builds::{Builds, NoRuntime};
 use crate::config::Config;
 use crate::images::Images;
 use crate::instance::instance_of;
@@ -20,7 +20,7 @@ impl AppState {
     pub async fn open(config: Config) -> anyhow::Result<App> {
         let instance = instance_of(&config.data_root);
         let images = Arc::new(Images::open(&config).await?);
-        let builds = Arc::new(Builds::open(&config, images.clone()).await?);
+        let builds = Arc::new(Builds::open(images.clone(), Arc::new(NoRuntime)).await?);
         Ok(Arc::new(Self { config, instance, images, builds }))
     }
 }

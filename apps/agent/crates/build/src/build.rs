@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::error::{BuildError, Result};
 use crate::event::Events;
 use crate::executor::{ExecLimits, Executor, OverlayDirs};
-use crate::layer::Output;
+use crate::layer::{Lower, Output};
 use crate::plan::{BuildRequest, Vertex};
 
 /// RUN steps of one build that run at the same time; more would only fight over the build's limits.
@@ -23,7 +23,7 @@ const PARALLEL_EXECS: usize = 4;
 pub struct Build {
     pub request: BuildRequest,
     pub context: Context,
-    pub dir: BuildDir,
+    pub dir: Arc<BuildDir>,
     pub layers: Layers,
     /// Keeps everything the build uses or makes from gc.
     pub lease: Arc<Lease>,
@@ -59,7 +59,7 @@ impl Build {
             seals: Mutex::default(),
             request,
             context,
-            dir,
+            dir: Arc::new(dir),
             events,
             stop,
         }
@@ -84,14 +84,14 @@ impl Build {
     ///
     /// # Errors
     /// When a layer cannot be unpacked or the directories cannot be made.
-    pub fn prepare(&self, vertex: &Vertex, input: &Output) -> Result<OverlayDirs> {
+    pub fn prepare(&self, vertex: &Vertex, input: &Output) -> Result<StepDirs> {
         let lower = input.lower(&self.layers, &self.lease)?;
         let step = self.dir.path().join("steps").join(&vertex.id);
-        let dirs = OverlayDirs { lower, upper: step.join("upper"), work: step.join("work") };
+        let dirs = OverlayDirs { lower: lower.dirs.clone(), upper: step.join("upper"), work: step.join("work") };
         for dir in [&dirs.upper, &dirs.work] {
             std::fs::create_dir_all(dir).map_err(|error| BuildError::io("preparing a step's files", &error))?;
         }
-        Ok(dirs)
+        Ok(StepDirs { dirs, _lower: lower })
     }
 
     /// Remembers work that goes on after its step has ended.
@@ -117,6 +117,13 @@ impl Build {
     pub fn mark_ran(&self) {
         self.ran.store(true, Ordering::Relaxed);
     }
+}
+
+/// A step's directories. The layers beneath stay where they are until this is dropped.
+#[derive(Debug)]
+pub struct StepDirs {
+    pub dirs: OverlayDirs,
+    _lower: Lower,
 }
 
 /// Runs `work` where blocking is allowed.

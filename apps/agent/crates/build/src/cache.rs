@@ -20,6 +20,7 @@ use slipway_store::{Descriptor, Digest, Lease, Resource, Store};
 
 use crate::error::{BuildError, Result};
 use crate::key::KeyHash;
+use crate::layer::Output;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -43,7 +44,25 @@ pub struct CachedLayer {
 pub struct Cache {
     root: PathBuf,
     store: Store,
-    flights: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    flights: Mutex<HashMap<String, Arc<Flight>>>,
+}
+
+/// Equal work of several builds: one does it, the others wait for the lock and find what it made.
+#[derive(Debug, Default)]
+pub struct Flight {
+    pub lock: tokio::sync::Mutex<()>,
+    made: Mutex<Option<Output>>,
+}
+
+impl Flight {
+    /// What was made, until it can be found in the cache.
+    pub fn made(&self) -> Option<Output> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn land(&self, output: Option<Output>) {
+        *self.made.lock().unwrap_or_else(PoisonError::into_inner) = output;
+    }
 }
 
 /// What [`Cache::trim`] removed.
@@ -109,10 +128,10 @@ impl Cache {
         write(&self.path(scope, kind, name), value)
     }
 
-    /// The lock under which a key's work is done. Whoever gets it looks again before working.
-    pub fn flight(&self, scope: &str, key: &str) -> Arc<tokio::sync::Mutex<()>> {
+    /// A key's flight; it exists while somebody holds it. Whoever gets its lock looks again before working.
+    pub fn flight(&self, scope: &str, key: &str) -> Arc<Flight> {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        flights.retain(|_, lock| Arc::strong_count(lock) > 1);
+        flights.retain(|_, flight| Arc::strong_count(flight) > 1);
         flights.entry(format!("{}/{key}", scope_dir(scope))).or_default().clone()
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use crate::build::{Build, blocking};
+use crate::build::{Build, StepDirs, blocking};
 use crate::error::{BuildError, ErrorCode, Result};
 use crate::event::Stream;
 use crate::executor::{ExecError, ExecNetwork, ExecOutcome, ExecRequest, ExecUser, OverlayDirs};
@@ -41,10 +41,11 @@ pub async fn run(build: &Arc<Build>, vertex: &Vertex, input: &Output) -> Result<
         () = build.stop.cancelled() => return Err(BuildError::canceled()),
     };
     build.mark_ran();
-    let (dirs, user, stubs) = {
+    let (step, user, stubs) = {
         let (build, vertex, input, user) = (build.clone(), vertex.clone(), input.clone(), user.clone());
         blocking(move || prepare(&build, &vertex, &input, &user)).await?
     };
+    let dirs = &step.dirs;
     let pipes = || pipe().map_err(|error| BuildError::io("running a step", &error));
     let ((out_read, stdout), (err_read, stderr)) = (pipes()?, pipes()?);
     let forwarders = [reader(build, vertex, out_read, Stream::Stdout), reader(build, vertex, err_read, Stream::Stderr)];
@@ -73,9 +74,9 @@ pub async fn run(build: &Arc<Build>, vertex: &Vertex, input: &Output) -> Result<
     if outcome.exit_code == 0 {
         let upper = dirs.upper.clone();
         blocking(move || remove_stubs(&upper, &stubs)).await?;
-        return Ok(Ran { upper: dirs.upper, outcome });
+        return Ok(Ran { upper: dirs.upper.clone(), outcome });
     }
-    Err(failure(build, vertex, &outcome, &dirs))
+    Err(failure(build, vertex, &outcome, dirs))
 }
 
 fn reader(build: &Arc<Build>, vertex: &Vertex, pipe: std::os::fd::OwnedFd, stream: Stream) -> JoinHandle<std::io::Result<()>> {
@@ -98,10 +99,10 @@ async fn finish_output(mut forwarder: JoinHandle<std::io::Result<()>>) {
 /// What the runtime mounts over: made by it when missing, and not part of the layer then.
 const STUBS: [&str; 6] = ["etc/resolv.conf", "etc/hosts", "etc/hostname", "proc", "sys", "dev"];
 
-fn prepare(build: &Build, vertex: &Vertex, input: &Output, user: &str) -> Result<(OverlayDirs, ExecUser, Vec<PathBuf>)> {
-    let dirs = build.prepare(vertex, input)?;
+fn prepare(build: &Build, vertex: &Vertex, input: &Output, user: &str) -> Result<(StepDirs, ExecUser, Vec<PathBuf>)> {
+    let step = build.prepare(vertex, input)?;
     let failed = |error: std::io::Error| BuildError::io("reading a step's files", &error);
-    let view = overlay::open_readonly(&dirs.lower).map(Tree::new).map_err(failed)?;
+    let view = overlay::open_readonly(&step.dirs.lower).map(Tree::new).map_err(failed)?;
     let files = user_files(&view).map_err(failed)?;
     let user = files.resolve(user).map_err(|text| {
         BuildError::new(ErrorCode::ExecFailed, format!("`{}` cannot run: {text}; check USER, or create it before.", short(vertex)))
@@ -115,7 +116,7 @@ fn prepare(build: &Build, vertex: &Vertex, input: &Output, user: &str) -> Result
     if view.stat(Path::new("etc")).map_err(failed)?.is_none() {
         stubs.push(PathBuf::from("etc"));
     }
-    Ok((dirs, user, stubs))
+    Ok((step, user, stubs))
 }
 
 /// # Errors

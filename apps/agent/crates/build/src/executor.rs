@@ -60,8 +60,7 @@ pub struct ExecRequest {
 /// What `mount -t overlay` needs. The directories stay as they are while the request runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OverlayDirs {
-    /// Topmost layer first, as in `lowerdir=`; never empty, no directory twice. Some are `/proc/<pid>/fd/<n>` of this
-    /// process: a layer just made, which keeps that name while it moves to its final place.
+    /// Topmost layer first, as in `lowerdir=`; never empty, no directory twice.
     pub lower: Vec<PathBuf>,
     pub upper: PathBuf,
     pub work: PathBuf,

@@ -2,6 +2,7 @@
 //!
 //! Times come from the layers, not from the clock, so that a build from the cache gives the very same image id.
 use std::sync::Arc;
+use std::time::Duration;
 
 use slipway_store::{ContainerConfig, Descriptor, HistoryEntry, ImageConfig, Manifest, Reference, RootFs, media_type, now_unix_nanos, rfc3339};
 
@@ -11,6 +12,8 @@ use crate::event::ResultLayer;
 use crate::layer::{Output, SealedLayer};
 use crate::plan::{Op, Vertex};
 use crate::solver::chain;
+
+const PUBLISH_WAIT: Duration = Duration::from_secs(2);
 
 /// What a build made.
 #[derive(Debug, Clone)]
@@ -29,6 +32,9 @@ pub async fn export(build: &Arc<Build>, target: &Output) -> Result<Exported> {
     for layer in &target.layers {
         layers.push((layer.vertex.clone(), layer.sealed().await?));
     }
+    // Whoever runs the image next should find its layers unpacked. Another build may be using one for long, though.
+    let published = futures::future::join_all(target.layers.iter().map(|layer| layer.published()));
+    let _in_use_elsewhere = tokio::time::timeout(PUBLISH_WAIT, published).await.is_err();
     let build = build.clone();
     blocking(move || write(&build, layers)).await
 }

@@ -31,9 +31,9 @@ pub fn checksums(build: &Build, vertex: &Vertex, op: &CopyOp, from: Option<&Outp
     if let Some(files) = build.cache.recall(build.scope(), "selections", &name) {
         return Ok(files);
     }
-    let tree = output.view(&build.layers, &build.lease)?;
-    let mut sources = select(&tree, &op.sources).map_err(|error| select_error(vertex, op, &error))?;
-    digest_files(&tree, &mut sources, &Default::default()).map_err(|error| select_error(vertex, op, &error))?;
+    let view = output.view(&build.layers, &build.lease)?;
+    let mut sources = select(&view.tree, &op.sources).map_err(|error| select_error(vertex, op, &error))?;
+    digest_files(&view.tree, &mut sources, &Default::default()).map_err(|error| select_error(vertex, op, &error))?;
     let files = FileList::new(&sources, true);
     build.cache.remember(build.scope(), "selections", &name, &files)?;
     Ok(files)
@@ -44,8 +44,8 @@ pub fn checksums(build: &Build, vertex: &Vertex, op: &CopyOp, from: Option<&Outp
 /// # Errors
 /// `COPY_FAILED`, `DISK_FULL`, `CANCELED`, `INTERNAL`.
 pub fn run_copy(build: &Build, vertex: &Vertex, op: &CopyOp, input: &Output, from: Option<&Output>) -> Result<PathBuf> {
-    let dirs = build.prepare(vertex, input)?;
-    let to = overlay::open_writable(&dirs).map(Tree::new).map_err(|error| BuildError::io("opening a step's files", &error))?;
+    let step = build.prepare(vertex, input)?;
+    let to = overlay::open_writable(&step.dirs).map(Tree::new).map_err(|error| BuildError::io("opening a step's files", &error))?;
     let owner = match op.chown.as_str() {
         // The context has no owners worth keeping; another stage's do count.
         "" => from.is_none().then_some((0, 0)),
@@ -61,7 +61,7 @@ pub fn run_copy(build: &Build, vertex: &Vertex, op: &CopyOp, input: &Output, fro
         None => &build.context.tree,
         Some(output) => {
             view = output.view(&build.layers, &build.lease)?;
-            &view
+            &view.tree
         }
     };
     let sources = select(tree, &op.sources).map_err(|error| select_error(vertex, op, &error))?;
@@ -72,7 +72,7 @@ pub fn run_copy(build: &Build, vertex: &Vertex, op: &CopyOp, input: &Output, fro
         copy(tree, &sources, &to, &placement, &stopped)
     };
     outcome.map_err(|error| copy_error(vertex, error))?;
-    Ok(dirs.upper)
+    Ok(step.dirs.upper)
 }
 
 /// ADD: archives are unpacked, everything else is copied.
@@ -101,21 +101,21 @@ fn add(tree: &Tree, sources: Vec<Source>, to: &Tree, placement: &Placement, op: 
 pub fn run_mkdir(build: &Build, vertex: &Vertex, path: &str, user: &str, input: &Output) -> Result<Option<PathBuf>> {
     let view = input.view(&build.layers, &build.lease)?;
     let failed = |error: std::io::Error| BuildError::io("reading a step's files", &error);
-    let existing = view.stat_followed(Path::new(path)).map_err(failed)?;
+    let existing = view.tree.stat_followed(Path::new(path)).map_err(failed)?;
     if existing.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory) {
         return Ok(None);
     }
     let owner = if user.is_empty() {
         (0, 0)
     } else {
-        user_files(&view).map_err(failed)?.owner(user).map_err(|text| refused(vertex, &format!("{text}; check USER")))?
+        user_files(&view.tree).map_err(failed)?.owner(user).map_err(|text| refused(vertex, &format!("{text}; check USER")))?
     };
     drop(view);
-    let dirs = build.prepare(vertex, input)?;
-    let to = overlay::open_writable(&dirs).map(Tree::new).map_err(|error| BuildError::io("opening a step's files", &error))?;
+    let step = build.prepare(vertex, input)?;
+    let to = overlay::open_writable(&step.dirs).map(Tree::new).map_err(|error| BuildError::io("opening a step's files", &error))?;
     let placement = Placement { dest: path.to_owned(), owner: Some(owner), mode: None };
     make_dirs(&to, Path::new(path), &placement).map_err(|error| copy_error(vertex, error))?;
-    Ok(Some(dirs.upper))
+    Ok(Some(step.dirs.upper))
 }
 
 fn refused(vertex: &Vertex, text: &str) -> BuildError {

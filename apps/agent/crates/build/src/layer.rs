@@ -1,17 +1,18 @@
-//! The file system a vertex gives: layers on disk, some of which are still being written into blobs.
+//! The file system a vertex gives: layers on disk, some of which are still being made into blobs.
 //!
-//! A step's upper directory is usable as a layer the moment the step ends; making its blob takes longer and runs beside
-//! the next step. Meanwhile the directory may move to its final place, so it is named by a file descriptor of this
-//! process, which stays true across the move.
-use std::os::fd::{AsRawFd, OwnedFd};
+//! A step's upper directory is a layer the moment the step ends; making its blob takes longer and runs beside the steps
+//! that follow. Once the blob is there the directory moves to its final place in the layer store, at a moment when
+//! nothing has it mounted: its path must not change between being told and being mounted.
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use slipway_snapshot::Layers;
 use slipway_store::{Digest, Lease};
+use tokio::sync::Notify;
 
+use crate::build::BuildDir;
 use crate::cache::CachedLayer;
 use crate::error::{BuildError, Result};
 use crate::overlay;
@@ -37,8 +38,24 @@ pub struct LayerRef {
 enum Place {
     /// In the store; unpacked on demand.
     Stored(SealedLayer),
-    /// Made by this build.
-    Made { dir: OwnedFd, sealed: Shared<BoxFuture<'static, Result<SealedLayer>>> },
+    /// Made by a build under way.
+    Made(Made),
+}
+
+#[derive(Debug)]
+struct Made {
+    state: Mutex<MadeState>,
+    idle: Notify,
+    sealed: Shared<BoxFuture<'static, Result<SealedLayer>>>,
+    published: Shared<BoxFuture<'static, ()>>,
+    /// The directory lies in it until it moves.
+    _dir: Arc<BuildDir>,
+}
+
+#[derive(Debug)]
+struct MadeState {
+    path: PathBuf,
+    users: usize,
 }
 
 /// A layer whose blob is in the store.
@@ -49,37 +66,115 @@ pub struct SealedLayer {
     pub created: Option<String>,
 }
 
+/// Directories to mount, topmost first, each once; never empty. They stay where they are until this is dropped.
+#[derive(Debug)]
+pub struct Lower {
+    pub dirs: Vec<PathBuf>,
+    _uses: Vec<Use>,
+}
+
+#[derive(Debug)]
+struct Use(Arc<LayerRef>);
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        if let Place::Made(made) = &self.0.place {
+            let mut state = made.lock();
+            state.users -= 1;
+            if state.users == 0 {
+                made.idle.notify_one();
+            }
+        }
+    }
+}
+
+impl Made {
+    fn lock(&self) -> std::sync::MutexGuard<'_, MadeState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl LayerRef {
     pub fn stored(vertex: Option<&str>, layer: CachedLayer, created: Option<String>) -> Arc<Self> {
         Arc::new(Self { vertex: vertex.map(str::to_owned), place: Place::Stored(SealedLayer { layer, created }) })
     }
 
-    pub fn made(vertex: &str, upper: &Path, sealed: impl Future<Output = Result<SealedLayer>> + Send + 'static) -> Result<Arc<Self>> {
-        let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
-        let dir = rustix::fs::openat(rustix::fs::CWD, upper, flags, rustix::fs::Mode::empty());
-        let dir = dir.map_err(|error| BuildError::io("opening a step's files", &error.into()))?;
-        Ok(Arc::new(Self { vertex: Some(vertex.to_owned()), place: Place::Made { dir, sealed: sealed.boxed().shared() } }))
+    /// `sealed` resolves when the blob is in the store, `published` when the directory is at its final place.
+    pub fn made(
+        vertex: &str,
+        upper: &Path,
+        dir: Arc<BuildDir>,
+        sealed: impl Future<Output = Result<SealedLayer>> + Send + 'static,
+        published: impl Future<Output = ()> + Send + 'static,
+    ) -> Arc<Self> {
+        let made = Made {
+            state: Mutex::new(MadeState { path: upper.to_path_buf(), users: 0 }),
+            idle: Notify::new(),
+            sealed: sealed.boxed().shared(),
+            published: published.boxed().shared(),
+            _dir: dir,
+        };
+        Arc::new(Self { vertex: Some(vertex.to_owned()), place: Place::Made(made) })
     }
 
-    /// Waits until the layer is in the store.
+    /// Waits until the layer's blob is in the store.
     ///
     /// # Errors
     /// When making it failed.
     pub async fn sealed(&self) -> Result<SealedLayer> {
         match &self.place {
             Place::Stored(sealed) => Ok(sealed.clone()),
-            Place::Made { sealed, .. } => sealed.clone().await,
+            Place::Made(made) => made.sealed.clone().await,
         }
     }
 
-    fn path(&self, layers: &Layers, lease: &Lease) -> Result<PathBuf> {
-        match &self.place {
-            Place::Made { dir, .. } => Ok(PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), dir.as_raw_fd()))),
+    /// Waits until the layer can be found in the store unpacked, too.
+    pub async fn published(&self) {
+        if let Place::Made(made) = &self.place {
+            made.published.clone().await;
+        }
+    }
+
+    /// Where a layer made by a build lies now.
+    pub fn made_path(&self) -> Option<PathBuf> {
+        if let Place::Made(made) = &self.place { Some(made.lock().path.clone()) } else { None }
+    }
+
+    /// Lets `relocate` move the directory and give its new place, as soon as nothing uses it. Gives `None` when it is in
+    /// use and `wait` is false.
+    ///
+    /// # Errors
+    /// What `relocate` returns.
+    pub async fn when_unused(&self, wait: bool, relocate: impl FnOnce(&Path) -> Result<PathBuf>) -> Option<Result<()>> {
+        let Place::Made(made) = &self.place else { return Some(Ok(())) };
+        loop {
+            {
+                let mut state = made.lock();
+                if state.users == 0 {
+                    let moved = relocate(&state.path);
+                    return Some(moved.map(|path| state.path = path));
+                }
+            }
+            if !wait {
+                return None;
+            }
+            made.idle.notified().await;
+        }
+    }
+
+    fn acquire(self: &Arc<Self>, layers: &Layers, lease: &Lease) -> Result<(PathBuf, Use)> {
+        let path = match &self.place {
+            Place::Made(made) => {
+                let mut state = made.lock();
+                state.users += 1;
+                state.path.clone()
+            }
             Place::Stored(SealedLayer { layer, .. }) => {
                 let unpacked = layers.unpack_blob(lease, &layer.descriptor, &layer.diff_id);
-                Ok(unpacked.map_err(|error| BuildError::internal("unpacking a layer", error))?.dir)
+                unpacked.map_err(|error| crate::step::snapshot_error("unpacking a layer", &error))?.dir
             }
-        }
+        };
+        Ok((path, Use(self.clone())))
     }
 }
 
@@ -88,14 +183,16 @@ impl Output {
         layers.iter().map(|layer| layer.diff_id.to_string()).collect()
     }
 
-    /// The directories to merge, topmost first, each once; never empty. Unpacks what is not unpacked. Blocks.
+    /// The directories to mount. Unpacks what is not unpacked. Blocks.
     ///
     /// # Errors
     /// When a layer cannot be unpacked.
-    pub fn lower(&self, layers: &Layers, lease: &Lease) -> Result<Vec<PathBuf>> {
+    pub fn lower(&self, layers: &Layers, lease: &Lease) -> Result<Lower> {
         let mut dirs: Vec<PathBuf> = Vec::with_capacity(self.layers.len());
+        let mut uses = Vec::with_capacity(self.layers.len());
         for layer in self.layers.iter().rev() {
-            let path = layer.path(layers, lease)?;
+            let (path, in_use) = layer.acquire(layers, lease)?;
+            uses.push(in_use);
             // The same layer twice says nothing new the second time, and overlayfs refuses it.
             if !dirs.contains(&path) {
                 dirs.push(path);
@@ -105,15 +202,23 @@ impl Output {
             let no_diff_ids: [Digest; 0] = [];
             (dirs, _) = layers.lower(&no_diff_ids).map_err(|error| BuildError::internal("preparing an empty file system", error))?;
         }
-        Ok(dirs)
+        Ok(Lower { dirs, _uses: uses })
     }
 
     /// A read-only view. Blocks.
     ///
     /// # Errors
     /// As [`Output::lower`], and when it cannot be mounted.
-    pub fn view(&self, layers: &Layers, lease: &Lease) -> Result<Tree> {
+    pub fn view(&self, layers: &Layers, lease: &Lease) -> Result<View> {
         let lower = self.lower(layers, lease)?;
-        overlay::open_readonly(&lower).map(Tree::new).map_err(|error| BuildError::io("opening a step's files", &error))
+        let tree = overlay::open_readonly(&lower.dirs).map(Tree::new).map_err(|error| BuildError::io("opening a step's files", &error))?;
+        Ok(View { tree, _lower: lower })
     }
+}
+
+/// A mounted output; its layers stay where they are meanwhile.
+#[derive(Debug)]
+pub struct View {
+    pub tree: Tree,
+    _lower: Lower,
 }

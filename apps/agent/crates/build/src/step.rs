@@ -1,13 +1,14 @@
 //! One vertex: its cache key, the look into the cache, the work when it is not there, and the layer of it.
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use slipway_snapshot::DiffOptions;
+use slipway_snapshot::{DiffOptions, NewLayer};
 use slipway_store::{Digest, ImageRecord, Resource, now_unix_nanos, rfc3339};
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::oneshot;
 
 use crate::build::{Build, blocking};
-use crate::cache::{CachedLayer, Entry};
+use crate::cache::{CachedLayer, Entry, Flight};
 use crate::error::{BuildError, ErrorCode, Result};
 use crate::event::{LayerInfo, Miss, Reason, Status, VertexEvent, millis};
 use crate::executor::ExecOutcome;
@@ -102,7 +103,7 @@ struct Step<'a> {
 #[derive(Default)]
 struct Done {
     /// `None`: nothing changed, no layer.
-    upper: Option<std::path::PathBuf>,
+    upper: Option<PathBuf>,
     outcome: Option<ExecOutcome>,
 }
 
@@ -119,14 +120,19 @@ impl Step<'_> {
         let miss = self.explain(&inputs);
         let flight = self.build.cache.flight(self.build.scope(), &inputs.key);
         let guard = tokio::select! {
-            guard = flight.lock_owned() => guard,
+            guard = flight.lock.lock() => guard,
             () = self.build.stop.cancelled() => return Err(BuildError::canceled()),
         };
         // Another build may have done the same work while this one waited.
-        match self.lookup(&inputs.key)? {
-            Some(entry) => self.cached(entry, &inputs).await,
-            None => self.work(inputs, miss, Some(guard)).await,
+        if let Some(output) = flight.made() {
+            return self.shared(output, &inputs);
         }
+        if let Some(entry) = self.lookup(&inputs.key)? {
+            return self.cached(entry, &inputs).await;
+        }
+        let output = self.work(inputs, miss, Some(flight.clone())).await;
+        drop(guard);
+        output
     }
 
     async fn inputs(&self) -> Result<Inputs> {
@@ -168,7 +174,24 @@ impl Step<'_> {
         Ok(Output { id: entry.output, layers })
     }
 
-    async fn work(self, inputs: Inputs, miss: Miss, guard: Option<OwnedMutexGuard<()>>) -> Result<Output> {
+    /// Takes what another build has just made.
+    fn shared(&self, output: Output, inputs: &Inputs) -> Result<Output> {
+        record(self.build, self.vertex, inputs, true)?;
+        let mut event = VertexEvent::new(&self.vertex.id, Status::Cached);
+        event.duration_ms = Some(millis(self.started.elapsed()));
+        let (build, layer) = (self.build.clone(), output.layers.last().cloned());
+        self.build.add_seal(tokio::spawn(async move {
+            if let Some(Ok(sealed)) = futures::future::OptionFuture::from(layer.as_ref().map(|layer| layer.sealed())).await {
+                event.layer = Some(layer_info(&sealed.layer));
+            }
+            build.events.vertex(event).await;
+        }));
+        let mut layers = self.input.layers.clone();
+        layers.extend(output.layers.last().cloned());
+        Ok(Output { id: output.id, layers })
+    }
+
+    async fn work(self, inputs: Inputs, miss: Miss, flight: Option<Arc<Flight>>) -> Result<Output> {
         if self.build.stopped() {
             return Err(BuildError::canceled());
         }
@@ -185,7 +208,7 @@ impl Step<'_> {
             outcome: done.outcome,
             entry: Entry { key: inputs.key.clone(), output: self.input.id.clone(), layer: None, created },
             inputs,
-            _flight: guard,
+            flight: flight.clone(),
         };
         match done.upper {
             None => {
@@ -195,8 +218,12 @@ impl Step<'_> {
             Some(upper) => {
                 let id = key::fresh_output(&seal.entry.key, &self.build.request.id, &self.vertex.id);
                 let mut layers = self.input.layers.clone();
-                layers.push(seal.start(upper, id.clone())?);
-                Ok(Output { id, layers })
+                layers.push(seal.start(upper, id.clone()));
+                let output = Output { id, layers };
+                if let Some(flight) = flight {
+                    flight.land(Some(output.clone()));
+                }
+                Ok(output)
             }
         }
     }
@@ -232,41 +259,83 @@ struct Seal {
     outcome: Option<ExecOutcome>,
     entry: Entry,
     inputs: Inputs,
-    /// Held until the entry is there, so that whoever waits for it finds it.
-    _flight: Option<OwnedMutexGuard<()>>,
+    /// Kept until the entry is in the cache, so that other builds find the work in one of the two.
+    flight: Option<Arc<Flight>>,
 }
 
 impl Seal {
-    fn start(self, upper: std::path::PathBuf, output: String) -> Result<Arc<LayerRef>> {
-        let (sender, sealed) = tokio::sync::oneshot::channel();
-        let vertex = self.vertex.id.clone();
+    fn start(self, upper: PathBuf, output: String) -> Arc<LayerRef> {
+        let (sealed_sender, sealed) = oneshot::channel();
+        let (published_sender, published) = oneshot::channel::<()>();
         let lost = || BuildError::internal("making a layer", "its task ended");
-        let layer = LayerRef::made(&vertex, &upper, async move { sealed.await.unwrap_or_else(|_| Err(lost())) })?;
-        let build = self.build.clone();
-        let task = tokio::spawn(async move {
-            let outcome = self.with_layer(upper, output).await;
-            let _nobody_waits = sender.send(outcome).is_err();
-        });
-        build.add_seal(task);
-        Ok(layer)
+        let layer = LayerRef::made(
+            &self.vertex.id,
+            &upper,
+            self.build.dir.clone(),
+            async move { sealed.await.unwrap_or_else(|_| Err(lost())) },
+            async move { drop(published.await) },
+        );
+        let (build, kept) = (self.build.clone(), layer.clone());
+        build.add_seal(tokio::spawn(self.seal(layer, output, sealed_sender, published_sender)));
+        kept
     }
 
-    async fn with_layer(mut self, upper: std::path::PathBuf, output: String) -> Result<SealedLayer> {
+    /// Blob, final place, cache entry, in this order; each is told as soon as it is there.
+    async fn seal(mut self, layer: Arc<LayerRef>, output: String, sealed: oneshot::Sender<Result<SealedLayer>>, published: oneshot::Sender<()>) {
+        let made = match self.diff(&layer).await {
+            Ok(made) => made,
+            Err(error) => {
+                self.forget();
+                let _nobody_waits = sealed.send(Err(error)).is_err();
+                return;
+            }
+        };
         self.entry.output = output;
-        let sealed = blocking(move || {
-            let failed = |error: slipway_snapshot::Error| snapshot_error("making a layer", &error);
-            let made = self.build.layers.diff(&self.build.lease, &upper, &DiffOptions::default()).map_err(failed)?;
-            self.build.layers.adopt(&self.build.lease, &upper, &made).map_err(failed)?;
-            let layer = CachedLayer { descriptor: made.descriptor, diff_id: made.diff_id, unpacked_size: made.unpacked_size };
-            self.entry.layer = Some(layer);
+        let cached = CachedLayer { descriptor: made.descriptor.clone(), diff_id: made.diff_id, unpacked_size: made.unpacked_size };
+        self.entry.layer = Some(cached.clone());
+        let told = SealedLayer { layer: cached, created: Some(self.entry.created.clone()) };
+        let at_once = self.adopt(&layer, &made, false).await;
+        self.tell().await;
+        let _nobody_waits = sealed.send(Ok(told)).is_err();
+        let adopted = if at_once.is_some() { at_once } else { self.adopt(&layer, &made, true).await };
+        let remembered = adopted.unwrap_or(Ok(())).and_then(|()| {
             self.build.cache.insert(self.build.scope(), &self.entry)?;
-            record(&self.build, &self.vertex, &self.inputs, false)?;
-            Ok(self)
+            record(&self.build, &self.vertex, &self.inputs, false)
+        });
+        if let Err(error) = remembered {
+            // The image is complete all the same; the next build does this step again.
+            tracing::error!(build = self.build.request.id, vertex = self.vertex.id, cause = error.cause, "a step could not be cached: {error}");
+        }
+        self.forget();
+        let _nobody_waits = published.send(()).is_err();
+    }
+
+    async fn diff(&self, layer: &Arc<LayerRef>) -> Result<NewLayer> {
+        let (build, upper) = (self.build.clone(), layer.made_path());
+        blocking(move || {
+            let upper = upper.ok_or_else(|| BuildError::internal("making a layer", "it has no directory"))?;
+            let made = build.layers.diff(&build.lease, &upper, &DiffOptions::default());
+            made.map_err(|error| snapshot_error("making a layer", &error))
         })
-        .await?;
-        sealed.tell().await;
-        let layer = sealed.entry.layer.clone().ok_or_else(|| BuildError::internal("making a layer", "it is gone"))?;
-        Ok(SealedLayer { layer, created: Some(sealed.entry.created.clone()) })
+        .await
+    }
+
+    async fn adopt(&self, layer: &Arc<LayerRef>, made: &NewLayer, wait: bool) -> Option<Result<()>> {
+        let adopt = |upper: &Path| {
+            let adopted = self.build.layers.adopt(&self.build.lease, upper, made);
+            adopted.map_err(|error| snapshot_error("keeping a layer", &error))?;
+            // When an equal layer was there before, this one stays in the build's directory.
+            let stayed = upper.exists();
+            let place = self.build.layers.get(&made.diff_id).filter(|_| !stayed).map(|layer| layer.dir);
+            Ok(place.unwrap_or_else(|| upper.to_path_buf()))
+        };
+        layer.when_unused(wait, adopt).await
+    }
+
+    fn forget(&self) {
+        if let Some(flight) = &self.flight {
+            flight.land(None);
+        }
     }
 
     async fn without_layer(self) -> Result<()> {

@@ -29,9 +29,9 @@ pub struct UnshareExecutor {
 }
 
 const SCRIPT: &str = r#"
-mount -t overlay overlay -o "$1" "$2" && mkdir -p "$2/proc" "$2$3" && mount -t proc proc "$2/proc" && : >>"$2/etc/resolv.conf"
+/bin/mount -t overlay overlay -o "$1" "$2" && mkdir -p "$2/proc" "$2$3" && mount -t proc proc "$2/proc" && : >>"$2/etc/resolv.conf"
 root=$2 user=$4 cwd=$3; shift 4
-exec chroot "--userspec=$user" "$root" /bin/busybox sh -c 'cd "$0" && exec "$@"' "$cwd" "$@"
+exec /usr/sbin/chroot "--userspec=$user" "$root" /bin/busybox sh -c 'cd "$0" && exec "$@"' "$cwd" "$@"
 "#;
 
 #[async_trait]
