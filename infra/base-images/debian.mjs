@@ -6,7 +6,7 @@ import { aptSettings, aptSources, cacheFolder, localCertificates } from './host.
 import { layerFromTar, makeImage, readImage, SOURCE_DATE_EPOCH, sha256 } from './image.mjs'
 import { INPUTS_ANNOTATION } from './publish.mjs'
 
-const RECIPE = 1 // raised when the image's content is made differently
+const RECIPE = 3 // raised when the image's content is made differently
 const SUITE = 'bookworm'
 
 /** Left out, as images do: they are read by people at machines, not by programs in containers. Licences stay. */
@@ -38,6 +38,7 @@ export async function makeDebian({ inputs, sources, settings }, step, { refresh 
       try {
         const tar = join(work, 'root.tar')
         await bootstrap(tar, work, sources, settings, step)
+        await addEmptyDev(tar, work)
         step.detail('packing')
         return [await layerFromTar(target, tar, `mmdebstrap --variant=minbase ${SUITE}`)]
       } finally {
@@ -50,6 +51,24 @@ export async function makeDebian({ inputs, sources, settings }, step, { refresh 
       'org.opencontainers.image.title': `Debian ${SUITE}`,
       'org.opencontainers.image.version': '12',
     },
+  })
+}
+
+/** The folder devices are mounted over; leaving out its content leaves it out too. */
+function addEmptyDev(tar, work) {
+  mkdirSync(join(work, 'more/dev'), { recursive: true })
+  const plain = [
+    '--format=posix',
+    `--mtime=@${SOURCE_DATE_EPOCH}`,
+    '--numeric-owner',
+    '--owner=0',
+    '--group=0',
+    '--mode=0755',
+    '--pax-option=delete=atime,delete=ctime',
+  ]
+  return run(['tar', '-C', join(work, 'more'), ...plain, '-rf', tar, './dev'], {
+    deadlineMs: 60_000,
+    what: 'Adding /dev to the Debian image',
   })
 }
 
@@ -69,6 +88,7 @@ async function bootstrap(tar, work, sources, settings, step) {
       '--variant=minbase',
       '--format=tar',
       '--include=ca-certificates',
+      '--skip=output/dev', // a container gets its devices from the runtime
       ...PATHS,
       ...settings.map((line) => `--aptopt=${line}`),
       `--customize-hook=sync-in ${overlay} /`,
