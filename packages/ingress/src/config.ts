@@ -7,6 +7,8 @@
  * routes/shop.localhost/10.1.2.4:80,10.1.2.5:80     two
  * routes/asleep.localhost/                          no healthy one: 503
  */
+
+import { ADMIN_HOST } from './admin'
 import { NOT_ANSWERING_PAGE, NOT_FOUND_PAGE, NOT_RUNNING_PAGE } from './pages'
 import { MAX_UPSTREAMS } from './routes'
 
@@ -82,7 +84,8 @@ const lookup = (root: string): Json => ({
 
 export function routerConfig({ adminSocket, routesDirectory, port }: RouterConfigInit): Json {
   return {
-    admin: { listen: `unix/${adminSocket}`, config: { persist: false } },
+    // Caddy saves this configuration, so that `caddy run --resume` serves at once after a crash.
+    admin: { listen: `unix/${adminSocket}`, origins: [ADMIN_HOST] },
     logging: { logs: { default: { level: 'WARN' } } },
     apps: {
       http: {

@@ -1,4 +1,3 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
@@ -9,7 +8,7 @@ import { syncRoutes } from './route-directory'
 import { isHostname, type Route, routeFiles } from './routes'
 
 export interface IngressOptions {
-  /** Caddy's admin socket. The routes directory and the boot configuration lie beside it. */
+  /** Caddy's admin socket. The routes directory lies beside it. */
   adminSocket: string
   routerPort: number
   /** Apps get `<slug>.<baseDomain>`; checked, and used by `hostnameOf`. */
@@ -35,8 +34,6 @@ export interface Ingress {
   apply(routes: readonly Route[], options?: { force?: boolean }): Promise<void>
   health(): Promise<IngressHealth>
   hostnameOf(slug: string): string
-  /** For the process that starts Caddy: `caddy run --config <this>`. Written by `apply`; before, the file may not be there. */
-  readonly bootConfigPath: string
 }
 
 interface Job {
@@ -56,23 +53,11 @@ export function createIngress(options: IngressOptions): Ingress {
       message: `"${baseDomain}" is no domain. Set a base domain such as localhost or apps.example.com.`,
     })
   }
-  const home = dirname(adminSocket)
-  const routesDirectory = join(home, 'routes')
-  const bootConfigPath = join(home, 'caddy.json')
+  const routesDirectory = join(dirname(adminSocket), 'routes')
   const config = routerConfig({ adminSocket, routesDirectory, port: routerPort })
   const text = JSON.stringify(config)
-  let bootWritten = false
   let running: Promise<void> | null = null
   let waiting: Job | null = null
-
-  async function writeBootConfig(): Promise<void> {
-    if (bootWritten) return
-    await mkdir(home, { recursive: true })
-    const temporary = `${bootConfigPath}.${process.pid}.tmp`
-    await writeFile(temporary, text, { mode: 0o644 })
-    await rename(temporary, bootConfigPath)
-    bootWritten = true
-  }
 
   async function isConfigured(): Promise<boolean> {
     const reply = await adminRequest(adminSocket, 'GET', '/config/', ATTEMPT_MS)
@@ -111,7 +96,6 @@ export function createIngress(options: IngressOptions): Ingress {
   }
 
   async function work(job: Pick<Job, 'files' | 'force'>): Promise<void> {
-    await writeBootConfig()
     await syncRoutes(routesDirectory, job.files)
     await ensureConfigured(job.force)
   }
@@ -158,6 +142,5 @@ export function createIngress(options: IngressOptions): Ingress {
       }
     },
     hostnameOf: (slug) => `${slug}.${baseDomain}`,
-    bootConfigPath,
   }
 }

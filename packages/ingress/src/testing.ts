@@ -19,7 +19,8 @@ export async function freePort(): Promise<number> {
 export interface TestCaddy {
   home: string
   adminSocket: string
-  start(configPath?: string): Promise<void>
+  /** `resume`: with the configuration that Caddy saved, as the start command does after a crash. */
+  start(options?: { resume: boolean }): Promise<void>
   /** SIGKILL. */
   kill(): Promise<void>
   remove(): Promise<void>
@@ -30,7 +31,7 @@ export async function testCaddy(): Promise<TestCaddy> {
   const home = await mkdtemp(join(tmpdir(), 'slipway-ingress-'))
   const adminSocket = join(home, 'caddy-admin.sock')
   const minimal = join(home, 'minimal.json')
-  await writeFile(minimal, JSON.stringify({ admin: { listen: `unix/${adminSocket}`, config: { persist: false } } }))
+  await writeFile(minimal, JSON.stringify({ admin: { listen: `unix/${adminSocket}` } }))
   let child: ChildProcess | null = null
   let output = ''
   const kill = async () => {
@@ -44,10 +45,10 @@ export async function testCaddy(): Promise<TestCaddy> {
   return {
     home,
     adminSocket,
-    async start(configPath = minimal) {
-      child = spawn('caddy', ['run', '--config', configPath], {
+    async start(options = { resume: false }) {
+      child = spawn('caddy', ['run', '--config', minimal, ...(options.resume ? ['--resume'] : [])], {
         stdio: ['ignore', 'ignore', 'pipe'],
-        env: { PATH: '/usr/local/bin:/usr/bin:/bin', XDG_DATA_HOME: home, HOME: home },
+        env: { PATH: '/usr/local/bin:/usr/bin:/bin', XDG_DATA_HOME: home, XDG_CONFIG_HOME: home, HOME: home },
       })
       child.stderr?.on('data', (chunk: Buffer) => {
         output = (output + chunk.toString()).slice(-8000)
