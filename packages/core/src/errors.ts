@@ -38,7 +38,12 @@ export interface AppErrorInit {
   details?: Record<string, unknown>
 }
 
+// A brand instead of `instanceof`: Next bundles this file once for the server's start and once for its routes, and an
+// error that crosses from one to the other has the other's class.
+const BRAND = Symbol.for('slipway.AppError')
+
 export class AppError extends Error {
+  readonly [BRAND] = true
   readonly kind: ErrorKind
   readonly code: string
   readonly details: Record<string, unknown>
@@ -56,7 +61,7 @@ export class AppError extends Error {
   }
 }
 
-export const isAppError = (e: unknown): e is AppError => e instanceof AppError
+export const isAppError = (e: unknown): e is AppError => e instanceof Error && BRAND in e
 
 /** Any thrown value as an AppError; what is not one becomes `INTERNAL` with the original as its cause. */
 export function toAppError(e: unknown, fallback = 'Something went wrong on the server. Try again; the log has the cause.'): AppError {

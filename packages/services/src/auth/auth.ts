@@ -18,7 +18,7 @@ const tooMany = (waitMs: number) =>
  * E-mail and password with sessions in Postgres. Sign-up is off: accounts are made by the setup only. The cookie's name
  * carries the port, because browsers share cookies between the ports of a host and two installations may share one.
  */
-function createBetterAuth({ db, sealer, config }: Deps) {
+function createBetterAuth({ db, sealer, config, log }: Deps) {
   const attempts = new Attempts(10, 60_000)
   const emailOf = (body: unknown) =>
     String((body as { email?: unknown } | undefined)?.email ?? '')
@@ -32,6 +32,8 @@ function createBetterAuth({ db, sealer, config }: Deps) {
     secret: sealer.derive('better-auth'),
     database: prismaAdapter(db, { provider: 'postgresql' }),
     telemetry: { enabled: false },
+    // A wrong password is no event of the server's; what is, joins the other lines of the log.
+    logger: { level: 'error', log: (_level, message, ...cause: unknown[]) => log.error({ err: cause[0] }, message) },
     emailAndPassword: { enabled: true, disableSignUp: true, minPasswordLength: 10, maxPasswordLength: 200, autoSignIn: false },
     session: { expiresIn: 30 * DAY, updateAge: DAY },
     // The panel is often reached by a name that SLIPWAY_WEB_URL does not know; a page of that same host is no foreign one.

@@ -25,7 +25,10 @@ async function ask(name: Part['name'], probe: Probe): Promise<Part> {
 
 /** For everyone who can reach the panel, so no addresses, paths or names of accounts: only our own words and plain codes. */
 function sentence(error: unknown): string {
-  const code = (error as { code?: unknown } | null)?.code
+  const { code, cause } = error as { code?: unknown; cause?: unknown }
+  // An AppError's and fetch's own codes say less than that of what caused them.
+  const systemCode = (cause as { code?: unknown } | null | undefined)?.code
+  if (typeof systemCode === 'string' && /^E[A-Z]{1,30}$/.test(systemCode)) return `it cannot be reached (${systemCode})`
   if (error instanceof Error && error.constructor === Error && code === undefined && error.message.startsWith('it ')) return error.message
   return typeof code === 'string' && /^[A-Z_0-9]{1,40}$/.test(code) ? `it cannot be reached (${code})` : 'it cannot be reached'
 }

@@ -1,4 +1,5 @@
 import { appRouter, createContext } from '@slipway/api'
+import { isAppError } from '@slipway/core'
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
 import { env } from '../../../../env'
 import { log } from '../../../../server/log'
@@ -21,8 +22,9 @@ const handler = (request: Request) =>
         log: log(),
       }),
     onError({ error, path, type }) {
-      // What a procedure throws was logged with its error id; this hears of the rest: a context or a stream that broke.
-      if (error.code === 'INTERNAL_SERVER_ERROR') log().error({ err: error.cause ?? error, path, type }, 'an API call failed')
+      // What a procedure throws is an AppError by now, logged with its id; this hears of the rest, a context that broke.
+      if (error.code === 'INTERNAL_SERVER_ERROR' && !isAppError(error.cause))
+        log().error({ err: error.cause ?? error, path, type }, 'an API call failed')
     },
   })
 
