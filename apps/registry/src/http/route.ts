@@ -16,7 +16,7 @@ export type Route =
 
 export type RepositoryRoute = Extract<Route, { name: string }>
 
-const METHODS: Record<Route['kind'], readonly string[]> = {
+export const METHODS: Record<Route['kind'], readonly string[]> = {
   base: ['GET', 'HEAD'],
   health: ['GET', 'HEAD'],
   token: ['GET', 'POST'],
