@@ -23,7 +23,7 @@ export function Callout({
   return (
     <div
       className={cn(
-        'flex gap-2.5 rounded-m border px-3.5 py-2.5 text-sm [&>svg]:mt-0.5 [&>svg]:size-4 [&>svg]:shrink-0',
+        'flex gap-2.5 rounded-md border px-3.5 py-2.5 text-sm [&>svg]:mt-0.5 [&>svg]:size-4 [&>svg]:shrink-0',
         TONES[tone],
         className,
       )}

@@ -2,7 +2,7 @@ import type { HTMLAttributes, ReactNode } from 'react'
 import { cn } from './cn'
 
 export function Card({ className, ...rest }: HTMLAttributes<HTMLElement>) {
-  return <section className={cn('overflow-hidden rounded-l border border-line bg-surface shadow-card', className)} {...rest} />
+  return <section className={cn('overflow-hidden rounded-lg border border-line bg-surface shadow-card', className)} {...rest} />
 }
 
 /** A card's title, what belongs to it, and on the right a quiet fact or an action. */

@@ -18,7 +18,7 @@ export function EmptyState({
   return (
     <div className={cn('grid justify-items-center gap-3 px-6 py-12 text-center', className)}>
       {icon && (
-        <div className="grid size-10 place-items-center rounded-m border border-line bg-sunken text-ink-2 [&_svg]:size-5">{icon}</div>
+        <div className="grid size-10 place-items-center rounded-md border border-line bg-sunken text-ink-2 [&_svg]:size-5">{icon}</div>
       )}
       <div className="grid max-w-[46ch] gap-1">
         <h3 className="font-semibold text-base">{title}</h3>

@@ -20,7 +20,7 @@ export function ErrorState({
   className?: string
 }) {
   return (
-    <div role="alert" className={cn('grid gap-3 rounded-l border border-fail-line bg-surface p-4', className)}>
+    <div role="alert" className={cn('grid gap-3 rounded-lg border border-fail-line bg-surface p-4', className)}>
       <div className="flex flex-wrap items-center gap-2">
         <TriangleAlert className="size-4 text-fail" aria-hidden />
         <h2 className="font-semibold text-sm">{title}</h2>

@@ -2,7 +2,7 @@ import type { InputHTMLAttributes, Ref, TextareaHTMLAttributes } from 'react'
 import { cn } from './cn'
 
 export const controlStyle =
-  'w-full rounded-s border border-line-strong bg-surface px-2.5 text-ink text-sm shadow-card transition-colors duration-120 placeholder:text-ink-3 hover:border-ink-3 focus-visible:border-accent focus-visible:outline-1 focus-visible:outline-accent focus-visible:outline-offset-0 disabled:cursor-not-allowed disabled:bg-sunken disabled:text-ink-3 aria-invalid:border-fail aria-invalid:focus-visible:outline-fail'
+  'w-full rounded-sm border border-line-strong bg-surface px-2.5 text-ink text-sm shadow-card transition-colors duration-120 placeholder:text-ink-3 hover:border-ink-3 focus-visible:border-accent focus-visible:outline-1 focus-visible:outline-accent focus-visible:outline-offset-0 disabled:cursor-not-allowed disabled:bg-sunken disabled:text-ink-3 aria-invalid:border-fail aria-invalid:focus-visible:outline-fail'
 
 export function Input({
   className,

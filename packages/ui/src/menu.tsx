@@ -14,7 +14,7 @@ export function Menu({ trigger, children, align = 'end' }: { trigger: ReactNode;
         <Radix.Content
           align={align}
           sideOffset={6}
-          className="z-50 min-w-52 max-w-80 animate-appear rounded-m bg-raised p-1 shadow-pop outline-none"
+          className="z-50 min-w-52 max-w-80 animate-appear rounded-md bg-raised p-1 shadow-pop outline-none"
         >
           {children}
         </Radix.Content>
@@ -24,7 +24,7 @@ export function Menu({ trigger, children, align = 'end' }: { trigger: ReactNode;
 }
 
 const itemStyle =
-  'flex min-h-8 cursor-default select-none items-center gap-2.5 rounded-s px-2.5 py-1 text-sm text-ink outline-none data-highlighted:bg-hover data-disabled:opacity-50 [&_svg]:size-4 [&_svg]:shrink-0 [&_svg]:text-ink-2'
+  'flex min-h-8 cursor-default select-none items-center gap-2.5 rounded-sm px-2.5 py-1 text-sm text-ink outline-none data-highlighted:bg-hover data-disabled:opacity-50 [&_svg]:size-4 [&_svg]:shrink-0 [&_svg]:text-ink-2'
 
 export function MenuItem({
   icon,

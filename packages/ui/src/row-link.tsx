@@ -7,7 +7,7 @@ export function RowLink({ className, ...rest }: LinkProps) {
   return (
     <Link
       className={cn(
-        'rounded-s outline-none after:absolute after:inset-0 focus-visible:after:rounded-m focus-visible:after:outline-2 focus-visible:after:outline-accent focus-visible:after:-outline-offset-2',
+        'rounded-sm outline-none after:absolute after:inset-0 focus-visible:after:rounded-md focus-visible:after:outline-2 focus-visible:after:outline-accent focus-visible:after:-outline-offset-2',
         className,
       )}
       {...rest}

@@ -32,7 +32,7 @@ export function Segmented<T extends string>({
         const segment = segments.find((s) => s.value === next)
         if (segment) onChange(segment.value)
       }}
-      className={cn('inline-flex gap-0.5 rounded-m border border-line bg-sunken p-0.5', className)}
+      className={cn('inline-flex gap-0.5 rounded-md border border-line bg-sunken p-0.5', className)}
     >
       {segments.map((s) => (
         <ToggleGroup.Item

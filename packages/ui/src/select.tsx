@@ -55,7 +55,7 @@ export function Select<T extends string>({
         <Radix.Content
           position="popper"
           sideOffset={4}
-          className="z-50 max-h-80 min-w-(--radix-select-trigger-width) animate-appear overflow-hidden rounded-m bg-raised shadow-pop"
+          className="z-50 max-h-80 min-w-(--radix-select-trigger-width) animate-appear overflow-hidden rounded-md bg-raised shadow-pop"
         >
           <Radix.Viewport className="p-1">
             {options.map((option) => (
@@ -63,7 +63,7 @@ export function Select<T extends string>({
                 key={option.value}
                 value={option.value}
                 textValue={option.text ?? (typeof option.label === 'string' ? option.label : option.value)}
-                className="flex h-8 cursor-default select-none items-center gap-2 rounded-s pr-8 pl-2.5 text-sm outline-none data-highlighted:bg-hover"
+                className="flex h-8 cursor-default select-none items-center gap-2 rounded-sm pr-8 pl-2.5 text-sm outline-none data-highlighted:bg-hover"
               >
                 <Radix.ItemText>{option.label}</Radix.ItemText>
                 <Radix.ItemIndicator className="absolute right-3">

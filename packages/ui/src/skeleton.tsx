@@ -2,7 +2,7 @@ import { cn } from './cn'
 
 /** The place something will take, while it loads. */
 export function Skeleton({ className }: { className?: string }) {
-  return <span aria-hidden className={cn('block h-4 animate-shimmer rounded-s bg-hover', className)} />
+  return <span aria-hidden className={cn('block h-4 animate-shimmer rounded-sm bg-hover', className)} />
 }
 
 const WIDTHS = ['w-40', 'w-56', 'w-32', 'w-48', 'w-36', 'w-52']

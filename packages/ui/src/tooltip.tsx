@@ -13,7 +13,7 @@ export function Tooltip({ content, children }: { content: ReactNode; children: R
         <Radix.Content
           sideOffset={6}
           collisionPadding={8}
-          className="z-50 max-w-80 animate-appear rounded-s bg-ink px-2.5 py-1.5 text-bg text-xs shadow-pop"
+          className="z-50 max-w-80 animate-appear rounded-sm bg-ink px-2.5 py-1.5 text-bg text-xs shadow-pop"
         >
           {content}
         </Radix.Content>

@@ -51,7 +51,7 @@ export function InlineError({ error }: { error: unknown }) {
   if (!error) return null
   const { code, message } = readError(error)
   return (
-    <p role="alert" className="rounded-s border border-fail-line bg-fail-soft px-3 py-2 text-fail text-sm">
+    <p role="alert" className="rounded-sm border border-fail-line bg-fail-soft px-3 py-2 text-fail text-sm">
       {message} <span className="whitespace-nowrap font-mono text-xs">{code}</span>
     </p>
   )

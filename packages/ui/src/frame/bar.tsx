@@ -37,7 +37,7 @@ export function Bar({ crumbs, onFind, onMenu, aside }: { crumbs: Crumb[]; onFind
                   }
                 >
                   {crumb.href && !last ? (
-                    <Link href={crumb.href} className="rounded-s transition-colors duration-120 hover:text-ink">
+                    <Link href={crumb.href} className="rounded-sm transition-colors duration-120 hover:text-ink">
                       {crumb.label}
                     </Link>
                   ) : (
@@ -55,7 +55,7 @@ export function Bar({ crumbs, onFind, onMenu, aside }: { crumbs: Crumb[]; onFind
         type="button"
         onClick={onFind}
         aria-label="Find or run"
-        className="flex h-8 items-center gap-2 rounded-s px-2 text-ink-2 text-sm transition-colors duration-120 hover:border-line-strong hover:text-ink md:h-7 md:w-[220px] md:border md:border-line md:bg-surface"
+        className="flex h-8 items-center gap-2 rounded-sm px-2 text-ink-2 text-sm transition-colors duration-120 hover:border-line-strong hover:text-ink md:h-7 md:w-[220px] md:border md:border-line md:bg-surface"
       >
         <Search className="size-4 shrink-0" aria-hidden />
         <span className="hidden md:inline">Find or run…</span>

@@ -28,7 +28,7 @@ export function RailLink({
       onClick={onClick}
       aria-current={active ? 'page' : undefined}
       className={cn(
-        'flex min-h-[33px] items-center gap-2.5 rounded-s px-2 font-[450] transition-colors duration-120 [&_svg]:size-4 [&_svg]:shrink-0 [&_svg]:stroke-[1.75]',
+        'flex min-h-[33px] items-center gap-2.5 rounded-sm px-2 font-[450] transition-colors duration-120 [&_svg]:size-4 [&_svg]:shrink-0 [&_svg]:stroke-[1.75]',
         active
           ? 'bg-surface text-ink shadow-[0_0_0_1px_var(--line),var(--card-shadow)] dark:bg-hover dark:shadow-none'
           : 'text-ink-2 hover:bg-hover hover:text-ink',

@@ -59,7 +59,6 @@ export function LogView({
   if (lines.length === 0 && empty) return <div className={cn('bg-sunken px-4 py-6 text-ink-3 text-sm', className)}>{empty}</div>
   return (
     <div className="relative min-h-0">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region has to be reachable from the keyboard */}
       <div
         ref={box}
         onScroll={onScroll}

@@ -4,7 +4,6 @@ import { type LogLine, LogLineRow } from './log-line'
 /** A few lines as they are: the last of a failing step, the tail on an overview. */
 export function PlainLog({ lines, label, className }: { lines: LogLine[]; label: string; className?: string }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region has to be reachable from the keyboard
     <div tabIndex={0} role="region" aria-label={label} className={cn('overflow-x-auto bg-sunken py-2.5 -outline-offset-2', className)}>
       {lines.map((line) => (
         <LogLineRow key={line.key} line={line} />

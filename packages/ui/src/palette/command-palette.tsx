@@ -47,7 +47,7 @@ export function CommandPalette({
         <Radix.Overlay className={overlayStyle} />
         <Radix.Content
           aria-describedby={undefined}
-          className="fixed top-[14vh] left-1/2 z-50 w-[calc(100vw-32px)] max-w-[560px] -translate-x-1/2 animate-appear overflow-hidden rounded-l bg-raised shadow-pop outline-none"
+          className="fixed top-[14vh] left-1/2 z-50 w-[calc(100vw-32px)] max-w-[560px] -translate-x-1/2 animate-appear overflow-hidden rounded-lg bg-raised shadow-pop outline-none"
         >
           <Radix.Title className="sr-only">Find or run</Radix.Title>
           <Command shouldFilter={false} loop label="Find or run">
@@ -75,7 +75,7 @@ export function CommandPalette({
                         onOpenChange(false)
                         item.run()
                       }}
-                      className="group flex h-9 cursor-default select-none items-center gap-2.5 rounded-s px-2.5 data-[selected=true]:bg-hover [&_svg]:size-4 [&_svg]:shrink-0 [&_svg]:text-ink-2"
+                      className="group flex h-9 cursor-default select-none items-center gap-2.5 rounded-sm px-2.5 data-[selected=true]:bg-hover [&_svg]:size-4 [&_svg]:shrink-0 [&_svg]:text-ink-2"
                     >
                       {item.icon}
                       <span className="truncate">{item.label}</span>

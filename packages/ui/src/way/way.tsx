@@ -75,7 +75,7 @@ export function Way({ hops, compact, className }: { hops: WayHop[]; compact?: bo
           )}
           <b className={cn('block font-[550] text-sm', hop.state === 'pending' || hop.state === 'skipped' ? 'text-ink-2' : 'text-ink')}>
             {hop.href ? (
-              <Link href={hop.href} className="rounded-s underline-offset-3 hover:underline">
+              <Link href={hop.href} className="rounded-sm underline-offset-3 hover:underline">
                 {NAMES[hop.hop]}
               </Link>
             ) : (

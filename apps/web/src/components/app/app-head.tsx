@@ -16,7 +16,7 @@ export function AppHead({ org, app }: { org: string; app: views.AppView }) {
       {app.serving && app.desiredState === 'running' && (
         <Link
           href={app.url}
-          className="min-w-0 truncate rounded-s font-mono text-[13px] text-ink-2 underline-offset-3 hover:text-ink hover:underline"
+          className="min-w-0 truncate rounded-sm font-mono text-[13px] text-ink-2 underline-offset-3 hover:text-ink hover:underline"
         >
           {hostOf(app.url)}
         </Link>

@@ -15,7 +15,7 @@ export function LogsCard({ org, app }: { org: string; app: string }) {
         aside={
           <>
             {status === 'pending' && 'live'}
-            <Link href={routes.appTab(org, app, 'logs')} className="rounded-s hover:text-ink">
+            <Link href={routes.appTab(org, app, 'logs')} className="rounded-sm hover:text-ink">
               All
             </Link>
           </>

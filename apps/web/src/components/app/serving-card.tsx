@@ -113,7 +113,7 @@ function ImageFact({ org, image }: { org: string; image: views.ImageRefView }) {
       </Hash>{' '}
       <span className="text-ink-2">
         {own ? (
-          <Link href={routes.image(org, own, image.digest)} className="rounded-s underline-offset-3 hover:text-ink hover:underline">
+          <Link href={routes.image(org, own, image.digest)} className="rounded-sm underline-offset-3 hover:text-ink hover:underline">
             {facts.join(', ')}
           </Link>
         ) : (

@@ -13,7 +13,7 @@ export function PasswordInput(props: ComponentProps<typeof Input>) {
         aria-label={shown ? 'Hide the password' : 'Show the password'}
         aria-pressed={shown}
         onClick={() => setShown(!shown)}
-        className="absolute top-1 right-1 grid size-6 place-items-center rounded-s text-ink-3 hover:text-ink"
+        className="absolute top-1 right-1 grid size-6 place-items-center rounded-sm text-ink-3 hover:text-ink"
       >
         {shown ? <EyeOff className="size-3.5" aria-hidden /> : <Eye className="size-3.5" aria-hidden />}
       </button>

@@ -51,7 +51,7 @@ export function StepRow({
               onClick={onToggle}
               aria-expanded={open}
               aria-controls={log}
-              className="flex w-full items-center gap-1.5 rounded-s text-left outline-none after:absolute after:inset-0 focus-visible:after:outline-2 focus-visible:after:outline-accent focus-visible:after:-outline-offset-2"
+              className="flex w-full items-center gap-1.5 rounded-sm text-left outline-none after:absolute after:inset-0 focus-visible:after:outline-2 focus-visible:after:outline-accent focus-visible:after:-outline-offset-2"
             >
               <ChevronRight
                 className={cn('-ml-1 size-3.5 shrink-0 text-ink-3 transition-transform duration-120', open && 'rotate-90')}

@@ -100,7 +100,7 @@ function DeploymentBody({ org, app, deployment: d }: { org: string; app: string;
 export function LastLines({ lines }: { lines: string[] | undefined }) {
   if (!lines || lines.length === 0) return null
   return (
-    <div className="overflow-hidden rounded-s border border-line">
+    <div className="overflow-hidden rounded-sm border border-line">
       <PlainLog label="Last lines" lines={lines.map((text, index) => ({ key: index, time: '', text }))} />
     </div>
   )

@@ -22,7 +22,7 @@ export function DeploymentsCard({ org, app }: { org: string; app: views.AppView 
         title="Deployments"
         aside={
           query.data && (
-            <Link href={routes.appTab(org, app.slug, 'deployments')} className="rounded-s hover:text-ink">
+            <Link href={routes.appTab(org, app.slug, 'deployments')} className="rounded-sm hover:text-ink">
               All {query.data.total}
             </Link>
           )

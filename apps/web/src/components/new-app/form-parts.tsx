@@ -21,7 +21,7 @@ export function FormCard({ title, aside, children }: { title: string; aside?: Re
 
 export function Disclosure({ title, summary, open, children }: { title: string; summary: string; open?: boolean; children: ReactNode }) {
   return (
-    <details open={open} className="group overflow-hidden rounded-l border border-line bg-surface shadow-card">
+    <details open={open} className="group overflow-hidden rounded-lg border border-line bg-surface shadow-card">
       <summary className="flex min-h-11 list-none items-center gap-2 px-4 py-2 -outline-offset-2 hover:bg-sunken [&::-webkit-details-marker]:hidden">
         <ChevronRight className="size-3.5 text-ink-3 transition-transform duration-120 group-open:rotate-90" aria-hidden />
         <h2 className="font-semibold text-sm">{title}</h2>

@@ -26,7 +26,7 @@ export function FirstRun({ org }: { org: string }) {
       <PageHead title="From a push to a running URL" />
       <Card className="border-accent-line">
         <div className="flex flex-wrap items-center gap-x-6 gap-y-4 p-5">
-          <span className="grid size-10 place-items-center rounded-m bg-accent-soft text-accent">
+          <span className="grid size-10 place-items-center rounded-md bg-accent-soft text-accent">
             <Rocket className="size-5" aria-hidden />
           </span>
           <div className="min-w-0 flex-1 basis-72">
@@ -84,7 +84,7 @@ export function FirstRun({ org }: { org: string }) {
 function Choice({ icon, title, text, action }: { icon: ReactNode; title: string; text: string; action: ReactNode }) {
   return (
     <Card className="flex flex-col gap-3 p-5">
-      <span className="grid size-8 place-items-center rounded-m border border-line bg-sunken text-ink-2 [&_svg]:size-4">{icon}</span>
+      <span className="grid size-8 place-items-center rounded-md border border-line bg-sunken text-ink-2 [&_svg]:size-4">{icon}</span>
       <div className="grid flex-1 content-start gap-1">
         <h2 className="font-semibold text-sm">{title}</h2>
         <p className="text-ink-2 text-sm">{text}</p>

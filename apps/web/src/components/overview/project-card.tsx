@@ -30,7 +30,7 @@ export function AppRow({ org, app }: { org: string; app: views.AppSummary }) {
         {app.state === 'live' && (
           <Link
             href={app.url}
-            className="relative z-10 max-w-full truncate rounded-s font-mono text-ink-2 text-xs underline-offset-3 hover:text-ink hover:underline"
+            className="relative z-10 max-w-full truncate rounded-sm font-mono text-ink-2 text-xs underline-offset-3 hover:text-ink hover:underline"
           >
             {hostOf(app.url)}
           </Link>

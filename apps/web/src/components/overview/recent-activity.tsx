@@ -14,7 +14,7 @@ export function RecentActivity({ org }: { org: string }) {
       <CardHeader
         title="Activity"
         aside={
-          <Link href={routes.activity(org)} className="rounded-s hover:text-ink">
+          <Link href={routes.activity(org)} className="rounded-sm hover:text-ink">
             All
           </Link>
         }

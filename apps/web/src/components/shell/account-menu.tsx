@@ -21,7 +21,7 @@ export function AccountMenu({ org, me }: { org: string; me: views.MeView | undef
         <button
           type="button"
           aria-label="Account"
-          className="flex min-h-9 w-full items-center gap-2.5 rounded-s px-2 py-1 text-left transition-colors duration-120 hover:bg-hover"
+          className="flex min-h-9 w-full items-center gap-2.5 rounded-sm px-2 py-1 text-left transition-colors duration-120 hover:bg-hover"
         >
           <span
             className="grid size-6 shrink-0 place-items-center rounded-full border border-line-strong bg-surface font-semibold text-[11px] text-ink-2 uppercase"

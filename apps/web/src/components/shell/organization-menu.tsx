@@ -13,7 +13,7 @@ export function OrganizationMenu({ org, name, me }: { org: string; name: string;
         <button
           type="button"
           aria-label={`Organization ${name}, switch`}
-          className="mb-2 flex min-h-9 w-full items-center gap-2.5 rounded-s px-2 py-1.5 text-left font-semibold transition-colors duration-120 hover:bg-hover"
+          className="mb-2 flex min-h-9 w-full items-center gap-2.5 rounded-sm px-2 py-1.5 text-left font-semibold transition-colors duration-120 hover:bg-hover"
         >
           <Mark />
           <span className="min-w-0 flex-1 truncate">{name}</span>

@@ -106,7 +106,7 @@ function Line({
   children?: ReactNode
 }) {
   return (
-    <div className="flex items-center gap-2 rounded-s border border-line bg-sunken py-1 pr-1 pl-3 text-sm">
+    <div className="flex items-center gap-2 rounded-sm border border-line bg-sunken py-1 pr-1 pl-3 text-sm">
       <span className="w-16 shrink-0 text-ink-3 text-xs">{label}</span>
       <code className="min-w-0 flex-1 truncate font-mono text-xs">{value}</code>
       {children}

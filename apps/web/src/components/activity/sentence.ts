@@ -1,0 +1,32 @@
+import type { views } from '@slipway/contracts'
+
+/** What was done, between who did it and what it was done to. */
+const DEEDS: Record<string, string> = {
+  'apiKey.create': 'made the API key',
+  'apiKey.revoke': 'revoked the API key',
+  'app.create': 'created the app',
+  'app.delete': 'deleted the app',
+  'app.setVariables': 'set the variables of',
+  'app.start': 'started',
+  'app.stop': 'stopped',
+  'app.update': 'changed the settings of',
+  'build.cancel': 'canceled the build',
+  'build.trigger': 'started a build of',
+  'deployment.cancel': 'canceled the deployment',
+  'deployment.create': 'deployed',
+  'deployment.rollback': 'rolled back',
+  'image.delete': 'deleted the image',
+  'member.add': 'added the member',
+  'organization.create': 'created the organization',
+  'project.create': 'created the project',
+  'tag.delete': 'deleted the tag',
+  'webhook.rotateSecret': 'renewed the webhook secret of',
+}
+
+/** An action that has no words yet is told by its name: `host.drain` → `drain host`. */
+export function deedOf({ action }: Pick<views.AuditView, 'action'>): string {
+  const known = DEEDS[action]
+  if (known) return known
+  const [thing = '', verb = ''] = action.split('.')
+  return `${verb} ${thing}`.replace(/(?<=[a-z])(?=[A-Z])/g, ' ').toLowerCase().trim()
+}
