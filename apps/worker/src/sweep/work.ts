@@ -1,9 +1,20 @@
-import { deletedApps, finishBuild, finishDeployment, openBuilds, openDeployments, requeueBuild, requeueDeployment } from '@slipway/db'
+import {
+  deletedApps,
+  finishBuild,
+  finishDeployment,
+  openBuilds,
+  openDeployments,
+  requeueBuild,
+  requeueDeployment,
+  undeployedBuilds,
+} from '@slipway/db'
 import { enqueue } from '@slipway/jobs'
 import type { Deps } from '../deps'
 
 /** Five missed beats. Together with the sweep's own period this ends stuck work well within a minute. */
 const STALE_MS = 15_000
+/** Older ones are history: an app whose autodeploy was off meanwhile must not be surprised by them. */
+const UNDEPLOYED_MS = 10 * 60_000
 /** Work that has taken its worker down with it this often is not tried again. */
 const MAX_ATTEMPTS = 3
 
@@ -44,6 +55,10 @@ export async function sweepWork(deps: Deps): Promise<void> {
     if (deployment.cancelRequestedAt) await finishDeployment(deps.db, deployment.id, 'canceled')
     else await enqueue(deps.queues, 'deploy', { deploymentId: deployment.id }, warn)
   }
+
+  // The worker died between the image and its deployment.
+  for (const buildId of await undeployedBuilds(deps.db, new Date(Date.now() - UNDEPLOYED_MS)))
+    await deps.deployments.createFromBuild(buildId)
 
   for (const app of await deletedApps(deps.db)) await enqueue(deps.queues, 'converge', { appId: app.id }, warn)
 }
