@@ -2,6 +2,7 @@
 export async function register() {
   // biome-ignore lint/style/noProcessEnv: a constant that the bundler puts in, so that no other runtime gets this code
   if (process.env.NEXT_RUNTIME !== 'nodejs') return
-  const { prepare } = await import('./server/prepare')
+  const { prepare, stopOnSignal } = await import('./server/prepare')
+  stopOnSignal()
   await prepare()
 }

@@ -13,7 +13,7 @@ export interface Addresses {
   agentSocket: string
 }
 
-/** All use cases with connections of their own, for a process that serves them; `close` ends the connections. */
+/** All use cases with connections of their own, for a process that serves them; `close` ends live streams and the connections. */
 export function connectServices(
   addresses: Addresses,
   config: ServicesConfig,
@@ -26,7 +26,9 @@ export function connectServices(
   const redis = connectRedis(addresses.redisUrl, onRedisError)
   const signals = createSignals(redis, connectRedis(addresses.redisUrl, onRedisError), onRedisError)
   const queues = createQueues(addresses.redisUrl, onRedisError)
+  const stopping = new AbortController()
   const services = createServices({
+    stopping: stopping.signal,
     db,
     queues,
     redis,
@@ -39,6 +41,7 @@ export function connectServices(
   return {
     services,
     async close() {
+      stopping.abort()
       await signals.close()
       await closeQueues(queues)
       await db.$disconnect()

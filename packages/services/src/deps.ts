@@ -38,6 +38,8 @@ export interface Deps {
   sealer: Sealer
   config: ServicesConfig
   log: Log
+  /** Fires when the process was asked to stop: live streams end at once, so that it can. */
+  stopping?: AbortSignal
 }
 
 /** After the commit: the row is the truth, and the worker's sweep finds it even if Redis hears nothing. */

@@ -37,3 +37,8 @@ export function services(): Services {
   shared.slipwayServices ??= connect()
   return shared.slipwayServices.services
 }
+
+/** Ends live streams, then the connections; requests that come later open none. */
+export async function closeServices(): Promise<void> {
+  await shared.slipwayServices?.close()
+}

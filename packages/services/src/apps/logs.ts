@@ -1,7 +1,7 @@
 import type { views } from '@slipway/contracts'
 import { isAppError } from '@slipway/core'
 import { containersOfApp } from '@slipway/db'
-import { sleep } from '../changes/changes'
+import { restarting, sleep } from '../changes/changes'
 import type { Deps } from '../deps'
 import type { AppsService } from '../services'
 import { loadApp } from './load'
@@ -43,6 +43,7 @@ export const logsMethod = (deps: Deps): AppsService['logs'] =>
     try {
       let first = true
       for (let lookAt = 0; !signal.aborted; ) {
+        if (deps.stopping?.aborted) throw restarting()
         if (Date.now() >= lookAt) {
           lookAt = Date.now() + LOOK_MS
           const containers = await containersOfApp(deps.db, scope.organizationId, app.id)

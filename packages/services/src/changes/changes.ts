@@ -1,3 +1,4 @@
+import { AppError } from '@slipway/core'
 import type { Deps } from '../deps'
 import type { ChangesService } from '../services'
 
@@ -6,7 +7,7 @@ const POLL_MS = 2000
 /** A burst of signals (a build's log) is read at most this often. */
 const QUIET_MS = 80
 
-export const createChanges = ({ signals }: Pick<Deps, 'signals'>): ChangesService => ({
+export const createChanges = ({ signals, stopping }: Pick<Deps, 'signals' | 'stopping'>): ChangesService => ({
   async *ticks(channel, signal) {
     // Subscribed for the whole time, not per wait: what happens while the reader reads must not be missed.
     let changed = true
@@ -17,12 +18,14 @@ export const createChanges = ({ signals }: Pick<Deps, 'signals'>): ChangesServic
     })
     const onAbort = () => wake()
     signal?.addEventListener('abort', onAbort)
+    stopping?.addEventListener('abort', onAbort)
     try {
       while (!signal?.aborted) {
+        if (stopping?.aborted) throw restarting()
         changed = false
         yield
         await sleep(QUIET_MS, signal)
-        if (changed || signal?.aborted) continue
+        if (changed || signal?.aborted || stopping?.aborted) continue
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, POLL_MS - QUIET_MS)
           wake = () => {
@@ -34,10 +37,15 @@ export const createChanges = ({ signals }: Pick<Deps, 'signals'>): ChangesServic
       }
     } finally {
       signal?.removeEventListener('abort', onAbort)
+      stopping?.removeEventListener('abort', onAbort)
       unsubscribe()
     }
   },
 })
+
+/** Ends a stream in the one way after which clients connect again. */
+export const restarting = () =>
+  new AppError({ kind: 'unavailable', code: 'RESTARTING', message: 'Slipway restarts. This page goes on by itself when it is back.' })
 
 export function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {

@@ -56,6 +56,7 @@ export async function createHarness(overrides: Partial<ServicesConfig> & { agent
       caddyAdmin: '/nonexistent/caddy.sock',
       ...config,
     },
+    stopping: new AbortController().signal,
     log: { info: quiet, warn: quiet, error: quiet },
   }
   // Until Redis is connected, enqueueing is left to the sweep, which these tests have not.
