@@ -10,6 +10,8 @@ mod builder;
 mod cache;
 mod context;
 mod copy;
+#[cfg(test)]
+mod copy_tests;
 pub mod error;
 pub mod event;
 mod exec;
