@@ -3,11 +3,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub const USAGE: &str = "\
-Usage: slipway-agent daemon --data-root DIR --socket PATH [--config FILE]
+Usage: slipway-agent daemon --data-root DIR --socket PATH [--config FILE] [--registry NAME=URL]...
 
   --data-root DIR   everything the agent keeps: images, containers, volumes, build cache
   --socket PATH     Unix socket of the API (Docker Engine API and /slipway/v1)
   --config FILE     settings as JSON: policy, network pool, registries (optional)
+  --registry NAME=URL  where the registry NAME is reached, like slipway.local=http://127.0.0.1:5000 (repeatable)
 
 Signals: SIGINT stops every container, takes the network down and exits (the next start brings them back);
 SIGTERM exits and leaves the containers running.";
@@ -17,6 +18,8 @@ pub struct DaemonOptions {
     pub data_root: PathBuf,
     pub socket: PathBuf,
     pub config: Option<PathBuf>,
+    /// Name and address.
+    pub registries: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -38,15 +41,26 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command, String
 
 fn parse_daemon(mut args: impl Iterator<Item = OsString>) -> Result<DaemonOptions, String> {
     let (mut data_root, mut socket, mut config) = (None, None, None);
+    let mut registries = Vec::new();
     while let Some(flag) = args.next() {
         let slot = match flag.to_str() {
             Some("--data-root") => &mut data_root,
             Some("--socket") => &mut socket,
             Some("--config") => &mut config,
+            Some("--registry") => {
+                registries.push(parse_registry(args.next())?);
+                continue;
+            }
             _ => return Err(format!("unknown flag {}", flag.display())),
         };
         let value = args.next().ok_or_else(|| format!("{} needs a value", flag.display()))?;
         *slot = Some(PathBuf::from(value));
     }
-    Ok(DaemonOptions { data_root: data_root.ok_or("--data-root is missing")?, socket: socket.ok_or("--socket is missing")?, config })
+    Ok(DaemonOptions { data_root: data_root.ok_or("--data-root is missing")?, socket: socket.ok_or("--socket is missing")?, config, registries })
+}
+
+fn parse_registry(value: Option<OsString>) -> Result<(String, String), String> {
+    let value = value.and_then(|v| v.into_string().ok()).ok_or("--registry needs a value like slipway.local=http://127.0.0.1:5000")?;
+    let (name, address) = value.split_once('=').ok_or_else(|| format!("--registry {value} must be NAME=URL"))?;
+    Ok((name.to_string(), address.to_string()))
 }

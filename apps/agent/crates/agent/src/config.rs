@@ -1,5 +1,6 @@
 //! Settings of the daemon: the command line plus an optional JSON file. Unknown keys are errors, so that a typo in a
 //! security setting never silently means "default".
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -11,6 +12,8 @@ use crate::args::DaemonOptions;
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ConfigFile {
     pub network: NetworkSettings,
+    /// Registry name to `http(s)://host:port`; `--registry` adds to it and wins.
+    pub registries: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -34,10 +37,11 @@ impl Config {
     pub fn load(options: &DaemonOptions) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&options.data_root).with_context(|| format!("cannot create {}", options.data_root.display()))?;
         let data_root = options.data_root.canonicalize().with_context(|| format!("cannot open {}", options.data_root.display()))?;
-        let file = match &options.config {
+        let mut file = match &options.config {
             Some(path) => read_file(path)?,
             None => ConfigFile::default(),
         };
+        file.registries.extend(options.registries.iter().cloned());
         Ok(Self { data_root, socket: options.socket.clone(), file })
     }
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use axum::http::StatusCode;
 use slipway_snapshot::Layers;
 use slipway_store::{Digest, Image, ImageConfig, Store};
+use slipway_transfer::{Client, Registries, Timeouts};
 
 use crate::config::Config;
 use crate::error::{ApiError, ApiResult};
@@ -23,6 +24,8 @@ pub type OnEvent = Arc<dyn Fn(&str, &str, &str) + Send + Sync>;
 pub struct Images {
     pub store: Store,
     pub layers: Layers,
+    /// Talks to registries.
+    pub client: Client,
     users: OnceLock<UsersOf>,
     on_event: OnceLock<OnEvent>,
 }
@@ -50,7 +53,8 @@ impl Images {
             Ok((store, layers))
         })
         .await??;
-        Ok(Self { store, layers, users: OnceLock::new(), on_event: OnceLock::new() })
+        let client = Client::new(Registries::new(config.file.registries.clone())?, Timeouts::default());
+        Ok(Self { store, layers, client, users: OnceLock::new(), on_event: OnceLock::new() })
     }
 
     /// To be set once by whoever runs containers; until then no image counts as used.

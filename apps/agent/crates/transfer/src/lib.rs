@@ -5,6 +5,7 @@ mod archive;
 mod channel;
 mod error;
 mod progress;
+mod registry;
 
 pub use archive::changes::apply as apply_change;
 pub use archive::import::{ImportOptions, import};
@@ -12,3 +13,4 @@ pub use archive::load::{Loaded, load};
 pub use channel::{ChunkReader, ChunkSender, chunks};
 pub use error::{Error, Result};
 pub use progress::{Progress, Reporter, silent};
+pub use registry::{Client, Credentials, Pull, Pulled, Push, Pushed, Registries, Timeouts};

@@ -4,16 +4,17 @@ mod delete;
 mod inspect;
 mod list;
 mod load;
+mod push;
 mod stream;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 use slipway_store::Reference;
+use slipway_transfer::Credentials;
 
 use crate::error::{ApiError, ApiResult};
 use crate::state::App;
@@ -43,8 +44,7 @@ async fn by_name(
     method: Method,
     Path(rest): Path<String>,
     Query(query): Query<NamedQuery>,
-    _headers: HeaderMap,
-    _body: Body,
+    headers: HeaderMap,
 ) -> ApiResult<Response> {
     let unknown = || ApiError::not_found(format!("this engine has no {method} /images/{rest}"));
     if method == Method::DELETE {
@@ -54,6 +54,7 @@ async fn by_name(
     match (method.as_str(), action) {
         ("GET", "json") => inspect::inspect(&app, name).await.map(IntoResponse::into_response),
         ("GET", "history") => inspect::history(&app, name).await.map(IntoResponse::into_response),
+        ("POST", "push") => push::push(app, name, &query.tag, credentials(&headers)?).await,
         ("POST", "tag") => tag(&app, name, &query).map(IntoResponse::into_response),
         _ => Err(unknown()),
     }
@@ -68,6 +69,11 @@ fn tag(app: &App, name: &str, query: &NamedQuery) -> ApiResult<StatusCode> {
     app.images.store.tag(&reference, &image.record.id)?;
     app.images.event("tag", &image.record.id.to_string(), &reference.familiar());
     Ok(StatusCode::CREATED)
+}
+
+fn credentials(headers: &HeaderMap) -> ApiResult<Option<Credentials>> {
+    let header = headers.get("x-registry-auth").and_then(|v| v.to_str().ok()).unwrap_or_default();
+    Ok(Credentials::from_header(header)?)
 }
 
 /// Booleans as Docker's clients write them.

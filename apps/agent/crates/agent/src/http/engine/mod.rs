@@ -1,4 +1,5 @@
 //! The Docker Engine API, one file per resource.
+pub mod auth;
 pub mod containers;
 pub mod events;
 pub mod images;
@@ -15,6 +16,7 @@ pub const MIN_API_VERSION: &str = "1.24";
 pub fn router() -> Router<App> {
     Router::new()
         .merge(system::router())
+        .merge(auth::router())
         .merge(containers::router())
         .merge(images::router())
         .merge(volumes::router())

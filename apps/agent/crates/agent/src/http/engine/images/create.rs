@@ -4,7 +4,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::json;
 use slipway_store::{Platform, Reference};
-use slipway_transfer::{ImportOptions, import};
+use slipway_transfer::{Credentials, ImportOptions, Pull, import};
 
 use super::stream::respond;
 use crate::body::reader_of;
@@ -49,13 +49,13 @@ impl CreateQuery {
 }
 
 /// Pulls (`fromImage`) or imports (`fromSrc=-`, the body is the tar).
-pub async fn create(State(app): State<App>, RawQuery(query): RawQuery, _headers: HeaderMap, body: Body) -> ApiResult<Response> {
+pub async fn create(State(app): State<App>, RawQuery(query): RawQuery, headers: HeaderMap, body: Body) -> ApiResult<Response> {
     let query = CreateQuery::parse(query.as_deref().unwrap_or_default());
     match (query.from_image.as_str(), query.from_src.as_str()) {
         ("", "-") => import_body(app, &query, body).await,
         ("", "") => Err(ApiError::bad_request("one of fromImage and fromSrc is needed")),
         ("", _) => Err(ApiError::bad_request("this engine imports from the request's body only: use fromSrc=-")),
-        _ => Err(ApiError::bad_request("pulling is not there yet")),
+        _ => pull(app, &query, super::credentials(&headers)?).await,
     }
 }
 
@@ -74,6 +74,18 @@ async fn import_body(app: App, query: &CreateQuery, body: Body) -> ApiResult<Res
         let id = image.record.id.to_string();
         app.images.event("import", &id, &id);
         lines.send(json!({ "status": id }));
+        Ok(())
+    })
+    .await
+}
+
+async fn pull(app: App, query: &CreateQuery, credentials: Option<Credentials>) -> ApiResult<Response> {
+    let reference = Reference::parse_with_tag(&query.from_image, &query.tag)?;
+    let pull = Pull { reference, platform: query.platform()?, credentials };
+    respond(move |lines| async move {
+        let name = pull.reference.familiar();
+        app.images.client.pull(&app.images.layers, pull, lines.reporter()).await?;
+        app.images.event("pull", &name, &name);
         Ok(())
     })
     .await

@@ -1,0 +1,140 @@
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client as HyperClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use slipway_store::Digest;
+
+use crate::registry::Registries;
+use crate::{Error, Result};
+
+pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// How long a registry may keep us waiting.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    pub connect: Duration,
+    /// From the request to the first byte of the answer.
+    pub answer: Duration,
+    /// Between two pieces of a body, in either direction.
+    pub stall: Duration,
+    /// Before the first retry; doubles with each.
+    pub back_off: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        let seconds = Duration::from_secs;
+        Timeouts { connect: seconds(10), answer: seconds(60), stall: seconds(30), back_off: Duration::from_millis(250) }
+    }
+}
+
+/// Talks to registries. Cheap to clone; keeps connections open between requests.
+#[derive(Clone)]
+pub struct Client {
+    http: HyperClient<HttpsConnector<HttpConnector>, Body>,
+    pub(crate) registries: Registries,
+    pub(crate) timeouts: Timeouts,
+    /// One download per blob at a time; the second finds it in the store.
+    downloads: Arc<Mutex<HashMap<Digest, Weak<tokio::sync::Mutex<()>>>>>,
+}
+
+impl Client {
+    pub fn new(registries: Registries, timeouts: Timeouts) -> Client {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(timeouts.connect));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let https = match HttpsConnectorBuilder::new().with_provider_and_native_roots(provider) {
+            Ok(builder) => builder.https_or_http().enable_http1().wrap_connector(tcp),
+            Err(error) => {
+                tracing::warn!(%error, "this machine has no certificates (install ca-certificates); registries with HTTPS will be refused");
+                let config = rustls::ClientConfig::builder().with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
+                HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().wrap_connector(tcp)
+            }
+        };
+        let http = HyperClient::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build(https);
+        Client { http, registries, timeouts, downloads: Arc::default() }
+    }
+
+    /// One request and the head of its answer; no redirects, no login.
+    pub(crate) async fn once(&self, host: &str, request: Request<Body>) -> Result<Response<Incoming>> {
+        match tokio::time::timeout(self.timeouts.answer, self.http.request(request)).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(Error::Unreachable { host: host.to_string(), reason: root_cause(&error) }),
+            Err(_) => Err(Error::Stalled { host: host.to_string(), seconds: self.timeouts.answer.as_secs() }),
+        }
+    }
+
+    /// As [`Client::once`], for requests with a long body: the caller watches that it moves.
+    pub(crate) async fn once_unwatched(&self, host: &str, request: Request<Body>) -> Result<Response<Incoming>> {
+        self.http.request(request).await.map_err(|error| Error::Unreachable { host: host.to_string(), reason: root_cause(&error) })
+    }
+
+    /// The next piece of a body, or `None` at its end.
+    pub(crate) async fn next_piece(&self, host: &str, body: &mut Incoming) -> Result<Option<Bytes>> {
+        loop {
+            let frame = match tokio::time::timeout(self.timeouts.stall, body.frame()).await {
+                Ok(None) => return Ok(None),
+                Ok(Some(Ok(frame))) => frame,
+                Ok(Some(Err(error))) => return Err(Error::Unreachable { host: host.to_string(), reason: root_cause(&error) }),
+                Err(_) => return Err(Error::Stalled { host: host.to_string(), seconds: self.timeouts.stall.as_secs() }),
+            };
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            }
+        }
+    }
+
+    /// A whole small body.
+    pub(crate) async fn read_small(&self, host: &str, response: Response<Incoming>, limit: u64, what: &str) -> Result<Bytes> {
+        let mut body = response.into_body();
+        let mut bytes = Vec::new();
+        while let Some(piece) = self.next_piece(host, &mut body).await? {
+            if (bytes.len() + piece.len()) as u64 > limit {
+                return Err(slipway_store::Error::TooLarge { what: what.to_string(), limit }.into());
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes.into())
+    }
+
+    /// The lock of a blob's download.
+    pub(crate) fn download_lock(&self, digest: &Digest) -> Arc<tokio::sync::Mutex<()>> {
+        let mut downloads = self.downloads.lock().unwrap_or_else(PoisonError::into_inner);
+        downloads.retain(|_, lock| lock.strong_count() > 0);
+        if let Some(lock) = downloads.get(digest).and_then(Weak::upgrade) {
+            return lock;
+        }
+        let lock = Arc::new(tokio::sync::Mutex::new(()));
+        downloads.insert(*digest, Arc::downgrade(&lock));
+        lock
+    }
+}
+
+pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+pub(crate) fn text_header(headers: &HeaderMap, name: impl http::header::AsHeaderName) -> Option<&str> {
+    headers.get(name).and_then(|v| v.to_str().ok())
+}
+
+/// Clients wrap the cause several times; the innermost says it ("Connection refused").
+pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

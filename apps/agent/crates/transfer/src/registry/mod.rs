@@ -1,0 +1,17 @@
+//! Registries: where they are, how to log in, and how images move between them and the store.
+
+mod address;
+mod auth;
+mod blob;
+mod client;
+mod manifest;
+mod pull;
+mod push;
+mod session;
+mod upload;
+
+pub use address::Registries;
+pub use auth::Credentials;
+pub use client::{Client, Timeouts};
+pub use pull::{Pull, Pulled};
+pub use push::{Push, Pushed};
