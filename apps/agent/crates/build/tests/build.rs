@@ -54,3 +54,126 @@ async fn builds_runs_and_caches() {
     }
     assert_eq!(fixture.runs(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tells_why_a_step_ran_again() {
+    let fixture = Fixture::new();
+    let plan = |version: &str| {
+        let mut plan = Plan::from(&fixture);
+        plan.copy(&["src"], "/src/").run_as("cat /src/a > /out", "", &[&format!("VERSION={version}")]).run("true");
+        plan.request("b")
+    };
+    let a = |text: &'static str| [File::Text("src/a", text), File::Text("src/b", "b"), File::Text("other", "x")];
+    fixture.build(plan("1"), &a("1")).await.image();
+
+    let files = fixture.build(plan("1"), &a("2")).await;
+    assert_eq!(files.miss("v1"), ("files-changed".into(), "1 file changed: src/a".into()));
+    assert_eq!(files.miss("v2"), ("input-changed".into(), "`COPY src /src/ {}` before it ran again".into()));
+    let two = fixture.build(plan("1"), &[File::Text("src/a", "2"), File::Text("src/c", "c")]).await;
+    assert_eq!(two.miss("v1").1, "1 file added: src/c; 1 file removed: src/b");
+
+    let back = fixture.build(plan("1"), &a("1")).await;
+    assert_eq!(back.status("v1"), Status::Cached, "earlier results stay");
+    let argument = fixture.build(plan("2"), &a("1")).await;
+    assert_eq!(argument.miss("v2"), ("instruction-changed".into(), "the value of VERSION changed".into()));
+    assert_eq!(argument.miss("v3").0, "input-changed");
+
+    let mut longer = Plan::from(&fixture);
+    longer.run("echo new line above").copy(&["src"], "/src/");
+    let longer = fixture.build(longer.request("b"), &a("1")).await;
+    assert_eq!(longer.miss("v2").0, "input-changed", "a step that moved down is not new");
+    assert_eq!(longer.miss("v1").0, "instruction-changed");
+
+    let mut forced = plan("2");
+    forced["noCache"] = json!(true);
+    let forced = fixture.build(forced, &a("1")).await;
+    assert_eq!(forced.miss("v1").0, "no-cache");
+    let mut other = plan("2");
+    other["scope"] = json!("org-2");
+    assert_eq!(fixture.build(other, &a("1")).await.miss("v1").0, "first-time", "organizations share nothing");
+
+    let moved = json!("sha256:0000000000000000000000000000000000000000000000000000000000000000");
+    let mut gone = plan("2");
+    gone["plan"]["vertices"][0]["op"]["digest"] = moved;
+    let (code, message) = fixture.build(gone, &a("1")).await.error();
+    assert_eq!(code, "BASE_NOT_FOUND");
+    assert!(message.contains("slipway.local/base/busybox"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_between_stages_and_adds_archives() {
+    let fixture = Fixture::new();
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(3);
+    header.set_mode(0o600);
+    header.set_uid(77);
+    archive.append_data(&mut header, "vendor/lib.js", &b"lib"[..]).unwrap();
+    let archive = archive.into_inner().unwrap();
+    let make = |id: &str| {
+        let mut plan = Plan::from(&fixture);
+        plan.run("mkdir -p /dist/sub && echo one > /dist/a && ln /dist/a /dist/sub/b && chown 5:6 /dist/a && ln -s /dist /linked");
+        plan.stage(&fixture).copy_with(&["/linked"], "/srv/", json!({ "from": "v1" }));
+        plan.copy_with(&["vendor.tar", "plain.txt"], "/srv/", json!({ "extract": true }));
+        plan.request(id)
+    };
+    let context = [File::Bytes("vendor.tar", archive), File::Text("plain.txt", "plain")];
+    let first = fixture.build(make("b1"), &context).await;
+    let files = fixture.unpacked(&first.image());
+    assert_eq!(files.read("srv/sub/b"), "one\n");
+    assert_eq!(files.meta("srv/a").ino(), files.meta("srv/sub/b").ino(), "hard links survive a copy between stages");
+    assert_eq!((files.meta("srv/a").uid(), files.meta("srv/a").gid()), (5, 6), "another stage's owners are kept");
+    assert_eq!(files.meta("srv").uid(), 0);
+    assert_eq!((files.read("srv/vendor/lib.js").as_str(), files.meta("srv/vendor/lib.js").uid()), ("lib", 77));
+    assert_eq!(files.read("srv/plain.txt"), "plain");
+    let second = fixture.build(make("b2"), &context).await;
+    assert_eq!(second.status("v3"), Status::Cached);
+    assert_eq!(second.image(), first.image());
+    let (code, message) = {
+        let mut plan = Plan::from(&fixture);
+        plan.run("true").stage(&fixture).copy_with(&["/missing/dist"], "/srv/", json!({ "from": "v1" }));
+        fixture.build(plan.request("b3"), &[]).await.error()
+    };
+    assert_eq!(code, "COPY_FAILED");
+    assert!(message.contains("`missing/dist` is not in the stage"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scratch_and_parallel_stages() {
+    let fixture = Fixture::new();
+    let mut plan = Plan::scratch();
+    plan.copy(&["hello"], "/");
+    let outcome = fixture.build(plan.request("b1"), &[File::Text("hello", "hi")]).await;
+    let files = fixture.unpacked(&outcome.image());
+    assert_eq!(files.read("hello"), "hi");
+    let record = fixture.layers.store().resolve(&outcome.image()).unwrap().record;
+    assert_eq!(record.layers.len(), 1);
+
+    let mut plan = Plan::from(&fixture);
+    plan.run("sleep 1; echo a > /a");
+    plan.stage(&fixture).run("sleep 1; echo b > /b");
+    plan.stage(&fixture).copy_with(&["/a"], "/", json!({ "from": "v1" })).copy_with(&["/b"], "/", json!({ "from": "v3" }));
+    let started = std::time::Instant::now();
+    let outcome = fixture.build(plan.request("b2"), &[]).await;
+    assert!(started.elapsed().as_millis() < 1900, "independent stages run at the same time: {:?}", started.elapsed());
+    let files = fixture.unpacked(&outcome.image());
+    assert_eq!((files.read("a"), files.read("b")), ("a\n".into(), "b\n".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_work_is_done_once() {
+    let fixture = Fixture::new();
+    let plan = |id: &str, last: &str| {
+        let mut plan = Plan::from(&fixture);
+        plan.run("sleep 1; date +%N > /stamp").run(last);
+        plan.request(id)
+    };
+    let (one, two, three) =
+        tokio::join!(fixture.build(plan("b1", "true"), &[]), fixture.build(plan("b2", "cat /stamp"), &[]), fixture.build(plan("b3", "true"), &[]));
+    let stamps: Vec<String> = [&one, &two, &three].map(|outcome| fixture.unpacked(&outcome.image()).read("stamp")).into();
+    assert!(stamps.iter().all(|stamp| *stamp == stamps[0]));
+    assert_eq!(fixture.runs(), 3, "the first step once, the two different ones once each");
+    let cached = [&one, &two, &three].iter().filter(|outcome| outcome.status("v1") == Status::Cached).count();
+    assert_eq!(cached, 2);
+    assert!([&one, &two, &three].iter().all(|outcome| outcome.vertex("v1").layer.is_some()));
+}

@@ -29,7 +29,7 @@ pub struct UnshareExecutor {
 }
 
 const SCRIPT: &str = r#"
-/bin/mount -t overlay overlay -o "$1" "$2" && mkdir -p "$2/proc" "$2$3" && mount -t proc proc "$2/proc" && : >>"$2/etc/resolv.conf"
+/bin/mount -t overlay overlay -o "$1" "$2" && mkdir -p "$2/proc" "$2/dev" "$2$3" && mount -t proc proc "$2/proc" && mount --rbind /dev "$2/dev" && : >>"$2/etc/resolv.conf"
 root=$2 user=$4 cwd=$3; shift 4
 exec /usr/sbin/chroot "--userspec=$user" "$root" /bin/busybox sh -c 'cd "$0" && exec "$@"' "$cwd" "$@"
 "#;
