@@ -216,11 +216,7 @@ fn clean(path: &Path) -> Option<PathBuf> {
     for component in path.components() {
         match component {
             Component::Normal(name) => clean.push(name),
-            Component::ParentDir => {
-                if !clean.pop() {
-                    return None;
-                }
-            }
+            Component::ParentDir if !clean.pop() => return None,
             _ => {}
         }
     }

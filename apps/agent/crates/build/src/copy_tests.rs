@@ -331,7 +331,7 @@ fn hostile_archives_escape_nothing() {
     std::fs::write(room.path("secret"), "s").unwrap();
     assert!(unpack(&room, &[("h", Link, "../../secret", "")]).is_err());
     assert!(unpack(&room, &[("h", Link, "none", "")]).is_err());
-    assert!(matches!(unpack(&room, &[("w", Char, "", "")]), Err(_)), "a whiteout is no device");
+    assert!(unpack(&room, &[("w", Char, "", "")]).is_err(), "a whiteout is no device");
     room.write("to/srv/keep/me", "x", 0o644);
     unpack(&room, &[("keep", Regular, "", "now a file")]).unwrap();
     assert_eq!(room.read("to/srv/keep"), "now a file");

@@ -1,4 +1,5 @@
 //! Whole builds against a real store and real processes. Needs root, busybox-static and util-linux.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 mod support;
 
 use std::os::unix::fs::MetadataExt;

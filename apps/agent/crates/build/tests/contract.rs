@@ -1,4 +1,5 @@
 //! The fixtures of `packages/contracts`, which the TypeScript schemas parse too.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 use std::path::PathBuf;
 
 use serde_json::Value;

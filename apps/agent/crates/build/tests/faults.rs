@@ -1,4 +1,5 @@
 //! What goes wrong in builds: failing commands, cancellation, full disks, hostile contexts, killed daemons.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 mod support;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
 //! A builder over a temporary data root, a base image of busybox, and an executor that runs steps with `unshare`.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
