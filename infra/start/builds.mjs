@@ -1,7 +1,7 @@
 // Everything that is made from sources: Prisma's client, the agent, the bundled services and the web app.
 import { cpSync, existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { run } from './run.mjs'
+import { endRuns, run } from './run.mjs'
 import { ROOT } from './settings.mjs'
 import { hashInputs, unlessUnchanged } from './stamps.mjs'
 
@@ -28,10 +28,14 @@ export async function buildAll(progress) {
       await progress.step(title(app), (step) => buildService(app, step))
     await progress.step('Web app', buildWeb)
   }
-  // Both are awaited even when one fails, so that no compiler keeps running behind an error message.
-  const results = await Promise.allSettled([agent, services()])
-  const failed = results.find((result) => result.status === 'rejected')
-  if (failed) throw failed.reason
+  const both = [agent, services()]
+  try {
+    await Promise.all(both)
+  } catch (error) {
+    await endRuns() // no compiler keeps running behind an error message
+    await Promise.allSettled(both)
+    throw error
+  }
 }
 
 /** @param {import('./progress.mjs').Progress} progress */
@@ -65,7 +69,7 @@ export function buildAgent(step) {
         cwd: folder,
         env: { ...process.env, CARGO_TARGET_DIR: join(folder, 'target'), CARGO_TERM_COLOR: 'never' },
         deadlineMs: 45 * 60_000,
-        onLine: step.detail,
+        onLine: (line) => /^\s*(Compiling|Downloading|Downloaded|Finished) /.test(line) && step.detail(line),
         what: 'Building the agent',
         hint: 'If cargo could not fetch its crates, check this machine’s network and run npm start again.',
       }),

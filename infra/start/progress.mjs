@@ -85,7 +85,7 @@ export function createProgress({ stream = process.stdout, now = Date.now } = {})
       try {
         const result = await work({
           detail: (text) => {
-            entry.detail = text
+            entry.detail = text.trim()
           },
         })
         end(paint('32', '✓'), typeof result === 'string' ? result : '')

@@ -63,7 +63,7 @@ export function run(argv, { cwd, env, input, uid, gid, deadlineMs, onLine, what,
           if (line.trim() === '') continue
           lines.push(line)
           if (lines.length > KEPT_LINES) lines.shift()
-          onLine?.(line.trim())
+          onLine?.(line)
         }
       })
       stream.on('end', () => rest.trim() !== '' && lines.push(rest))

@@ -39,7 +39,7 @@ export function isDebianLike(/** @type {string} */ osRelease) {
 export async function ensurePackages(packages, step, { install }) {
   const missing = missingPackages(packages)
   if (missing.length === 0) return 'all there'
-  const names = missing.map((entry) => entry.package)
+  const names = [...new Set(missing.map((entry) => entry.package))]
   const osRelease = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : ''
   if (!isDebianLike(osRelease) || !install) {
     throw new StartError(`These programs are missing: ${missing.map((entry) => entry.needs).join(', ')}.`, {

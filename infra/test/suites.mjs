@@ -1,0 +1,97 @@
+// What `npm test` runs, in order.
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { run } from '../start/run.mjs'
+import { ROOT } from '../start/settings.mjs'
+import { atLeastOneFailure, countCargo, countVitest } from './results.mjs'
+
+const AGENT = join(ROOT, 'apps/agent')
+const MINUTE = 60_000
+
+/**
+ * @typedef {{ name: string, title: string, needsBuild: boolean, run: (print: (line: string) => void) => Promise<import('./results.mjs').Counts> }} Suite
+ * @type {Suite[]}
+ */
+export const SUITES = [
+  { name: 'check', title: 'Format, lint, boundaries, types', needsBuild: false, run: checks },
+  { name: 'unit', title: 'Unit', needsBuild: false, run: (print) => vitest('unit', [], print) },
+  { name: 'rust', title: 'Agent', needsBuild: false, run: cargo },
+  { name: 'clients', title: 'Real clients', needsBuild: true, run: (print) => vitest('clients', ['--no-file-parallelism'], print) },
+  // One file after the other: each brings up installations of its own and measures times.
+  { name: 'e2e', title: 'End to end', needsBuild: true, run: (print) => vitest('e2e', ['--no-file-parallelism'], print) },
+]
+
+/** Compiles the agent's tests; apart from running them, so that it can share the machine with other builds. */
+export const compileRustTests = (step) =>
+  run(['cargo', 'test', '--workspace', '--locked', '--no-run'], {
+    cwd: AGENT,
+    env: rustEnvironment(),
+    deadlineMs: 30 * MINUTE,
+    onLine: (line) => /^\s*Compiling /.test(line) && step.detail(line),
+    what: 'Compiling the agent’s tests',
+  })
+
+const rustEnvironment = () => ({ ...process.env, CARGO_TARGET_DIR: join(AGENT, 'target'), CARGO_TERM_COLOR: 'never' })
+
+const CHECKS = ['lint', 'boundaries', 'bans', 'types', 'rustfmt']
+
+async function checks(print) {
+  const counts = { passed: 0, failed: 0, skipped: 0 }
+  for (const check of CHECKS) {
+    const ok = await watch([process.execPath, 'infra/check/main.mjs', check], { cwd: ROOT, deadlineMs: 10 * MINUTE }, print)
+    counts[ok ? 'passed' : 'failed'] += 1
+  }
+  return counts
+}
+
+async function cargo(print) {
+  let output = ''
+  const ok = await watch(
+    ['cargo', 'test', '--workspace', '--locked', '--no-fail-fast'],
+    { cwd: AGENT, env: rustEnvironment(), deadlineMs: 30 * MINUTE },
+    (line) => {
+      output += `${line}\n`
+      if (!/^test .* \.\.\. ok$|^running \d+ tests?$/.test(line)) print(line)
+    },
+  )
+  return atLeastOneFailure(countCargo(output), ok)
+}
+
+async function vitest(project, flags, print) {
+  const folder = mkdtempSync(join(tmpdir(), 'slipway-test-'))
+  const report = join(folder, 'report.json')
+  try {
+    const ok = await watch(
+      [
+        process.execPath,
+        join(ROOT, 'node_modules/vitest/vitest.mjs'),
+        'run',
+        '--project',
+        project,
+        ...flags,
+        '--passWithNoTests',
+        '--reporter=default',
+        '--reporter=json',
+        `--outputFile=${report}`,
+      ],
+      { cwd: ROOT, deadlineMs: 30 * MINUTE },
+      print,
+    )
+    const counts = existsSync(report) ? countVitest(JSON.parse(readFileSync(report, 'utf8'))) : { passed: 0, failed: 0, skipped: 0 }
+    return atLeastOneFailure(counts, ok)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** Runs a program, printing as it goes; whether it ended well. */
+async function watch(argv, options, print) {
+  try {
+    await run(argv, { ...options, onLine: print, what: argv.slice(0, 3).join(' ') })
+    return true
+  } catch (error) {
+    print(error.message) // its output has been printed already
+    return false
+  }
+}
