@@ -20,14 +20,15 @@ export function Hash({ children, copy, label, className }: { children: ReactNode
       aria-label={`Copy ${label ?? copy}`}
     >
       <span className="truncate">{children}</span>
-      {copied ? (
-        <Check className="size-3 shrink-0 text-live" aria-hidden />
-      ) : (
-        <Copy
-          className="size-3 shrink-0 text-ink-3 opacity-0 transition-opacity duration-120 group-hover:opacity-100 group-focus-visible:opacity-100"
-          aria-hidden
-        />
-      )}
+      <span
+        aria-hidden
+        className={cn(
+          'absolute inset-y-0 right-0 grid place-items-center rounded-r-[4px] bg-hover px-1 transition-opacity duration-120 group-hover:opacity-100 group-focus-visible:opacity-100 [&_svg]:size-3',
+          copied ? 'opacity-100' : 'opacity-0',
+        )}
+      >
+        {copied ? <Check className="text-live" /> : <Copy className="text-ink-2" />}
+      </span>
     </button>
   )
 }

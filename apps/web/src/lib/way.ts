@@ -65,6 +65,6 @@ const BUILD_HOP: Record<views.BuildSummary['state'], StepState> = {
 }
 
 function pushProof(commit: views.CommitView | null, branch: string | null): string | null {
-  if (commit) return `${commit.sha.slice(0, 7)} · ${commit.branch}`
+  if (commit) return `${commit.sha.slice(0, 7)} on ${commit.branch}`
   return branch
 }

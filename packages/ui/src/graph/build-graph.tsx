@@ -18,7 +18,7 @@ export interface GraphVertex {
 }
 
 /** Narrower than this percentage a vertex could be neither seen nor pressed. */
-const MINIMUM = 4.5
+const MINIMUM = 7
 
 const LOOKS: Partial<Record<StepState, string>> = {
   cached: 'hatched border border-cached text-ink-2 leading-5',
@@ -108,7 +108,7 @@ function Lane({
                 className={cn(
                   'absolute top-0 h-[22px] truncate rounded-[5px] px-1.75 text-left font-mono text-[11.5px] leading-[22px] transition-[left,width] duration-150',
                   LOOKS[v.state],
-                  path.has(v.id) && 'shadow-[inset_0_-3px_0_var(--crit-edge)]',
+                  path.has(v.id) && v.state !== 'cached' && 'shadow-[inset_0_-3px_0_var(--crit-edge)]',
                 )}
               >
                 {v.label}
@@ -121,6 +121,9 @@ function Lane({
   )
 }
 
+/** `1:40` */
+const clock = (ms: number) => `${Math.floor(ms / 60_000)}:${String(Math.round((ms % 60_000) / 1000)).padStart(2, '0')}`
+
 function Axis({ totalMs }: { totalMs: number }) {
   const marks = ticks(totalMs)
   const inSeconds = totalMs >= 1000
@@ -129,7 +132,7 @@ function Axis({ totalMs }: { totalMs: number }) {
     <div className="num relative h-6 border-line border-t font-mono text-[11px] text-ink-3 md:ml-[92px]" aria-hidden>
       {marks.map((at) => (
         <span key={at} className="absolute top-1.5" style={{ left: `${totalMs > 0 ? (at / totalMs) * 100 : 0}%` }}>
-          {at === 0 ? '0' : inSeconds ? (at / 1000).toFixed(decimals) : Math.round(at)}
+          {at === 0 ? '0' : totalMs >= 120_000 ? clock(at) : inSeconds ? (at / 1000).toFixed(decimals) : Math.round(at)}
         </span>
       ))}
       <span className="absolute top-1.5 right-0">{formatDuration(totalMs)}</span>

@@ -30,7 +30,7 @@ export const LogLineRow = memo(function LogLineRow({ line }: { line: LogLine }) 
         line.tone === 'error' ? 'bg-fail-soft text-fail' : line.tone === 'system' ? 'text-ink-3' : 'text-ink-2',
       )}
     >
-      <span className="num shrink-0 select-none text-ink-3">{line.time}</span>
+      {line.time !== '' && <span className="num shrink-0 select-none text-ink-3">{line.time}</span>}
       <span className="whitespace-pre">
         {parseAnsi(line.text).map((span, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: spans of a line never move

@@ -94,9 +94,12 @@ function HopNote({ hop, now }: { hop: WayHop; now: number }): ReactNode {
   if (hop.state === 'pending') return <span className="text-ink-3">–</span>
   if (hop.state === 'skipped') return <span className="text-ink-3">{hop.proof ?? 'not needed'}</span>
   const ms = hop.state === 'running' && hop.startedAt ? Math.max(0, now - hop.startedAt.getTime()) : hop.durationMs
-  const text = joinProof(ms === null ? null : formatDuration(ms), hop.proof)
+  // A push takes no time of its own: between it and the build lies only the queue.
+  const text = joinProof(ms === null || hop.hop === 'push' ? null : formatDuration(ms), hop.proof)
   return (
-    <span className={cn('num block break-words', hop.state === 'failed' ? 'text-fail' : hop.state === 'running' && 'text-busy')}>
+    <span
+      className={cn('num block break-words', hop.state === 'failed' ? 'line-clamp-3 text-fail' : hop.state === 'running' && 'text-busy')}
+    >
       {text || WORDS[hop.state]}
     </span>
   )

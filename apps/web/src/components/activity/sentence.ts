@@ -28,5 +28,8 @@ export function deedOf({ action }: Pick<views.AuditView, 'action'>): string {
   const known = DEEDS[action]
   if (known) return known
   const [thing = '', verb = ''] = action.split('.')
-  return `${verb} ${thing}`.replace(/(?<=[a-z])(?=[A-Z])/g, ' ').toLowerCase().trim()
+  return `${verb} ${thing}`
+    .replace(/(?<=[a-z])(?=[A-Z])/g, ' ')
+    .toLowerCase()
+    .trim()
 }

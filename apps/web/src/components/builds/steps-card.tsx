@@ -22,12 +22,12 @@ export function StepsCard({ build, log, version }: { build: views.BuildView; log
               <Th className="w-12">
                 <span className="sr-only">Number</span>
               </Th>
-              <Th>Step</Th>
+              <Th className="pl-8">Step</Th>
               <Th className="w-28 md:w-[32%]">Cache</Th>
               <Th right optional className="w-24">
                 Layer
               </Th>
-              <Th right className="w-22">
+              <Th right className="w-28">
                 Time
               </Th>
             </tr>

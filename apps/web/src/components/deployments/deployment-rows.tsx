@@ -18,11 +18,14 @@ export function DeploymentRows({
   org,
   app,
   items,
+  brief,
   onRollBack,
 }: {
   org: string
   app: string
   items: views.DeploymentView[]
+  /** Beside other cards: who did it is left out. */
+  brief?: boolean
   onRollBack: (deployment: views.DeploymentView) => void
 }) {
   return (
@@ -31,13 +34,15 @@ export function DeploymentRows({
         <tr>
           <Th className="w-20">Version</Th>
           <Th>Change</Th>
-          <Th optional className="w-28">
-            By
-          </Th>
+          {!brief && (
+            <Th optional className="w-36">
+              By
+            </Th>
+          )}
           <Th optional className="w-24">
             Took
           </Th>
-          <Th className="w-36">
+          <Th className="w-32">
             <span className="sr-only">State</span>
           </Th>
         </tr>
@@ -58,9 +63,11 @@ export function DeploymentRows({
                 <CommitFacts commit={d.commit} at={d.queuedAt} />
               )}
             </Td>
-            <Td optional className="max-w-28 truncate text-ink-2">
-              {d.actor}
-            </Td>
+            {!brief && (
+              <Td optional className="max-w-36 truncate text-ink-2">
+                {d.actor}
+              </Td>
+            )}
             <Td optional className="num whitespace-nowrap">
               {d.durationMs === null ? <span className="text-ink-3">–</span> : formatDuration(d.durationMs)}
             </Td>

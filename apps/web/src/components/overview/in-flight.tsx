@@ -1,13 +1,15 @@
 'use client'
 import { Card, CardHeader, Hash, LinkButton, Way } from '@slipway/ui'
+import { useQuery } from '@tanstack/react-query'
 import { routes } from '@/lib/routes'
-import { useApp, useAppWatch } from '@/lib/use-app'
+import { useTRPC } from '@/lib/trpc'
 import { wayOfBuild, wayOfDeployment } from '@/lib/way'
 
 /** An app that is being built or deployed right now, with the way it is on. */
 export function InFlight({ org, app }: { org: string; app: string }) {
-  const { data } = useApp(org, app)
-  useAppWatch(org, app)
+  const trpc = useTRPC()
+  // Asked for, not streamed: a stream for each would use up the browser's connections.
+  const { data } = useQuery(trpc.apps.get.queryOptions({ org, app }, { refetchInterval: 1000 }))
   if (!data) return null
   const { inFlight, inFlightBuild } = data
   if (inFlight) {

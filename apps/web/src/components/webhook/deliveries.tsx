@@ -53,8 +53,8 @@ export function Deliveries({ org, app, deliveries }: { org: string; app: string;
                     {[d.event, d.branch, d.commitSha?.slice(0, 7), d.deliveryId].filter(Boolean).join(' · ')}
                   </p>
                 </Td>
-                <Td optional className="num w-28 text-ink-2">
-                  {d.provider} <span className="text-ink-3">{d.status}</span>
+                <Td optional className="num w-32 whitespace-nowrap text-ink-2">
+                  {d.provider !== 'unknown' && d.provider} <span className="text-ink-3">{d.status}</span>
                 </Td>
                 <Td right className="w-28 text-ink-2">
                   <TimeAgo at={d.receivedAt} />
