@@ -143,7 +143,11 @@ export class TestClient {
   call = async (method: string, url: string, { headers = {}, body, token }: CallInit = {}): Promise<Response> => {
     const name = /^\/v2\/(.+)\/(?:blobs|manifests|tags|referrers)\//.exec(url)?.[1] ?? ''
     const bearer = token ?? (await this.sign([{ type: 'repository', name, actions: ['pull', 'push', 'delete'] }]))
-    return fetch(this.base + url, { method, body: body as BodyInit | undefined, headers: { ...(bearer ? { authorization: `Bearer ${bearer}` } : {}), ...headers } })
+    return fetch(this.base + url, {
+      method,
+      body: body as BodyInit | undefined,
+      headers: { ...(bearer ? { authorization: `Bearer ${bearer}` } : {}), ...headers },
+    })
   }
 
   pushBlob = async (name: string, content: string): Promise<string> => {
