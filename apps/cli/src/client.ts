@@ -1,0 +1,98 @@
+import type { AppRouter } from '@slipway/api'
+import { createTRPCClient, httpBatchLink, httpSubscriptionLink, splitLink, type TRPCClient } from '@trpc/client'
+import { EventSource } from 'eventsource'
+import superjson from 'superjson'
+import { CliError, EXIT, unreachable } from './errors'
+
+export type Client = TRPCClient<AppRouter>
+
+const CALL_MS = 30_000
+/** A stream that has no connection for this long is given up; a restart of the server takes less. */
+const OFFLINE_MS = 45_000
+
+/** `localhost:3000` and `https://slipway.example.com/` → an origin to call. */
+export function serverUrl(text: string): string {
+  const withScheme = /^https?:\/\//i.test(text) ? text : `http://${text}`
+  if (!URL.canParse(withScheme)) throw new CliError(EXIT.usage, 'USAGE', `"${text}" is no address.`, 'Write it as http://localhost:3000.')
+  const url = new URL(withScheme)
+  if (url.username || url.password)
+    throw new CliError(EXIT.usage, 'USAGE', 'Put no password into the address.', 'The API key is given by slipway login.')
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`
+}
+
+export function createClient(url: string, apiKey: string): Client {
+  const endpoint = `${url}/api/trpc`
+  const authorization = `Bearer ${apiKey}`
+  return createTRPCClient<AppRouter>({
+    links: [
+      splitLink({
+        condition: (operation) => operation.type === 'subscription',
+        true: httpSubscriptionLink({
+          url: endpoint,
+          transformer: superjson,
+          EventSource,
+          eventSourceOptions: {
+            fetch: (input, init) => fetch(input, { ...init, headers: { ...init.headers, authorization } }),
+          },
+        }),
+        false: httpBatchLink({
+          url: endpoint,
+          transformer: superjson,
+          maxItems: 20,
+          headers: { authorization },
+          fetch: (input, init) => {
+            const deadline = AbortSignal.timeout(CALL_MS)
+            return fetch(input, { ...init, signal: init?.signal ? AbortSignal.any([init.signal, deadline]) : deadline } as RequestInit)
+          },
+        }),
+      }),
+    ],
+  })
+}
+
+interface Subscriber<T> {
+  onData(value: T): void
+  onError(error: unknown): void
+  onComplete(): void
+  onConnectionStateChange(state: { state: string }): void
+}
+
+/**
+ * A subscription until it completes, `seen` returns true, or `signal` fires (resolves then too).
+ * Rejects with the server's error, or when the connection is away too long.
+ */
+export function follow<T>(
+  url: string,
+  subscribe: (subscriber: Subscriber<T>) => { unsubscribe(): void },
+  seen: (value: T) => boolean | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let offline: NodeJS.Timeout | undefined
+    const end = (finish: () => void) => {
+      clearTimeout(offline)
+      signal.removeEventListener('abort', onAbort)
+      // Data may come before `subscribe` has returned.
+      queueMicrotask(() => subscription.unsubscribe())
+      finish()
+    }
+    const onAbort = () => end(resolve)
+    const subscription = subscribe({
+      onData(value) {
+        try {
+          if (seen(value)) end(resolve)
+        } catch (error) {
+          end(() => reject(error))
+        }
+      },
+      onError: (error) => end(() => reject(error)),
+      onComplete: () => end(resolve),
+      onConnectionStateChange({ state }) {
+        clearTimeout(offline)
+        if (state === 'connecting') offline = setTimeout(() => end(() => reject(unreachable(url))), OFFLINE_MS)
+      },
+    })
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
+  })
+}

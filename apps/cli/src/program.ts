@@ -1,0 +1,71 @@
+import { Command, CommanderError } from 'commander'
+import { appCommands } from './commands/apps'
+import { deployCommands } from './commands/deploy'
+import { listCommands } from './commands/lists'
+import { loginCommands } from './commands/login'
+import { logsCommand } from './commands/logs'
+import { projectCommands } from './commands/projects'
+import type { CliEnv } from './env'
+import { type CliError, EXIT, toCliError } from './errors'
+import { type Io, json, palette, plain } from './output'
+import { type GlobalOptions, Session } from './session'
+
+/** Makes a commander handler of `(session, options, ...arguments)`. */
+export type Action = <O extends object, A extends unknown[]>(
+  run: (session: Session, options: O, ...args: A) => Promise<void> | void,
+) => (...given: unknown[]) => Promise<void>
+
+const EXIT_CODES = `
+Exit codes: 0 done · 1 the build or deployment failed · 2 wrong usage · 3 not signed in or not allowed · 4 not found ·
+            5 server unreachable · 6 refused by the server · 7 --timeout is over · 70 internal error · 130 interrupted
+Environment: SLIPWAY_URL, SLIPWAY_API_KEY, SLIPWAY_ORG instead of the saved sign-in; NO_COLOR`
+
+/** The whole command line. Returns the exit code; throws nothing. */
+export async function run(argv: readonly string[], io: Io, env: CliEnv, version: string, signal: AbortSignal): Promise<number> {
+  const program = new Command('slipway')
+  let session: Session | null = null
+  const action: Action = (handle) =>
+    async function (this: unknown, ...given: unknown[]) {
+      // commander: arguments, then options, then the command itself.
+      const command = given.at(-1) as Command
+      const options = given.at(-2)
+      const args = given.slice(0, -2)
+      session = new Session(io, env, command.optsWithGlobals<GlobalOptions>(), signal)
+      await (handle as (session: Session, options: unknown, ...args: unknown[]) => Promise<void> | void)(session, options, ...args)
+    }
+  program
+    .description('Build, deploy and look after apps on a Slipway server.')
+    .version(version)
+    .option('--json', 'answer in JSON')
+    .option('--url <address>', 'address of the server')
+    .option('--org <slug>', 'organization')
+    .option('--no-color', 'no colours')
+    .addHelpText('after', EXIT_CODES)
+    .showHelpAfterError('(add --help to see what there is)')
+    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
+    .exitOverride()
+  loginCommands(program, action)
+  projectCommands(program, action)
+  appCommands(program, action)
+  deployCommands(program, action)
+  listCommands(program, action)
+  logsCommand(program, action)
+
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+    return EXIT.ok
+  } catch (error) {
+    // commander has printed it already; --help and --version come this way too.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    const used = session as Session | null
+    const url = used ? await used.url().catch(() => '') : ''
+    return report(toCliError(error, url), io, env, used?.wantsJson ?? false)
+  }
+}
+
+function report(error: CliError, io: Io, env: CliEnv, wantsJson: boolean): number {
+  const colors = palette(io.isTty && !env.noColor)
+  if (wantsJson) io.err(json({ error: { code: error.code, message: error.message, hint: error.hint ?? null, exitCode: error.exitCode } }))
+  else io.err(`${colors.bad(plain(error.message))}\n${error.hint ? `${plain(error.hint)}\n` : ''}`)
+  return error.exitCode
+}
