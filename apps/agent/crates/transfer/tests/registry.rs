@@ -1,0 +1,218 @@
+//! Pull and push against registries that keep to the protocol, and against those that do not.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+
+use common::{Machine, Mood, TestRegistry, ann, layer, tar_of};
+use slipway_store::{Descriptor, Digest, Index, Platform, Reference, media_type};
+use slipway_transfer::{Push, Pushed, Result};
+
+const APP: &str = "slipway.local/acme/app:v1";
+
+#[tokio::test]
+async fn an_image_is_pulled_unpacked_named_and_pushed_on() {
+    let (from, to) = (TestRegistry::start().await, TestRegistry::start().await);
+    let digest = from.put_image("v1", &[tar_of(&[("bin/app", b"one")]), layer("data", 300_000)]);
+    let machine = Machine::new(&from);
+    let pulled = machine.pull(APP, None).await.unwrap();
+    assert_eq!((pulled.digest, pulled.up_to_date, pulled.image.record.size), (digest, false, 300_003));
+    let stack = machine.layers.stack(&pulled.image.record.diff_ids).unwrap();
+    assert_eq!(fs::read(stack[0].dir.join("bin/app")).unwrap(), b"one");
+    let names: Vec<String> = pulled.image.digests.iter().map(Reference::familiar).collect();
+    assert_eq!(names, [format!("slipway.local/acme/app@{digest}")]);
+    assert!(machine.pull(APP, None).await.unwrap().up_to_date);
+    assert_eq!(from.count("GET /v2/acme/app/blobs/"), 3, "nothing moves twice");
+
+    let machine_to = |registry: &TestRegistry| format!("{}/acme/app:v2", registry.address);
+    let pushed = push(&machine, pulled.image.clone(), &machine_to(&to)).await.unwrap();
+    assert_eq!(pushed.digest, digest);
+    let bytes: u64 = from.shared.lock().unwrap().blobs.values().map(|b| b.len() as u64).sum();
+    assert_eq!(pushed.moved, bytes);
+    let again = push(&machine, pulled.image, &machine_to(&to)).await.unwrap();
+    assert_eq!((again.moved, to.count("POST")), (0, 3), "only missing blobs move");
+    let other = Machine::new(&to);
+    assert_eq!(other.pull("slipway.local/acme/app:v2", None).await.unwrap().image.record.id, again_id(&machine));
+}
+
+fn again_id(machine: &Machine) -> Digest {
+    machine.layers.store().resolve(APP).unwrap().record.id
+}
+
+async fn push(machine: &Machine, image: slipway_store::Image, name: &str) -> Result<Pushed> {
+    let push = Push { image, reference: Reference::parse(name).unwrap(), credentials: None };
+    machine.client.push(machine.layers.store(), push, machine.reporter()).await
+}
+
+#[tokio::test]
+async fn lies_about_bytes_and_lengths_are_found_and_leave_nothing() {
+    for (mood, code) in [
+        (Mood::WrongBytes, vec!["DIGEST_MISMATCH", "LAYER_INVALID", "LAYER_READ"]),
+        (Mood::TooLong, vec!["SIZE_MISMATCH"]),
+        (Mood::TooShort, vec!["SIZE_MISMATCH"]),
+        (Mood::Stalls, vec!["REGISTRY_STALLED"]),
+    ] {
+        let registry = TestRegistry::start().await;
+        registry.put_image("v1", &[layer("data", 200_000)]);
+        registry.set(|s| s.mood = mood);
+        let machine = Machine::new(&registry);
+        let error = machine.pull(APP, None).await.unwrap_err();
+        assert!(code.contains(&error.code()), "{mood:?}: {} {error}", error.code());
+        machine.assert_empty();
+        registry.set(|s| s.mood = Mood::Honest);
+        machine.pull(APP, None).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn broken_downloads_are_resumed() {
+    for mood in [Mood::BreaksOff, Mood::BreaksOffWithoutRanges] {
+        let registry = TestRegistry::start().await;
+        registry.put_image("v1", &[layer("data", 120_000)]);
+        registry.set(|s| s.mood = mood);
+        let machine = Machine::new(&registry);
+        machine.pull(APP, None).await.unwrap();
+        assert!(registry.count("GET /v2/acme/app/blobs/") > 5, "{mood:?}");
+    }
+}
+
+#[tokio::test]
+async fn manifests_are_held_to_their_digest_and_to_the_limits() {
+    let registry = TestRegistry::start().await;
+    let digest = registry.put_image("v1", &[layer("a", 10)]);
+    let machine = Machine::new(&registry);
+    let by_digest = format!("slipway.local/acme/app@{digest}");
+    let replace = |bytes: Vec<u8>| {
+        registry.set(|s| {
+            for name in ["v1".to_string(), digest.to_string()] {
+                s.manifests.insert(format!("acme/app/{name}"), (media_type::OCI_MANIFEST.into(), bytes.clone().into()));
+            }
+        });
+    };
+    let honest = registry.shared.lock().unwrap().manifests["acme/app/v1"].1.to_vec();
+    let mut other = honest.clone();
+    other.push(b'\n');
+    replace(other);
+    assert_eq!(machine.pull(&by_digest, None).await.unwrap_err().code(), "DIGEST_MISMATCH");
+    replace(vec![b' '; 5 << 20]);
+    assert_eq!(machine.pull(APP, None).await.unwrap_err().code(), "TOO_LARGE");
+    for (bytes, code) in [
+        (&b"{"[..], "REGISTRY_PROTOCOL"),
+        (br#"{"schemaVersion":1}"#, "REGISTRY_PROTOCOL"),
+        (br#"{"schemaVersion":2,"manifests":[],"layers":[]}"#, "REGISTRY_PROTOCOL"),
+        (br#"{"schemaVersion":2,"config":{"mediaType":"x","digest":"sha256:../../x","size":1},"layers":[]}"#, "CONTENT_INVALID"),
+        (br#"{"schemaVersion":2,"config":{"mediaType":"x","digest":"md5:00","size":-1},"layers":[]}"#, "CONTENT_INVALID"),
+    ] {
+        replace(bytes.to_vec());
+        assert_eq!(machine.pull(APP, None).await.unwrap_err().code(), code, "{}", String::from_utf8_lossy(bytes));
+    }
+    // A config whose layers are not those of the manifest.
+    let mut swapped: serde_json::Value = serde_json::from_slice(&honest).unwrap();
+    swapped["layers"] = serde_json::json!([]);
+    replace(serde_json::to_vec(&swapped).unwrap());
+    assert_eq!(machine.pull(APP, None).await.unwrap_err().code(), "CONTENT_INVALID");
+    machine.assert_empty();
+}
+
+#[tokio::test]
+async fn the_index_entry_of_the_platform_is_chosen() {
+    let registry = TestRegistry::start().await;
+    let (here, there) = (registry.put_image("here", &[layer("a", 10)]), registry.put_image("there", &[layer("b", 10)]));
+    let entry = |digest: Digest, platform: &str| {
+        let size = registry.shared.lock().unwrap().manifests[&format!("acme/app/{digest}")].1.len() as u64;
+        Descriptor { platform: Some(Platform::parse(platform).unwrap()), ..Descriptor::new(media_type::OCI_MANIFEST, digest, size) }
+    };
+    let host = format!("linux/{}", Platform::host().architecture);
+    let index = |entries| Index { schema_version: 2, media_type: Some(media_type::OCI_INDEX.into()), manifests: entries, annotations: Default::default() };
+    let put = |index: &Index| {
+        let bytes = serde_json::to_vec(index).unwrap();
+        let digest = Digest::of(&bytes);
+        registry.set(|s| drop(s.manifests.insert("acme/app/v1".into(), (media_type::OCI_INDEX.into(), bytes.into()))));
+        digest
+    };
+    let machine = Machine::new(&registry);
+    let named = put(&index(vec![entry(there, "windows/amd64"), entry(here, &host)]));
+    let pulled = machine.pull(APP, None).await.unwrap();
+    assert_eq!((pulled.digest, pulled.image.record.manifest.digest), (named, here));
+    put(&index(vec![entry(there, "windows/amd64"), entry(there, "linux/s390x")]));
+    let error = machine.pull(APP, None).await.unwrap_err();
+    assert_eq!(error.code(), "PLATFORM_NOT_FOUND");
+    assert!(error.to_string().contains("linux/s390x"), "{error}");
+}
+
+#[tokio::test]
+async fn logs_in_by_password_and_by_token() {
+    for bearer in [false, true] {
+        let registry = TestRegistry::start().await;
+        registry.put_image("v1", &[layer("a", 10)]);
+        registry.set(|s| (s.login, s.bearer) = (Some(("ann".into(), "s3cret".into())), bearer));
+        let machine = Machine::new(&registry);
+        machine.pull(APP, ann("s3cret")).await.unwrap();
+        machine.client.check_login("slipway.local", ann("s3cret").unwrap()).await.unwrap();
+        for wrong in [None, ann("wr0ng")] {
+            let error = Machine::new(&registry).pull(APP, wrong).await.unwrap_err();
+            assert_eq!(error.code(), "REGISTRY_DENIED", "{error}");
+            assert!(!error.to_string().contains("wr0ng"));
+        }
+        assert!(machine.client.check_login("slipway.local", ann("wr0ng").unwrap()).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn unknown_names_and_unreachable_registries_say_so() {
+    let registry = TestRegistry::start().await;
+    let machine = Machine::new(&registry);
+    assert_eq!(machine.pull("slipway.local/acme/app:none", None).await.unwrap_err().code(), "IMAGE_NOT_FOUND");
+    let error = machine.pull("127.0.0.1:1/acme/app", None).await.unwrap_err();
+    assert_eq!(error.code(), "REGISTRY_UNREACHABLE", "{error}");
+}
+
+#[tokio::test]
+async fn a_damaged_blob_is_fetched_again_by_pull_and_named_by_push() {
+    let registry = TestRegistry::start().await;
+    registry.put_image("v1", &[layer("data", 200_000)]);
+    let machine = Machine::new(&registry);
+    let image = machine.pull(APP, None).await.unwrap().image;
+    let store = machine.layers.store();
+    let blob = image.record.layers[0].digest;
+    let mut bytes = fs::read(store.blob_path(&blob)).unwrap();
+    bytes[100_000] ^= 1;
+    fs::remove_file(store.blob_path(&blob)).unwrap();
+    fs::write(store.blob_path(&blob), bytes).unwrap();
+    let other = TestRegistry::start().await;
+    let error = push(&machine, image.clone(), &format!("{}/acme/app:v1", other.address)).await.unwrap_err();
+    assert_eq!(error.code(), "BLOB_CORRUPT", "{error}");
+    assert!(!other.shared.lock().unwrap().blobs.contains_key(&blob));
+    machine.pull(APP, None).await.unwrap();
+    push(&machine, image, &format!("{}/acme/app:v1", other.address)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_registry_that_stores_another_manifest_is_found_out() {
+    let registry = TestRegistry::start().await;
+    registry.put_image("v1", &[layer("a", 10)]);
+    let machine = Machine::new(&registry);
+    let image = machine.pull(APP, None).await.unwrap().image;
+    registry.set(|s| s.mood = Mood::WrongManifest);
+    let error = push(&machine, image, "slipway.local/acme/app:v2").await.unwrap_err();
+    assert_eq!(error.code(), "DIGEST_MISMATCH", "{error}");
+}
+
+#[tokio::test]
+async fn pulls_of_one_image_at_once_move_it_once_and_a_dropped_pull_leaves_nothing() {
+    let registry = TestRegistry::start().await;
+    registry.put_image("v1", &[layer("data", 2_000_000)]);
+    let machine = Machine::new(&registry);
+    let (one, two, three) = tokio::join!(machine.pull(APP, None), machine.pull(APP, None), machine.pull(APP, None));
+    assert!([one, two, three].iter().all(Result::is_ok));
+    assert_eq!(registry.count("GET /v2/acme/app/blobs/"), 2);
+
+    let other = Machine::new(&registry);
+    registry.set(|s| s.mood = Mood::Stalls);
+    let dropped = tokio::time::timeout(std::time::Duration::from_millis(100), other.pull(APP, None)).await;
+    assert!(dropped.is_err());
+    // Its blocking threads see that nobody feeds them any more.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    other.assert_empty();
+}
