@@ -17,8 +17,8 @@ export function Hash({ children, copy, label, className }: { children: ReactNode
       className={cn(style, 'group relative z-10 transition-colors duration-120 hover:border-line-strong hover:bg-hover', className)}
       onClick={() => run(copy)}
       title={copy}
-      aria-label={`Copy ${label ?? copy}`}
     >
+      <span className="sr-only">Copy {label ?? 'this'}: </span>
       <span className="truncate">{children}</span>
       <span
         aria-hidden

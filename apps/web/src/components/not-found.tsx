@@ -13,7 +13,7 @@ export function NotFound() {
           </LinkButton>
         }
       >
-        It may have been deleted, or the address has a slip. ⌘K finds what there is.
+        It may have been deleted, or the address has a slip.
       </EmptyState>
     </Card>
   )

@@ -2,7 +2,7 @@
 import type { AppRouter } from '@slipway/api'
 import { toast } from '@slipway/ui'
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
-import { createTRPCClient, httpBatchLink, httpSubscriptionLink, splitLink, TRPCClientError } from '@trpc/client'
+import { createTRPCClient, httpBatchStreamLink, httpLink, httpSubscriptionLink, splitLink, TRPCClientError } from '@trpc/client'
 import { createTRPCContext } from '@trpc/tanstack-react-query'
 import { type ReactNode, useState } from 'react'
 import superjson from 'superjson'
@@ -55,7 +55,13 @@ export function DataProvider({ children }: { children: ReactNode }) {
         splitLink({
           condition: (op) => op.type === 'subscription',
           true: httpSubscriptionLink({ url: '/api/trpc', transformer: superjson }),
-          false: httpBatchLink({ url: '/api/trpc', transformer: superjson, maxURLLength: 4000 }),
+          false: splitLink({
+            condition: (op) => op.type === 'mutation',
+            // Alone: a mutation may set cookies, which a stream whose head has been sent cannot.
+            true: httpLink({ url: '/api/trpc', transformer: superjson }),
+            // Streamed: the slowest answer of a batch holds no other one up.
+            false: httpBatchStreamLink({ url: '/api/trpc', transformer: superjson, maxURLLength: 4000 }),
+          }),
         }),
       ],
     }),

@@ -23,7 +23,7 @@ export function Bar({ crumbs, onFind, onMenu, aside }: { crumbs: Crumb[]; onFind
             return (
               <Fragment key={crumb.href ?? crumb.label}>
                 {index > 0 && (
-                  <li aria-hidden className={index < crumbs.length - 2 ? 'hidden text-ink-3 sm:block' : 'text-ink-3'}>
+                  <li aria-hidden className={last ? 'text-ink-3' : 'hidden text-ink-3 sm:block'}>
                     /
                   </li>
                 )}

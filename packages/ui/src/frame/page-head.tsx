@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react'
+import { cn } from '../cn'
 
 /** The page's title with its state and facts; its actions on the right, below on a phone. */
 export function PageHead({ title, children, actions }: { title: ReactNode; children?: ReactNode; actions?: ReactNode }) {
@@ -6,7 +7,7 @@ export function PageHead({ title, children, actions }: { title: ReactNode; child
     <div className="flex min-h-8 flex-wrap items-center gap-x-3 gap-y-2">
       <h1 className="min-w-0 max-w-full truncate font-semibold text-xl tracking-[-0.015em]">{title}</h1>
       {children}
-      {actions && <div className="flex w-full flex-wrap gap-2 md:ml-auto md:w-auto">{actions}</div>}
+      {actions && <div className={cn('flex flex-wrap gap-2 md:ml-auto md:w-auto', children ? 'w-full' : 'ml-auto')}>{actions}</div>}
     </div>
   )
 }

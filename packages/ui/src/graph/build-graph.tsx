@@ -106,7 +106,7 @@ function Lane({
                 aria-label={`${v.label}, ${WORDS[v.state]}, ${time}`}
                 style={{ left: `${box.left}%`, width: `${box.width}%` }}
                 className={cn(
-                  'absolute top-0 h-[22px] truncate rounded-[5px] px-1.75 text-left font-mono text-[11.5px] leading-[22px] transition-[left,width] duration-150',
+                  'absolute top-0 h-[22px] overflow-hidden whitespace-nowrap rounded-[5px] px-1.75 text-left font-mono text-[11.5px] leading-[22px] transition-[left,width] duration-150',
                   LOOKS[v.state],
                   path.has(v.id) && v.state !== 'cached' && 'shadow-[inset_0_-3px_0_var(--crit-edge)]',
                 )}

@@ -50,7 +50,8 @@ export function BuildRows({ org, items, withApp }: { org: string; items: views.B
               )}
             </Td>
             <Td optional className="max-w-40 truncate text-ink-2">
-              {b.actor} <span className="text-ink-3">· {TRIGGERS[b.trigger]}</span>
+              {b.actor}
+              <span className="block truncate text-ink-3 text-xs leading-5">{TRIGGERS[b.trigger]}</span>
             </Td>
             <Td optional className="num whitespace-nowrap text-ink-2">
               {b.totalSteps === 0 ? <span className="text-ink-3">–</span> : `${b.cachedSteps} of ${b.totalSteps}`}

@@ -44,7 +44,7 @@ export function StepRow({
     <>
       <Tr id={`step-${step.position}`} className={cn('scroll-mt-16', has && 'relative hover:bg-sunken')}>
         <Td className={cn('num pr-0 text-ink-3', open && has && 'border-b-0')}>{step.position}</Td>
-        <Td className={cn(open && has && 'border-b-0')}>
+        <Td className={cn('max-w-0', open && has && 'border-b-0')}>
           {has ? (
             <button
               type="button"
@@ -64,8 +64,11 @@ export function StepRow({
               <Instruction step={step} />
             </span>
           )}
+          <div className="mt-1 pl-4 md:hidden">
+            <CacheFact step={step} />
+          </div>
         </Td>
-        <Td className={cn(open && has && 'border-b-0')}>
+        <Td optional className={cn('max-w-0', open && has && 'border-b-0')}>
           <CacheFact step={step} />
         </Td>
         <Td right optional className={cn('text-ink-2', open && has && 'border-b-0')}>

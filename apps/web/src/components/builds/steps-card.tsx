@@ -16,14 +16,16 @@ export function StepsCard({ build, log, version }: { build: views.BuildView; log
     <Card data-log-version={version}>
       <CardHeader title="Steps" aside={<span className="font-mono text-xs">{facts}</span>} />
       {build.steps.length > 0 && (
-        <Table className="table-fixed">
+        <Table>
           <thead>
             <tr>
               <Th className="w-12">
                 <span className="sr-only">Number</span>
               </Th>
               <Th className="pl-8">Step</Th>
-              <Th className="w-28 md:w-[32%]">Cache</Th>
+              <Th optional className="w-[32%]">
+                Cache
+              </Th>
               <Th right optional className="w-24">
                 Layer
               </Th>

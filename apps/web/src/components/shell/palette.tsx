@@ -33,6 +33,9 @@ const ICONS: Record<views.SearchHit['kind'], ReactNode> = {
   action: <Zap aria-hidden />,
 }
 
+/** Actions are offered here with what this browser can do besides; the server finds things. */
+const isThing = (hit: views.SearchHit) => hit.kind !== 'action'
+
 /** ⌘K (Ctrl+K) anywhere: what is in the organization, and what can be done. */
 export function Palette({ org, open, onOpenChange }: { org: string; open: boolean; onOpenChange: (open: boolean) => void }) {
   const trpc = useTRPC()
@@ -58,8 +61,9 @@ export function Palette({ org, open, onOpenChange }: { org: string; open: boolea
   const groups: PaletteGroup[] = [
     {
       heading: 'Found',
-      found: true,
-      items: (hits.data ?? []).map((hit) => ({
+      // What is shown of the query before is filtered here until the answer is there.
+      found: !hits.isPlaceholderData,
+      items: (hits.data ?? []).filter(isThing).map((hit) => ({
         id: `${hit.kind}:${hit.href}`,
         label: hit.label,
         detail: hit.detail,
