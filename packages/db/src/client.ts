@@ -8,6 +8,8 @@ export type Tx = Omit<PrismaClient, '$connect' | '$disconnect' | '$on' | '$trans
 /** One client (and one pool of `poolSize` connections) per process; the caller ends it with `$disconnect`. */
 export function createDb(url: string, { poolSize = 10 }: { poolSize?: number } = {}): Db {
   return new PrismaClient({
+    // Prisma's own 2 s to start and 5 s to end are passed by a busy small machine; a request has its own deadline.
+    transactionOptions: { maxWait: 10_000, timeout: 20_000 },
     adapter: new PrismaPg({ connectionString: url, max: poolSize, connectionTimeoutMillis: 10_000, idleTimeoutMillis: 30_000 }),
   })
 }

@@ -101,6 +101,9 @@ export const findDeploymentsById = (db: Tx, organizationId: string, ids: string[
 export const findDeploymentOfBuild = (db: Tx, organizationId: string, buildId: string) =>
   db.deployment.findFirst({ where: { organizationId, buildId, kind: 'deploy' }, select: { id: true, number: true } })
 
+export const newestDeployment = (db: Tx, organizationId: string, appId: string): Promise<DeploymentRow | null> =>
+  db.deployment.findFirst({ where: { organizationId, appId }, orderBy: { number: 'desc' }, include: full })
+
 /** The newest one that served before: what a rollback without a number takes. */
 export const newestRetired = (db: Tx, organizationId: string, appId: string): Promise<DeploymentRow | null> =>
   db.deployment.findFirst({ where: { organizationId, appId, state: 'retired' }, orderBy: { number: 'desc' }, include: full })

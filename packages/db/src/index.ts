@@ -90,6 +90,7 @@ export {
   latestDeployments,
   listDeployments,
   type NewDeployment,
+  newestDeployment,
   newestRetired,
   requestDeploymentCancel,
 } from './deployments.repo'

@@ -32,8 +32,13 @@ function createBetterAuth({ db, sealer, config, log }: Deps) {
     secret: sealer.derive('better-auth'),
     database: prismaAdapter(db, { provider: 'postgresql' }),
     telemetry: { enabled: false },
-    // A wrong password is no event of the server's; what is, joins the other lines of the log.
     logger: { level: 'error', log: (_level, message, ...cause: unknown[]) => log.error({ err: cause[0] }, message) },
+    onAPIError: {
+      // A wrong password is an answer, not an event of the server's.
+      onError(error) {
+        if (!(error instanceof APIError) || error.statusCode >= 500) log.error({ err: error }, 'signing in failed')
+      },
+    },
     emailAndPassword: { enabled: true, disableSignUp: true, minPasswordLength: 10, maxPasswordLength: 200, autoSignIn: false },
     session: { expiresIn: 30 * DAY, updateAge: DAY },
     // The panel is often reached by a name that SLIPWAY_WEB_URL does not know; a page of that same host is no foreign one.

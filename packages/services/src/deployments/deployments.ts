@@ -8,6 +8,7 @@ import {
   findDeploymentOfBuild,
   findDeploymentToRun,
   listDeployments,
+  newestDeployment,
   newestRetired,
   requestDeploymentCancel,
   type Tx,
@@ -67,7 +68,7 @@ async function again(deps: Deps, tx: Tx, scope: Scope, appId: string, trigger: V
   const app = await lockedApp(tx, scope.organizationId, appId)
   if (app.source === 'image') return deployImage(deps, tx, scope, appId, trigger)
   const serving = app.servingDeploymentId ? await findDeploymentById(tx, scope.organizationId, app.servingDeploymentId) : null
-  const last = serving ?? (await listDeployments(tx, scope.organizationId, appId, { limit: 1 })).rows[0]
+  const last = serving ?? (await newestDeployment(tx, scope.organizationId, appId))
   if (!last) throw nothingToDeploy()
   return insertDeployment(deps, tx, app, {
     kind: 'redeploy',

@@ -1,0 +1,61 @@
+import type { Signals } from '@slipway/jobs'
+import { expect, it } from 'vitest'
+import { createChanges } from './changes'
+
+function bus() {
+  const listeners = new Set<(payload: string) => void>()
+  const signals: Signals = {
+    publish: () => {
+      for (const listener of listeners) listener('')
+    },
+    subscribe(_, listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    wait: async () => undefined,
+    close: async () => undefined,
+  }
+  return { signals, listeners }
+}
+
+it('ticks at once, soon after a signal, at least every two seconds, and ends with its reader', async () => {
+  const { signals, listeners } = bus()
+  const end = new AbortController()
+  const times: number[] = []
+  const start = Date.now()
+  const reading = (async () => {
+    for await (const _ of createChanges({ signals }).ticks('c', end.signal)) times.push(Date.now() - start)
+  })()
+  setTimeout(() => signals.publish('c'), 300)
+  await expect.poll(() => times.length, { timeout: 5000 }).toBe(3)
+  expect(times[0]).toBeLessThan(50)
+  expect(times[1]).toBeGreaterThanOrEqual(290)
+  expect(times[1]).toBeLessThan(600)
+  expect((times[2] ?? 0) - (times[1] ?? 0)).toBeLessThan(2500)
+  end.abort()
+  await reading
+  expect(listeners.size).toBe(0)
+})
+
+it('misses no signal that comes while the reader reads, and puts a burst together', async () => {
+  const { signals } = bus()
+  const end = new AbortController()
+  let ticks = 0
+  for await (const _ of createChanges({ signals }).ticks('c', end.signal)) {
+    ticks++
+    if (ticks === 1) for (let i = 0; i < 100; i++) signals.publish('c')
+    if (ticks === 2) end.abort()
+  }
+  expect(ticks).toBe(2)
+})
+
+it('refuses with a try-again when the server stops', async () => {
+  const { signals, listeners } = bus()
+  const stopping = new AbortController()
+  setTimeout(() => stopping.abort(), 100)
+  const reading = (async () => {
+    for await (const _ of createChanges({ signals, stopping: stopping.signal }).ticks('c', undefined));
+  })()
+  await expect(reading).rejects.toMatchObject({ code: 'RESTARTING', status: 503 })
+  expect(listeners.size).toBe(0)
+})
