@@ -1,6 +1,18 @@
-// How an app becomes one file: the workspace's sources go in, what comes from npm stays in node_modules.
+// How an app becomes one file: the workspace's sources go in, what comes from npm stays in node_modules. What npm put where
+// only another workspace finds it (a version that could not be shared) goes in as well: the file would look for it in vain.
+import { existsSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+
+const packageName = (path) =>
+  path
+    .split('/')
+    .slice(0, path.startsWith('@') ? 2 : 1)
+    .join('/')
+const isWithinReach = (folder, name) =>
+  existsSync(join(folder, 'node_modules', name)) || (dirname(folder) !== folder && isWithinReach(dirname(folder), name))
 
 /** @param {string} appUrl import.meta.url of the app's build.mjs */
 export const bundle = (appUrl) =>
@@ -18,9 +30,12 @@ export const bundle = (appUrl) =>
       {
         name: 'npm-stays-outside',
         setup({ onResolve }) {
-          onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
-            kind === 'entry-point' || path.startsWith('@slipway/') ? undefined : { path, external: true },
-          )
+          const app = fileURLToPath(new URL('.', appUrl))
+          onResolve({ filter: /^[^./]/ }, ({ path, kind }) => {
+            if (kind === 'entry-point' || path.startsWith('@slipway/')) return undefined
+            if (isBuiltin(path) || isWithinReach(app, packageName(path))) return { path, external: true }
+            return undefined
+          })
         },
       },
     ],
