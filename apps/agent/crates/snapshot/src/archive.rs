@@ -2,7 +2,7 @@ use std::io::{BufReader, Read, Write};
 
 use crate::beneath::clean;
 use crate::decompress::{Packing, read_full};
-use crate::tar::{EntryKind, TarReader};
+use crate::tar::{Entry, EntryKind, TarReader, TarWriter};
 use crate::{Error, Result};
 
 /// Reads a tar that is not a layer: image archives, build contexts. Same limits and same care as for layers; plain, gzip or
@@ -66,4 +66,55 @@ fn link(path: String, target: Option<String>) -> ArchiveEntry {
 fn cleaned(name: &[u8]) -> Result<Option<String>> {
     let Some((parent, last)) = clean(name)? else { return Ok(None) };
     Ok(parent.join(last).into_os_string().into_string().ok())
+}
+
+/// Writes a tar that is not a layer. Entries belong to root and have no time: equal content gives equal bytes.
+pub struct ArchiveWriter<W: Write> {
+    tar: TarWriter<W>,
+}
+
+impl<W: Write> ArchiveWriter<W> {
+    pub fn new(out: W) -> ArchiveWriter<W> {
+        ArchiveWriter { tar: TarWriter::new(out) }
+    }
+
+    pub fn directory(&mut self, path: &str) -> std::io::Result<()> {
+        self.tar.entry(&plain(&format!("{path}/"), EntryKind::Directory, 0o755, 0))
+    }
+
+    /// A file of `size` bytes, which `content` writes; more or fewer are an error, for the archive would be broken.
+    pub fn file(&mut self, path: &str, size: u64, content: &mut dyn FnMut(&mut dyn Write) -> std::io::Result<()>) -> std::io::Result<()> {
+        self.tar.entry(&plain(path, EntryKind::File, 0o644, size))?;
+        let mut counted = Counted { tar: &mut self.tar, left: size };
+        content(&mut counted)?;
+        if counted.left != 0 {
+            return Err(std::io::Error::other(format!("{path} has fewer bytes than it should have")));
+        }
+        self.tar.end_data(size)
+    }
+
+    pub fn finish(self) -> std::io::Result<W> {
+        self.tar.finish()
+    }
+}
+
+fn plain(path: &str, kind: EntryKind, mode: u32, size: u64) -> Entry {
+    let (path, link, xattrs) = (path.as_bytes().to_vec(), Vec::new(), Vec::new());
+    Entry { path, link, kind, mode, uid: 0, gid: 0, size, mtime: (0, 0), device: (0, 0), xattrs, sparse: None }
+}
+
+struct Counted<'a, W: Write> {
+    tar: &'a mut TarWriter<W>,
+    left: u64,
+}
+
+impl<W: Write> Write for Counted<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.left = self.left.checked_sub(bytes.len() as u64).ok_or_else(|| std::io::Error::other("more bytes than announced"))?;
+        self.tar.data(bytes)?;
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

@@ -34,7 +34,7 @@ mod tree;
 mod unpack;
 mod diff;
 
-pub use archive::{ArchiveEntry, ArchiveReader};
+pub use archive::{ArchiveEntry, ArchiveReader, ArchiveWriter};
 pub use error::{Error, Result};
 pub use layers::{Compression, DiffOptions, Layer, Layers, Limits, NewLayer};
 pub use snapshots::{OverlayDirs, Snapshots, Usage};

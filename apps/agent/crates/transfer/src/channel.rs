@@ -52,7 +52,23 @@ impl ChunkReader {
         if self.ended {
             return Ok(None);
         }
-        match self.receiver.blocking_recv() {
+        let received = self.receiver.blocking_recv();
+        self.take(received)
+    }
+}
+
+impl ChunkReader {
+    /// As [`ChunkReader::next_chunk`], on an async thread.
+    pub async fn next_chunk_async(&mut self) -> io::Result<Option<Bytes>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let received = self.receiver.recv().await;
+        self.take(received)
+    }
+
+    fn take(&mut self, received: Option<io::Result<Option<Bytes>>>) -> io::Result<Option<Bytes>> {
+        match received {
             Some(Ok(Some(chunk))) => Ok(Some(chunk)),
             Some(Ok(None)) => {
                 self.ended = true;
@@ -75,5 +91,44 @@ impl Read for ChunkReader {
         let n = buffer.len().min(self.current.len());
         buffer[..n].copy_from_slice(&self.current.split_to(n));
         Ok(n)
+    }
+}
+
+/// A blocking writer whose bytes leave as chunks.
+#[derive(Debug)]
+pub struct ChunkWriter {
+    sender: ChunkSender,
+    buffer: Vec<u8>,
+}
+
+const CHUNK: usize = 256 << 10;
+
+impl ChunkWriter {
+    pub fn new(sender: ChunkSender) -> ChunkWriter {
+        ChunkWriter { sender, buffer: Vec::with_capacity(CHUNK) }
+    }
+
+    /// Sends what is left and ends the stream as complete.
+    pub fn finish(mut self) -> io::Result<()> {
+        io::Write::flush(&mut self)?;
+        self.sender.blocking_finish();
+        Ok(())
+    }
+}
+
+impl io::Write for ChunkWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= CHUNK {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let chunk = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK));
+        if self.sender.blocking_send(chunk.into()) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     }
 }

@@ -8,7 +8,7 @@ use std::fs;
 use common::{gzip, tar_of};
 use slipway_snapshot::Layers;
 use slipway_store::{Descriptor, Digest, ImageConfig, Index, Manifest, Reference, RootFs, Store, media_type};
-use slipway_transfer::{ImportOptions, import, load, silent};
+use slipway_transfer::{ImportOptions, import, load, save, silent};
 
 fn layers() -> (tempfile::TempDir, Layers) {
     let dir = tempfile::tempdir().unwrap();
@@ -98,4 +98,18 @@ fn imports_a_root_file_system_with_changes() {
     assert_eq!(fs::read(layers.get(&image.record.diff_ids[0]).unwrap().dir.join("hello")).unwrap(), b"#!");
     let again = import(&layers, gzip(&tar_of(&[("hello", b"#!")])).as_slice(), &options).unwrap();
     assert_eq!(again.record.layers, image.record.layers, "the same layer, however it was compressed");
+}
+
+#[test]
+fn what_is_saved_loads_elsewhere_with_the_same_ids_and_names() {
+    let ((_dir, here), (_other_dir, there)) = (layers(), layers());
+    let name = Reference::parse("acme/app:1").unwrap();
+    let options = ImportOptions { reference: Some(name.clone()), ..Default::default() };
+    let image = import(&here, tar_of(&[("hello", &[b'x'; 10_000])]).as_slice(), &options).unwrap();
+    let mut archive = Vec::new();
+    save(here.store(), &[(image.clone(), vec![name])], &mut archive).unwrap();
+    let loaded = load(&there, archive.as_slice(), &silent()).unwrap();
+    assert_eq!(loaded[0].image.record.id, image.record.id);
+    assert_eq!(loaded[0].image.record.layers, image.record.layers);
+    assert_eq!(there.store().resolve("acme/app:1").unwrap().record.id, image.record.id);
 }

@@ -3,3 +3,4 @@
 pub mod changes;
 pub mod import;
 pub mod load;
+pub mod save;

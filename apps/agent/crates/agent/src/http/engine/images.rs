@@ -1,10 +1,11 @@
-//! `/images/…`: list, inspect, history, create (pull and import), load, push, tag, delete, prune.
+//! `/images/…`: list, inspect, history, create (pull and import), load, save, push, tag, delete, prune.
 mod create;
 mod delete;
 mod inspect;
 mod list;
 mod load;
 mod push;
+mod save;
 mod stream;
 
 use axum::Router;
@@ -24,6 +25,7 @@ pub fn router() -> Router<App> {
     Router::new()
         .route("/images/json", get(list::list))
         .route("/images/create", post(create::create))
+        .route("/images/get", get(save::save_named))
         .route("/images/load", post(load::load))
         .route("/images/prune", post(delete::prune))
         .route("/images/{*rest}", get(by_name).post(by_name).delete(by_name))
@@ -54,6 +56,7 @@ async fn by_name(
     match (method.as_str(), action) {
         ("GET", "json") => inspect::inspect(&app, name).await.map(IntoResponse::into_response),
         ("GET", "history") => inspect::history(&app, name).await.map(IntoResponse::into_response),
+        ("GET", "get") => save::save_all(&app, &[name.to_string()]),
         ("POST", "push") => push::push(app, name, &query.tag, credentials(&headers)?).await,
         ("POST", "tag") => tag(&app, name, &query).map(IntoResponse::into_response),
         _ => Err(unknown()),
