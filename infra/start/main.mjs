@@ -7,7 +7,7 @@ import { StartError } from './errors.mjs'
 import { setupLink } from './first-run.mjs'
 import { takeLock } from './lock.mjs'
 import { createProgress } from './progress.mjs'
-import { endRuns } from './run.mjs'
+import { endRuns, run } from './run.mjs'
 import { readSettings } from './settings.mjs'
 import { Supervisor } from './supervisor.mjs'
 import { ensurePackages, RUNTIME_PACKAGES } from './system-packages.mjs'
@@ -50,6 +50,8 @@ async function start() {
   supervisor = new Supervisor({ progress, paths: settings.paths })
   await bringUp(settings, { progress, supervisor })
   announce(settings)
+  // Under systemd (Type=notify): `systemctl start` returns now.
+  if (process.env.NOTIFY_SOCKET) await run(['systemd-notify', '--ready'], { deadlineMs: 10_000, what: 'Telling systemd' })
 }
 
 function announce(settings) {

@@ -8,7 +8,7 @@ import { prepareFirstRun } from './first-run.mjs'
 import { endOrphans } from './orphans.mjs'
 import { prepareCaddy } from './parts/caddy.mjs'
 import { migrate } from './parts/migrations.mjs'
-import { preparePostgres } from './parts/postgres.mjs'
+import { databaseUrlOf, preparePostgres } from './parts/postgres.mjs'
 import { prepareRedis } from './parts/redis.mjs'
 import { agent, checkBuilt, health, registry, removeStaleSockets, web, worker } from './parts/services.mjs'
 import { checkPorts } from './ports.mjs'
@@ -59,12 +59,12 @@ export async function bringUp(settings, { progress, supervisor }) {
 
 async function startPostgres(settings, { progress, supervisor }) {
   if (settings.databaseUrl) return settings.databaseUrl
-  return progress.step('Postgres', async () => {
+  await progress.step('Postgres', async () => {
     const postgres = await preparePostgres(settings)
     await supervisor.start(postgres.part)
     await postgres.createDatabase()
-    return postgres.databaseUrl
   })
+  return databaseUrlOf(settings) // not through the step, which prints what it is handed: this holds a password
 }
 
 async function startRedis(settings, { progress, supervisor }) {
@@ -82,8 +82,11 @@ async function untilHealthy(port) {
     if (report?.status === 'ok') return
     await sleep(100)
   }
+  const ill = report?.parts?.filter((part) => part.state !== 'ok') ?? []
   throw new StartError('Not every part became healthy.', {
     hint: 'The logs folder inside the data folder holds one file per part.',
-    detail: report ? JSON.stringify(report, null, 2) : 'The web app does not answer /api/health.',
+    detail: report
+      ? ill.map((part) => `${part.name}: ${part.detail ?? part.state}`).join('\n')
+      : 'The web app does not answer /api/health.',
   })
 }

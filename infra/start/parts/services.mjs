@@ -53,14 +53,15 @@ export const agent = ({ paths, ports }) => ({
 })
 
 /** @param {Settings} settings @param {Environment} env @returns {Part} */
-export const worker = (_settings, env) => ({
+export const worker = ({ ports }, env) => ({
   name: 'worker',
   title: 'Worker',
   argv: () => node(serviceEntry('worker'), 384),
   env,
   stopDeadlineMs: 30_000,
-  // It has no port to ask; the web app reports on it (from its heartbeat) once that is up.
-  ready: async () => true,
+  // It has no port to ask: the web app tells, from the worker's own heartbeat.
+  readyDeadlineMs: 90_000,
+  ready: async () => (await health(ports.web))?.parts?.some((part) => part.name === 'worker' && part.state === 'ok'),
 })
 
 /** @param {Settings} settings @param {Environment} env @returns {Part} */
