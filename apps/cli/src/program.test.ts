@@ -1,57 +1,24 @@
 /** The whole command line against the real API: PostgreSQL, Redis, services, tRPC over HTTP. What a worker would do is done to the rows. */
+
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { appRouter, createContext } from '@slipway/api'
+import { startTestApi, type TestApi } from '@slipway/api/testing'
 import { channels } from '@slipway/contracts'
 import { newId } from '@slipway/core'
-import { createHarness, type Harness } from '@slipway/services/testing'
-import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readEnv } from './env'
 import { EXIT } from './errors'
 import { run } from './program'
 
-let harness: Harness
-let server: Server
+let api: TestApi
+let harness: TestApi['harness']
 let url: string
 let home: string
 let key: string
-
-/** Next's route handler in a plain HTTP server. */
-function serve(): Server {
-  return createServer(async (incoming, outgoing) => {
-    const headers = new Headers()
-    for (const [name, value] of Object.entries(incoming.headers)) if (typeof value === 'string') headers.set(name, value)
-    const gone = new AbortController()
-    outgoing.on('close', () => gone.abort())
-    const body = incoming.method === 'POST' ? (Readable.toWeb(incoming) as ReadableStream) : undefined
-    const request = new Request(`${url}${incoming.url}`, {
-      method: incoming.method,
-      headers,
-      body,
-      duplex: 'half',
-      signal: gone.signal,
-    } as RequestInit)
-    const log = { error: () => undefined }
-    const response = await fetchRequestHandler({
-      endpoint: '/api/trpc',
-      req: request,
-      router: appRouter,
-      createContext: ({ resHeaders }) =>
-        createContext({ services: harness.services, headers, responseHeaders: resHeaders, webUrl: url, log }),
-    })
-    outgoing.writeHead(response.status, Object.fromEntries(response.headers))
-    if (!response.body) return outgoing.end()
-    const stream = Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0])
-    stream.on('error', () => outgoing.destroy())
-    stream.pipe(outgoing)
-  })
-}
 
 interface Ran {
   code: number
@@ -82,19 +49,16 @@ async function slipway(
 }
 
 beforeAll(async () => {
-  harness = await createHarness()
+  api = await startTestApi()
+  harness = api.harness
+  url = api.url
   const user = await harness.user('Ada', 'acme')
   key = (await harness.services.apiKeys.create({ userId: user.userId, label: 'Ada', ip: null }, { name: 'cli' })).key
   home = await mkdtemp(join(tmpdir(), 'slipway-cli-'))
-  server = serve()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 })
 
 afterAll(async () => {
-  server?.closeAllConnections()
-  server?.close()
-  await harness?.close()
+  await api?.close()
   if (home) await rm(home, { recursive: true, force: true })
 })
 

@@ -18,7 +18,7 @@ export async function* stream<T>({ ctx, path }: { ctx: Context; path: string }, 
  * A row that is gone (deleted meanwhile) ends the stream with the reader's error.
  */
 export async function* onlyChanges<T>(
-  ticks: AsyncIterable<void>,
+  ticks: AsyncIterable<unknown>,
   read: () => Promise<T>,
   over: (value: T) => boolean = () => false,
 ): AsyncGenerator<T, void> {

@@ -13,6 +13,18 @@ export const organizationsRouter = router({
   watch: orgProcedure.subscription((call) => stream(call, watchOrganization(call))),
 })
 
+/** At most this often: whoever hears of it reads several lists again. */
+const PAUSE_MS = 400
+
 async function* watchOrganization({ ctx, signal }: OrgCall<unknown>) {
-  for await (const _ of ctx.services.changes.ticks(channels.organization(ctx.scope.organizationId), signal)) yield { at: new Date() }
+  const { changes } = ctx.services
+  let before = ''
+  for await (const signaled of changes.ticks(channels.organization(ctx.scope.organizationId), signal)) {
+    // A poll is no news by itself: it is there for the signal that was lost.
+    const now = await changes.fingerprint(ctx.scope)
+    if (!signaled && now === before) continue
+    before = now
+    yield { at: new Date() }
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+  }
 }

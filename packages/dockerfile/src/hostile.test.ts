@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: Dockerfiles are full of them
 /** Whatever the text, the answer is a plan or a DockerfileError, and it comes soon. */
 import { describe, expect, it } from 'vitest'
 import { baseReferences, DockerfileError, parseDockerfile, planBuild } from './index'
