@@ -128,6 +128,7 @@ export {
   findUserByEmail,
   listMembers,
   listMemberships,
+  organizationFingerprint,
   organizationSlugTaken,
   withSetupLock,
 } from './organizations.repo'

@@ -57,3 +57,16 @@ export async function createFirstUser(tx: Tx, data: { id: string; name: string; 
   })
   return user
 }
+
+/** One short text that differs whenever a row that lists and counts show was added, removed or changed its state. */
+export async function organizationFingerprint(db: Tx, organizationId: string): Promise<string> {
+  const [row] = await db.$queryRaw<{ fingerprint: string }[]>`
+    SELECT concat_ws('|',
+      (SELECT concat(count(*), max("updatedAt")) FROM "App" WHERE "organizationId" = ${organizationId}),
+      (SELECT concat(max("id"), max("startedAt"), max("finishedAt")) FROM "Build" WHERE "organizationId" = ${organizationId}),
+      (SELECT concat(max("id"), max("startedAt"), max("servingAt"), max("finishedAt")) FROM "Deployment" WHERE "organizationId" = ${organizationId}),
+      (SELECT string_agg(concat("id", "state"), ',' ORDER BY "id") FROM "Container" WHERE "organizationId" = ${organizationId} AND "state" <> 'removed'),
+      (SELECT concat(count(*), max("lastPushedAt")) FROM "Repository" WHERE "organizationId" = ${organizationId}),
+      (SELECT max("id") FROM "AuditEvent" WHERE "organizationId" = ${organizationId})) AS fingerprint`
+  return row?.fingerprint ?? ''
+}

@@ -119,8 +119,10 @@ export interface HealthService {
 
 /** "Read again" moments of rows that a scope may read. */
 export interface ChangesService {
-  /** Yields at once, then at each signal on `channel` and at least every two seconds, until `signal`. */
-  ticks(channel: string, signal: AbortSignal | undefined): AsyncIterable<void>
+  /** Yields at once, then at each signal on `channel` (true) and else every two seconds (false), until `signal`. */
+  ticks(channel: string, signal: AbortSignal | undefined): AsyncIterable<boolean>
+  /** Changes whenever something that lists and counts of the organization show has changed. */
+  fingerprint(scope: Scope): Promise<string>
 }
 
 export interface Services {

@@ -18,25 +18,31 @@ export const logsMethod = (deps: Deps): AppsService['logs'] =>
     const app = await loadApp(deps.db, scope, input.app)
     const waiting: views.LogLineView[] = []
     const followed = new Set<string>()
+    /** The last line had of each container: one that is followed again goes on after it. */
+    const lastAt = new Map<string, Date>()
     const stop = new AbortController()
     const end = () => stop.abort()
     signal.addEventListener('abort', end)
 
     async function follow(engineId: string, name: string, first: boolean): Promise<void> {
+      const since = lastAt.get(engineId) ?? input.since
       // A container that comes later is shown from its first line on; one that ran already from `tail` lines back.
-      const options = { tail: first ? input.tail : 1000, follow: true, signal: stop.signal, ...(input.since && { since: input.since }) }
+      const options = { tail: first ? input.tail : 1000, follow: true, signal: stop.signal, ...(since && { since }) }
       try {
         for await (const { at, stream, text } of deps.agent.logs(engineId, options)) {
           // `since` of the engine is inclusive; a resumed stream must not show its last line twice.
-          if (input.since && at <= input.since) continue
+          if (since && at <= since) continue
           while (waiting.length >= MAX_WAITING && !stop.signal.aborted) await sleep(BATCH_MS, stop.signal)
           waiting.push({ at, stream, text, container: name })
+          lastAt.set(engineId, at)
         }
       } catch (error) {
-        // Gone or the agent restarts: looked for again below, unless the container is no more.
-        if (!(isAppError(error) && error.kind === 'not-found')) followed.delete(engineId)
+        // Gone, or the agent restarts: both end by themselves. What else went wrong is worth a line.
         if (!(isAppError(error) && (error.kind === 'unavailable' || error.kind === 'not-found')))
           deps.log.warn({ err: error, container: engineId }, 'a container log could not be followed')
+      } finally {
+        // A container that still runs is looked for again below.
+        followed.delete(engineId)
       }
     }
 

@@ -1,6 +1,10 @@
+import { createDb } from '@slipway/db'
 import type { Signals } from '@slipway/jobs'
 import { expect, it } from 'vitest'
 import { createChanges } from './changes'
+
+// Connects at the first query, of which ticks make none.
+const db = createDb('postgresql://unused@127.0.0.1:9/unused')
 
 function bus() {
   const listeners = new Set<(payload: string) => void>()
@@ -24,7 +28,7 @@ it('ticks at once, soon after a signal, at least every two seconds, and ends wit
   const times: number[] = []
   const start = Date.now()
   const reading = (async () => {
-    for await (const _ of createChanges({ signals }).ticks('c', end.signal)) times.push(Date.now() - start)
+    for await (const _ of createChanges({ db, signals }).ticks('c', end.signal)) times.push(Date.now() - start)
   })()
   setTimeout(() => signals.publish('c'), 300)
   await expect.poll(() => times.length, { timeout: 5000 }).toBe(3)
@@ -41,7 +45,7 @@ it('misses no signal that comes while the reader reads, and puts a burst togethe
   const { signals } = bus()
   const end = new AbortController()
   let ticks = 0
-  for await (const _ of createChanges({ signals }).ticks('c', end.signal)) {
+  for await (const _ of createChanges({ db, signals }).ticks('c', end.signal)) {
     ticks++
     if (ticks === 1) for (let i = 0; i < 100; i++) signals.publish('c')
     if (ticks === 2) end.abort()
@@ -54,7 +58,7 @@ it('refuses with a try-again when the server stops', async () => {
   const stopping = new AbortController()
   setTimeout(() => stopping.abort(), 100)
   const reading = (async () => {
-    for await (const _ of createChanges({ signals, stopping: stopping.signal }).ticks('c', undefined));
+    for await (const _ of createChanges({ db, signals, stopping: stopping.signal }).ticks('c', undefined));
   })()
   await expect(reading).rejects.toMatchObject({ code: 'RESTARTING', status: 503 })
   expect(listeners.size).toBe(0)

@@ -1,4 +1,5 @@
 import { AppError } from '@slipway/core'
+import { organizationFingerprint } from '@slipway/db'
 import type { Deps } from '../deps'
 import type { ChangesService } from '../services'
 
@@ -7,7 +8,9 @@ const POLL_MS = 2000
 /** A burst of signals (a build's log) is read at most this often. */
 const QUIET_MS = 80
 
-export const createChanges = ({ signals, stopping }: Pick<Deps, 'signals' | 'stopping'>): ChangesService => ({
+export const createChanges = ({ db, signals, stopping }: Pick<Deps, 'db' | 'signals' | 'stopping'>): ChangesService => ({
+  fingerprint: (scope) => organizationFingerprint(db, scope.organizationId),
+
   async *ticks(channel, signal) {
     // Subscribed for the whole time, not per wait: what happens while the reader reads must not be missed.
     let changed = true
@@ -22,8 +25,9 @@ export const createChanges = ({ signals, stopping }: Pick<Deps, 'signals' | 'sto
     try {
       while (!signal?.aborted) {
         if (stopping?.aborted) throw restarting()
+        const signaled = changed
         changed = false
-        yield
+        yield signaled
         await sleep(QUIET_MS, signal)
         if (changed || signal?.aborted || stopping?.aborted) continue
         await new Promise<void>((resolve) => {

@@ -17,8 +17,8 @@ import {
 } from '@slipway/db'
 import { announceBuild, insertBuild } from '../builds/create'
 import { announce, type Deps } from '../deps'
+import { readBody } from '../read-body'
 import type { WebhooksService } from '../services'
-import { readBody } from './body'
 import { type Push, parseDelivery } from './push'
 import { type Sender, senderOf, verifySignature } from './verify'
 
@@ -26,6 +26,8 @@ type Webhook = NonNullable<Awaited<ReturnType<typeof findWebhook>>>
 type Answer = Awaited<ReturnType<WebhooksService['receive']>>
 type Outcome = Pick<NewDelivery, 'outcome' | 'status' | 'reason'>
 
+/** Design rule 5; GitHub itself sends up to 25 MB, for pushes of thousands of commits. */
+const MAX_BODY = 1_000_000
 /** Refused requests recorded per webhook and minute; more of them are answered, but leave no row. */
 const MAX_REFUSED_PER_MINUTE = 20
 const PROVIDER_NAME = { github: 'GitHub', gitlab: 'GitLab', gitea: 'Gitea' }
@@ -53,7 +55,7 @@ async function receive(deps: Deps, webhook: Webhook, request: Request): Promise<
   const sender = senderOf(request.headers)
   let body: Buffer
   try {
-    body = await readBody(request)
+    body = await readBody(request, MAX_BODY)
   } catch (thrown) {
     const { status, message } = toAppError(thrown)
     return refuse(deps, webhook, sender, 0, refused(status, message))

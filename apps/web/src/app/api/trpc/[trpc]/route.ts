@@ -2,12 +2,16 @@ import { appRouter, createContext } from '@slipway/api'
 import { isAppError } from '@slipway/core'
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
 import { env } from '../../../../env'
+import { limited } from '../../../../server/limited'
 import { log } from '../../../../server/log'
 import { services } from '../../../../server/services'
 
 export const dynamic = 'force-dynamic'
 
-const handler = (request: Request) =>
+/** Room for 200 variables of 32 kB. */
+const MAX_BODY = 8_000_000
+
+const serve = (request: Request) =>
   fetchRequestHandler({
     endpoint: '/api/trpc',
     req: request,
@@ -27,5 +31,7 @@ const handler = (request: Request) =>
         log().error({ err: error.cause ?? error, path, type }, 'an API call failed')
     },
   })
+
+const handler = (request: Request) => limited(request, MAX_BODY, serve)
 
 export { handler as GET, handler as POST }

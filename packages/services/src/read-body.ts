@@ -1,12 +1,11 @@
-import { AppError } from '@slipway/core'
+import { AppError, formatBytes } from '@slipway/core'
 
-export const MAX_BODY = 1_000_000
 const READ_DEADLINE_MS = 10_000
 
-/** The raw bytes of a request: at most MAX_BODY, within ten seconds, whatever the sender says about its length. */
-export async function readBody(request: Request): Promise<Buffer> {
+/** The raw bytes of a request: at most `maxBytes`, within ten seconds, whatever the sender says about its length. */
+export async function readBody(request: Request, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
   const declared = Number(request.headers.get('content-length') ?? 0)
-  if (declared > MAX_BODY) throw tooLarge()
+  if (declared > maxBytes) throw tooLarge(maxBytes)
   if (!request.body) return Buffer.alloc(0)
   const reader = request.body.getReader()
   const chunks: Uint8Array[] = []
@@ -20,7 +19,7 @@ export async function readBody(request: Request): Promise<Buffer> {
       const { done, value } = await Promise.race([reader.read(), late])
       if (done) return Buffer.concat(chunks)
       size += value.byteLength
-      if (size > MAX_BODY) throw tooLarge()
+      if (size > maxBytes) throw tooLarge(maxBytes)
       chunks.push(value)
     }
   } finally {
@@ -30,5 +29,6 @@ export async function readBody(request: Request): Promise<Buffer> {
   }
 }
 
-const tooLarge = () => new AppError({ kind: 'too-large', code: 'BODY_TOO_LARGE', message: 'The body is over 1 MB.' })
+const tooLarge = (maxBytes: number) =>
+  new AppError({ kind: 'too-large', code: 'BODY_TOO_LARGE', message: `The body is over ${formatBytes(maxBytes)}.` })
 const tooSlow = () => new AppError({ kind: 'bad-input', code: 'BODY_TOO_SLOW', message: 'The body did not arrive within 10 seconds.' })
