@@ -150,7 +150,7 @@ describe('hostile input', () => {
     const started = performance.now()
     attempt(text)
     // Some 50 ms on an idle machine; the margin is for a busy one, quadratic behaviour takes minutes.
-    expect(performance.now() - started).toBeLessThan(2000)
+    expect(performance.now() - started).toBeLessThan(5000)
   })
 
   it('parses an ordinary file of 1 MiB in linear time', () => {
@@ -162,7 +162,7 @@ describe('hostile input', () => {
     parseDockerfile(text)
     const took = performance.now() - started
     console.log(`1 MiB Dockerfile parsed in ${Math.round(took)} ms`)
-    expect(took).toBeLessThan(1000)
+    expect(took).toBeLessThan(2000)
   })
 
   it('refuses what is larger than 1 MiB', () => {

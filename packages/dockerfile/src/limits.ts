@@ -12,6 +12,8 @@ export const LIMITS = {
   /** Sum over the environments of all RUN steps of a plan: `ENV A=$A$A` must not become gigabytes. */
   planEnvLength: 32 * 1024 * 1024,
   /** `instruction` and `createdBy`. */
+  /** All ports of two protocols. */
+  exposedPorts: 131_072,
   historyLength: 4096,
   nameLength: 400,
   ignoreFileLength: 256 * 1024,

@@ -27,6 +27,8 @@ export class PlanContext {
   readonly warnings: DockerfileWarning[] = []
   /** Names of ARG instructions met, to tell which build arguments nobody asked for. */
   readonly declared = new Set<string>()
+  /** Ports that EXPOSE instructions named so far. */
+  exposed = 0
 
   constructor(dockerfile: Dockerfile, options: ScopeOptions) {
     this.dockerfile = dockerfile

@@ -89,6 +89,16 @@ export function applyMetadata(instruction: MetadataInstruction, state: ImageStat
               word.offset,
               'Write a number from 1 to 65535 or a range, with /tcp, /udp or /sctp.',
             )
+          context.exposed += parsed.length
+          if (context.exposed > LIMITS.exposedPorts) {
+            throw context.fail(
+              'TOO_MANY_PORTS',
+              'EXPOSE names more than 131072 ports in all.',
+              instruction,
+              word.offset,
+              'Name the ports that the app uses.',
+            )
+          }
           for (const port of parsed) {
             state.ports.add(port)
             if (ports.length < 200) ports.push(port)
