@@ -149,6 +149,6 @@ describe('IgnoreMatcher', () => {
     const started = performance.now()
     expect(createIgnoreMatcher(`${'**/a*/'.repeat(100)}**/c*`).ignores(path)).toBe(false)
     expect(new IgnoreMatcher([`${'*a'.repeat(500)}*c`]).ignores('a'.repeat(2000))).toBe(false)
-    expect(performance.now() - started).toBeLessThan(3000)
+    expect(performance.now() - started).toBeLessThan(10_000)
   })
 })
