@@ -65,7 +65,8 @@ export const BANS = [
   },
   {
     name: 'process.env',
-    pattern: /\bprocess\.env\b/,
+    // The two excepted are no settings: Next puts their values in when it builds.
+    pattern: /\bprocess\.env\b(?!\.(NODE_ENV|NEXT_RUNTIME)\b)/,
     applies: (path) => CODE.test(path) && !/(^|\/)env\.ts$|next\.config\.|\/bin\/|packages\/testing\//.test(path),
     why: 'Only env.ts of an app reads the environment, so that a setting is checked once and found in one place.',
   },
