@@ -3,7 +3,7 @@ import { startTestRedis } from '@slipway/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { closeQueues, connectRedis, consume, createQueues, createSignals, enqueue, redisOptions } from './index'
 
-const silent = () => {}
+const silent = () => undefined
 let redis: Awaited<ReturnType<typeof startTestRedis>>
 beforeAll(async () => {
   redis = await startTestRedis()
