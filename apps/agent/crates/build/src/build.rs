@@ -138,7 +138,8 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send
 ///
 /// ```text
 /// builds/<id>.<n>/
-///   context/                 the files of the request
+///   context/                 the files of the request, once a step needs them
+///   context.tar              the request as it came, when it is large
 ///   steps/<vertex>/upper     what the step wrote; becomes a layer
 ///   steps/<vertex>/work      overlayfs's own
 /// ```

@@ -113,7 +113,7 @@ impl Builder {
             let taken = ingest(&mut reader, |request| {
                 let registration = Registration::new(&this, &request.id)?;
                 let dir = this.make_dir(&request.id)?;
-                Ok((dir.context(), (registration, dir)))
+                Ok((dir.path().to_path_buf(), (registration, dir)))
             });
             // A client that still sends when its request is refused would see a broken pipe instead of the reason.
             let _rest = io::copy(&mut reader, &mut io::sink());

@@ -1,25 +1,27 @@
 //! Takes a build's request and context out of the tar stream of `POST /slipway/v1/builds`.
 //!
-//! The context comes from a repository and is hostile: it is written beneath one directory with
-//! `openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)`, so no entry is ever written through a link of an earlier one.
-//! Only regular files, directories and symlinks are taken; everything else is refused, as are entries that come twice.
-//! Contents are hashed on their way to the disk, so that a cache key costs no second read.
-use std::collections::HashMap;
-use std::ffi::OsStr;
-use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+//! The context comes from a repository and is hostile. Only regular files, directories and symlinks are taken; everything
+//! else is refused, as is what comes twice or beneath something that is not a directory. Contents are hashed on their
+//! way, and the stream is kept as it is: files are written only when a COPY is not in the cache (`unpack.rs`).
+use std::cell::RefCell;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Mutex;
+use std::sync::OnceLock;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, Timespec, Timestamps, fchmod, futimens, openat, openat2};
-use rustix::io::Errno;
+use rustix::fs::FileType;
 use sha2::{Digest as _, Sha256};
 use tar::EntryType;
 
 use crate::error::{BuildError, ErrorCode, Result};
+use crate::index::{Index, Misfit, Node};
 use crate::plan::BuildRequest;
+use crate::spool::{Spool, Tee};
 use crate::tarstream::{self, Member};
 use crate::tree::Tree;
+use crate::unpack::unpack;
 
 const MAX_BYTES: u64 = 2 << 30;
 const MAX_ENTRIES: u64 = 200_000;
@@ -27,39 +29,61 @@ const MAX_ENTRIES: u64 = 200_000;
 const MAX_REQUEST: u64 = 32 << 20;
 const BUFFER: usize = 256 << 10;
 
-/// The files of a context, on disk, with the SHA-256 of each regular file by its path from the context's root.
+/// The files of a build's request.
 #[derive(Debug)]
 pub struct Context {
-    pub tree: Tree,
-    pub digests: HashMap<PathBuf, [u8; 32]>,
+    pub index: Index,
+    spool: Spool,
+    dir: PathBuf,
+    tree: OnceLock<Tree>,
+    unpacking: Mutex<()>,
 }
 
-/// Reads the stream. `place` is called with the request and gives the directory for the context, which must be empty.
+impl Context {
+    /// The files on disk; the first call writes them. Blocks.
+    ///
+    /// # Errors
+    /// `DISK_FULL`, `INTERNAL`.
+    pub fn tree(&self) -> Result<&Tree> {
+        let _one_at_a_time = self.unpacking.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(tree) = self.tree.get() {
+            return Ok(tree);
+        }
+        let reader = self.spool.reader().map_err(|error| BuildError::io("reading the build context", &error))?;
+        let tree = unpack(reader, &self.dir.join("context"))?;
+        Ok(self.tree.get_or_init(|| tree))
+    }
+}
+
+/// Reads the stream. `place` is called with the request and gives the build's directory.
 ///
 /// # Errors
 /// `BAD_PLAN`, `BAD_CONTEXT` with the path that is wrong, `DISK_FULL`, `INTERNAL`, and what `place` returns.
 pub fn ingest<T>(reader: impl Read, place: impl FnOnce(&BuildRequest) -> Result<(PathBuf, T)>) -> Result<(BuildRequest, Context, T)> {
+    let spool = Rc::new(RefCell::new(Spool::new()));
     let mut place = Some(place);
-    let mut state: Option<(BuildRequest, Sink, T)> = None;
-    let outcome = tarstream::each(reader, |member, content| {
-        if let Some((_, sink, _)) = &mut state {
+    let mut state: Option<(BuildRequest, PathBuf, T)> = None;
+    let mut sink = Sink { index: Index::new(), entries: 0, bytes: 0, buffer: vec![0; BUFFER] };
+    let outcome = tarstream::each(Tee::new(reader, spool.clone()), |member, content| {
+        if state.is_some() {
             return sink.take(&member, content).map_err(Stop::Build);
         }
         let Some(place) = place.take() else { return Ok(()) };
         let request = read_request(&member, content).map_err(Stop::Build)?;
         let (dir, kept) = place(&request).map_err(Stop::Build)?;
-        state = Some((request, Sink::open(&dir).map_err(Stop::Build)?, kept));
+        spool.borrow_mut().spill_to(dir.join("context.tar"));
+        state = Some((request, dir, kept));
         Ok(())
     });
     match outcome {
         Ok(()) => {}
         Err(Stop::Build(error)) => return Err(error),
-        Err(Stop::Stream(error)) => {
-            return Err(BuildError::new(ErrorCode::BadContext, format!("The build context is not a complete tar stream: {error}.")));
-        }
+        Err(Stop::Stream(error)) if crate::error::is_disk_full(&error) => return Err(BuildError::io("storing the build context", &error)),
+        Err(Stop::Stream(error)) => return Err(bad(format!("The build context is not a complete tar stream: {error}."))),
     }
-    let (request, sink, kept) = state.ok_or_else(|| BuildError::new(ErrorCode::BadPlan, "The stream has no request.json."))?;
-    Ok((request, sink.finish()?, kept))
+    let (request, dir, kept) = state.ok_or_else(|| BuildError::new(ErrorCode::BadPlan, "The stream has no request.json."))?;
+    let spool = spool.replace(Spool::new());
+    Ok((request, Context { index: sink.index, spool, dir, tree: OnceLock::new(), unpacking: Mutex::new(()) }, kept))
 }
 
 enum Stop {
@@ -85,147 +109,72 @@ fn read_request(member: &Member, content: &mut dyn Read) -> Result<BuildRequest>
     BuildRequest::parse(&json)
 }
 
-fn is_file(kind: EntryType) -> bool {
+pub fn is_file(kind: EntryType) -> bool {
     matches!(kind, EntryType::Regular | EntryType::Continuous)
 }
 
 struct Sink {
-    tree: Tree,
-    digests: HashMap<PathBuf, [u8; 32]>,
-    /// Set at the end, because writing into a directory changes its time.
-    dirs: Vec<(PathBuf, u32, (i64, i64))>,
-    /// The directory written to last: entries come grouped by directory.
-    parent: Option<(PathBuf, OwnedFd)>,
+    index: Index,
     entries: u64,
     bytes: u64,
     buffer: Vec<u8>,
 }
 
 impl Sink {
-    fn open(dir: &Path) -> Result<Self> {
-        let tree = Tree::open(dir).map_err(|error| BuildError::io("opening the build's directory", &error))?;
-        Ok(Self { tree, digests: HashMap::new(), dirs: Vec::new(), parent: None, entries: 0, bytes: 0, buffer: vec![0; BUFFER] })
-    }
-
     fn take(&mut self, member: &Member, content: &mut dyn Read) -> Result<()> {
         let Some(path) = context_path(&member.path)? else { return Ok(()) };
         self.entries += 1;
         if self.entries > MAX_ENTRIES {
             return Err(bad("The build context has more than 200,000 entries; leave what the build does not need out with .dockerignore."));
         }
-        let outcome = match member.kind {
-            kind if is_file(kind) => return self.file(&path, member, content),
-            EntryType::Directory => self.directory(&path, member),
-            EntryType::Symlink => self.symlink(&path, member),
+        let mut node = Node::dir(member.mode, member.mtime);
+        match member.kind {
+            kind if is_file(kind) => {
+                node.kind = FileType::RegularFile;
+                node.digest = Some(self.hash(&path, member, content)?);
+            }
+            EntryType::Directory => {}
+            EntryType::Symlink => {
+                let target = member.link.clone().filter(|target| !target.is_empty());
+                node.target = Some(target.ok_or_else(|| bad(format!("`{}` in the build context is a link to nothing.", path.display())))?);
+                node.kind = FileType::Symlink;
+            }
             _ => return Err(bad(format!("`{}` in the build context is not a file, a directory or a symbolic link.", path.display()))),
-        };
-        outcome.map_err(|error| write_error(&path, &error))
+        }
+        self.index.add(&path, node).map_err(|misfit| match misfit {
+            Misfit::Twice => bad(format!("`{}` is in the build context twice.", path.display())),
+            Misfit::Beneath => bad(format!("`{}` in the build context lies beneath something that is not a directory.", path.display())),
+        })
     }
 
-    fn file(&mut self, path: &Path, member: &Member, content: &mut dyn Read) -> Result<()> {
+    fn hash(&mut self, path: &Path, member: &Member, content: &mut dyn Read) -> Result<[u8; 32]> {
         self.bytes += member.size;
         if self.bytes > MAX_BYTES {
             return Err(bad("The build context is larger than 2 GiB; leave what the build does not need out with .dockerignore."));
         }
-        let failed = |error: io::Error| write_error(path, &error);
-        let (parent, name) = self.parent_of(path).map_err(failed)?;
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = openat(parent, name, flags, Mode::from_raw_mode(0o600)).map_err(|error| failed(error.into()))?;
-        let mut file = std::fs::File::from(fd);
         let mut hash = Sha256::new();
         loop {
-            let count = content.read(&mut self.buffer).map_err(|error| bad(format!("The build context ends inside `{}`: {error}.", path.display())))?;
+            let count = content.read(&mut self.buffer).map_err(|error| {
+                if crate::error::is_disk_full(&error) {
+                    return BuildError::io("storing the build context", &error);
+                }
+                bad(format!("The build context ends inside `{}`: {error}.", path.display()))
+            })?;
             if count == 0 {
-                break;
+                return Ok(hash.finalize().into());
             }
             hash.update(&self.buffer[..count]);
-            file.write_all(&self.buffer[..count]).map_err(failed)?;
-        }
-        fchmod(&file, Mode::from_raw_mode(member.mode)).map_err(|error| failed(error.into()))?;
-        futimens(&file, &crate::tree::times(member.mtime.0, member.mtime.1)).map_err(|error| failed(error.into()))?;
-        self.digests.insert(path.to_path_buf(), hash.finalize().into());
-        Ok(())
-    }
-
-    fn directory(&mut self, path: &Path, member: &Member) -> io::Result<()> {
-        self.dirs.push((path.to_path_buf(), member.mode, member.mtime));
-        if path.as_os_str().is_empty() {
-            return Ok(());
-        }
-        let (parent, name) = self.parent_of(path)?;
-        match rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
-            // Made before for an entry beneath it.
-            Err(Errno::EXIST) => {
-                open_dir(parent, Path::new(name))?;
-                Ok(())
-            }
-            other => Ok(other?),
         }
     }
-
-    fn symlink(&mut self, path: &Path, member: &Member) -> io::Result<()> {
-        let target = member.link.clone().filter(|target| !target.is_empty());
-        let target = target.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the link has no target"))?;
-        let (parent, name) = self.parent_of(path)?;
-        rustix::fs::symlinkat(&target, parent, name)?;
-        let at = Timespec { tv_sec: member.mtime.0, tv_nsec: member.mtime.1 };
-        let times = Timestamps { last_access: at, last_modification: at };
-        Ok(rustix::fs::utimensat(parent, name, &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?)
-    }
-
-    /// Opens the directory of `path`, making what is missing.
-    fn parent_of<'a, 'p>(&'a mut self, path: &'p Path) -> io::Result<(&'a OwnedFd, &'p OsStr)> {
-        let name = path.file_name().ok_or(Errno::INVAL)?;
-        let dir = path.parent().unwrap_or(Path::new(""));
-        if self.parent.as_ref().is_none_or(|(open, _)| open != dir) {
-            let fd = match open_dir(self.tree.root(), dir) {
-                Err(Errno::NOENT) => self.make_parents(dir)?,
-                other => other?,
-            };
-            self.parent = Some((dir.to_path_buf(), fd));
-        }
-        let (_, fd) = self.parent.as_ref().ok_or(Errno::INVAL)?;
-        Ok((fd, name))
-    }
-
-    fn make_parents(&self, dir: &Path) -> io::Result<OwnedFd> {
-        let mut at = open_dir(self.tree.root(), Path::new(""))?;
-        for component in dir.components() {
-            let name = Path::new(component.as_os_str());
-            at = match open_dir(&at, name) {
-                Err(Errno::NOENT) => {
-                    rustix::fs::mkdirat(&at, name, Mode::from_raw_mode(0o755))?;
-                    open_dir(&at, name)?
-                }
-                other => other?,
-            };
-        }
-        Ok(at)
-    }
-
-    fn finish(mut self) -> Result<Context> {
-        self.parent = None;
-        for (path, mode, mtime) in self.dirs.iter().rev() {
-            let set = || -> io::Result<()> {
-                let fd = openat(open_dir(self.tree.root(), path)?, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-                fchmod(&fd, Mode::from_raw_mode(*mode))?;
-                Ok(futimens(&fd, &crate::tree::times(mtime.0, mtime.1))?)
-            };
-            set().map_err(|error| write_error(path, &error))?;
-        }
-        Ok(Context { tree: self.tree, digests: self.digests })
-    }
-}
-
-fn open_dir(at: impl std::os::fd::AsFd, path: &Path) -> std::result::Result<OwnedFd, Errno> {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    openat2(at, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty(), resolve)
 }
 
 /// The path beneath `context/`; `None` for what is outside of it (nothing today).
-fn context_path(path: &Path) -> Result<Option<PathBuf>> {
-    if path.as_os_str().as_bytes().len() > 4096 || path.as_os_str().as_bytes().contains(&0) {
+///
+/// # Errors
+/// `BAD_CONTEXT` for a path that leads out, is absurdly long, or has a component too long for a file system.
+pub fn context_path(path: &Path) -> Result<Option<PathBuf>> {
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.len() > 4000 || bytes.contains(&0) || bytes.split(|&byte| byte == b'/').any(|name| name.len() > 255) {
         return Err(bad("The build context has a path that is too long or has a NUL character."));
     }
     let mut clean = PathBuf::new();
@@ -241,20 +190,6 @@ fn context_path(path: &Path) -> Result<Option<PathBuf>> {
 
 fn bad(message: impl Into<String>) -> BuildError {
     BuildError::new(ErrorCode::BadContext, message)
-}
-
-fn write_error(path: &Path, error: &io::Error) -> BuildError {
-    let shown = path.display();
-    match error.raw_os_error().map(Errno::from_raw_os_error) {
-        _ if crate::error::is_disk_full(error) => BuildError::io("storing the build context", error),
-        Some(Errno::EXIST) => bad(format!("`{shown}` is in the build context twice.")),
-        Some(Errno::LOOP | Errno::NOTDIR | Errno::XDEV) => {
-            bad(format!("`{shown}` in the build context lies beneath something that is not a directory."))
-        }
-        Some(Errno::NAMETOOLONG) => bad(format!("`{shown}` in the build context has a name that is too long.")),
-        _ if error.kind() == io::ErrorKind::InvalidData => bad(format!("`{shown}` in the build context is not valid: {error}.")),
-        _ => BuildError::io(&format!("storing `{shown}` of the build context"), error),
-    }
 }
 
 #[cfg(test)]
@@ -287,7 +222,7 @@ mod tests {
         }
         fn ingest(&mut self) -> (tempfile::TempDir, Result<Context>) {
             let dir = tempfile::tempdir().unwrap();
-            std::fs::create_dir(dir.path().join("c")).unwrap();
+            std::fs::create_dir_all(dir.path().join("c/context")).unwrap();
             let bytes = std::mem::replace(&mut self.0, tar::Builder::new(Vec::new())).into_inner().unwrap();
             let path = dir.path().join("c");
             let context = ingest(&bytes[..], |_| Ok((path, ()))).map(|(_, context, ())| context);
@@ -304,10 +239,13 @@ mod tests {
             .add("context/link", EntryType::Symlink, "/etc/passwd", "")
             .ingest();
         let context = context.unwrap();
-        let root = dir.path().join("c");
+        assert_eq!(std::fs::read_dir(dir.path().join("c/context")).unwrap().count(), 0, "nothing is written before it is needed");
+        context.tree().unwrap();
+        let root = dir.path().join("c/context");
         assert_eq!(std::fs::read_to_string(root.join("src/main.rs")).unwrap(), "fn main() {}");
         assert_eq!(std::fs::read_link(root.join("link")).unwrap(), Path::new("/etc/passwd"));
-        assert_eq!(context.digests[Path::new("src/main.rs")], <[u8; 32]>::from(Sha256::digest("fn main() {}")));
+        let entries = crate::select::Files::entries(&context.index, Path::new("/src/main.rs")).unwrap().unwrap();
+        assert_eq!(entries[0].digest, Some(Sha256::digest("fn main() {}").into()));
     }
 
     #[test]
@@ -332,7 +270,14 @@ mod tests {
             let (dir, context) = stream.ingest();
             let error = context.expect_err(name);
             assert_eq!(error.code, ErrorCode::BadContext, "{name}: {error}");
-            assert!(!dir.path().join("escape").exists(), "{name}");
+            // The writer must not depend on the check before it.
+            let mut stream = Stream::new();
+            for (path, kind, link, content) in entries {
+                stream.add(path, *kind, link, content);
+            }
+            let bytes = stream.0.into_inner().unwrap();
+            assert!(unpack(&bytes[..], &dir.path().join("c/context")).is_err() || name == "absolute", "{name}");
+            assert!(!dir.path().join("escape").exists() && !dir.path().join("c/escape").exists(), "{name}");
         }
     }
 

@@ -63,7 +63,7 @@ impl Room {
         let (from, _) = self.trees();
         let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
         let mut selected = select(&from, &sources).unwrap();
-        digest_files(&from, &mut selected, &Default::default()).unwrap();
+        digest_files(&from, &mut selected).unwrap();
         FileList::new(&selected, false).digest().to_owned()
     }
 }

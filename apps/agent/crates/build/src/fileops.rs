@@ -23,8 +23,7 @@ use crate::tree::Tree;
 /// `COPY_FAILED` naming the path that is missing.
 pub fn checksums(build: &Build, vertex: &Vertex, op: &CopyOp, from: Option<&Output>) -> Result<FileList> {
     let Some(output) = from else {
-        let mut sources = select(&build.context.tree, &op.sources).map_err(|error| select_error(vertex, op, &error))?;
-        digest_files(&build.context.tree, &mut sources, &build.context.digests).map_err(|error| select_error(vertex, op, &error))?;
+        let sources = select(&build.context.index, &op.sources).map_err(|error| select_error(vertex, op, &error))?;
         return Ok(FileList::new(&sources, false));
     };
     let name = selection_key(&output.id, &op.sources);
@@ -33,7 +32,7 @@ pub fn checksums(build: &Build, vertex: &Vertex, op: &CopyOp, from: Option<&Outp
     }
     let view = output.view(&build.layers, &build.lease)?;
     let mut sources = select(&view.tree, &op.sources).map_err(|error| select_error(vertex, op, &error))?;
-    digest_files(&view.tree, &mut sources, &Default::default()).map_err(|error| select_error(vertex, op, &error))?;
+    digest_files(&view.tree, &mut sources).map_err(|error| select_error(vertex, op, &error))?;
     let files = FileList::new(&sources, true);
     build.cache.remember(build.scope(), "selections", &name, &files)?;
     Ok(files)
@@ -58,7 +57,7 @@ pub fn run_copy(build: &Build, vertex: &Vertex, op: &CopyOp, input: &Output, fro
     let placement = Placement { dest: op.dest.clone(), owner, mode };
     let view;
     let tree = match from {
-        None => &build.context.tree,
+        None => build.context.tree()?,
         Some(output) => {
             view = output.view(&build.layers, &build.lease)?;
             &view.tree

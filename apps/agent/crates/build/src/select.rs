@@ -3,7 +3,6 @@
 //! The rules are BuildKit's. A source is a path or a Go pattern from the root of a context or of another vertex; symlinks
 //! on the way and at its end are followed inside that root; a directory stands for its contents; links inside it stay
 //! links. A pattern that matches nothing is fine, a path that is not there is not.
-use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -65,11 +64,31 @@ impl Source {
     }
 }
 
+/// Where sources are looked up: a directory tree, or the index of a context. Paths are absolute inside it; those given to
+/// `children` and `entries` have no links in them.
+pub trait Files {
+    /// Resolves every link of a path inside the root.
+    ///
+    /// # Errors
+    /// For a loop, and what the file system says.
+    fn real_path(&self, path: &Path) -> io::Result<PathBuf>;
+    /// Name and type of what a directory holds, sorted; empty for what is none.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn children(&self, dir: &Path) -> io::Result<Vec<(OsString, FileType)>>;
+    /// The entry itself, with an empty path, then everything beneath it, directories before their contents.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn entries(&self, path: &Path) -> io::Result<Option<Vec<Entry>>>;
+}
+
 /// Finds what `sources` name in `tree`, in order.
 ///
 /// # Errors
 /// See [`SelectError`].
-pub fn select(tree: &Tree, sources: &[String]) -> Result<Vec<Source>, SelectError> {
+pub fn select(tree: &impl Files, sources: &[String]) -> Result<Vec<Source>, SelectError> {
     let mut selected = Vec::new();
     for source in sources {
         let parts: Vec<&str> = source.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
@@ -114,44 +133,67 @@ fn unescape(part: &str) -> String {
     text
 }
 
-fn expand(tree: &Tree, base: &Path, parts: &[&str], source: &str, out: &mut Vec<PathBuf>) -> Result<(), SelectError> {
+fn expand(tree: &impl Files, base: &Path, parts: &[&str], source: &str, out: &mut Vec<PathBuf>) -> Result<(), SelectError> {
     let Some((part, rest)) = parts.split_first() else { return Ok(()) };
-    let failed = |error: io::Error| SelectError::Io { path: base.to_path_buf(), error };
-    let dir = match tree.open_at(base, OFlags::RDONLY | OFlags::DIRECTORY) {
-        Ok(dir) => dir,
-        Err(error) if crate::tree::is_absent(&error) => return Ok(()),
-        Err(error) => return Err(failed(error)),
-    };
-    for name in list(&dir).map_err(failed)? {
+    let children = tree.children(base).map_err(|error| SelectError::Io { path: base.to_path_buf(), error })?;
+    for (name, kind) in children {
         let Some(text) = name.to_str() else { continue };
-        if !pattern::matches(part, text).map_err(|_| SelectError::Pattern(source.to_owned()))? || is_whiteout(&dir, &name).map_err(failed)? {
+        if !pattern::matches(part, text).map_err(|_| SelectError::Pattern(source.to_owned()))? {
             continue;
         }
         let path = base.join(&name);
         if rest.is_empty() {
             out.push(path);
-        } else if statat(&dir, &name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory) {
+        } else if kind == FileType::Directory {
             expand(tree, &path, rest, source, out)?;
         }
     }
     Ok(())
 }
 
-fn is_whiteout(dir: &OwnedFd, name: &OsStr) -> io::Result<bool> {
-    let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    Ok(FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0)
-}
-
-fn open_source(tree: &Tree, path: &Path, name: OsString) -> Result<Option<Source>, SelectError> {
+fn open_source(tree: &impl Files, path: &Path, name: OsString) -> Result<Option<Source>, SelectError> {
     let failed = |error: io::Error| SelectError::Io { path: path.to_path_buf(), error };
     let real = tree.real_path(path).map_err(failed)?;
-    let Some(stat) = tree.stat(&real).map_err(failed)? else { return Ok(None) };
-    let mut entries = vec![entry(PathBuf::new(), &stat, None)];
-    if entries[0].kind == FileType::Directory {
-        let dir = tree.open_at(&real, OFlags::RDONLY | OFlags::DIRECTORY).map_err(failed)?;
-        walk(&dir, Path::new(""), &mut entries).map_err(failed)?;
+    let entries = tree.entries(&real).map_err(failed)?;
+    Ok(entries.map(|entries| Source { path: real, name, entries }))
+}
+
+impl Files for Tree {
+    fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        Tree::real_path(self, path)
     }
-    Ok(Some(Source { path: real, name, entries }))
+
+    fn children(&self, dir: &Path) -> io::Result<Vec<(OsString, FileType)>> {
+        let dir = match self.open_at(dir, OFlags::RDONLY | OFlags::DIRECTORY) {
+            Ok(dir) => dir,
+            Err(error) if crate::tree::is_absent(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut children = Vec::new();
+        for name in list(&dir)? {
+            let stat = statat(&dir, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+            let kind = FileType::from_raw_mode(stat.st_mode);
+            if !is_whiteout(kind, &stat) {
+                children.push((name, kind));
+            }
+        }
+        Ok(children)
+    }
+
+    fn entries(&self, path: &Path) -> io::Result<Option<Vec<Entry>>> {
+        let Some(stat) = self.stat(path)? else { return Ok(None) };
+        let mut entries = vec![entry(PathBuf::new(), &stat, None)];
+        if entries[0].kind == FileType::Directory {
+            let dir = self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+            walk(&dir, Path::new(""), &mut entries)?;
+        }
+        Ok(Some(entries))
+    }
+}
+
+/// Shows in a single layer's own directory only.
+fn is_whiteout(kind: FileType, stat: &rustix::fs::Stat) -> bool {
+    kind == FileType::CharacterDevice && stat.st_rdev == 0
 }
 
 fn walk(dir: &OwnedFd, at: &Path, entries: &mut Vec<Entry>) -> io::Result<()> {
@@ -169,9 +211,9 @@ fn walk(dir: &OwnedFd, at: &Path, entries: &mut Vec<Entry>) -> io::Result<()> {
                 let target = readlinkat(dir, &name, Vec::new())?;
                 entries.push(entry(path, &stat, Some(OsStr::from_bytes(target.as_bytes()).to_os_string())));
             }
-            // A whiteout shows in a single layer's own directory; a socket means nothing without its process.
-            FileType::CharacterDevice if stat.st_rdev == 0 => {}
+            // A socket means nothing without its process.
             FileType::Socket => {}
+            _ if is_whiteout(kind, &stat) => {}
             _ => entries.push(entry(path, &stat, None)),
         }
     }
@@ -194,19 +236,16 @@ fn entry(path: PathBuf, stat: &rustix::fs::Stat, target: Option<OsString>) -> En
     }
 }
 
-/// Hashes every regular file of the sources, on all processors. `known` has digests by path from the tree's root.
+/// Hashes every regular file of the sources, on all processors.
 ///
 /// # Errors
 /// The first file that cannot be read.
-pub fn digest_files(tree: &Tree, sources: &mut [Source], known: &HashMap<PathBuf, [u8; 32]>) -> Result<(), SelectError> {
+pub fn digest_files(tree: &Tree, sources: &mut [Source]) -> Result<(), SelectError> {
     let mut work: Vec<(PathBuf, &mut Entry)> = Vec::new();
     for source in sources {
         for entry in source.entries.iter_mut().filter(|entry| entry.kind == FileType::RegularFile) {
             let path = if entry.path.as_os_str().is_empty() { source.path.clone() } else { source.path.join(&entry.path) };
-            match path.strip_prefix("/").ok().and_then(|path| known.get(path)) {
-                Some(digest) => entry.digest = Some(*digest),
-                None => work.push((path, entry)),
-            }
+            work.push((path, entry));
         }
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8).min(work.len() / 8 + 1);

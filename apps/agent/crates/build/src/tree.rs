@@ -79,37 +79,12 @@ impl Tree {
         }
     }
 
-    /// The path with every symlink in it resolved inside the root, the last component too. Components that do not
-    /// exist are kept as they are: a dangling link leads to where its target would be.
+    /// See [`resolve_links`].
     ///
     /// # Errors
-    /// `FilesystemLoop` for more than 40 links.
+    /// As there.
     pub fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
-        let mut pending: Vec<OsString> = components(path).into_iter().rev().collect();
-        let mut real = PathBuf::from("/");
-        let mut links = 0;
-        while let Some(name) = pending.pop() {
-            if name == ".." {
-                real.pop();
-                continue;
-            }
-            let next = real.join(&name);
-            match self.read_link(&next) {
-                Ok(Some(target)) => {
-                    links += 1;
-                    if links > MAX_LINKS {
-                        return Err(Errno::LOOP.into());
-                    }
-                    if target.is_absolute() {
-                        real = PathBuf::from("/");
-                    }
-                    pending.extend(components(&target).into_iter().rev());
-                }
-                Ok(None) => real = next,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(real)
+        resolve_links(path, |path| self.read_link(path))
     }
 
     /// The target of a symlink; `None` when the path is not there or not a symlink.
@@ -172,6 +147,39 @@ impl Tree {
         io::Read::read_to_end(&mut std::fs::File::from(fd), &mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
+}
+
+/// The path with every symlink in it resolved inside the root, the last component too. Components that do not exist are
+/// kept as they are: a dangling link leads to where its target would be. `read_link` gives a link's target, or `None`
+/// for what is not there or no link.
+///
+/// # Errors
+/// `ELOOP` for more than 40 links, and what `read_link` returns.
+pub fn resolve_links(path: &Path, read_link: impl Fn(&Path) -> io::Result<Option<PathBuf>>) -> io::Result<PathBuf> {
+    let mut pending: Vec<OsString> = components(path).into_iter().rev().collect();
+    let mut real = PathBuf::from("/");
+    let mut links = 0;
+    while let Some(name) = pending.pop() {
+        if name == ".." {
+            real.pop();
+            continue;
+        }
+        let next = real.join(&name);
+        match read_link(&next)? {
+            Some(target) => {
+                links += 1;
+                if links > MAX_LINKS {
+                    return Err(Errno::LOOP.into());
+                }
+                if target.is_absolute() {
+                    real = PathBuf::from("/");
+                }
+                pending.extend(components(&target).into_iter().rev());
+            }
+            None => real = next,
+        }
+    }
+    Ok(real)
 }
 
 pub fn is_absent(error: &io::Error) -> bool {
