@@ -62,6 +62,9 @@ afterAll(async () => {
   if (home) await rm(home, { recursive: true, force: true })
 })
 
+const SOON = { timeout: 10_000 }
+const newestBuild = async () =>
+  (await harness.db.build.findFirst({ where: { app: { slug: 'hello' } }, orderBy: { number: 'desc' } }))?.number
 const buildOf = (number: number) => harness.db.build.findFirstOrThrow({ where: { number, app: { slug: 'hello' } } })
 
 describe('usage and connection', () => {
@@ -182,11 +185,8 @@ describe('deploy and what follows', () => {
 
   it('waits, shows the build, and ends with 1 when it fails', async () => {
     const waiting = slipway('deploy hello --wait')
-    const number = await expect
-      .poll(async () => (await harness.db.build.findFirst({ where: { app: { slug: 'hello' } }, orderBy: { number: 'desc' } }))?.number)
-      .toBe(3)
-      .then(() => 3)
-    const { id } = await buildOf(number)
+    await expect.poll(newestBuild, SOON).toBe(3)
+    const { id } = await buildOf(3)
     await harness.db.build.update({ where: { id }, data: { state: 'running', startedAt: new Date() } })
     await harness.db.buildStep.create({
       data: {
@@ -233,9 +233,7 @@ describe('deploy and what follows', () => {
 
   it('waits for the deployment too and prints the address', async () => {
     const waiting = slipway('deploy hello --wait --json')
-    await expect
-      .poll(async () => (await harness.db.build.findFirst({ where: { app: { slug: 'hello' } }, orderBy: { number: 'desc' } }))?.number)
-      .toBe(4)
+    await expect.poll(newestBuild, SOON).toBe(4)
     const { id } = await buildOf(4)
     await harness.db.build.update({
       where: { id },
@@ -268,7 +266,7 @@ describe('deploy and what follows', () => {
     const late = await slipway('deploy hello --wait --timeout 0.02')
     expect(late.code).toBe(EXIT.timeout)
     const interrupt = new AbortController()
-    setTimeout(() => interrupt.abort(), 700)
+    setTimeout(() => interrupt.abort(), 2500)
     const stopped = await slipway('deploy hello --wait', { signal: interrupt.signal })
     expect(stopped.code).toBe(EXIT.interrupted)
     expect(stopped.err).toContain('goes on')
