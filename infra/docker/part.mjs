@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import { ensureBusybox } from '../base-images/busybox.mjs'
 import { StartError } from '../start/errors.mjs'
+import { ensureExamples } from '../start/examples.mjs'
 import { prepareFirstRun, setupLink } from '../start/first-run.mjs'
 import { prepareCaddy } from '../start/parts/caddy.mjs'
 import { migrate } from '../start/parts/migrations.mjs'
@@ -31,6 +32,7 @@ try {
 async function prepare() {
   prepareData(settings)
   process.stdout.write(`Migrations: ${await migrate(stores.databaseUrl)}\n`)
+  await ensureExamples(settings.paths.examples)
   await prepareFirstRun(stores.databaseUrl, settings.paths.setupToken)
   const link = setupLink(settings.webUrl, settings.paths.setupToken)
   if (link) process.stdout.write(`Create the first account with this link, which works once:\n  ${link}\n`)

@@ -76,6 +76,7 @@ async function onSignal() {
     return quit(130)
   }
   progress.line()
+  await endRuns() // a migration, say, when it is not up yet
   await supervisor.stopAll()
   progress.line('Stopped. Nothing of Slipway is running any more.')
   quit(0)

@@ -33,6 +33,7 @@ export const pathsIn = (/** @type {string} */ data) => ({
   caddy: join(data, 'caddy'),
   agent: join(data, 'agent'),
   registry: join(data, 'registry'),
+  examples: join(data, 'examples'),
   lock: join(data, 'run/lock.json'),
   processes: join(data, 'run/processes.json'),
   postgresSocketDir: join(data, 'run/postgres'),

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ensureBusybox } from '../base-images/busybox.mjs'
 import { ensureSecrets, prepareDataDirectory } from './data-directory.mjs'
 import { StartError } from './errors.mjs'
+import { ensureExamples } from './examples.mjs'
 import { prepareFirstRun } from './first-run.mjs'
 import { endOrphans } from './orphans.mjs'
 import { prepareCaddy } from './parts/caddy.mjs'
@@ -47,6 +48,7 @@ export async function bringUp(settings, { progress, supervisor }) {
   ])
   await progress.step('Migrations', () => migrate(databaseUrl))
   await prepareFirstRun(databaseUrl, paths.setupToken)
+  await progress.step('Example repositories', () => ensureExamples(paths.examples))
 
   const environment = partEnvironment(settings, { databaseUrl, redisUrl }, process.env)
   const start = (part) => progress.step(part.title, () => supervisor.start(part))
