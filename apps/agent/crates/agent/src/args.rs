@@ -25,6 +25,8 @@ pub struct DaemonOptions {
 #[derive(Debug)]
 pub enum Command {
     Daemon(DaemonOptions),
+    /// Started by the daemon only.
+    Spawner,
     Help,
     Version,
 }
@@ -33,6 +35,7 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command, String
     let Some(first) = args.next() else { return Err("a command is missing".into()) };
     match first.to_str() {
         Some("daemon") => parse_daemon(args).map(Command::Daemon),
+        Some("spawner") => Ok(Command::Spawner),
         Some("help" | "--help" | "-h") => Ok(Command::Help),
         Some("version" | "--version" | "-V") => Ok(Command::Version),
         _ => Err(format!("unknown command {}", first.display())),

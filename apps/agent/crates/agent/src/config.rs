@@ -7,11 +7,13 @@ use anyhow::Context;
 use serde::Deserialize;
 
 use crate::args::DaemonOptions;
+use crate::policy::Policy;
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ConfigFile {
     pub network: NetworkSettings,
+    pub policy: Policy,
     /// Registry name to `http(s)://host:port`; `--registry` adds to it and wins.
     pub registries: BTreeMap<String, String>,
 }

@@ -1,5 +1,6 @@
 //! The daemon: opens the state, serves the API on a Unix socket until a signal or `/slipway/v1/shutdown`.
 use anyhow::Context;
+use slipway_runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::DaemonOptions;
@@ -13,21 +14,36 @@ pub fn run(options: DaemonOptions) -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .init();
     let config = Config::load(&options)?;
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("cannot start the async runtime")?;
-    runtime.block_on(serve(config))
+    // Before the first thread: containers are cloned by a process that never had one.
+    let containers = Runtime::start()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("cannot start the async runtime")?;
+    runtime.block_on(serve(config, containers))
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
-    let listener = http::listen(&config.socket)?;
-    let app = AppState::open(config).await?;
-    let server = tokio::spawn(http::serve(listener, app.clone()));
+async fn serve(config: Config, containers: Runtime) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let socket = config.socket.clone();
+    let listener = http::listen(&socket)?;
+    let app = AppState::open(config, containers).await?;
+    tracing::info!(socket = %socket.display(), instance = %app.instance, containers = app.containers.running(), "ready");
+    let server = tokio::spawn(http::serve(listener, app.clone()));
+    let everything = tokio::select! {
+        _ = interrupt.recv() => true,
+        () = app.shutdown.notified() => true,
+        _ = terminate.recv() => false,
+    };
     server.abort();
-    Ok(())
+    let outcome = if everything {
+        tracing::info!("stopping every container");
+        app.take_down().await
+    } else {
+        tracing::info!("leaving; containers stay as they are");
+        Ok(())
+    };
+    match std::fs::remove_file(&socket) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => tracing::warn!(%error, "cannot remove the socket"),
+        _ => {}
+    }
+    outcome
 }

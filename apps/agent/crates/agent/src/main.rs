@@ -4,14 +4,21 @@
 //! daemon itself and never by a person.
 mod args;
 mod body;
+mod build_executor;
 mod builds;
 mod config;
+mod containers;
 mod daemon;
 mod error;
+mod events;
+mod execs;
 mod http;
 mod images;
 mod instance;
+mod policy;
+mod seccomp;
 mod state;
+mod volumes;
 
 use std::process::ExitCode;
 
@@ -32,6 +39,7 @@ fn main() -> ExitCode {
             println!("slipway-agent {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
         }
+        args::Command::Spawner => ExitCode::from(u8::try_from(slipway_runtime::spawner_main()).unwrap_or(1)),
         args::Command::Daemon(options) => match daemon::run(options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

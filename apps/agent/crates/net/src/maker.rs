@@ -45,6 +45,7 @@ impl Maker {
         inside.set_up(1).context("start the loopback")?;
         let subnet = self.bridge.subnet;
         let index = inside.index("eth0").context("find eth0")?;
+        inside.set_up(index).context("start eth0")?;
         inside.add_address(index, address, subnet.prefix(), subnet.address(subnet.size() - 1)).context("set the address")?;
         inside.add_default_route(self.bridge.gateway).context("set the default route")?;
         let text = peer_mac.map(|byte| format!("{byte:02x}")).join(":");

@@ -161,7 +161,7 @@ impl Netlink {
         self.request(message).map(drop)
     }
 
-    /// Both ends in one message: up, named, plugged into the bridge, the peer already in its namespace.
+    /// Both ends in one message: named, this one up and plugged into the bridge, the peer already in its namespace.
     pub fn add_veth(&mut self, veth: &Veth<'_>) -> io::Result<()> {
         let message = Message::new(NEWLINK, CREATE | EXCL)
             .link(0, true)
@@ -171,7 +171,7 @@ impl Netlink {
             .nest(IFLA_LINKINFO, |m| {
                 m.name(IFLA_INFO_KIND, "veth").nest(IFLA_INFO_DATA, |m| {
                     m.nest(VETH_INFO_PEER, |mut m| {
-                        m.push_link(0, true);
+                        m.push_link(0, false); // the kernel cannot start one end before the pair is whole
                         m.name(IFLA_IFNAME, veth.peer_name)
                             .attribute(IFLA_MTU, &veth.mtu.to_ne_bytes())
                             .attribute(IFLA_ADDRESS, &veth.peer_mac)

@@ -38,8 +38,8 @@ pub struct LaunchSpec {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Rootfs {
-    /// `lower` topmost first, as overlayfs takes them.
-    Overlay { lower: Vec<PathBuf>, upper: PathBuf, work: PathBuf },
+    /// `lower` topmost first, as overlayfs takes them; absolute, or relative to `base`: the kernel takes one page of options.
+    Overlay { base: PathBuf, lower: Vec<PathBuf>, upper: PathBuf, work: PathBuf },
     Directory(PathBuf),
 }
 
@@ -98,7 +98,8 @@ pub struct Mount {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum MountKind {
-    Bind { source: PathBuf, recursive: bool, propagation: Propagation },
+    /// `populate`: an empty source is first filled with what the image has at the target.
+    Bind { source: PathBuf, recursive: bool, propagation: Propagation, populate: bool },
     Tmpfs { size: Option<u64>, mode: u32, exec: bool },
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Everything here is a thin, safe wrapper; each `unsafe` block says why it is sound.
 pub mod caps;
+pub mod event;
 pub mod fdpass;
 pub mod mount;
 pub mod process;

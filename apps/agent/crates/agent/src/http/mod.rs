@@ -1,5 +1,7 @@
 //! HTTP on a Unix socket: the Docker Engine API (`engine/`) and what Docker has no word for (`slipway/`).
 pub mod engine;
+pub mod hijack;
+pub mod query;
 pub mod slipway;
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};

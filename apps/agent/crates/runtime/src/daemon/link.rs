@@ -6,7 +6,6 @@ use std::path::Path;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use slipway_sys as sys;
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::error::{Error, Result};
@@ -33,7 +32,7 @@ pub(super) struct Link {
 
 impl Link {
     pub fn new(fd: OwnedFd) -> io::Result<Self> {
-        Ok(Self { fd: AsyncFd::with_interest(fd, Interest::READABLE | Interest::WRITABLE)? })
+        Ok(Self { fd: sys::event::async_fd(fd)? })
     }
 
     /// Connects to the socket `name` in `dir`, through the directory's descriptor: socket paths have a small limit.

@@ -7,6 +7,7 @@
 mod filesystems;
 mod identity;
 mod mounts;
+mod populate;
 pub(crate) mod process;
 mod reaper;
 mod root;

@@ -8,7 +8,7 @@ use slipway_sys as sys;
 
 use super::filesystems::{attach, make};
 use super::root::Root;
-use super::{Stage, Step};
+use super::{Stage, Step, populate};
 use crate::spec::{LaunchSpec, Mount, MountKind, Propagation};
 
 pub(super) fn attach_all(spec: &LaunchSpec, root: &Root) -> Step<()> {
@@ -21,7 +21,10 @@ pub(super) fn attach_all(spec: &LaunchSpec, root: &Root) -> Step<()> {
 fn one(mount: &Mount, root: &Root) -> Step<()> {
     let stage = format!("mount {}", mount.target);
     match &mount.kind {
-        MountKind::Bind { source, recursive, propagation } => {
+        MountKind::Bind { source, recursive, propagation, populate } => {
+            if *populate {
+                populate::fill(root, &mount.target, source).stage(&format!("fill the volume at {}", mount.target))?;
+            }
             let tree = clone_tree(source, *recursive).stage(&format!("open {}", source.display()))?;
             let set = if mount.readonly { sys::mount::RDONLY } else { 0 };
             let propagation = match propagation {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags};
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags};
 use slipway_sys as sys;
 
 use super::{Stage, Step};
@@ -21,8 +21,8 @@ pub(crate) fn mount(spec: &LaunchSpec) -> Step<Root> {
     // Slave: mounts the host takes away go here too, so that a container pins no disk; nothing travels outwards.
     sys::mount::set_attributes(CWD, c"/", 0, 0, sys::mount::SLAVE, true).stage("detach mount propagation")?;
     let target = match &spec.rootfs {
-        Rootfs::Overlay { lower, upper, work } => {
-            overlay(lower, upper, work, &spec.dir)?;
+        Rootfs::Overlay { base, lower, upper, work } => {
+            overlay(base, lower, upper, work, &spec.dir)?;
             &spec.dir
         }
         Rootfs::Directory(path) => {
@@ -37,32 +37,49 @@ pub(crate) fn mount(spec: &LaunchSpec) -> Step<Root> {
     Ok(Root { fd })
 }
 
-/// `mount(2)` takes a page of options at most, so the paths are given relative to what they have in common.
-fn overlay(lower: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> Step<()> {
-    let all: Vec<&Path> = lower.iter().map(PathBuf::as_path).chain([upper, work]).collect();
-    let base = common_parent(&all);
-    let relative = |path: &Path| path.strip_prefix(&base).unwrap_or(path).as_os_str().as_bytes().to_vec();
+/// Layers are read back by diffing the upper directory, so nothing in it may refer elsewhere.
+const PLAIN: [(&str, &str); 3] = [("redirect_dir", "off"), ("metacopy", "off"), ("index", "off")];
+
+/// `mount(2)` works on every kernel but takes a page of options at most; longer lists need `lowerdir+` of Linux 6.5.
+fn overlay(base: &Path, lower: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> Step<()> {
+    let stage = "mount the image's layers";
     let mut options = b"lowerdir=".to_vec();
     for (index, path) in lower.iter().enumerate() {
         if index > 0 {
             options.push(b':');
         }
-        escape(&relative(path), b"\\:,", &mut options);
+        escape(path.as_os_str().as_bytes(), b"\\:,", &mut options);
     }
-    options.extend_from_slice(b",upperdir=");
-    escape(&relative(upper), b"\\,", &mut options);
-    options.extend_from_slice(b",workdir=");
-    escape(&relative(work), b"\\,", &mut options);
-    // Layers are read back by diffing the upper directory, so nothing in it may refer elsewhere.
-    options.extend_from_slice(b",redirect_dir=off,index=off");
-    if options.len() > 4095 {
-        return Err("it has too many layers to mount; squash the image").stage("mount the image's layers");
+    for (key, path) in [("upperdir", upper), ("workdir", work)] {
+        options.extend_from_slice(format!(",{key}=").as_bytes());
+        escape(path.as_os_str().as_bytes(), b"\\,", &mut options);
     }
-    std::env::set_current_dir(&base).stage("enter the image store")?;
-    let options = std::ffi::CString::new(options).stage("mount the image's layers")?;
-    let mounted = rustix::mount::mount("overlay", target, "overlay", MountFlags::empty(), options.as_c_str());
-    mounted.stage("mount the image's layers")?;
+    for (key, value) in PLAIN {
+        options.extend_from_slice(format!(",{key}={value}").as_bytes());
+    }
+    std::env::set_current_dir(base).stage("enter the image store")?;
+    if options.len() < 4_096 {
+        let options = std::ffi::CString::new(options).stage(stage)?;
+        rustix::mount::mount("overlay", target, "overlay", MountFlags::empty(), options.as_c_str()).stage(stage)?;
+    } else {
+        let mount = many_layers(lower, upper, work).stage(stage)?;
+        rustix::mount::move_mount(&mount, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).stage(stage)?;
+    }
     std::env::set_current_dir("/").stage("leave the image store")
+}
+
+fn many_layers(lower: &[PathBuf], upper: &Path, work: &Path) -> Result<OwnedFd, Errno> {
+    let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for path in lower {
+        rustix::mount::fsconfig_set_string(&context, "lowerdir+", path)?;
+    }
+    rustix::mount::fsconfig_set_string(&context, "upperdir", upper)?;
+    rustix::mount::fsconfig_set_string(&context, "workdir", work)?;
+    for (key, value) in PLAIN {
+        rustix::mount::fsconfig_set_string(&context, key, value)?;
+    }
+    rustix::mount::fsconfig_create(&context)?;
+    rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
 }
 
 fn escape(path: &[u8], special: &[u8], out: &mut Vec<u8>) {
@@ -72,16 +89,6 @@ fn escape(path: &[u8], special: &[u8], out: &mut Vec<u8>) {
         }
         out.push(*byte);
     }
-}
-
-fn common_parent(paths: &[&Path]) -> PathBuf {
-    let mut base = paths.first().and_then(|path| path.parent()).unwrap_or(Path::new("/")).to_path_buf();
-    while !paths.iter().all(|path| path.parent().is_some_and(|parent| parent.starts_with(&base))) {
-        if !base.pop() {
-            return PathBuf::from("/");
-        }
-    }
-    base
 }
 
 fn components(path: &str) -> Vec<&str> {
@@ -198,9 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn options_are_relative_to_the_common_parent() {
-        let paths = [Path::new("/d/s/1/fs"), Path::new("/d/s/2/fs"), Path::new("/d/c/x/work")];
-        assert_eq!(common_parent(&paths), Path::new("/d"));
+    fn separators_in_paths_are_escaped() {
         let mut out = Vec::new();
         escape(b"a:b,c\\", b"\\:,", &mut out);
         assert_eq!(out, b"a\\:b\\,c\\\\");

@@ -1,7 +1,72 @@
-use axum::Router;
+//! `GET /events`.
+use std::time::Duration;
 
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use futures::stream;
+use slipway_runtime::clock;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::containers::Filters;
+use crate::error::ApiResult;
+use crate::events::Event;
+use crate::http::query::Params;
 use crate::state::App;
 
 pub fn router() -> Router<App> {
-    Router::new()
+    Router::new().route("/events", get(events))
+}
+
+fn passes(event: &Event, filters: &Filters) -> bool {
+    let about = |kind: &'static str| move |wanted: &str| event.kind == kind && (event.id.starts_with(wanted) || event.attributes.get("name").is_some_and(|name| name == wanted));
+    filters.any("type", |kind| event.kind == kind)
+        // `health_status` also means `health_status: healthy`.
+        && filters.any("event", |action| event.action == action || event.action.split(':').next() == Some(action))
+        && filters.any("container", about("container"))
+        && filters.any("image", |wanted| about("image")(wanted) || event.attributes.get("image").is_some_and(|image| image == wanted))
+        && filters.any("volume", about("volume"))
+        && filters.labels(&event.attributes)
+}
+
+async fn events(State(app): State<App>, params: Params) -> ApiResult<Response> {
+    let filters = Filters::parse(params.text("filters"))?;
+    filters.only(&["container", "daemon", "event", "image", "label", "network", "scope", "type", "volume"])?;
+    let (since, until) = (params.time("since")?, params.time("until")?);
+    let (past, live) = app.events.subscribe();
+    let past: Vec<Event> = past.into_iter().filter(|event| since.is_some_and(|since| event.time >= since)).collect();
+    let lines = stream::unfold((past.into_iter(), live, filters), move |(mut past, mut live, filters)| async move {
+        loop {
+            let event = match past.next() {
+                Some(event) => event,
+                None => {
+                    let left = until.map(|until| Duration::from_nanos(u64::try_from(until - clock::now()).unwrap_or(0)));
+                    let next = live.recv();
+                    let next = match left {
+                        Some(left) => tokio::time::timeout(left, next).await.ok()?,
+                        None => next.await,
+                    };
+                    match next {
+                        Ok(event) => event,
+                        Err(RecvError::Lagged(lost)) => {
+                            tracing::warn!(lost, "a client reads events too slowly");
+                            continue;
+                        }
+                        Err(RecvError::Closed) => return None,
+                    }
+                }
+            };
+            if until.is_some_and(|until| event.time > until) {
+                return None;
+            }
+            if passes(&event, &filters) {
+                let line = Bytes::from(format!("{}\n", event.json()));
+                return Some((Ok::<_, std::convert::Infallible>(line), (past, live, filters)));
+            }
+        }
+    });
+    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(lines)).into_response())
 }

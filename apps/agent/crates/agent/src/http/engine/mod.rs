@@ -3,6 +3,7 @@ pub mod auth;
 pub mod containers;
 pub mod events;
 pub mod images;
+pub mod networks;
 pub mod system;
 pub mod volumes;
 
@@ -20,5 +21,5 @@ pub fn router() -> Router<App> {
         .merge(containers::router())
         .merge(images::router())
         .merge(volumes::router())
-        .merge(events::router())
+        .merge(events::router()).merge(networks::router())
 }

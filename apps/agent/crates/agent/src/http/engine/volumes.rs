@@ -1,7 +1,101 @@
-use axum::Router;
+//! `/volumes`.
+use std::collections::BTreeMap;
 
+use axum::Json;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::containers::{Filters, new_id};
+use crate::error::{ApiError, ApiResult};
+use crate::http::query::Params;
 use crate::state::App;
 
 pub fn router() -> Router<App> {
     Router::new()
+        .route("/volumes", get(list))
+        .route("/volumes/create", post(create))
+        .route("/volumes/prune", post(prune))
+        .route("/volumes/{name}", get(inspect).delete(remove))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct CreateBody {
+    name: Option<String>,
+    driver: Option<String>,
+    driver_opts: Option<BTreeMap<String, String>>,
+    labels: Option<BTreeMap<String, String>>,
+}
+
+async fn list(State(app): State<App>, params: Params) -> ApiResult<Json<Value>> {
+    let filters = Filters::parse(params.text("filters"))?;
+    filters.only(&["dangling", "driver", "label", "name"])?;
+    let dangling = filters.get("dangling").map(|values| values.iter().any(|value| value == "true" || value == "1"));
+    let found: Vec<Value> = app
+        .volumes
+        .list()
+        .into_iter()
+        .filter(|volume| filters.labels(&volume.labels) && filters.any("name", |name| volume.name.contains(name)) && filters.any("driver", |driver| driver == "local"))
+        .filter(|volume| dangling.is_none_or(|dangling| dangling != app.containers.uses_volume(&volume.name, None)))
+        .map(|volume| volume.json())
+        .collect();
+    Ok(Json(json!({ "Volumes": found, "Warnings": null })))
+}
+
+async fn create(State(app): State<App>, body: Bytes) -> ApiResult<(StatusCode, Json<Value>)> {
+    let body: CreateBody = if body.is_empty() { CreateBody::default() } else { serde_json::from_slice(&body).map_err(|error| ApiError::bad_request(format!("invalid JSON: {error}")))? };
+    if !matches!(body.driver.as_deref(), None | Some("" | "local")) || body.driver_opts.is_some_and(|options| !options.is_empty()) {
+        return Err(ApiError::bad_request("only the driver local, without options, is supported"));
+    }
+    let name = match body.name.filter(|name| !name.is_empty()) {
+        Some(name) => name,
+        None => new_id()?,
+    };
+    let (volume, new) = app.volumes.ensure(&name, body.labels.unwrap_or_default(), false)?;
+    if new {
+        app.events.publish("volume", "create", &volume.name, BTreeMap::from([("driver".into(), "local".into())]));
+    }
+    Ok((StatusCode::CREATED, Json(volume.json())))
+}
+
+async fn inspect(State(app): State<App>, Path(name): Path<String>) -> ApiResult<Json<Value>> {
+    app.volumes.get(&name).map(|volume| Json(volume.json()))
+}
+
+async fn delete(app: &App, name: &str) -> ApiResult<()> {
+    app.volumes.get(name)?;
+    if app.containers.uses_volume(name, None) {
+        return Err(ApiError::conflict(format!("remove {name}: volume is in use")));
+    }
+    let (volumes, owned) = (app.volumes.clone(), name.to_owned());
+    tokio::task::spawn_blocking(move || volumes.remove(&owned)).await.map_err(|error| ApiError::internal("the removal was cut off", error))??;
+    app.events.publish("volume", "destroy", name, BTreeMap::from([("driver".into(), "local".into())]));
+    Ok(())
+}
+
+async fn remove(State(app): State<App>, Path(name): Path<String>, params: Params) -> ApiResult<StatusCode> {
+    match delete(&app, &name).await {
+        Err(error) if error.status == StatusCode::NOT_FOUND && params.flag("force") => Ok(StatusCode::NO_CONTENT),
+        other => other.map(|()| StatusCode::NO_CONTENT),
+    }
+}
+
+/// As Docker: volumes with a name of their own stay unless `all` is asked for.
+async fn prune(State(app): State<App>, params: Params) -> ApiResult<Json<Value>> {
+    let filters = Filters::parse(params.text("filters"))?;
+    filters.only(&["all", "label"])?;
+    let all = filters.get("all").is_some_and(|values| values.iter().any(|value| value == "true" || value == "1"));
+    let mut deleted = Vec::new();
+    for volume in app.volumes.list() {
+        if (all || volume.anonymous) && filters.labels(&volume.labels) && !app.containers.uses_volume(&volume.name, None) {
+            delete(&app, &volume.name).await?;
+            deleted.push(volume.name);
+        }
+    }
+    Ok(Json(json!({ "VolumesDeleted": deleted, "SpaceReclaimed": 0 })))
 }

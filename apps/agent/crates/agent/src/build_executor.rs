@@ -1,0 +1,231 @@
+//! Runs the RUN steps of builds in containers of their own.
+//!
+//! A build has one control group with its limits; each step gets a part of it, so that peak memory and CPU time are its
+//! own. A step's files outside of the image (`resolv.conf` and so on) live in `<data root>/runs/<build>.<vertex>`.
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use slipway_build::executor::{ExecError, ExecLimits, ExecNetwork, ExecOutcome, ExecRequest, Executor};
+use slipway_cgroups::{Group, Groups, Limits};
+use slipway_net::{Network, files};
+use slipway_runtime::spec::{LaunchSpec, Mount, MountKind, Namespaces, Network as NetworkKind, Process, Propagation, Rootfs, Stdin};
+use slipway_runtime::{Error, Oneshot, Runtime, caps};
+use tokio_util::sync::CancellationToken;
+
+use crate::seccomp::Filters;
+
+const HOSTNAME: &str = "build";
+const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+pub struct BuildExecutor {
+    runtime: Arc<Runtime>,
+    groups: Groups,
+    network: Arc<Network>,
+    filters: Arc<Filters>,
+    runs: PathBuf,
+}
+
+fn setup(message: impl std::fmt::Display) -> ExecError {
+    ExecError::Setup { message: message.to_string() }
+}
+
+/// What one step holds on the host; given back however it ends, also when its future is dropped.
+struct Held {
+    dir: PathBuf,
+    group: Group,
+    address: Option<Ipv4Addr>,
+    network: Arc<Network>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(address) = self.address {
+            self.network.release(address);
+        }
+        let (dir, group) = (self.dir.clone(), self.group.clone());
+        // Usually a matter of microseconds; after a kill the kernel may take a moment.
+        let work = move || {
+            if let Err(error) = group.remove(Duration::from_secs(5)) {
+                tracing::warn!(%error, "a build step left its control group behind");
+            }
+            if let Err(error) = std::fs::remove_dir_all(&dir) {
+                tracing::warn!(%error, dir = %dir.display(), "a build step left its files behind");
+            }
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(handle) => drop(handle.spawn_blocking(work)),
+            Err(_) => work(),
+        }
+    }
+}
+
+impl BuildExecutor {
+    /// Blocking: removes what a killed daemon left.
+    pub fn open(data_root: &Path, runtime: Arc<Runtime>, groups: Groups, network: Arc<Network>, filters: Arc<Filters>) -> io::Result<Self> {
+        let runs = data_root.join("runs");
+        match std::fs::remove_dir_all(&runs) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        std::fs::create_dir_all(&runs)?;
+        for name in groups.list().iter().filter(|name| name.starts_with("build-")) {
+            let group = groups.group(name, false);
+            group.kill();
+            if let Err(error) = group.remove(Duration::from_secs(2)) {
+                tracing::warn!(%error, "cannot remove the control group of an old build");
+            }
+        }
+        Ok(Self { runtime, groups, network, filters, runs })
+    }
+
+    async fn hold(&self, request: &ExecRequest) -> Result<(Held, Option<std::os::fd::OwnedFd>), ExecError> {
+        let endpoint = match request.network {
+            ExecNetwork::Bridge => Some(self.network.attach().await.map_err(setup)?),
+            ExecNetwork::None => None,
+        };
+        let address = endpoint.as_ref().map(|endpoint| endpoint.address);
+        let group = self.groups.create(&group_name(&request.build_id), &limits(request.limits)).map_err(setup)?;
+        drop(group);
+        let group = self.groups.create_within(&group_name(&request.build_id), &request.vertex_id).map_err(setup)?;
+        let dir = self.runs.join(format!("{}.{}", request.build_id, request.vertex_id));
+        let held = Held { dir, group, address, network: self.network.clone() };
+        self.write_files(&held.dir, address).map_err(setup)?;
+        Ok((held, endpoint.map(|endpoint| endpoint.netns)))
+    }
+
+    fn write_files(&self, dir: &Path, address: Option<Ipv4Addr>) -> io::Result<()> {
+        std::fs::create_dir_all(dir)?;
+        std::fs::write(dir.join("resolv.conf"), files::resolv_conf(&files::DnsSettings::default()))?;
+        std::fs::write(dir.join("hosts"), files::hosts(HOSTNAME, address, None, &[]))?;
+        std::fs::write(dir.join("hostname"), format!("{HOSTNAME}\n"))
+    }
+}
+
+fn group_name(build_id: &str) -> String {
+    format!("build-{build_id}")
+}
+
+fn limits(limits: ExecLimits) -> Limits {
+    let mut converted = Limits { memory: limits.memory_bytes, memory_swap: limits.memory_bytes.and_then(|bytes| i64::try_from(bytes).ok()), pids: limits.pids, ..Limits::default() };
+    if let Some(millis) = limits.cpu_millis {
+        converted.set_nano_cpus(millis.saturating_mul(1_000_000));
+    }
+    converted
+}
+
+fn spec(request: &ExecRequest, dir: &Path) -> LaunchSpec {
+    let mut env = request.env.clone();
+    let has = |name: &str| request.env.iter().any(|entry| entry.split_once('=').is_some_and(|(key, _)| key == name));
+    for (name, entry) in [("PATH", DEFAULT_PATH.to_owned()), ("HOSTNAME", format!("HOSTNAME={HOSTNAME}")), ("HOME", format!("HOME={}", request.user.home))] {
+        if !has(name) {
+            env.push(entry);
+        }
+    }
+    let capabilities = caps::default_set();
+    let mount = |name: &str| Mount {
+        target: format!("/etc/{name}"),
+        kind: MountKind::Bind { source: dir.join(name), recursive: false, propagation: Propagation::Private, populate: false },
+        readonly: false,
+    };
+    LaunchSpec {
+        id: format!("{}.{}", request.build_id, request.vertex_id),
+        dir: dir.to_owned(),
+        run: 1,
+        ephemeral: true,
+        rootfs: Rootfs::Overlay {
+            base: PathBuf::from("/"),
+            lower: request.rootfs.lower.clone(),
+            upper: request.rootfs.upper.clone(),
+            work: request.rootfs.work.clone(),
+        },
+        readonly_root: false,
+        process: Process {
+            args: request.args.clone(),
+            env,
+            cwd: request.cwd.clone(),
+            user: format!("{}:{}", request.user.uid, request.user.gid),
+            groups: request.user.additional_gids.iter().map(u32::to_string).collect(),
+            capabilities,
+            no_new_privileges: false,
+            tty: false,
+            rlimits: Vec::new(),
+            oom_score_adj: None,
+        },
+        hostname: HOSTNAME.to_owned(),
+        namespaces: Namespaces {
+            network: match request.network {
+                ExecNetwork::Bridge => NetworkKind::Given,
+                ExecNetwork::None => NetworkKind::Loopback,
+            },
+            pid_host: false,
+            ipc_host: false,
+            uts_host: false,
+            cgroup_host: false,
+        },
+        cgroup: Default::default(),
+        mounts: ["resolv.conf", "hosts", "hostname"].map(mount).to_vec(),
+        masked_paths: LaunchSpec::default_masked_paths(),
+        readonly_paths: LaunchSpec::default_readonly_paths(),
+        sysctls: Default::default(),
+        shm_size: 64 << 20,
+        privileged: false,
+        init: false,
+        stdin: Stdin::Null,
+        log: None,
+    }
+}
+
+#[async_trait::async_trait]
+impl Executor for BuildExecutor {
+    async fn run(&self, request: ExecRequest, cancel: CancellationToken) -> Result<ExecOutcome, ExecError> {
+        if cancel.is_cancelled() {
+            return Err(ExecError::Canceled);
+        }
+        let (held, netns) = self.hold(&request).await?;
+        let spec = spec(&request, &held.dir);
+        let seccomp = self.filters.get(spec.process.capabilities).map_err(setup)?;
+        let null = std::fs::File::options().read(true).write(true).open("/dev/null").map_err(setup)?;
+        let complaint = request.stderr.try_clone().map_err(setup)?;
+        let run = Oneshot { spec, group: held.group.clone(), seccomp: Some(seccomp), netns, stdio: [null.into(), request.stdout, request.stderr] };
+        let end = self.runtime.oneshot(run, cancel.cancelled()).await;
+        match end {
+            Ok(end) if end.canceled => Err(ExecError::Canceled),
+            Ok(end) => Ok(ExecOutcome {
+                exit_code: end.exit_code,
+                oom_killed: end.oom_killed,
+                peak_memory_bytes: Some(end.peak_memory).filter(|bytes| *bytes > 0),
+                cpu: Some(Duration::from_nanos(end.cpu_time)),
+            }),
+            // A program that is not there is the Dockerfile's mistake, not the engine's.
+            Err(Error::NotStarted { message, exit_code: exit_code @ (126 | 127), .. }) => {
+                complain(complaint, message).await;
+                Ok(ExecOutcome { exit_code, oom_killed: false, peak_memory_bytes: None, cpu: None })
+            }
+            Err(error) => Err(setup(error)),
+        }
+    }
+
+    async fn finish(&self, build_id: &str) -> Result<(), ExecError> {
+        let group = self.groups.group(&group_name(build_id), false);
+        let work = move || {
+            if !group.exists() {
+                return Ok(());
+            }
+            group.kill();
+            group.remove(Duration::from_secs(5))
+        };
+        tokio::task::spawn_blocking(work).await.map_err(setup)?.map_err(setup)
+    }
+}
+
+/// One line on the step's standard error, whose pipe may be full.
+async fn complain(stderr: std::os::fd::OwnedFd, message: String) {
+    let write = move || {
+        use std::io::Write;
+        let _ = writeln!(std::fs::File::from(stderr), "{message}"); // the reader may be gone
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(5), tokio::task::spawn_blocking(write)).await; // the exit code says it too
+}

@@ -1,0 +1,201 @@
+//! `POST /containers/create`: image, defaults, mounts, a writable layer, and the record on disk.
+use std::path::Path;
+use std::sync::Arc;
+
+use slipway_cgroups::Join;
+use slipway_runtime::clock;
+use slipway_runtime::spec::Rootfs;
+use slipway_store::ContainerConfig;
+
+use super::model::{Config, CreateRequest};
+use super::record::{self, Record, State};
+use super::{Container, Containers, mounts, names, spec};
+use crate::error::{ApiError, ApiResult};
+
+/// Variables, arguments and labels together; far above any use, far below what would hurt.
+const LARGEST_CONFIG: usize = 4 << 20;
+
+impl Containers {
+    /// Makes a container; gives it and warnings for the user.
+    pub async fn create(self: &Arc<Self>, name: Option<&str>, request: CreateRequest) -> ApiResult<(Arc<Container>, Vec<String>)> {
+        let image = self.deps.images.for_container(&request.config.image).await?;
+        let mut config = request.config;
+        merge(&mut config, image.config.config.clone().unwrap_or_default());
+        let id = names::new_id()?;
+        let name = self.reserve_name(name, &id)?;
+        let this = self.clone();
+        let reserved = name.clone();
+        // Directories, volumes and the snapshot are disk work.
+        let made = tokio::task::spawn_blocking(move || {
+            this.make(id, reserved, config, request.host_config, &image.id.to_string(), &image.diff_ids)
+        });
+        match made.await.map_err(|error| ApiError::internal("the creation was cut off", error)).and_then(|made| made) {
+            Ok((container, warnings)) => {
+                self.event(&container, "create", &[]);
+                Ok((container, warnings))
+            }
+            Err(error) => {
+                self.index_mut().by_name.remove(&name);
+                Err(error)
+            }
+        }
+    }
+
+    fn reserve_name(&self, wanted: Option<&str>, id: &str) -> ApiResult<String> {
+        let mut index = self.index_mut();
+        let name = match wanted.map(|name| name.trim_start_matches('/')).filter(|name| !name.is_empty()) {
+            Some(name) => {
+                names::check(name)?;
+                if let Some(owner) = index.by_name.get(name) {
+                    return Err(ApiError::conflict(format!(
+                        "Conflict. The container name \"/{name}\" is already in use by container \"{owner}\". \
+                         You have to remove (or rename) that container to be able to reuse that name."
+                    )));
+                }
+                name.to_owned()
+            }
+            None => names::generate(|name| index.by_name.contains_key(name))?,
+        };
+        index.by_name.insert(name.clone(), id.to_owned());
+        Ok(name)
+    }
+
+    fn make(
+        &self,
+        id: String,
+        name: String,
+        config: Config,
+        host_config: super::model::HostConfig,
+        image_id: &str,
+        diff_ids: &[slipway_store::Digest],
+    ) -> ApiResult<(Arc<Container>, Vec<String>)> {
+        let mounts = mounts::resolve(&self.deps.volumes, &config, &host_config, names::new_id)?;
+        let record = Record { id: id.clone(), name, created: clock::now(), image_id: image_id.to_owned(), config, host_config, mounts };
+        let warnings = self.check(&record)?;
+        let dir = self.root.join(&id);
+        let failed = |error: std::io::Error| ApiError::internal("cannot write the container's files", error);
+        std::fs::create_dir(&dir).map_err(failed)?;
+        let made = self.deps.images.layers.snapshots().prepare(&id, diff_ids).map_err(ApiError::from).and_then(|_| {
+            let size = serde_json::to_vec(&record).map_or(usize::MAX, |bytes| bytes.len());
+            if size > LARGEST_CONFIG {
+                return Err(ApiError::bad_request("the container's configuration is larger than 4 MiB"));
+            }
+            record::save_record(&dir, &record).map_err(failed)
+        });
+        if let Err(error) = made {
+            let _ = self.deps.images.layers.snapshots().remove(&id); // the first error is the one to tell
+            let _ = std::fs::remove_dir_all(&dir);
+            return Err(error);
+        }
+        let container = Arc::new(Container::new(dir, record, State::default()));
+        self.index_mut().by_id.insert(id, container.clone());
+        Ok((container, warnings))
+    }
+
+    /// Builds the spec as a start would, to refuse now what could not start, and asks the policy.
+    fn check(&self, record: &Record) -> ApiResult<Vec<String>> {
+        let nowhere = Path::new("/");
+        let rootfs = Rootfs::Directory(nowhere.into());
+        let built = spec::build(record, 0, nowhere, rootfs, Join::default())?;
+        let confined = spec::security(&record.host_config)?.seccomp;
+        let policy = &self.deps.config.file.policy;
+        // The files every container gets have no path yet that could be checked.
+        let mut user = built.clone();
+        user.mounts.retain(|mount| record.mounts.iter().any(|own| own.destination == mount.target));
+        policy.check(&user, confined, &self.deps.config.data_root).map_err(|why| ApiError::new(axum::http::StatusCode::FORBIDDEN, why))?;
+        spec::limits(&record.host_config)?;
+        spec::ports(record)?;
+        if let Some(name) = record.config.stop_signal.as_deref() {
+            super::lifecycle::signal_number(name)?;
+        }
+        let published = !record.host_config.port_bindings.is_empty();
+        let host = spec::network_mode(&record.host_config)? == spec::NetworkMode::Host;
+        Ok((published && host).then(|| "Published ports are discarded when using host network mode".to_owned()).into_iter().collect())
+    }
+}
+
+/// The image's defaults for what the client left open. An own entrypoint also drops the image's command.
+fn merge(config: &mut Config, image: ContainerConfig) {
+    if config.user.is_empty() {
+        config.user = image.user;
+    }
+    if config.working_dir.is_empty() {
+        config.working_dir = image.working_dir;
+    }
+    let empty = |list: &Option<Vec<String>>| list.as_ref().is_none_or(Vec::is_empty);
+    if config.entrypoint.is_none() {
+        if empty(&config.cmd) {
+            config.cmd = image.cmd;
+        }
+        config.entrypoint = image.entrypoint;
+    }
+    // `--entrypoint ""` arrives as one empty string and means "none".
+    if config.entrypoint.as_ref().is_some_and(|list| list.len() == 1 && list[0].is_empty()) {
+        config.entrypoint = None;
+    }
+    let key = |entry: &str| entry.split_once('=').map_or(entry.to_owned(), |(key, _)| key.to_owned());
+    let own: Vec<String> = config.env.iter().map(|entry| key(entry)).collect();
+    let mut env: Vec<String> = image.env.into_iter().filter(|entry| !own.contains(&key(entry))).collect();
+    env.append(&mut config.env);
+    config.env = env;
+    for (name, value) in image.labels {
+        config.labels.entry(name).or_insert(value);
+    }
+    config.exposed_ports.extend(image.exposed_ports);
+    config.volumes.extend(image.volumes);
+    config.stop_signal = config.stop_signal.take().filter(|signal| !signal.is_empty()).or(image.stop_signal);
+    config.stop_timeout = config.stop_timeout.or(image.stop_timeout);
+    config.shell = config.shell.take().or(image.shell);
+    config.healthcheck = match (config.healthcheck.take(), image.healthcheck) {
+        (Some(mut own), Some(image)) => {
+            // Fields left out are inherited one by one.
+            if own.test.is_empty() {
+                own.test = image.test;
+            }
+            for (own, image) in [
+                (&mut own.interval, image.interval),
+                (&mut own.timeout, image.timeout),
+                (&mut own.start_period, image.start_period),
+                (&mut own.start_interval, image.start_interval),
+                (&mut own.retries, image.retries),
+            ] {
+                if *own == 0 {
+                    *own = image;
+                }
+            }
+            Some(own)
+        }
+        (own, image) => own.or(image),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(items: &[&str]) -> Option<Vec<String>> {
+        Some(items.iter().map(|item| (*item).to_owned()).collect())
+    }
+
+    #[test]
+    fn entrypoint_and_command() {
+        let image = ContainerConfig { entrypoint: list(&["/entry"]), cmd: list(&["serve"]), ..ContainerConfig::default() };
+        let merged = |entrypoint, cmd| {
+            let mut config = Config { entrypoint, cmd, ..Config::default() };
+            merge(&mut config, image.clone());
+            (config.entrypoint, config.cmd)
+        };
+        assert_eq!(merged(None, None), (list(&["/entry"]), list(&["serve"])));
+        assert_eq!(merged(None, list(&["x"])), (list(&["/entry"]), list(&["x"])));
+        assert_eq!(merged(list(&["sh"]), None), (list(&["sh"]), None));
+        assert_eq!(merged(list(&[""]), list(&["x"])), (None, list(&["x"])));
+    }
+
+    #[test]
+    fn own_variables_win() {
+        let image = ContainerConfig { env: vec!["A=1".into(), "B=2".into()], ..ContainerConfig::default() };
+        let mut config = Config { env: vec!["B=3".into()], ..Config::default() };
+        merge(&mut config, image);
+        assert_eq!(config.env, ["A=1", "B=3"]);
+    }
+}

@@ -1,0 +1,57 @@
+//! Processes started in a running container, for health checks.
+use std::sync::Arc;
+
+use slipway_runtime::spec::Process;
+use slipway_runtime::{ExecStreams, RunningExec};
+
+use super::{Container, Containers, spec};
+use crate::error::{ApiError, ApiResult};
+
+/// A command to run inside.
+#[derive(Debug, Clone, Default)]
+pub struct ExecRequest {
+    pub args: Vec<String>,
+    pub env: Vec<String>,
+    pub cwd: String,
+    pub user: String,
+    pub tty: bool,
+    pub privileged: bool,
+}
+
+impl Containers {
+    /// Starts the command with the container's own environment, user and confinement unless the request says otherwise.
+    pub async fn exec(&self, container: &Arc<Container>, request: ExecRequest, streams: ExecStreams) -> ApiResult<RunningExec> {
+        if !container.state().is_running() {
+            return Err(ApiError::conflict(format!("container {} is not running", container.id)));
+        }
+        let record = container.record();
+        let host = &record.host_config;
+        let security = spec::security(host)?;
+        let capabilities = match request.privileged || host.privileged {
+            true => slipway_runtime::caps::ALL,
+            false => slipway_runtime::caps::adjust(&host.cap_add, &host.cap_drop).map_err(|name| ApiError::bad_request(format!("invalid capability: {name:?}")))?,
+        };
+        let seccomp = match security.seccomp && !request.privileged {
+            true => Some(self.deps.filters.get(capabilities)?),
+            false => None,
+        };
+        let mut env = spec::environment(&record);
+        env.extend(request.env);
+        let process = Process {
+            args: request.args,
+            env,
+            cwd: if request.cwd.is_empty() { record.config.working_dir.clone() } else { request.cwd },
+            user: if request.user.is_empty() { record.config.user.clone() } else { request.user },
+            groups: host.group_add.clone(),
+            capabilities,
+            no_new_privileges: security.no_new_privileges,
+            tty: request.tty,
+            rlimits: Vec::new(),
+            oom_score_adj: None,
+        };
+        RunningExec::start(&container.dir, process, seccomp.as_deref(), streams).await.map_err(|error| match error {
+            slipway_runtime::Error::NotStarted { message, .. } => ApiError::bad_request(message),
+            other => ApiError::internal("cannot start the process in the container", other),
+        })
+    }
+}

@@ -1,0 +1,149 @@
+//! The end of a run: noticed, recorded, cleaned up after, and answered by the restart policy.
+use std::sync::Arc;
+use std::time::Duration;
+
+use slipway_runtime::{ExitRecord, Shim, clock, read_exit};
+
+use super::record::{Record, State, Status};
+use super::{Container, Containers, lock};
+
+/// Pauses between restarts: doubling from the first to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A run this long starts the doubling anew.
+const STEADY: i64 = 10 * 1_000_000_000;
+
+impl Containers {
+    /// Takes charge of a running container: its shim answers from now on, and its end is waited for.
+    pub(super) fn adopt(self: &Arc<Self>, container: &Arc<Container>, shim: Arc<Shim>) {
+        *lock(&container.shim) = Some(shim.clone());
+        container.state.send_modify(|state| {
+            state.status = Status::Running;
+            state.pid = shim.pid;
+            state.run = shim.run;
+            if shim.started_at > 0 {
+                state.started_at = shim.started_at;
+            }
+        });
+        self.watch_health(container);
+        let (this, container) = (self.clone(), container.clone());
+        tokio::spawn(async move {
+            let record = shim.wait().await;
+            drop(shim);
+            this.ended(&container, record).await;
+        });
+    }
+
+    /// `None`: the shim died without telling. Then nobody will ever collect the processes, so they are killed.
+    pub(super) async fn ended(self: &Arc<Self>, container: &Arc<Container>, record: Option<ExitRecord>) {
+        let run = container.state().run;
+        let lost = || ExitRecord {
+            run,
+            exit_code: 137,
+            oom_killed: false,
+            started_at: container.state().started_at,
+            finished_at: clock::now(),
+            error: Some("the process that watched this container was killed, so the container was ended".to_owned()),
+        };
+        let found = record.or_else(|| read_exit(&container.dir, run));
+        if found.is_none() {
+            tracing::warn!(container = %container.id, "the shim is gone without an exit record");
+        }
+        self.settle(container, found.unwrap_or_else(lost)).await;
+    }
+
+    pub(super) async fn settle(self: &Arc<Self>, container: &Arc<Container>, exit: ExitRecord) {
+        *lock(&container.shim) = None;
+        self.release(container).await;
+        let record = container.record();
+        let before = container.state();
+        let next = self.decide(&record, &before, &exit);
+        container.update(|state| {
+            state.status = if next.is_some() { Status::Restarting } else { Status::Exited };
+            state.pid = 0;
+            state.exit_code = exit.exit_code;
+            state.oom_killed = exit.oom_killed;
+            state.error = exit.error.clone().unwrap_or_default();
+            state.finished_at = exit.finished_at;
+            state.ends += 1;
+            state.health = None;
+        });
+        if exit.oom_killed {
+            self.event(container, "oom", &[]);
+        }
+        self.event(container, "die", &[("exitCode", exit.exit_code.to_string())]);
+        match next {
+            Some(pause) => self.restart_later(container, pause),
+            None if record.host_config.auto_remove => self.spawn_removal(container),
+            None => {}
+        }
+    }
+
+    /// Gives back what only a running container needs. Nothing here may stop the end from being recorded.
+    pub(super) async fn release(&self, container: &Arc<Container>) {
+        if let Err(error) = self.deps.network.unpublish(&container.id).await {
+            tracing::error!(%error, container = %container.id, "cannot withdraw the published ports");
+        }
+        let group = self.group(container);
+        let removed = tokio::task::spawn_blocking(move || {
+            if !group.exists() {
+                return Ok(());
+            }
+            if !group.pids().is_empty() {
+                group.kill();
+            }
+            group.remove(Duration::from_secs(5))
+        });
+        match removed.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, container = %container.id, "cannot remove the control group"),
+            Err(error) => tracing::error!(%error, "the clean-up was cut off"),
+        }
+        let address = container.state().address;
+        container.state.send_modify(|state| {
+            state.address = None;
+            state.ports.clear();
+        });
+        if let Some(address) = address {
+            self.deps.network.release(address);
+        }
+    }
+
+    /// The pause before the next run, if the policy wants one.
+    fn decide(&self, record: &Record, state: &State, exit: &ExitRecord) -> Option<Duration> {
+        let policy = &record.host_config.restart_policy;
+        let again = match policy.name.as_str() {
+            "always" | "unless-stopped" => true,
+            "on-failure" => exit.exit_code != 0 && (policy.maximum_retry_count == 0 || state.restart_count < policy.maximum_retry_count),
+            _ => false,
+        };
+        if !again || state.stopped_by_user || state.resume || state.status == Status::Removing {
+            return None;
+        }
+        let ran = exit.finished_at - exit.started_at;
+        let doublings = if exit.started_at > 0 && ran > STEADY { 0 } else { state.restart_count.min(10) };
+        Some((FIRST_PAUSE * 2u32.pow(doublings)).min(LONGEST_PAUSE))
+    }
+
+    fn restart_later(self: &Arc<Self>, container: &Arc<Container>, pause: Duration) {
+        let (this, container) = (self.clone(), container.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            let _operation = container.operations.lock().await;
+            if container.state().status != Status::Restarting {
+                return; // stopped, started or removed meanwhile
+            }
+            let count = container.state().restart_count + 1;
+            container.state.send_modify(|state| state.restart_count = count);
+            if let Err(error) = this.run(&container).await {
+                tracing::warn!(%error, container = %container.id, "the restart failed");
+                let policy = container.record().host_config.restart_policy;
+                let again = policy.name != "on-failure" || policy.maximum_retry_count == 0 || count < policy.maximum_retry_count;
+                if again && !container.state().stopped_by_user {
+                    container.update(|state| state.status = Status::Restarting);
+                    this.restart_later(&container, (FIRST_PAUSE * 2u32.pow(count.min(10))).min(LONGEST_PAUSE));
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,98 @@
+//! Docker's `filters` parameter: a JSON map of names to lists (or, from old clients, to maps of values to true).
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Container, Containers};
+use crate::error::{ApiError, ApiResult};
+
+#[derive(Debug, Clone, Default)]
+pub struct Filters(BTreeMap<String, Vec<String>>);
+
+impl Filters {
+    pub fn parse(text: Option<&str>) -> ApiResult<Self> {
+        let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(Self::default()) };
+        let invalid = || ApiError::bad_request("invalid filter");
+        let map: BTreeMap<String, Value> = serde_json::from_str(text).map_err(|_| invalid())?;
+        let values = |value: Value| match value {
+            Value::Array(list) => list.into_iter().map(|v| v.as_str().map(String::from).ok_or_else(invalid)).collect(),
+            Value::Object(map) => Ok(map.into_iter().filter(|(_, on)| on == &Value::Bool(true)).map(|(key, _)| key).collect()),
+            _ => Err(invalid()),
+        };
+        Ok(Self(map.into_iter().map(|(key, value)| Ok((key, values(value)?))).collect::<ApiResult<_>>()?))
+    }
+
+    /// Refuses names that mean nothing: a filter silently ignored would show, or delete, too much.
+    pub fn only(&self, known: &[&str]) -> ApiResult<()> {
+        match self.0.keys().find(|key| !known.contains(&key.as_str())) {
+            Some(key) => Err(ApiError::bad_request(format!("invalid filter '{key}'"))),
+            None => Ok(()),
+        }
+    }
+
+    pub fn get(&self, name: &str) -> Option<&[String]> {
+        self.0.get(name).map(Vec::as_slice).filter(|values| !values.is_empty())
+    }
+
+    /// True without such a filter, or when one of its values fits.
+    pub fn any(&self, name: &str, fits: impl Fn(&str) -> bool) -> bool {
+        self.get(name).is_none_or(|values| values.iter().any(|value| fits(value)))
+    }
+
+    /// `key` or `key=value`; all must fit.
+    pub fn labels(&self, labels: &BTreeMap<String, String>) -> bool {
+        let fits = |wanted: &String| match wanted.split_once('=') {
+            Some((key, value)) => labels.get(key).is_some_and(|have| have == value),
+            None => labels.contains_key(wanted),
+        };
+        self.get("label").is_none_or(|wanted| wanted.iter().all(fits))
+    }
+}
+
+impl Containers {
+    /// True when the container passes all filters of `GET /containers/json`.
+    pub fn passes(&self, container: &Container, filters: &Filters) -> bool {
+        let (record, state) = (container.record(), container.state());
+        let health = state.health.as_ref().map_or("none", |health| health.status);
+        filters.labels(&record.config.labels)
+            && filters.any("id", |id| record.id.starts_with(id))
+            && filters.any("name", |name| {
+                // Docker takes a regular expression; anchors are the part of it that clients use.
+                let bare = name.trim_start_matches('^').trim_start_matches('/').trim_end_matches('$');
+                match (name.starts_with('^'), name.ends_with('$')) {
+                    (true, true) => record.name == bare,
+                    (true, false) => record.name.starts_with(bare),
+                    (false, true) => record.name.ends_with(bare),
+                    (false, false) => record.name.contains(bare),
+                }
+            })
+            && filters.any("status", |status| state.status.name() == status)
+            && filters.any("health", |wanted| wanted == health)
+            && filters.any("exited", |code| !state.is_running() && code.parse() == Ok(state.exit_code))
+            && filters.any("volume", |name| record.mounts.iter().any(|mount| mount.name == name || mount.destination == name))
+            && filters.any("network", |name| super::inspect::network_name(&record) == name)
+            && filters.any("ancestor", |wanted| self.descends(&record.image_id, &record.config.image, wanted))
+    }
+
+    fn descends(&self, image_id: &str, image_name: &str, wanted: &str) -> bool {
+        let bare = image_id.strip_prefix("sha256:").unwrap_or(image_id);
+        image_name == wanted
+            || bare.starts_with(wanted.strip_prefix("sha256:").unwrap_or(wanted))
+            || self.deps.images.resolve(wanted).is_ok_and(|image| image.record.id.to_string() == image_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms() {
+        let new = Filters::parse(Some(r#"{"label":["a=1","b"]}"#)).unwrap();
+        let old = Filters::parse(Some(r#"{"label":{"a=1":true,"c":false}}"#)).unwrap();
+        let labels = BTreeMap::from([("a".to_owned(), "1".to_owned()), ("b".to_owned(), String::new())]);
+        assert!(new.labels(&labels) && old.labels(&labels));
+        assert!(!new.labels(&BTreeMap::from([("a".to_owned(), "1".to_owned())])));
+        assert!(Filters::parse(Some("[]")).is_err() && new.only(&["id"]).is_err());
+    }
+}

@@ -1,0 +1,124 @@
+//! Health checks: a command run inside every so often, and what it says over time.
+use std::sync::Arc;
+use std::time::Duration;
+
+use slipway_runtime::{ExecStreams, clock};
+use slipway_store::HealthConfig;
+use tokio::io::AsyncReadExt;
+
+use super::record::{Health, Probe};
+use super::{Container, Containers, ExecRequest};
+
+/// Bytes of a probe's output that are kept.
+const KEPT_OUTPUT: usize = 4_096;
+const KEPT_PROBES: usize = 5;
+
+fn duration(nanoseconds: i64, default: Duration) -> Duration {
+    u64::try_from(nanoseconds).ok().filter(|n| *n > 0).map_or(default, Duration::from_nanos)
+}
+
+/// The command of a check; `None`: there is no check.
+fn command(check: &HealthConfig, shell: Option<&Vec<String>>) -> Option<Vec<String>> {
+    let (kind, rest) = check.test.split_first()?;
+    match kind.as_str() {
+        "CMD" => (!rest.is_empty()).then(|| rest.to_vec()),
+        "CMD-SHELL" => {
+            let mut args = shell.cloned().unwrap_or_else(|| vec!["/bin/sh".into(), "-c".into()]);
+            args.push(rest.first()?.clone());
+            Some(args)
+        }
+        _ => None,
+    }
+}
+
+impl Containers {
+    /// Starts checking a container that has just begun to run; ends with the run.
+    pub(super) fn watch_health(self: &Arc<Self>, container: &Arc<Container>) {
+        let record = container.record();
+        let Some(check) = record.config.healthcheck.clone() else { return };
+        let Some(args) = command(&check, record.config.shell.as_ref()) else { return };
+        container.state.send_modify(|state| state.health = Some(Health { status: "starting", failing_streak: 0, log: Vec::new() }));
+        let (this, container) = (self.clone(), container.clone());
+        tokio::spawn(async move { this.check_until_end(&container, &check, args).await });
+    }
+
+    async fn check_until_end(self: &Arc<Self>, container: &Arc<Container>, check: &HealthConfig, args: Vec<String>) {
+        let run = container.state().run;
+        let interval = duration(check.interval, Duration::from_secs(30));
+        let start_period = duration(check.start_period, Duration::ZERO);
+        let start_interval = duration(check.start_interval, Duration::from_secs(5)).min(interval);
+        let timeout = duration(check.timeout, Duration::from_secs(30));
+        let retries = u32::try_from(check.retries).ok().filter(|n| *n > 0).unwrap_or(3);
+        let begun = tokio::time::Instant::now();
+        let mut watch = container.watch();
+        loop {
+            let status = container.state().health.map(|health| health.status);
+            let starting = status == Some("starting") && begun.elapsed() < start_period;
+            let pause = if starting { start_interval } else { interval };
+            let ended = watch.wait_for(|state| state.run != run || !state.is_running());
+            if tokio::time::timeout(pause, ended).await.is_ok() {
+                return;
+            }
+            let probe = self.probe(container, args.clone(), timeout).await;
+            if container.state().run != run || !container.state().is_running() {
+                return;
+            }
+            self.judge(container, probe, begun.elapsed() < start_period, retries);
+        }
+    }
+
+    fn judge(&self, container: &Arc<Container>, probe: Probe, in_start_period: bool, retries: u32) {
+        let Some(mut health) = container.state().health else { return };
+        let before = health.status;
+        if probe.exit_code == 0 {
+            health.status = "healthy";
+            health.failing_streak = 0;
+        } else if !(in_start_period && before == "starting") {
+            // Failures while a container may still be starting do not count.
+            health.failing_streak += 1;
+            if health.failing_streak >= retries {
+                health.status = "unhealthy";
+            }
+        }
+        health.log.push(probe);
+        if health.log.len() > KEPT_PROBES {
+            health.log.remove(0);
+        }
+        let after = health.status;
+        container.state.send_modify(|state| state.health = Some(health));
+        if after != before {
+            self.event(container, format!("health_status: {after}"), &[]);
+        }
+    }
+
+    /// Runs the command once. Its outcome is a probe in any case: a check that cannot run is a failed one.
+    async fn probe(self: &Arc<Self>, container: &Arc<Container>, args: Vec<String>, timeout: Duration) -> Probe {
+        let start = clock::now();
+        let (exit_code, output) = match tokio::time::timeout(timeout, self.run_probe(container, args)).await {
+            Ok(Ok((code, output))) => (code, output),
+            Ok(Err(message)) => (-1, message),
+            // Dropping the future closed its output; a command that hangs is left to the container's end.
+            Err(_) => (-1, format!("Health check exceeded timeout ({} ms)", timeout.as_millis())),
+        };
+        Probe { start, end: clock::now(), exit_code, output }
+    }
+
+    async fn run_probe(self: &Arc<Self>, container: &Arc<Container>, args: Vec<String>) -> Result<(i32, String), String> {
+        let text = |error: std::io::Error| error.to_string();
+        let null = std::fs::File::options().read(true).open("/dev/null").map_err(text)?;
+        let (mut reader, writer) = tokio::net::unix::pipe::pipe().and_then(|(sender, receiver)| Ok((receiver, sender.into_blocking_fd()?))).map_err(text)?;
+        let stderr = writer.try_clone().map_err(text)?;
+        let request = ExecRequest { args, ..ExecRequest::default() };
+        let exec = self.exec(container, request, ExecStreams::Pipes([null.into(), writer, stderr])).await.map_err(|error| error.message)?;
+        let mut output = Vec::new();
+        let mut chunk = [0; 4_096];
+        loop {
+            match reader.read(&mut chunk).await.map_err(text)? {
+                0 => break,
+                count => output.extend_from_slice(&chunk[..count.min(KEPT_OUTPUT.saturating_sub(output.len()))]),
+            }
+        }
+        let code = exec.wait().await.ok_or("the container ended during the check")?;
+        Ok((code, String::from_utf8_lossy(&output).into_owned()))
+    }
+}

@@ -1,0 +1,288 @@
+//! Start, stop, kill, restart.
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use slipway_net::files;
+use slipway_runtime::spec::Rootfs;
+use slipway_runtime::{Error, LaunchFds};
+
+use super::record::{Record, State, Status};
+use super::spec::{self, NetworkMode};
+use super::{Container, Containers, lock};
+use crate::error::{ApiError, ApiResult};
+
+/// Docker's `StopTimeout` when none is given.
+const STOP_TIMEOUT: u64 = 10;
+/// How long a killed process may take to vanish before its whole control group is killed.
+const KILL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A signal by name (with or without SIG) or number.
+pub fn signal_number(text: &str) -> ApiResult<i32> {
+    let invalid = || ApiError::bad_request(format!("Invalid signal: {text}"));
+    if let Ok(number) = text.parse::<i32>() {
+        return if (1..=64).contains(&number) { Ok(number) } else { Err(invalid()) };
+    }
+    let upper = text.to_ascii_uppercase();
+    let bare = upper.strip_prefix("SIG").unwrap_or(&upper);
+    if let Some(offset) = bare.strip_prefix("RTMIN+").and_then(|n| n.parse::<i32>().ok()) {
+        return if (0..=30).contains(&offset) { Ok(34 + offset) } else { Err(invalid()) };
+    }
+    const NAMES: [(&str, i32); 31] = [
+        ("HUP", 1), ("INT", 2), ("QUIT", 3), ("ILL", 4), ("TRAP", 5), ("ABRT", 6), ("BUS", 7), ("FPE", 8), ("KILL", 9), ("USR1", 10),
+        ("SEGV", 11), ("USR2", 12), ("PIPE", 13), ("ALRM", 14), ("TERM", 15), ("STKFLT", 16), ("CHLD", 17), ("CONT", 18), ("STOP", 19),
+        ("TSTP", 20), ("TTIN", 21), ("TTOU", 22), ("URG", 23), ("XCPU", 24), ("XFSZ", 25), ("VTALRM", 26), ("PROF", 27), ("WINCH", 28),
+        ("IO", 29), ("PWR", 30), ("SYS", 31),
+    ];
+    NAMES.iter().find(|(name, _)| *name == bare).map(|(_, number)| *number).ok_or_else(invalid)
+}
+
+impl Containers {
+    /// Starts a container. `Ok(false)`: it ran already.
+    pub async fn start(self: &Arc<Self>, container: &Arc<Container>) -> ApiResult<bool> {
+        let _operation = container.operations.lock().await;
+        match container.state().status {
+            Status::Running => return Ok(false),
+            Status::Removing => return Err(ApiError::conflict("the container is being removed")),
+            _ => {}
+        }
+        container.update(|state| {
+            state.restart_count = 0;
+            state.stopped_by_user = false;
+        });
+        self.run(container).await?;
+        Ok(true)
+    }
+
+    /// One run, from nothing to the user's program. The operations lock is held.
+    pub(super) async fn run(self: &Arc<Self>, container: &Arc<Container>) -> ApiResult<()> {
+        let before = container.state().status;
+        let run = container.state().run + 1;
+        match self.try_run(container, run).await {
+            Ok(()) => {
+                self.event(container, "start", &[]);
+                Ok(())
+            }
+            Err((exit_code, error)) => {
+                self.release(container).await;
+                container.update(|state| {
+                    state.status = if before == Status::Created { Status::Created } else { Status::Exited };
+                    state.run = run;
+                    state.pid = 0;
+                    state.exit_code = exit_code;
+                    state.error = error.message.clone();
+                    state.finished_at = slipway_runtime::clock::now();
+                    state.ends += 1;
+                });
+                lock(&container.waiting).clear();
+                self.event(container, "die", &[("exitCode", exit_code.to_string())]);
+                if container.record().host_config.auto_remove {
+                    self.spawn_removal(container);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn try_run(self: &Arc<Self>, container: &Arc<Container>, run: u64) -> Result<(), (i32, ApiError)> {
+        let engine = |error: ApiError| (125, error);
+        let internal = |what: &'static str| move |error: std::io::Error| (125, ApiError::internal(what, error));
+        let record = container.record();
+        let mode = spec::network_mode(&record.host_config).map_err(engine)?;
+        let wanted = spec::ports(&record).map_err(engine)?;
+        let (netns, address, mac) = match mode {
+            NetworkMode::Bridge => {
+                let endpoint = self.deps.network.attach().await;
+                let endpoint = endpoint.map_err(|error| (125, ApiError::internal("cannot connect the container to the network", error)))?;
+                (Some(endpoint.netns), Some(endpoint.address), endpoint.mac)
+            }
+            NetworkMode::None | NetworkMode::Host => (None, None, String::new()),
+        };
+        // Written before anything runs: should this daemon die now, the next one knows which address is taken.
+        container.update(|state| {
+            state.status = Status::Running;
+            state.run = run;
+            state.pid = 0;
+            state.started_at = slipway_runtime::clock::now();
+            state.finished_at = 0;
+            state.exit_code = 0;
+            state.error.clear();
+            state.oom_killed = false;
+            state.resume = false;
+            state.address = address;
+            state.mac = mac;
+            state.ports.clear();
+            state.boot = self.boot.clone();
+        });
+        if let Some(address) = address {
+            let published = self.deps.network.publish(&container.id, address, &wanted).await;
+            let ports = published.map_err(|error| (125, ApiError::internal("driver failed programming external connectivity", error)))?;
+            if !ports.is_empty() {
+                container.update(|state| state.ports = ports);
+            }
+        }
+        self.write_network_files(container, &record, address, mode).map_err(internal("cannot write the container's network files"))?;
+        let limits = spec::limits(&record.host_config).map_err(engine)?;
+        let group = self.deps.groups.create(&container.id, &limits);
+        let group = group.map_err(|error| (125, ApiError::internal("cannot make the container's control group", error)))?;
+        let dirs = self.deps.images.layers.snapshots().dirs(&container.id).map_err(|error| (125, error.into()))?;
+        let lower = dirs.lower_links.into_iter().map(Into::into).collect();
+        let rootfs = Rootfs::Overlay { base: dirs.link_dir, lower, upper: dirs.upper, work: dirs.work };
+        let spec = spec::build(&record, run, &container.dir, rootfs, group.join()).map_err(engine)?;
+        let confined = spec::security(&record.host_config).map_err(engine)?.seccomp;
+        let seccomp = match confined {
+            true => Some(self.deps.filters.get(spec.process.capabilities).map_err(engine)?),
+            false => None,
+        };
+        let attach = std::mem::take(&mut *lock(&container.waiting));
+        let fds = LaunchFds { seccomp, netns, stdio: None, attach };
+        let shim = self.deps.runtime.launch(&spec, fds).await.map_err(explain)?;
+        let shim = Arc::new(shim);
+        if record.config.tty && record.host_config.console_size != [0, 0] {
+            let [rows, columns] = record.host_config.console_size;
+            let _ = shim.resize(rows, columns).await; // a program that ended already needs no size
+        }
+        self.adopt(container, shim);
+        Ok(())
+    }
+
+    fn write_network_files(&self, container: &Container, record: &Record, address: Option<Ipv4Addr>, mode: NetworkMode) -> std::io::Result<()> {
+        let hostname = spec::hostname(record);
+        let host = &record.host_config;
+        let dns = files::DnsSettings { servers: host.dns.clone(), search: host.dns_search.clone(), options: host.dns_options.clone() };
+        let resolv = match mode {
+            NetworkMode::Host => std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
+            _ => files::resolv_conf(&dns),
+        };
+        let gateway = address.map(|_| self.deps.network.bridge().gateway);
+        let hosts = files::hosts(&hostname, address, gateway, &host.extra_hosts);
+        for (name, text) in [("resolv.conf", resolv), ("hosts", hosts), ("hostname", format!("{hostname}\n"))] {
+            std::fs::write(container.dir.join(name), text)?;
+        }
+        Ok(())
+    }
+
+    /// Stops with the container's stop signal, and SIGKILL after `timeout` seconds. `Ok(false)`: it did not run.
+    pub async fn stop(self: &Arc<Self>, container: &Arc<Container>, timeout: Option<i64>, signal: Option<&str>) -> ApiResult<bool> {
+        let _operation = container.operations.lock().await;
+        self.stop_locked(container, timeout, signal, true).await
+    }
+
+    pub(super) async fn stop_locked(self: &Arc<Self>, container: &Arc<Container>, timeout: Option<i64>, signal: Option<&str>, by_user: bool) -> ApiResult<bool> {
+        let record = container.record();
+        let signal = signal_number(signal.or(record.config.stop_signal.as_deref()).unwrap_or("SIGTERM"))?;
+        let was_waiting = container.state().status == Status::Restarting;
+        if by_user {
+            container.update(|state| {
+                state.stopped_by_user = true;
+                if was_waiting {
+                    state.status = Status::Exited;
+                }
+            });
+        }
+        if !container.state().is_running() {
+            return Ok(was_waiting);
+        }
+        let seconds = timeout.or(record.config.stop_timeout).unwrap_or(STOP_TIMEOUT as i64);
+        self.signal(container, signal).await?;
+        let ended = match u64::try_from(seconds) {
+            Ok(seconds) => wait_until(container, Duration::from_secs(seconds), |state| !state.is_running()).await,
+            // Negative: wait for as long as it takes.
+            Err(_) => wait_until(container, Duration::from_secs(u64::from(u32::MAX)), |state| !state.is_running()).await,
+        };
+        if !ended {
+            self.kill_hard(container).await?;
+        }
+        self.event(container, "stop", &[]);
+        Ok(true)
+    }
+
+    /// SIGKILL, then the whole control group, then an error.
+    pub(super) async fn kill_hard(self: &Arc<Self>, container: &Arc<Container>) -> ApiResult<()> {
+        self.signal(container, libc_kill()).await?;
+        if wait_until(container, KILL_PATIENCE, |state| !state.is_running()).await {
+            return Ok(());
+        }
+        let group = self.group(container);
+        let _ = tokio::task::spawn_blocking(move || group.kill()).await; // the next line says whether it worked
+        if wait_until(container, KILL_PATIENCE, |state| !state.is_running()).await {
+            return Ok(());
+        }
+        Err(ApiError::internal("the container does not end", "its processes are stuck in the kernel"))
+    }
+
+    async fn signal(&self, container: &Container, signal: i32) -> ApiResult<()> {
+        match container.shim() {
+            // The shim may be ending at this moment, which is what was wanted.
+            Some(shim) => match shim.kill(signal).await {
+                Ok(()) | Err(Error::ShimGone) => Ok(()),
+                Err(error) => Err(ApiError::internal("cannot signal the container", error)),
+            },
+            None => Ok(()),
+        }
+    }
+
+    pub async fn kill(self: &Arc<Self>, container: &Arc<Container>, signal: &str) -> ApiResult<()> {
+        let number = signal_number(if signal.is_empty() { "SIGKILL" } else { signal })?;
+        let state = container.state();
+        if !state.is_running() {
+            return Err(ApiError::conflict(format!("cannot kill container: {}: container {} is not running", container.name(), container.id)));
+        }
+        let stop = container.record().config.stop_signal.and_then(|name| signal_number(&name).ok()).unwrap_or(15);
+        if number == libc_kill() || number == stop {
+            container.update(|state| state.stopped_by_user = true);
+        }
+        self.signal(container, number).await?;
+        self.event(container, "kill", &[("signal", number.to_string())]);
+        if number == libc_kill() && !wait_until(container, KILL_PATIENCE, |state| !state.is_running()).await {
+            return self.kill_hard(container).await;
+        }
+        Ok(())
+    }
+
+    pub async fn restart(self: &Arc<Self>, container: &Arc<Container>, timeout: Option<i64>, signal: Option<&str>) -> ApiResult<()> {
+        let _operation = container.operations.lock().await;
+        self.stop_locked(container, timeout, signal, true).await?;
+        container.update(|state| {
+            state.stopped_by_user = false;
+            state.restart_count = 0;
+        });
+        self.run(container).await?;
+        self.event(container, "restart", &[]);
+        Ok(())
+    }
+}
+
+fn libc_kill() -> i32 {
+    9
+}
+
+/// Waits for a state; false when `patience` is over first.
+pub(super) async fn wait_until(container: &Container, patience: Duration, wanted: impl FnMut(&State) -> bool) -> bool {
+    let mut watch = container.watch();
+    matches!(tokio::time::timeout(patience, watch.wait_for(wanted)).await, Ok(Ok(_)))
+}
+
+/// In Docker's words and with its status codes: a program that is not there is the client's mistake.
+fn explain(error: Error) -> (i32, ApiError) {
+    match error {
+        Error::NotStarted { stage, message, exit_code } if stage == "exec" || stage == "find the user" || exit_code > 125 => {
+            (exit_code, ApiError::bad_request(format!("failed to create task for container: {message}")))
+        }
+        Error::NotStarted { message, exit_code, .. } => (exit_code, ApiError::internal("failed to create task for container", message)),
+        other => (125, ApiError::internal("failed to create task for container", other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::signal_number;
+
+    #[test]
+    fn signals_by_every_name() {
+        for (text, number) in [("SIGTERM", 15), ("kill", 9), ("9", 9), ("RTMIN+3", 37)] {
+            assert_eq!(signal_number(text).unwrap(), number);
+        }
+        assert!(signal_number("SIGNOPE").is_err() && signal_number("65").is_err());
+    }
+}

@@ -1,0 +1,196 @@
+//! The containers of this host: what they are, what state they are in, and every change of it.
+//!
+//! One container's changes (start, stop, remove) are serialized by its `operations` lock. Its end is not such a change:
+//! it happens, and is noticed by a task that waits on the shim (`exit.rs`). Whoever waits for a state watches it.
+mod create;
+mod exec;
+mod exit;
+mod filter;
+mod health;
+pub mod inspect;
+mod lifecycle;
+pub mod logs;
+pub mod model;
+mod mounts;
+mod names;
+pub mod record;
+mod remove;
+mod restore;
+pub mod spec;
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use slipway_cgroups::{Group, Groups};
+use slipway_net::Network;
+use slipway_runtime::{Runtime, Shim};
+use tokio::sync::watch;
+
+pub use exec::ExecRequest;
+pub use filter::Filters;
+pub use names::new_id;
+pub use restore::Found;
+use record::{Record, State};
+
+use crate::config::Config;
+use crate::error::{ApiError, ApiResult};
+use crate::events::Events;
+use crate::images::Images;
+use crate::volumes::Volumes;
+
+/// What containers are made with.
+pub struct Deps {
+    pub config: Config,
+    pub images: Arc<Images>,
+    pub volumes: Arc<Volumes>,
+    pub events: Arc<Events>,
+    pub runtime: Arc<Runtime>,
+    pub groups: Groups,
+    pub network: Arc<Network>,
+    pub filters: Arc<crate::seccomp::Filters>,
+}
+
+pub struct Containers {
+    deps: Deps,
+    root: PathBuf,
+    boot: String,
+    all: RwLock<Index>,
+}
+
+#[derive(Default)]
+struct Index {
+    by_id: BTreeMap<String, Arc<Container>>,
+    by_name: BTreeMap<String, String>,
+}
+
+pub struct Container {
+    pub id: String,
+    pub dir: PathBuf,
+    record: RwLock<Record>,
+    state: watch::Sender<State>,
+    operations: tokio::sync::Mutex<()>,
+    shim: Mutex<Option<Arc<Shim>>>,
+    /// Stream sockets of clients that attached before the start; the next launch takes them.
+    waiting: Mutex<Vec<OwnedFd>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Container {
+    fn new(dir: PathBuf, record: Record, state: State) -> Self {
+        Self {
+            id: record.id.clone(),
+            dir,
+            record: RwLock::new(record),
+            state: watch::Sender::new(state),
+            operations: tokio::sync::Mutex::default(),
+            shim: Mutex::default(),
+            waiting: Mutex::default(),
+        }
+    }
+
+    pub fn record(&self) -> Record {
+        self.record.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn name(&self) -> String {
+        self.record.read().unwrap_or_else(PoisonError::into_inner).name.clone()
+    }
+
+    pub fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    pub fn watch(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    pub fn shim(&self) -> Option<Arc<Shim>> {
+        lock(&self.shim).clone()
+    }
+
+    /// Changes the state, for everyone to see at once, and writes it down. A failing disk is told in the log: what runs
+    /// goes on running, and the shim's own record says how it ends.
+    fn update(&self, change: impl FnOnce(&mut State)) {
+        self.state.send_modify(change);
+        if let Err(error) = record::save_state(&self.dir, &self.state.borrow()) {
+            tracing::error!(%error, container = %self.id, "cannot write the container's state");
+        }
+    }
+
+    /// Connects a client's stream: to the running container, or to its next run.
+    pub async fn attach(&self, socket: OwnedFd) -> ApiResult<()> {
+        match self.shim() {
+            Some(shim) => shim.attach(socket).await.map_err(|error| ApiError::internal("cannot attach to the container", error)),
+            None => {
+                lock(&self.waiting).push(socket);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Containers {
+    pub fn deps(&self) -> &Deps {
+        &self.deps
+    }
+
+    fn index(&self) -> std::sync::RwLockReadGuard<'_, Index> {
+        self.all.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn index_mut(&self) -> std::sync::RwLockWriteGuard<'_, Index> {
+        self.all.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Newest first.
+    pub fn list(&self) -> Vec<Arc<Container>> {
+        let mut all: Vec<_> = self.index().by_id.values().cloned().collect();
+        all.sort_by_key(|container| std::cmp::Reverse(container.record.read().unwrap_or_else(PoisonError::into_inner).created));
+        all
+    }
+
+    /// By id, name, or unambiguous beginning of an id.
+    pub fn get(&self, name: &str) -> ApiResult<Arc<Container>> {
+        let index = self.index();
+        let bare = name.strip_prefix('/').unwrap_or(name);
+        let exact = index.by_id.get(bare).or_else(|| index.by_id.get(index.by_name.get(bare)?));
+        if let Some(container) = exact {
+            return Ok(container.clone());
+        }
+        let missing = || ApiError::not_found(format!("No such container: {name}"));
+        if bare.is_empty() {
+            return Err(missing());
+        }
+        let mut matches = index.by_id.range(bare.to_owned()..).take_while(|(id, _)| id.starts_with(bare));
+        match (matches.next(), matches.next()) {
+            (Some((_, container)), None) => Ok(container.clone()),
+            (Some(_), Some(_)) => Err(ApiError::bad_request(format!("Multiple IDs found with provided prefix: {name}"))),
+            _ => Err(missing()),
+        }
+    }
+
+    pub fn running(&self) -> usize {
+        self.index().by_id.values().filter(|container| container.state.borrow().is_running()).count()
+    }
+
+    /// The control group of a container's run.
+    pub fn group(&self, container: &Container) -> Group {
+        let privileged = container.record.read().unwrap_or_else(PoisonError::into_inner).host_config.privileged;
+        self.deps.groups.group(&container.id, privileged)
+    }
+
+    /// Publishes an event with the attributes every container event has.
+    fn event(&self, container: &Container, action: impl Into<String>, more: &[(&str, String)]) {
+        let record = container.record();
+        let mut attributes = record.config.labels;
+        attributes.insert("image".into(), record.config.image);
+        attributes.insert("name".into(), record.name);
+        attributes.extend(more.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        self.deps.events.publish("container", action, &container.id, attributes);
+    }
+}

@@ -1,0 +1,182 @@
+//! What is kept on disk of a container, in `<data root>/containers/<id>/`:
+//!
+//! ```text
+//! config.json      what it is; written at creation, again when renamed
+//! state.json       what became of it; written at every change
+//! exit.json        the shim's record of how the last run ended
+//! shim.sock        the shim's control socket, while it runs
+//! container.log    its output (container.log.1, … when rotated)
+//! resolv.conf hosts hostname   bound into it
+//! ```
+//! Files are replaced whole (write, rename). They are not synced: after a power cut nothing runs any more anyway, and a
+//! start does not wait for the disk.
+use std::fs;
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use slipway_net::PublishedPort;
+
+use super::model::{Config, HostConfig};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Record {
+    pub id: String,
+    pub name: String,
+    /// Nanoseconds since the epoch.
+    pub created: i64,
+    /// Digest of the image's config.
+    pub image_id: String,
+    /// The image's own defaults are merged in already.
+    pub config: Config,
+    pub host_config: HostConfig,
+    pub mounts: Vec<MountPoint>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountPoint {
+    pub kind: MountKind,
+    /// Of a volume.
+    pub name: String,
+    /// On the host; empty for tmpfs.
+    pub source: PathBuf,
+    pub destination: String,
+    pub readonly: bool,
+    pub recursive: bool,
+    /// `rprivate`, `rslave`, `rshared` and their plain forms; empty is `rprivate`.
+    pub propagation: String,
+    /// Made for this container only, so removed with it when asked (`docker rm -v`).
+    pub anonymous: bool,
+    /// Filled from the image while the volume is empty.
+    pub populate: bool,
+    pub tmpfs_size: Option<u64>,
+    pub tmpfs_mode: Option<u32>,
+    pub tmpfs_exec: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MountKind {
+    Bind,
+    Volume,
+    Tmpfs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    #[default]
+    Created,
+    Running,
+    /// Waiting for its next start by the restart policy.
+    Restarting,
+    Exited,
+    Removing,
+}
+
+impl Status {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Restarting => "restarting",
+            Self::Exited => "exited",
+            Self::Removing => "removing",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    pub status: Status,
+    /// Counts starts.
+    pub run: u64,
+    pub pid: i32,
+    /// Nanoseconds since the epoch; 0 is never.
+    pub started_at: i64,
+    pub finished_at: i64,
+    pub exit_code: i32,
+    pub error: String,
+    pub oom_killed: bool,
+    pub restart_count: u32,
+    /// A person stopped it, so the restart policy keeps still.
+    pub stopped_by_user: bool,
+    /// It ran when the agent was shut down, and is to run again with the agent.
+    pub resume: bool,
+    pub address: Option<Ipv4Addr>,
+    pub mac: String,
+    pub ports: Vec<PublishedPort>,
+    /// The boot it was started in.
+    pub boot: String,
+    /// Runs that have ended since the daemon started; tells waiters of one end from the next.
+    #[serde(skip)]
+    pub ends: u64,
+    #[serde(skip)]
+    pub removed: bool,
+    #[serde(skip)]
+    pub health: Option<Health>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Health {
+    /// `starting`, `healthy`, `unhealthy`.
+    pub status: &'static str,
+    pub failing_streak: u32,
+    /// The last five, oldest first.
+    pub log: Vec<Probe>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probe {
+    pub start: i64,
+    pub end: i64,
+    pub exit_code: i32,
+    pub output: String,
+}
+
+impl State {
+    pub fn is_running(&self) -> bool {
+        self.status == Status::Running
+    }
+}
+
+const CONFIG: &str = "config.json";
+const STATE: &str = "state.json";
+
+pub fn log_path(dir: &Path) -> PathBuf {
+    dir.join("container.log")
+}
+
+pub fn save_record(dir: &Path, record: &Record) -> io::Result<()> {
+    write(dir, CONFIG, record)
+}
+
+pub fn save_state(dir: &Path, state: &State) -> io::Result<()> {
+    write(dir, STATE, state)
+}
+
+pub fn load(dir: &Path) -> io::Result<(Record, State)> {
+    let state = match read(dir, STATE) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => State::default(),
+        other => other?,
+    };
+    Ok((read(dir, CONFIG)?, state))
+}
+
+fn write<T: Serialize>(dir: &Path, name: &str, value: &T) -> io::Result<()> {
+    let temporary = dir.join(format!("{name}.new"));
+    fs::write(&temporary, serde_json::to_vec(value)?)?;
+    fs::rename(temporary, dir.join(name))
+}
+
+fn read<T: DeserializeOwned>(dir: &Path, name: &str) -> io::Result<T> {
+    serde_json::from_slice(&fs::read(dir.join(name))?).map_err(io::Error::other)
+}
+
+/// Differs after every reboot of the host.
+pub fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}

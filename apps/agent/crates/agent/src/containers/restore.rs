@@ -1,0 +1,157 @@
+//! Finding everything again when the daemon starts, and leaving nothing when it shuts down.
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::{Arc, RwLock};
+
+use futures::future::join_all;
+use slipway_runtime::{ExitRecord, Shim, clock};
+
+use super::record::{self, Record, State, Status};
+use super::{Container, Containers, Deps, Index};
+
+/// Containers read from disk, before there is a network.
+pub struct Found(Vec<(std::path::PathBuf, Record, State)>);
+
+impl Found {
+    /// Reads every container directory. What is not readable was never created (the record is written last) or is
+    /// damaged; it is told and left alone. Blocking.
+    pub fn read(data_root: &Path) -> std::io::Result<Self> {
+        use std::os::unix::fs::PermissionsExt;
+        let root = data_root.join("containers");
+        std::fs::create_dir_all(&root)?;
+        std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o700))?;
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&root)? {
+            let dir = entry?.path();
+            match record::load(&dir) {
+                Ok((record, state)) => found.push((dir, record, state)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => drop(std::fs::remove_dir_all(&dir)),
+                Err(error) => tracing::error!(%error, dir = %dir.display(), "this container is not readable and is left alone"),
+            }
+        }
+        Ok(Self(found))
+    }
+
+    /// Addresses of containers that may still run.
+    pub fn addresses(&self) -> Vec<Ipv4Addr> {
+        self.0.iter().filter(|(_, _, state)| state.is_running()).filter_map(|(_, _, state)| state.address).collect()
+    }
+}
+
+impl Containers {
+    /// Takes the found containers in charge: running ones are connected to again, ended ones get their exit recorded,
+    /// and those that are to run are started.
+    pub async fn open(deps: Deps, found: Found) -> Arc<Self> {
+        let root = deps.config.data_root.join("containers");
+        let mut index = Index::default();
+        for (dir, record, state) in found.0 {
+            index.by_name.insert(record.name.clone(), record.id.clone());
+            index.by_id.insert(record.id.clone(), Arc::new(Container::new(dir, record, state)));
+        }
+        let this = Arc::new(Self { deps, root, boot: record::boot_id(), all: RwLock::new(index) });
+        this.remove_strays();
+        join_all(this.list().iter().map(|container| this.reconnect(container))).await;
+        this
+    }
+
+    /// Writable layers and control groups whose container is gone.
+    fn remove_strays(&self) {
+        let snapshots = self.deps.images.layers.snapshots();
+        let is_ours = |id: &String| id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit());
+        for id in snapshots.list().iter().filter(|id| is_ours(id) && !self.index().by_id.contains_key(*id)) {
+            if let Err(error) = snapshots.remove(id) {
+                tracing::warn!(%error, %id, "cannot remove a writable layer that nothing uses");
+            }
+        }
+        for id in self.deps.groups.list().iter().filter(|id| is_ours(id) && !self.index().by_id.contains_key(*id)) {
+            for privileged in [false, true] {
+                let group = self.deps.groups.group(id, privileged);
+                group.kill();
+                if let Err(error) = group.remove(std::time::Duration::from_secs(2)) {
+                    tracing::warn!(%error, %id, "cannot remove a control group that nothing uses");
+                }
+            }
+        }
+    }
+
+    async fn reconnect(self: &Arc<Self>, container: &Arc<Container>) {
+        let state = container.state();
+        match Shim::connect(&container.dir).await {
+            Ok(Some(shim)) if !matches!(state.status, Status::Removing) => {
+                self.republish(container, &state).await;
+                self.adopt(container, Arc::new(shim));
+                return;
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, container = %container.id, "cannot connect to the shim"),
+        }
+        match state.status {
+            Status::Running if state.boot != self.boot => {
+                // The host was restarted under it.
+                container.state.send_modify(|state| state.resume = true);
+                let exit = ExitRecord {
+                    run: state.run,
+                    exit_code: 255,
+                    oom_killed: false,
+                    started_at: state.started_at,
+                    finished_at: clock::now(),
+                    error: Some("the host was restarted".to_owned()),
+                };
+                self.settle(container, exit).await;
+                self.spawn_resume(container);
+            }
+            Status::Running => self.ended(container, None).await,
+            Status::Restarting => self.spawn_resume(container),
+            Status::Removing => {
+                if let Err(error) = self.remove(container, true, false).await {
+                    tracing::error!(%error, container = %container.id, "cannot finish the removal");
+                }
+            }
+            Status::Created | Status::Exited if state.resume => self.spawn_resume(container),
+            Status::Created | Status::Exited => {}
+        }
+    }
+
+    async fn republish(&self, container: &Container, state: &State) {
+        let Some(address) = state.address else { return };
+        if let Err(error) = self.deps.network.publish(&container.id, address, &state.ports).await {
+            tracing::error!(%error, container = %container.id, "cannot publish its ports again");
+        }
+    }
+
+    /// Starts in the background: the API is not kept waiting.
+    fn spawn_resume(self: &Arc<Self>, container: &Arc<Container>) {
+        let (this, container) = (self.clone(), container.clone());
+        tokio::spawn(async move {
+            let _operation = container.operations.lock().await;
+            if container.state().is_running() {
+                return;
+            }
+            if let Err(error) = this.run(&container).await {
+                tracing::error!(%error, container = %container.id, "cannot start the container again");
+            }
+        });
+    }
+
+    /// Stops every running container, remembering that it is to run again.
+    pub async fn shut_down(self: &Arc<Self>) {
+        let stop = |container: Arc<Container>| async move {
+            let _operation = container.operations.lock().await;
+            let status = container.state().status;
+            if !matches!(status, Status::Running | Status::Restarting) {
+                return;
+            }
+            // Set first: it also keeps the restart policy still.
+            container.update(|state| {
+                state.resume = true;
+                if status == Status::Restarting {
+                    state.status = Status::Exited;
+                }
+            });
+            if let Err(error) = self.stop_locked(&container, None, None, false).await {
+                tracing::error!(%error, container = %container.id, "cannot stop the container");
+            }
+        };
+        join_all(self.list().into_iter().map(stop)).await;
+    }
+}

@@ -1,7 +1,0 @@
-use axum::Router;
-
-use crate::state::App;
-
-pub fn router() -> Router<App> {
-    Router::new()
-}

@@ -1,0 +1,34 @@
+//! `/containers`.
+mod attach;
+mod exec;
+mod lifecycle;
+mod logs;
+mod read;
+mod stats;
+mod wait;
+
+use axum::Router;
+use axum::routing::{delete, get, post};
+
+use crate::state::App;
+
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/containers/json", get(read::list))
+        .route("/containers/create", post(lifecycle::create))
+        .route("/containers/prune", post(lifecycle::prune))
+        .route("/containers/{id}", delete(lifecycle::remove))
+        .route("/containers/{id}/json", get(read::inspect))
+        .route("/containers/{id}/top", get(read::top))
+        .route("/containers/{id}/start", post(lifecycle::start))
+        .route("/containers/{id}/stop", post(lifecycle::stop))
+        .route("/containers/{id}/restart", post(lifecycle::restart))
+        .route("/containers/{id}/kill", post(lifecycle::kill))
+        .route("/containers/{id}/rename", post(lifecycle::rename))
+        .route("/containers/{id}/resize", post(lifecycle::resize))
+        .route("/containers/{id}/wait", post(wait::wait))
+        .route("/containers/{id}/logs", get(logs::logs))
+        .route("/containers/{id}/attach", post(attach::attach))
+        .route("/containers/{id}/stats", get(stats::stats))
+        .merge(exec::router())
+}

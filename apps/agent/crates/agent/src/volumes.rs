@@ -1,0 +1,148 @@
+//! Volumes: directories that outlive containers, in `<data root>/volumes/<name>/_data`.
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use slipway_runtime::clock;
+
+use crate::error::{ApiError, ApiResult};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Volume {
+    pub name: String,
+    pub created: i64,
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    #[serde(default)]
+    pub anonymous: bool,
+    #[serde(skip)]
+    pub path: PathBuf,
+}
+
+impl Volume {
+    pub fn json(&self) -> Value {
+        json!({
+            "Name": self.name,
+            "Driver": "local",
+            "Mountpoint": self.path,
+            "CreatedAt": clock::rfc3339(self.created),
+            "Labels": self.labels,
+            "Scope": "local",
+            "Options": {},
+        })
+    }
+}
+
+pub struct Volumes {
+    root: PathBuf,
+    all: Mutex<BTreeMap<String, Volume>>,
+}
+
+const META: &str = "volume.json";
+
+impl Volumes {
+    pub fn open(data_root: &Path) -> io::Result<Self> {
+        use std::os::unix::fs::PermissionsExt;
+        let root = data_root.join("volumes");
+        fs::create_dir_all(&root)?;
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o711))?;
+        let mut all = BTreeMap::new();
+        for entry in fs::read_dir(&root)? {
+            let dir = entry?.path();
+            match read(&dir) {
+                Ok(volume) => drop(all.insert(volume.name.clone(), volume)),
+                // Never deleted by itself: it may hold the only copy of somebody's data.
+                Err(error) => tracing::error!(%error, dir = %dir.display(), "this volume is not readable and is left alone"),
+            }
+        }
+        Ok(Self { root, all: Mutex::new(all) })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Volume>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn list(&self) -> Vec<Volume> {
+        self.lock().values().cloned().collect()
+    }
+
+    pub fn get(&self, name: &str) -> ApiResult<Volume> {
+        self.lock().get(name).cloned().ok_or_else(|| ApiError::not_found(format!("get {name}: no such volume")))
+    }
+
+    /// Gives the volume of that name, made now if there is none. The second value is true when it is new.
+    pub fn ensure(&self, name: &str, labels: BTreeMap<String, String>, anonymous: bool) -> ApiResult<(Volume, bool)> {
+        check_name(name)?;
+        let mut all = self.lock();
+        if let Some(volume) = all.get(name) {
+            return Ok((volume.clone(), false));
+        }
+        let volume = Volume { name: name.to_owned(), created: clock::now(), labels, anonymous, path: self.root.join(name).join("_data") };
+        self.write(&volume).map_err(|error| ApiError::internal(format!("cannot make the volume {name}"), error))?;
+        all.insert(name.to_owned(), volume.clone());
+        Ok((volume, true))
+    }
+
+    fn write(&self, volume: &Volume) -> io::Result<()> {
+        let dir = self.root.join(&volume.name);
+        fs::create_dir_all(&volume.path)?;
+        let temporary = dir.join(format!("{META}.new"));
+        fs::write(&temporary, serde_json::to_vec(volume)?)?;
+        fs::rename(temporary, dir.join(META))
+    }
+
+    /// Deletes the volume and all its data. Whether it is in use is the caller's to know. Blocking.
+    pub fn remove(&self, name: &str) -> ApiResult<()> {
+        self.get(name)?;
+        let failed = |error| ApiError::internal(format!("cannot remove the volume {name}"), error);
+        fs::remove_dir_all(self.root.join(name)).map_err(failed)?;
+        self.lock().remove(name);
+        Ok(())
+    }
+}
+
+fn read(dir: &Path) -> io::Result<Volume> {
+    let mut volume: Volume = serde_json::from_slice(&fs::read(dir.join(META))?).map_err(io::Error::other)?;
+    volume.path = dir.join("_data");
+    Ok(volume)
+}
+
+/// Names become directories.
+fn check_name(name: &str) -> ApiResult<()> {
+    let mut bytes = name.bytes();
+    let first = bytes.next().is_some_and(|b| b.is_ascii_alphanumeric());
+    let rest = bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+    if first && rest && (2..=255).contains(&name.len()) {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(format!("\"{name}\" is not a volume name: use letters, digits, '_', '.' and '-' (two characters or more), or an absolute path")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_leave_the_folder() {
+        for bad in ["", "a", "../x", "a/b", ".hidden", "a\0b"] {
+            assert!(check_name(bad).is_err(), "{bad:?}");
+        }
+        assert!(check_name("app_1.data-2").is_ok());
+    }
+
+    #[test]
+    fn survives_reopening() {
+        let dir = tempfile::tempdir().unwrap();
+        let volumes = Volumes::open(dir.path()).unwrap();
+        let (made, new) = volumes.ensure("data", BTreeMap::new(), false).unwrap();
+        assert!(new && made.path.is_dir());
+        let volumes = Volumes::open(dir.path()).unwrap();
+        assert!(!volumes.ensure("data", BTreeMap::new(), false).unwrap().1);
+        volumes.remove("data").unwrap();
+        assert_eq!(volumes.get("data").unwrap_err().status, 404);
+    }
+}
