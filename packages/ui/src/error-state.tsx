@@ -10,6 +10,7 @@ export function ErrorState({
   message,
   actions,
   children,
+  page,
   className,
 }: {
   title: string
@@ -17,13 +18,16 @@ export function ErrorState({
   message: ReactNode
   actions?: ReactNode
   children?: ReactNode
+  /** All there is on its page: its title is the page's. */
+  page?: boolean
   className?: string
 }) {
+  const Title = page ? 'h1' : 'h2'
   return (
     <div role="alert" className={cn('grid gap-3 rounded-lg border border-fail-line bg-surface p-4', className)}>
       <div className="flex flex-wrap items-center gap-2">
         <TriangleAlert className="size-4 text-fail" aria-hidden />
-        <h2 className="font-semibold text-sm">{title}</h2>
+        <Title className="font-semibold text-sm">{title}</Title>
         {code && <Hash>{code}</Hash>}
       </div>
       <div className="max-w-[80ch] break-words text-ink-2 text-sm">{message}</div>

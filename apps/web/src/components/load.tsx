@@ -15,23 +15,27 @@ export function Load<T>({
   query,
   what,
   skeleton,
+  page,
   children,
 }: {
   query: Loading<T>
   /** What is loaded, for the title of an error: `this build`. */
   what: string
   skeleton?: ReactNode
+  /** The page is nothing without it: an error takes the page's place. */
+  page?: boolean
   children: (data: T) => ReactNode
 }) {
   if (query.data !== undefined) return children(query.data)
-  if (query.error) return <LoadError query={query} what={what} />
+  if (query.error) return <LoadError query={query} what={what} page={page} />
   return skeleton ?? <SkeletonRows label={`Loading ${what}`} />
 }
 
-function LoadError<T>({ query, what }: { query: Loading<T>; what: string }) {
+function LoadError<T>({ query, what, page }: { query: Loading<T>; what: string; page: boolean | undefined }) {
   const { code, message } = readError(query.error)
   return (
     <ErrorState
+      page={page}
       title={`Slipway could not show ${what}`}
       code={code}
       message={message}

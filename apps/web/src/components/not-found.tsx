@@ -5,6 +5,7 @@ export function NotFound() {
   return (
     <Card>
       <EmptyState
+        page
         icon={<Compass aria-hidden />}
         title="There is nothing at this address"
         actions={

@@ -5,6 +5,7 @@ import { Button, ErrorState, LinkButton } from '@slipway/ui'
 export function PageError({ error, retry }: { error: Error & { digest?: string }; retry: () => void }) {
   return (
     <ErrorState
+      page
       title="This page broke"
       code={error.digest ? `PAGE_ERROR ${error.digest}` : 'PAGE_ERROR'}
       message={`${error.message || 'Something unexpected happened while it was drawn.'} Try again; if it stays, the log of the web app has the cause.`}

@@ -54,12 +54,13 @@ export function Bar({ crumbs, onFind, onMenu, aside }: { crumbs: Crumb[]; onFind
       <button
         type="button"
         onClick={onFind}
-        aria-label="Find or run"
         className="flex h-8 items-center gap-2 rounded-sm px-2 text-ink-2 text-sm transition-colors duration-120 hover:border-line-strong hover:text-ink md:h-7 md:w-[220px] md:border md:border-line md:bg-surface"
       >
         <Search className="size-4 shrink-0" aria-hidden />
-        <span className="hidden md:inline">Find or run…</span>
-        <kbd className="ml-auto hidden font-mono text-[11px] text-ink-3 md:inline">⌘K</kbd>
+        <span className="sr-only md:not-sr-only">Find or run…</span>
+        <kbd aria-hidden className="ml-auto hidden font-mono text-[11px] text-ink-3 md:inline">
+          ⌘K
+        </kbd>
       </button>
       {aside}
     </header>

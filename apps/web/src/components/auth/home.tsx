@@ -26,7 +26,7 @@ export function Home() {
   )
   return (
     <main className={me.error ? 'mx-auto max-w-xl p-6 pt-[12vh]' : undefined}>
-      <Load query={me} what="your organizations" skeleton={waiting}>
+      <Load page query={me} what="your organizations" skeleton={waiting}>
         {() => waiting}
       </Load>
     </main>

@@ -12,7 +12,7 @@ import { useBuild } from './use-build'
 export function BuildPage({ org, app, number }: { org: string; app: string; number: number }) {
   const { query, log, version } = useBuild(org, app, number)
   return (
-    <Load query={query} what="this build" skeleton={<BuildSkeleton number={number} />}>
+    <Load page query={query} what="this build" skeleton={<BuildSkeleton number={number} />}>
       {(build) => (
         <>
           <BuildHead org={org} app={app} build={build} />

@@ -36,11 +36,10 @@ export function BuildRows({ org, items, withApp }: { org: string; items: views.B
             </Td>
             {withApp && <Td className="max-w-0 truncate font-medium">{b.app.name}</Td>}
             <Td className="max-w-0">
-              <RowLink
-                href={routes.build(org, b.app.slug, b.number)}
-                className="line-clamp-2 break-words md:line-clamp-1"
-                aria-label={`Build #${b.number} of ${b.app.name}${b.commit ? `: ${firstLine(b.commit.message)}` : ''}`}
-              >
+              <RowLink href={routes.build(org, b.app.slug, b.number)} className="line-clamp-2 break-words md:line-clamp-1">
+                <span className="sr-only">
+                  Build #{b.number} of {b.app.name}:{' '}
+                </span>
                 {b.commit ? firstLine(b.commit.message) : (b.branch ?? 'The branch')}
               </RowLink>
               {b.state === 'failed' && b.error ? (

@@ -31,7 +31,7 @@ import { useDeployment } from './use-deployment'
 export function DeploymentPage({ org, app, number }: { org: string; app: string; number: number }) {
   const query = useDeployment(org, app, number)
   return (
-    <Load query={query} what="this deployment" skeleton={<DeploymentSkeleton number={number} />}>
+    <Load page query={query} what="this deployment" skeleton={<DeploymentSkeleton number={number} />}>
       {(deployment) => <DeploymentBody org={org} app={app} deployment={deployment} />}
     </Load>
   )

@@ -18,7 +18,7 @@ export function ImagePage({ org, repository, reference }: { org: string; reposit
   const trpc = useTRPC()
   const query = useQuery(trpc.images.get.queryOptions({ org, repository, reference }))
   return (
-    <Load query={query} what="this image" skeleton={<ImageSkeleton />}>
+    <Load page query={query} what="this image" skeleton={<ImageSkeleton />}>
       {(image) => <ImageBody org={org} repository={repository} reference={reference} image={image} />}
     </Load>
   )

@@ -30,7 +30,7 @@ export function RepositoryPage({ org, repository }: { org: string; repository: s
   const trpc = useTRPC()
   const query = useQuery(trpc.images.repository.queryOptions({ org, repository }))
   return (
-    <Load query={query} what="this repository">
+    <Load page query={query} what="this repository">
       {(view) => (
         <>
           <PageHead

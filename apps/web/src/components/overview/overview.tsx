@@ -20,7 +20,7 @@ export function Overview({ org }: { org: string }) {
     if (projects.data) rememberOrganization(org)
   }, [projects.data, org])
   return (
-    <Load query={projects} what="the overview" skeleton={<OverviewSkeleton />}>
+    <Load page query={projects} what="the overview" skeleton={<OverviewSkeleton />}>
       {(list) => {
         const apps = list.flatMap((p) => p.apps)
         if (apps.length === 0) return <FirstRun org={org} />

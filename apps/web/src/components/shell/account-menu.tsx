@@ -20,7 +20,7 @@ export function AccountMenu({ org, me }: { org: string; me: views.MeView | undef
       trigger={
         <button
           type="button"
-          aria-label="Account"
+          aria-label={me ? `Account: ${me.name}` : 'Account'}
           className="flex min-h-9 w-full items-center gap-2.5 rounded-sm px-2 py-1 text-left transition-colors duration-120 hover:bg-hover"
         >
           <span

@@ -38,6 +38,7 @@ export function Shell({ org, children }: { org: string; children: ReactNode }) {
       <Frame rail={places()} bar={<Bar crumbs={crumbsOf(pathname, name)} onFind={() => setFinding(true)} onMenu={() => setMenu(true)} />}>
         {gone ? (
           <ErrorState
+            page
             title="This organization cannot be shown"
             code={gone.code}
             message={gone.message}
