@@ -5,7 +5,7 @@ import { newId } from '@slipway/core'
 import { decodeJwt, importPKCS8, SignJWT, UnsecuredJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { METHODS } from './http/route'
-import { type Fixture, newKeyPem, PASSWORD, type Person, type PushedImage, startFixture } from './registry.fixture'
+import { type Fixture, newKeyPem, PASSWORD, type Person, type PushedImage, startFixture } from './testing/fixture'
 
 let f: Fixture
 let image: PushedImage

@@ -9,8 +9,8 @@ import { digestBytes } from '@slipway/oci/node'
 import { createTestDatabase, type TestDatabase } from '@slipway/testing'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
-import { launch, type RegistryProcess, spawnRegistry, writeKey } from './process.fixture'
-import { newKeyPem, seedAccounts, TestClient } from './registry.fixture'
+import { newKeyPem, seedAccounts, TestClient } from './testing/fixture'
+import { launch, type RegistryProcess, spawnRegistry, writeKey } from './testing/process'
 
 const pem = newKeyPem()
 let database: TestDatabase

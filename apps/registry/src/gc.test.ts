@@ -4,8 +4,8 @@ import { digestBytes } from '@slipway/oci/node'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Collector } from './gc'
-import { type Fixture, startFixture } from './registry.fixture'
 import { FilesystemStore } from './store/filesystem'
+import { type Fixture, startFixture } from './testing/fixture'
 
 const HOUR = 3_600_000
 let f: Fixture

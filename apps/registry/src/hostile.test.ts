@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import path from 'node:path'
 import { digestBytes } from '@slipway/oci/node'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Fixture, startFixture } from './registry.fixture'
+import { type Fixture, startFixture } from './testing/fixture'
 
 let f: Fixture
 beforeAll(async () => {

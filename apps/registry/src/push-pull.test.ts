@@ -1,7 +1,7 @@
 import { DOCKER_LIST, DOCKER_MANIFEST, OCI_EMPTY, OCI_INDEX, OCI_MANIFEST } from '@slipway/oci'
 import { digestBytes } from '@slipway/oci/node'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Fixture, startFixture } from './registry.fixture'
+import { type Fixture, startFixture } from './testing/fixture'
 
 let f: Fixture
 beforeAll(async () => {

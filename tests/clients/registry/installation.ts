@@ -8,8 +8,8 @@ import { gzipSync } from 'node:zlib'
 import { OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST } from '@slipway/oci'
 import { digestBytes } from '@slipway/oci/node'
 import { createTestDatabase, type TestDatabase } from '@slipway/testing'
-import { type RegistryProcess, spawnRegistry, writeKey } from '../../../apps/registry/src/process.fixture'
-import { newKeyPem, type People, seedAccounts } from '../../../apps/registry/src/registry.fixture'
+import { newKeyPem, type People, seedAccounts } from '../../../apps/registry/src/testing/fixture'
+import { type RegistryProcess, spawnRegistry, writeKey } from '../../../apps/registry/src/testing/process'
 
 const run = promisify(execFile)
 

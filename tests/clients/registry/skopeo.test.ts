@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { PASSWORD } from '../../../apps/registry/src/registry.fixture'
+import { PASSWORD } from '../../../apps/registry/src/testing/fixture'
 import { client, type Installation, startInstallation, writeImage } from './installation'
 
 let i: Installation

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '@slipway/testing'
 
-const APP = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
+const APP = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 
 export interface RegistryProcess {
   base: string

@@ -1,7 +1,7 @@
 /**
  * Manifest GETs and blob pushes, ours and Debian's docker-registry, same machine, same load program:
  *
- *   npx tsx apps/registry/bench/compare.ts
+ *   npx tsx apps/registry/src/testing/compare.ts
  *
  * Ours runs as `npm start` runs it, with token authentication; its test PostgreSQL does not sync commits, so a push here is
  * a few milliseconds faster than in an installation (blobs themselves are synced). docker-registry runs without
@@ -16,8 +16,8 @@ import path from 'node:path'
 import { OCI_MANIFEST, signRegistryToken } from '@slipway/oci'
 import { digestBytes } from '@slipway/oci/node'
 import { createTestDatabase, freePort } from '@slipway/testing'
-import { spawnRegistry, writeKey } from '../src/process.fixture'
-import { newKeyPem, seedAccounts, TestClient } from '../src/registry.fixture'
+import { newKeyPem, seedAccounts, TestClient } from './fixture'
+import { spawnRegistry, writeKey } from './process'
 
 /** Short rounds in turn, medians: whatever else the machine does then hits both alike. */
 const SECONDS = 1.5
