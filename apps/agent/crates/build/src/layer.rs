@@ -171,7 +171,9 @@ impl LayerRef {
             }
             Place::Stored(SealedLayer { layer, .. }) => {
                 let unpacked = layers.unpack_blob(lease, &layer.descriptor, &layer.diff_id);
-                unpacked.map_err(|error| crate::step::snapshot_error("unpacking a layer", &error))?.dir
+                let unpacked = unpacked.map_err(|error| crate::step::snapshot_error("unpacking a layer", &error))?;
+                // Mount options are limited to a page: the short name lets an image have hundreds of layers.
+                layers.link_dir().join(unpacked.link)
             }
         };
         Ok((path, Use(self.clone())))

@@ -326,7 +326,7 @@ impl Seal {
             adopted.map_err(|error| snapshot_error("keeping a layer", &error))?;
             // When an equal layer was there before, this one stays in the build's directory.
             let stayed = upper.exists();
-            let place = self.build.layers.get(&made.diff_id).filter(|_| !stayed).map(|layer| layer.dir);
+            let place = self.build.layers.get(&made.diff_id).filter(|_| !stayed).map(|layer| self.build.layers.link_dir().join(layer.link));
             Ok(place.unwrap_or_else(|| upper.to_path_buf()))
         };
         layer.when_unused(wait, adopt).await

@@ -9,8 +9,8 @@ use slipway_cgroups::Join;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LaunchSpec {
     pub id: String,
-    /// Exists, mode 0700. Holds `shim.sock` and `exit.json`; in the container's own mount namespace (only) the root
-    /// file system is mounted over it.
+    /// Exists, mode 0700. Holds `shim.sock`, `exit.json` and the mount point `rootfs`, which is always empty on the host:
+    /// the root file system is mounted in the container's own mount namespace only.
     pub dir: PathBuf,
     /// Counts starts; written into the exit record so that an old record is never taken for a new one.
     pub run: u64,

@@ -7,6 +7,7 @@
 //! shim.sock        the shim's control socket, while it runs
 //! container.log    its output (container.log.1, … when rotated)
 //! resolv.conf hosts hostname   bound into it
+//! rootfs/          where its root is mounted, in its own mount namespace only
 //! ```
 //! Files are replaced whole (write, rename). They are not synced: after a power cut nothing runs any more anyway, and a
 //! start does not wait for the disk.

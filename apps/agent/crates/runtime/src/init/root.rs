@@ -22,18 +22,23 @@ pub(crate) fn mount(spec: &LaunchSpec) -> Step<Root> {
     sys::mount::set_attributes(CWD, c"/", 0, 0, sys::mount::SLAVE, true).stage("detach mount propagation")?;
     let target = match &spec.rootfs {
         Rootfs::Overlay { base, lower, upper, work } => {
-            overlay(base, lower, upper, work, &spec.dir)?;
-            &spec.dir
+            let target = spec.dir.join("rootfs");
+            match std::fs::create_dir(&target) {
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error).stage("make the mount point"),
+                _ => {}
+            }
+            overlay(base, lower, upper, work, &target)?;
+            target
         }
         Rootfs::Directory(path) => {
             let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
             let tree = rustix::mount::open_tree(CWD, path, flags).stage("clone the root directory")?;
             rustix::mount::move_mount(&tree, "", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).stage("mount the root directory")?;
-            path
+            path.clone()
         }
     };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let fd = rustix::fs::open(target, flags, Mode::empty()).stage("open the root file system")?;
+    let fd = rustix::fs::open(&target, flags, Mode::empty()).stage("open the root file system")?;
     Ok(Root { fd })
 }
 
