@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { freePort } from './ports'
+import { alive } from './shared-dir.mjs'
 
 export interface TestRedis {
   url: string
@@ -17,7 +18,8 @@ export interface TestRedis {
  * The kernel ends it with the process that started it (pdeathsig), so a killed test run leaves nothing.
  */
 export async function startTestRedis(): Promise<TestRedis> {
-  const dir = await mkdtemp(path.join(tmpdir(), 'slipway-redis-'))
+  await removeOrphans()
+  const dir = await mkdtemp(path.join(tmpdir(), `slipway-redis-${process.pid}-`))
   const port = await freePort()
   const settings = ['--bind', '127.0.0.1', '--port', String(port), '--dir', dir, '--save', '', '--appendonly', 'no', '--daemonize', 'no']
   const child = spawn('setpriv', ['--pdeathsig=KILL', '--', 'redis-server', ...settings], { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -44,6 +46,14 @@ export async function startTestRedis(): Promise<TestRedis> {
       await ended
       await rm(dir, { recursive: true, force: true })
     },
+  }
+}
+
+/** Folders of test processes that were killed. */
+async function removeOrphans(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const pid = Number(/^slipway-redis-(\d+)-/.exec(name)?.[1])
+    if (pid && !alive(pid)) await rm(path.join(tmpdir(), name), { recursive: true, force: true })
   }
 }
 
