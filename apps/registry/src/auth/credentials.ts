@@ -23,8 +23,8 @@ export class Authenticator {
   /** HMAC of hash and password → until when. A push logs in for every repository; scrypt each time would be felt. */
   readonly #remembered = new Map<string, number>()
   readonly #memoryKey = randomBytes(32)
-  /** Verified against when the account does not exist, so that time does not tell. */
-  readonly #dummyHash = hashPassword(randomBytes(16).toString('hex'))
+  /** Verified against when the account does not exist, so that time does not tell. Made when first needed: it takes 32 MB. */
+  #dummyHash: Promise<string> | undefined
   #running = 0
   readonly #waiting: (() => void)[] = []
 
@@ -53,6 +53,7 @@ export class Authenticator {
       return (await useApiKey(this.db, createHash('sha256').update(password).digest('hex')))?.userId
     }
     const login = password.length <= MAX_LENGTH ? await findPasswordLogin(this.db, account) : null
+    this.#dummyHash ??= hashPassword(randomBytes(16).toString('hex'))
     const good = await this.#verify(login?.passwordHash ?? (await this.#dummyHash), password)
     return login && good ? login.userId : undefined
   }
