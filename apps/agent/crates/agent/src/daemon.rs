@@ -13,6 +13,8 @@ pub fn run(options: DaemonOptions) -> anyhow::Result<()> {
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
         .with_writer(std::io::stderr)
         .init();
+    // Files for containers are readable in them; what must not be is protected by its folder.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let config = Config::load(&options)?;
     // Before the first thread: containers are cloned by a process that never had one.
     let containers = Runtime::start()?;

@@ -5,7 +5,7 @@ use slipway_runtime::spec::Process;
 use slipway_runtime::{ExecStreams, RunningExec};
 
 use super::{Container, Containers, spec};
-use crate::error::{ApiError, ApiResult};
+use crate::error::ApiError;
 
 /// A command to run inside.
 #[derive(Debug, Clone, Default)]
@@ -18,11 +18,34 @@ pub struct ExecRequest {
     pub privileged: bool,
 }
 
+/// Why an exec did not start.
+#[derive(Debug)]
+pub enum ExecError {
+    /// The program is not there (127) or cannot be run (126).
+    Program { message: String, exit_code: i32 },
+    Engine(ApiError),
+}
+
+impl From<ApiError> for ExecError {
+    fn from(error: ApiError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl std::fmt::Display for ExecError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Program { message, .. } => f.write_str(message),
+            Self::Engine(error) => error.fmt(f),
+        }
+    }
+}
+
 impl Containers {
     /// Starts the command with the container's own environment, user and confinement unless the request says otherwise.
-    pub async fn exec(&self, container: &Arc<Container>, request: ExecRequest, streams: ExecStreams) -> ApiResult<RunningExec> {
+    pub async fn exec(&self, container: &Arc<Container>, request: ExecRequest, streams: ExecStreams) -> Result<RunningExec, ExecError> {
         if !container.state().is_running() {
-            return Err(ApiError::conflict(format!("container {} is not running", container.id)));
+            return Err(ApiError::conflict(format!("container {} is not running", container.id)).into());
         }
         let record = container.record();
         let host = &record.host_config;
@@ -50,8 +73,8 @@ impl Containers {
             oom_score_adj: None,
         };
         RunningExec::start(&container.dir, process, seccomp.as_deref(), streams).await.map_err(|error| match error {
-            slipway_runtime::Error::NotStarted { message, .. } => ApiError::bad_request(message),
-            other => ApiError::internal("cannot start the process in the container", other),
+            slipway_runtime::Error::NotStarted { message, exit_code, .. } => ExecError::Program { message, exit_code },
+            other => ApiError::internal("cannot start the process in the container", other).into(),
         })
     }
 }

@@ -28,7 +28,7 @@ use slipway_net::Network;
 use slipway_runtime::{Runtime, Shim};
 use tokio::sync::watch;
 
-pub use exec::ExecRequest;
+pub use exec::{ExecError, ExecRequest};
 pub use filter::Filters;
 pub use names::new_id;
 pub use restore::Found;

@@ -18,7 +18,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 
 use super::logs::{FRAMED, RAW};
-use crate::containers::ExecRequest;
+use crate::containers::{ExecError, ExecRequest};
 use crate::error::{ApiError, ApiResult};
 use crate::execs::{Exec, ExecState};
 use crate::http::hijack::{Wanted, hijack};
@@ -89,11 +89,7 @@ async fn start(State(app): State<App>, Path(id): Path<String>, mut request: Requ
     if std::mem::replace(&mut exec.state().started, true) {
         return Err(ApiError::conflict(format!("exec {id} has already run")));
     }
-    let outcome = run(&app, &exec, &body, &mut request).await;
-    if outcome.is_err() {
-        exec.state().exit_code = Some(126);
-    }
-    outcome
+    run(&app, &exec, &body, &mut request).await
 }
 
 async fn run(app: &App, exec: &Arc<Exec>, body: &StartBody, request: &mut Request) -> ApiResult<Response> {
@@ -109,7 +105,26 @@ async fn run(app: &App, exec: &Arc<Exec>, body: &StartBody, request: &mut Reques
             (ExecStreams::Pipes([their_in, their_out, their_err]), Some((out, err)), input)
         }
     };
-    let running = app.containers.exec(&exec.container, exec.request.clone(), streams).await?;
+    let wanted = Wanted { stdin: exec.stdin || tty, stdout: exec.stdout, stderr: exec.stderr, raw: tty };
+    let content_type = if tty { RAW } else { FRAMED };
+    let running = match app.containers.exec(&exec.container, exec.request.clone(), streams).await {
+        Ok(running) => running,
+        // As Docker: the client gets its stream, reads why on it, and asks for the exit code.
+        Err(ExecError::Program { message, exit_code }) if !body.detach => {
+            exec.state().exit_code = Some(exit_code);
+            let response = hijack(request, client, Wanted { stdin: false, ..wanted }, content_type)?;
+            tokio::spawn(refuse(ours, message, tty));
+            return Ok(response);
+        }
+        Err(ExecError::Program { message, exit_code }) => {
+            exec.state().exit_code = Some(exit_code);
+            return Err(ApiError::bad_request(message));
+        }
+        Err(ExecError::Engine(error)) => {
+            exec.state().exit_code = Some(126);
+            return Err(error);
+        }
+    };
     let terminal = running.terminal.as_ref().map(|fd| fd.try_clone().map(Arc::new)).transpose().map_err(failed)?;
     if let (Some(terminal), Some([rows, columns])) = (&terminal, body.console_size) {
         set_size(terminal, rows, columns);
@@ -120,10 +135,9 @@ async fn run(app: &App, exec: &Arc<Exec>, body: &StartBody, request: &mut Reques
         state.pid = running.pid;
         state.terminal = terminal.clone();
     }
-    let wanted = Wanted { stdin: exec.stdin || tty, stdout: exec.stdout, stderr: exec.stderr, raw: tty };
     let response = match body.detach {
         true => StatusCode::OK.into_response(),
-        false => hijack(request, client, wanted, if tty { RAW } else { FRAMED })?,
+        false => hijack(request, client, wanted, content_type)?,
     };
     let exec = exec.clone();
     tokio::spawn(async move {
@@ -148,6 +162,19 @@ async fn run(app: &App, exec: &Arc<Exec>, body: &StartBody, request: &mut Reques
         state.exit_code = Some(code.unwrap_or(137));
     });
     Ok(response)
+}
+
+async fn refuse(mut client: UnixStream, message: String, raw: bool) {
+    let text = format!("{message}\r\n");
+    let mut frame = Vec::new();
+    if !raw {
+        frame.extend([2, 0, 0, 0]);
+        frame.extend((text.len() as u32).to_be_bytes());
+    }
+    frame.extend(text.as_bytes());
+    if let Err(error) = client.write_all(&frame).await {
+        tracing::debug!(%error, "the client of an exec left");
+    }
 }
 
 fn output_pipe() -> std::io::Result<(pipe::Receiver, OwnedFd)> {
