@@ -1,0 +1,59 @@
+/**
+ * @typedef {{ name: string, href: string, everywhere?: boolean }} Shot `everywhere`: in the dark and on a phone too.
+ */
+
+/**
+ * The pages of an organization that are worth a picture, found over the API.
+ * @param {import('playwright-core').APIRequestContext} request
+ * @param {string} org
+ * @returns {Promise<Shot[]>}
+ */
+export async function findPages(request, org) {
+  /** @param {string} procedure @param {Record<string, unknown>} input */
+  const ask = async (procedure, input) => {
+    const query = encodeURIComponent(JSON.stringify({ json: { org, ...input } }))
+    const response = await request.get(`/api/trpc/${procedure}?input=${query}`)
+    if (!response.ok()) throw new Error(`${procedure} answered ${response.status()}`)
+    return (await response.json()).result.data.json
+  }
+  /** @type {Shot[]} */
+  const shots = [
+    { name: 'overview', href: `/${org}`, everywhere: true },
+    { name: 'apps', href: `/${org}/apps` },
+    { name: 'new-app', href: `/${org}/apps/new` },
+    { name: 'builds', href: `/${org}/builds` },
+    { name: 'images', href: `/${org}/images` },
+    { name: 'hosts', href: `/${org}/hosts` },
+    { name: 'activity', href: `/${org}/activity` },
+    { name: 'settings', href: `/${org}/settings` },
+    { name: 'account', href: `/account?from=${org}` },
+  ]
+
+  /** @type {{ slug: string, state: string, source: string }[]} */
+  const apps = await ask('apps.list', {})
+  const app = apps.find((a) => a.state === 'live' && a.source === 'git') ?? apps[0]
+  if (app) {
+    const base = `/${org}/apps/${app.slug}`
+    shots.push({ name: 'app', href: base, everywhere: true })
+    for (const tab of ['deployments', 'builds', 'logs', 'variables', 'settings']) shots.push({ name: `app-${tab}`, href: `${base}/${tab}` })
+    const deployments = await ask('deployments.list', { app: app.slug, limit: 1 })
+    if (deployments.items[0]) shots.push({ name: 'deployment', href: `${base}/deployments/${deployments.items[0].number}` })
+  }
+
+  /** @type {{ items: { number: number, state: string, app: { slug: string }, totalSteps: number }[] }} */
+  const builds = await ask('builds.list', { limit: 100 })
+  const built = builds.items.filter((b) => b.state === 'succeeded').sort((a, b) => b.totalSteps - a.totalSteps)[0]
+  const failed = builds.items.find((b) => b.state === 'failed')
+  if (built) shots.push({ name: 'build', href: `/${org}/apps/${built.app.slug}/builds/${built.number}`, everywhere: true })
+  if (failed) shots.push({ name: 'build-failed', href: `/${org}/apps/${failed.app.slug}/builds/${failed.number}` })
+
+  /** @type {{ items: { name: string, size: number }[] }} */
+  const repositories = await ask('images.repositories', { limit: 100 })
+  const repository = repositories.items.sort((a, b) => b.size - a.size)[0]
+  if (repository) {
+    shots.push({ name: 'repository', href: `/${org}/images/${repository.name}` })
+    const tags = await ask('images.tags', { repository: repository.name, limit: 1 })
+    if (tags.items[0]) shots.push({ name: 'image', href: `/${org}/images/${repository.name}:${tags.items[0].name}`, everywhere: true })
+  }
+  return shots
+}
