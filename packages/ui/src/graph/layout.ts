@@ -59,6 +59,6 @@ export function ticks(total: number, most = 6): number[] {
   const power = 10 ** Math.floor(Math.log10(rough))
   const step = [1, 2, 5, 10].map((n) => n * power).find((s) => total / s <= most) ?? power * 10
   const marks: number[] = []
-  for (let at = 0; at < total - step * 0.35; at += step) marks.push(at)
+  for (let at = 0; at < total * 0.88; at += step) marks.push(at)
   return marks
 }

@@ -2,7 +2,7 @@
 import { Command } from 'cmdk'
 import { CornerDownLeft, Search } from 'lucide-react'
 import { Dialog as Radix } from 'radix-ui'
-import type { ReactNode } from 'react'
+import { type ReactNode, useEffect, useRef, useState } from 'react'
 import { overlayStyle } from '../dialog'
 import { Skeleton } from '../skeleton'
 
@@ -41,6 +41,7 @@ export function CommandPalette({
   const shown = groups
     .map((group) => ({ ...group, items: group.found ? group.items : group.items.filter((item) => matches(item, query)) }))
     .filter((group) => group.items.length > 0)
+  const [selected, setSelected] = useFirst(shown[0]?.items[0]?.id ?? '', query)
   return (
     <Radix.Root open={open} onOpenChange={onOpenChange}>
       <Radix.Portal>
@@ -50,7 +51,7 @@ export function CommandPalette({
           className="fixed top-[14vh] left-1/2 z-50 w-[calc(100vw-32px)] max-w-[560px] -translate-x-1/2 animate-appear overflow-hidden rounded-lg bg-raised shadow-pop outline-none"
         >
           <Radix.Title className="sr-only">Find or run</Radix.Title>
-          <Command shouldFilter={false} loop label="Find or run">
+          <Command shouldFilter={false} loop label="Find or run" value={selected} onValueChange={setSelected}>
             <div className="flex items-center gap-2.5 border-line border-b px-4">
               <Search className="size-4 shrink-0 text-ink-3" aria-hidden />
               <Command.Input
@@ -100,6 +101,26 @@ export function CommandPalette({
       </Radix.Portal>
     </Radix.Root>
   )
+}
+
+/** The first item is the chosen one until a key or the pointer chose another; what arrives late does not push it down. */
+function useFirst(first: string, query: string): [string, (id: string) => void] {
+  const [selected, setSelected] = useState(first)
+  const untouched = useRef(true)
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another query starts anew
+  useEffect(() => {
+    untouched.current = true
+  }, [query])
+  useEffect(() => {
+    if (untouched.current) setSelected(first)
+  }, [first])
+  return [
+    selected,
+    (id) => {
+      untouched.current = id === first
+      setSelected(id)
+    },
+  ]
 }
 
 /** Every typed word begins or is inside a word of the item. */

@@ -20,7 +20,6 @@ export function AccountMenu({ org, me }: { org: string; me: views.MeView | undef
       trigger={
         <button
           type="button"
-          aria-label={me ? `Account: ${me.name}` : 'Account'}
           className="flex min-h-9 w-full items-center gap-2.5 rounded-sm px-2 py-1 text-left transition-colors duration-120 hover:bg-hover"
         >
           <span
@@ -29,6 +28,7 @@ export function AccountMenu({ org, me }: { org: string; me: views.MeView | undef
           >
             {me?.name.trim().charAt(0) ?? ''}
           </span>
+          <span className="sr-only">Account:</span>
           <span className="min-w-0 flex-1 truncate text-ink-2">{me?.name ?? ''}</span>
           <ChevronsUpDown className="size-4 shrink-0 text-ink-3" aria-hidden />
         </button>

@@ -73,6 +73,8 @@ export function Palette({ org, open, onOpenChange }: { org: string; open: boolea
     },
     ...actions,
   ]
+  // With nothing typed yet, what can be done is nearer than everything there is.
+  if (typed === '') groups.push(...groups.splice(0, 1))
   return (
     <CommandPalette open={open} onOpenChange={onOpenChange} query={query} onQuery={setQuery} groups={groups} loading={hits.isFetching} />
   )

@@ -1,0 +1,40 @@
+import type { views } from '@slipway/contracts'
+import { expect, it } from 'vitest'
+import { wayOfBuild } from './way'
+
+const build = (over: Partial<views.BuildView>) =>
+  wayOfBuild({
+    id: 'bld_1',
+    number: 1,
+    app: { slug: 'a', name: 'a' },
+    state: 'queued',
+    trigger: 'push',
+    actor: 'GitHub',
+    commit: { sha: 'e41c9a2c9d1e', message: 'm', author: null, branch: 'main', at: null },
+    branch: 'main',
+    cachedSteps: 7,
+    totalSteps: 9,
+    error: null,
+    queuedAt: new Date(0),
+    startedAt: null,
+    finishedAt: null,
+    durationMs: null,
+    phase: null,
+    publishMs: null,
+    ...over,
+  })
+const states = (over: Partial<views.BuildView>) => build(over).map((h) => `${h.hop} ${h.state}`)
+
+it('draws a build as the beginning of the way it is on', () => {
+  expect(build({})[0]?.proof).toBe('e41c9a2 on main')
+  expect(states({})).toEqual(['push done', 'build pending', 'publish pending', 'start pending', 'switch pending'])
+  expect(states({ state: 'running', phase: 'build' })[1]).toBe('build running')
+  expect(states({ state: 'running', phase: 'publish' }).slice(1, 3)).toEqual(['build done', 'publish running'])
+  expect(states({ state: 'succeeded' }).slice(1, 4)).toEqual(['build done', 'publish done', 'start pending'])
+})
+it('says at which hop it failed', () => {
+  const error = { code: 'X', message: 'The registry is full.', details: {} }
+  expect(states({ state: 'failed', phase: 'build', error }).slice(1, 3)).toEqual(['build failed', 'publish pending'])
+  const way = build({ state: 'failed', phase: 'publish', error })
+  expect(way[2]).toMatchObject({ state: 'failed', proof: 'The registry is full.' })
+})
