@@ -78,13 +78,20 @@ fn write(build: &Build, layers: Vec<VertexLayer>) -> Result<Exported> {
     let manifest_bytes = serde_json::to_vec(&manifest).map_err(|error| BuildError::internal("writing the image", error))?;
     let manifest_blob = store.put_bytes(&build.lease, &manifest_bytes).map_err(failed)?;
     let unpacked: u64 = base.map_or(0, |(size, _)| size) + own.iter().map(|(_, sealed)| sealed.layer.unpacked_size).sum::<u64>();
-    let image = store
-        .put_image(&Descriptor::new(media_type::OCI_MANIFEST, manifest_blob.digest, manifest_blob.size), unpacked)
-        .map_err(failed)?;
+    // Recording an image and its names waits for the disk: when nothing changed, there is nothing to record.
+    let known = store.image(&config_blob.digest).ok().filter(|image| image.record.manifest.digest == manifest_blob.digest);
+    let image = match known {
+        Some(image) => image,
+        None => {
+            let descriptor = Descriptor::new(media_type::OCI_MANIFEST, manifest_blob.digest, manifest_blob.size);
+            store.put_image(&descriptor, unpacked).map_err(failed)?
+        }
+    };
     for tag in &build.request.tags {
-        let reference = Reference::parse(tag)
-            .map_err(|_| BuildError::new(ErrorCode::BadPlan, format!("`{tag}` is not a valid image name.")))?;
-        store.tag(&reference, &image.record.id).map_err(failed)?;
+        let reference = Reference::parse(tag).map_err(|_| BuildError::new(ErrorCode::BadPlan, format!("`{tag}` is not a valid image name.")))?;
+        if !image.tags.contains(&reference) {
+            store.tag(&reference, &image.record.id).map_err(failed)?;
+        }
     }
     let layers: Vec<ResultLayer> = layers
         .iter()

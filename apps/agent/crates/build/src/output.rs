@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
+use tokio::time::Instant;
 
 use crate::event::{BuildEvent, Events, Stream, now_ms};
 
 /// The contract's limit of one event's text, in bytes.
 const MAX_CHUNK: usize = 16 << 10;
 /// Output is gathered this long, so that a burst of short lines does not become a burst of events.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(20);
 
 /// A pipe whose read end is for [`forward`] and whose write end is for the process.
 ///
@@ -34,9 +35,13 @@ pub async fn forward(pipe: OwnedFd, vertex: &str, stream: Stream, events: &Event
     loop {
         let count = pipe.read(&mut buffer[length..]).await?;
         length += count;
-        let ended = count == 0;
-        if !ended && length < MAX_CHUNK / 2 {
-            length += gather(&mut pipe, &mut buffer[length..]).await?;
+        let mut ended = count == 0;
+        let deadline = Instant::now() + GATHER;
+        while !ended && length < MAX_CHUNK / 2 {
+            let Ok(count) = tokio::time::timeout_at(deadline, pipe.read(&mut buffer[length..])).await else { break };
+            let count = count?;
+            length += count;
+            ended = count == 0;
         }
         let (whole, rest) = split_at_character(&buffer[..length], ended);
         for data in chunks(&String::from_utf8_lossy(whole)) {
@@ -48,15 +53,6 @@ pub async fn forward(pipe: OwnedFd, vertex: &str, stream: Stream, events: &Event
         if ended {
             return Ok(());
         }
-    }
-}
-
-async fn gather(pipe: &mut Receiver, buffer: &mut [u8]) -> std::io::Result<usize> {
-    tokio::time::sleep(GATHER).await;
-    match pipe.try_read(buffer) {
-        Ok(count) => Ok(count),
-        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(0),
-        Err(error) => Err(error),
     }
 }
 

@@ -1,5 +1,8 @@
 //! Writes a context's files. Every entry is created beneath one directory with
 //! `openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)`: none is ever written through a link of an earlier one.
+//!
+//! An entry that comes without a time (0) gets the time of the build: web servers make ETags of size and time, and files
+//! that changed must not look like the old ones.
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,7 +26,12 @@ const BUFFER: usize = 256 << 10;
 pub fn unpack(reader: impl Read, dir: &Path) -> Result<Tree> {
     let tree = Tree::open(dir).map_err(|error| BuildError::io("opening the build's directory", &error))?;
     let mut writer = Writer { tree: &tree, dirs: Vec::new(), parent: None, buffer: vec![0; BUFFER] };
+    let now = (i64::try_from(crate::event::now_ms() / 1000).unwrap_or(0), 0);
     let outcome = tarstream::each(reader, |member, content| {
+        let mut member = member;
+        if member.mtime == (0, 0) {
+            member.mtime = now;
+        }
         let path = context_path(&member.path).map_err(io::Error::other)?;
         path.map_or(Ok(()), |path| writer.take(path, &member, content))
     });
