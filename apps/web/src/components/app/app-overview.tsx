@@ -2,6 +2,7 @@
 import { Columns } from '@slipway/ui'
 import { DeploymentsCard } from '@/components/deployments/deployments-card'
 import { useApp } from '@/lib/use-app'
+import { ContainerFailure, exitedContainer } from './container-failure'
 import { InFlightCard } from './in-flight-card'
 import { LatestFailure } from './latest-failure'
 import { LogsCard } from './logs-card'
@@ -13,10 +14,12 @@ export function AppOverview({ org, app: slug }: { org: string; app: string }) {
   const { data: app } = useApp(org, slug)
   if (!app) return null
   const running = app.serving !== null && app.desiredState === 'running'
+  const exited = exitedContainer(app)
   const quiet = !app.inFlight && !app.inFlightBuild
   const main = (
     <>
-      {quiet && app.state === 'failed' && <LatestFailure org={org} app={app} />}
+      {exited && <ContainerFailure org={org} app={app} container={exited} />}
+      {quiet && !exited && <LatestFailure org={org} app={app} />}
       <InFlightCard org={org} app={app} />
       {app.serving ? (
         <ServingCard org={org} app={app} serving={app.serving} />

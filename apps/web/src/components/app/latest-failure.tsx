@@ -23,7 +23,8 @@ export function LatestFailure({ org, app }: { org: string; app: views.AppView })
       />
     )
   }
-  if (build?.state === 'failed') {
+  // A failed build before a newer deployment is history.
+  if (build?.state === 'failed' && deployments.data && (!deployment || deployment.queuedAt < build.queuedAt)) {
     return (
       <ErrorState
         title={`Build #${build.number} failed`}

@@ -5,6 +5,7 @@ import { Card, CardHeader, Hash, KeyValue, Link, TimeAgo, useNow, Way } from '@s
 import { firstLine } from '@/components/commit'
 import { routes } from '@/lib/routes'
 import { wayOfDeployment } from '@/lib/way'
+import { exitedContainer } from './container-failure'
 
 /** What answers traffic now: the way it came, and what it is made of. */
 export function ServingCard({ org, app, serving }: { org: string; app: views.AppView; serving: views.DeploymentView }) {
@@ -12,13 +13,13 @@ export function ServingCard({ org, app, serving }: { org: string; app: views.App
   return (
     <Card>
       <CardHeader
-        title={stopped ? 'Stopped' : 'Serving now'}
+        title={stopped ? 'Stopped' : exitedContainer(app) ? 'Not answering' : 'Serving now'}
         extra={
           <Link href={routes.deployment(org, app.slug, serving.number)} className="rounded-[5px]">
             <Hash className="hover:border-line-strong">#{serving.number}</Hash>
           </Link>
         }
-        aside={!stopped && serving.servingAt && <Since at={serving.servingAt} />}
+        aside={!stopped && !exitedContainer(app) && serving.servingAt && <Since at={serving.servingAt} />}
       />
       <Way hops={wayOfDeployment(org, app.slug, serving)} />
       <div className="border-line border-t">

@@ -23,7 +23,9 @@ function words(build: views.BuildView): string | undefined {
 export function BuildHead({ org, app, build }: { org: string; app: string; build: views.BuildView }) {
   return (
     <PageHead title={`Build #${build.number}`} actions={<Actions org={org} app={app} build={build} />}>
-      <BuildStatus state={build.state}>{words(build)}</BuildStatus>
+      <span role="status">
+        <BuildStatus state={build.state}>{words(build)}</BuildStatus>
+      </span>
       <span className="flex min-w-0 items-center gap-2 text-ink-2">
         {build.commit ? (
           <>

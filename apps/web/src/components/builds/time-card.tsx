@@ -3,6 +3,7 @@ import type { views } from '@slipway/contracts'
 import { formatBytes, isBuildOver } from '@slipway/core'
 import { BuildGraph, BuildGraphKey, Card, CardHeader, useNow } from '@slipway/ui'
 import { timelineOf } from '@/lib/build-graph'
+import { TipRow } from './tip-row'
 
 /** Where the time went: which steps ran, in which stage, and which of them decided how long it took. */
 export function TimeCard({ build }: { build: views.BuildView }) {
@@ -24,6 +25,7 @@ export function TimeCard({ build }: { build: views.BuildView }) {
         onSelect={(id) => document.getElementById(`step-${id}`)?.scrollIntoView({ block: 'center', behavior: 'smooth' })}
       />
       <BuildGraphKey />
+      {isBuildOver(build.state) && <TipRow steps={build.steps} />}
     </Card>
   )
 }
