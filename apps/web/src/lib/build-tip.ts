@@ -43,7 +43,7 @@ export function buildTip(steps: Step[]): BuildTip | null {
 function onlyOthersChanged(steps: Step[], step: Step, manifests: string[] | null): boolean {
   const before = steps.filter((s) => s.stage === step.stage && s.position < step.position && s.state === 'done')
   const [first, ...others] = before
-  if (!first || first.missReason !== 'files-changed' || !first.missDetail || !/^(?:COPY|ADD)\s/i.test(first.instruction)) return false
+  if (first?.missReason !== 'files-changed' || !first.missDetail || !/^(?:COPY|ADD)\s/i.test(first.instruction)) return false
   if (others.some((s) => s.missReason !== 'input-changed')) return false
   const detail = first.missDetail
   // A list that was cut, or that names no files, proves nothing.
