@@ -55,7 +55,7 @@ pub struct Flight {
 }
 
 impl Flight {
-    /// What was made, until it can be found in the cache.
+    /// What was made, until it is at its final place.
     pub fn made(&self) -> Option<Output> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -133,6 +133,12 @@ impl Cache {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         flights.retain(|_, flight| Arc::strong_count(flight) > 1);
         flights.entry(format!("{}/{key}", scope_dir(scope))).or_default().clone()
+    }
+
+    /// What another build has made for a key and still keeps at hand.
+    pub fn in_flight(&self, scope: &str, key: &str) -> Option<Output> {
+        let flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        flights.get(&format!("{}/{key}", scope_dir(scope))).and_then(|flight| flight.made())
     }
 
     /// Forgets the least recently used entries until the layers of the rest take at most `max_bytes` (compressed, equal

@@ -9,7 +9,6 @@ use tokio::task::JoinHandle;
 
 use crate::build::{Build, StepDirs, blocking};
 use crate::error::{BuildError, ErrorCode, Result};
-use crate::event::Stream;
 use crate::executor::{ExecError, ExecNetwork, ExecOutcome, ExecRequest, ExecUser, OverlayDirs};
 use crate::layer::Output;
 use crate::output::{forward, pipe};
@@ -48,7 +47,8 @@ pub async fn run(build: &Arc<Build>, vertex: &Vertex, input: &Output) -> Result<
     let dirs = &step.dirs;
     let pipes = || pipe().map_err(|error| BuildError::io("running a step", &error));
     let ((out_read, stdout), (err_read, stderr)) = (pipes()?, pipes()?);
-    let forwarders = [reader(build, vertex, out_read, Stream::Stdout), reader(build, vertex, err_read, Stream::Stderr)];
+    let (events, id) = (build.events.clone(), vertex.id.clone());
+    let forwarder = tokio::spawn(async move { forward(out_read, err_read, &id, &events).await });
     let request = ExecRequest {
         build_id: build.request.id.clone(),
         vertex_id: vertex.id.clone(),
@@ -63,9 +63,7 @@ pub async fn run(build: &Arc<Build>, vertex: &Vertex, input: &Output) -> Result<
         stderr,
     };
     let outcome = build.executor.run(request, build.stop.clone()).await;
-    for forwarder in forwarders {
-        finish_output(forwarder).await;
-    }
+    finish_output(forwarder).await;
     drop(permit);
     let outcome = outcome.map_err(|error| match error {
         ExecError::Canceled => BuildError::canceled(),
@@ -77,11 +75,6 @@ pub async fn run(build: &Arc<Build>, vertex: &Vertex, input: &Output) -> Result<
         return Ok(Ran { upper: dirs.upper.clone(), outcome });
     }
     Err(failure(build, vertex, &outcome, dirs))
-}
-
-fn reader(build: &Arc<Build>, vertex: &Vertex, pipe: std::os::fd::OwnedFd, stream: Stream) -> JoinHandle<std::io::Result<()>> {
-    let (events, id) = (build.events.clone(), vertex.id.clone());
-    tokio::spawn(async move { forward(pipe, &id, stream, &events).await })
 }
 
 async fn finish_output(mut forwarder: JoinHandle<std::io::Result<()>>) {

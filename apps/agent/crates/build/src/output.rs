@@ -24,35 +24,91 @@ pub fn pipe() -> std::io::Result<(OwnedFd, OwnedFd)> {
     Ok((read, write))
 }
 
-/// Sends what comes out of `pipe` as log events until its end. Keeps the last line that says something, for an error.
+/// Sends what comes out of both pipes as log events, in the order in which it comes, until both end.
 ///
 /// # Errors
-/// When the pipe cannot be read.
-pub async fn forward(pipe: OwnedFd, vertex: &str, stream: Stream, events: &Events) -> std::io::Result<()> {
-    let mut pipe = Receiver::from_owned_fd(pipe)?;
-    let mut buffer = vec![0; MAX_CHUNK];
-    let mut length = 0;
-    loop {
-        let count = pipe.read(&mut buffer[length..]).await?;
-        length += count;
-        let mut ended = count == 0;
-        let deadline = Instant::now() + GATHER;
-        while !ended && length < MAX_CHUNK / 2 {
-            let Ok(count) = tokio::time::timeout_at(deadline, pipe.read(&mut buffer[length..])).await else { break };
-            let count = count?;
-            length += count;
-            ended = count == 0;
+/// When a pipe cannot be read.
+pub async fn forward(stdout: OwnedFd, stderr: OwnedFd, vertex: &str, events: &Events) -> std::io::Result<()> {
+    let mut pipes = [Pipe::new(stdout, Stream::Stdout)?, Pipe::new(stderr, Stream::Stderr)?];
+    let mut deadline = None;
+    // Pipes do not tell which was written to first. Programs end with their error more often than with their result, so
+    // standard output goes first, but not for ever.
+    let mut streak = 0;
+    while !(pipes[0].ended && pipes[1].ended) {
+        let first = usize::from(streak >= 16);
+        let read = next(&mut pipes, first, deadline).await;
+        let Some((at, count)) = read else {
+            flush(&mut pipes, vertex, events).await;
+            deadline = None;
+            continue;
+        };
+        streak = if at == 0 { streak + 1 } else { 0 };
+        let count = count?;
+        if pipes[1 - at].length > 0 {
+            pipes[1 - at].send(vertex, events).await;
         }
-        let (whole, rest) = split_at_character(&buffer[..length], ended);
+        pipes[at].length += count;
+        pipes[at].ended = count == 0;
+        if pipes[at].ended || pipes[at].length >= MAX_CHUNK / 2 {
+            pipes[at].send(vertex, events).await;
+        }
+        deadline = (pipes[at].length > 0).then(|| deadline.unwrap_or_else(|| Instant::now() + GATHER));
+    }
+    flush(&mut pipes, vertex, events).await;
+    Ok(())
+}
+
+struct Pipe {
+    stream: Stream,
+    receiver: Receiver,
+    buffer: Vec<u8>,
+    /// Bytes of the buffer not sent yet.
+    length: usize,
+    ended: bool,
+}
+
+impl Pipe {
+    fn new(fd: OwnedFd, stream: Stream) -> std::io::Result<Self> {
+        Ok(Self { stream, receiver: Receiver::from_owned_fd(fd)?, buffer: vec![0; MAX_CHUNK], length: 0, ended: false })
+    }
+
+    async fn read(&mut self) -> std::io::Result<usize> {
+        self.receiver.read(&mut self.buffer[self.length..]).await
+    }
+
+    async fn send(&mut self, vertex: &str, events: &Events) {
+        let (whole, rest) = split_at_character(&self.buffer[..self.length], self.ended);
         for data in chunks(&String::from_utf8_lossy(whole)) {
-            events.send(BuildEvent::Log { id: vertex.to_owned(), at: now_ms(), stream, data: data.to_owned() }).await;
+            events.send(BuildEvent::Log { id: vertex.to_owned(), at: now_ms(), stream: self.stream, data: data.to_owned() }).await;
         }
         let kept = rest.len();
-        buffer.copy_within(length - kept..length, 0);
-        length = kept;
-        if ended {
-            return Ok(());
+        self.buffer.copy_within(self.length - kept..self.length, 0);
+        self.length = kept;
+    }
+}
+
+async fn flush(pipes: &mut [Pipe; 2], vertex: &str, events: &Events) {
+    for pipe in pipes {
+        pipe.send(vertex, events).await;
+    }
+}
+
+/// Which pipe was read, and how much; `None` when the deadline came first.
+async fn next(pipes: &mut [Pipe; 2], first: usize, deadline: Option<Instant>) -> Option<(usize, std::io::Result<usize>)> {
+    let [out, err] = pipes;
+    let (one, two, second) = if first == 0 { (out, err, 1) } else { (err, out, 0) };
+    let (one_open, two_open) = (!one.ended, !two.ended);
+    let late = async {
+        match deadline {
+            Some(deadline) => tokio::time::sleep_until(deadline).await,
+            None => std::future::pending().await,
         }
+    };
+    tokio::select! {
+        biased;
+        count = one.read(), if one_open => Some((first, count)),
+        count = two.read(), if two_open => Some((second, count)),
+        () = late => None,
     }
 }
 
@@ -85,6 +141,35 @@ mod tests {
 
     use super::*;
 
+    fn closed() -> OwnedFd {
+        pipe().unwrap().0
+    }
+
+    #[tokio::test]
+    async fn streams_keep_their_order() {
+        let ((out, mut stdout), (err, mut stderr)) = (pipe().map(writer).unwrap(), pipe().map(writer).unwrap());
+        let (events, mut receiver) = Events::channel();
+        stdout.write_all(b"before\n").unwrap();
+        stderr.write_all(b"oops\n").unwrap();
+        let forwarder = tokio::spawn(async move { forward(out, err, "v1", &events).await });
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            if let Some(BuildEvent::Log { data, stream, .. }) = receiver.recv().await {
+                seen.push((stream, data));
+            }
+        }
+        assert_eq!(seen, [(Stream::Stdout, "before\n".to_owned()), (Stream::Stderr, "oops\n".to_owned())]);
+        stdout.write_all(b"half a line").unwrap();
+        assert!(matches!(receiver.recv().await, Some(BuildEvent::Log { data, .. }) if data == "half a line"), "shown before its end");
+        drop((stdout, stderr));
+        assert!(receiver.recv().await.is_none());
+        forwarder.await.unwrap().unwrap();
+    }
+
+    fn writer((read, write): (OwnedFd, OwnedFd)) -> (OwnedFd, std::fs::File) {
+        (read, write.into())
+    }
+
     #[tokio::test]
     async fn characters_survive_chunks() {
         let text = "äöü€😀\n".repeat(20_000);
@@ -97,7 +182,7 @@ mod tests {
                 file.write_all(piece).unwrap();
             }
         });
-        let forwarder = tokio::spawn(async move { forward(read, "v1", Stream::Stdout, &events).await });
+        let forwarder = tokio::spawn(async move { forward(read, closed(), "v1", &events).await });
         let mut seen = String::new();
         while let Some(BuildEvent::Log { data, .. }) = receiver.recv().await {
             assert!(data.len() <= MAX_CHUNK);
@@ -113,7 +198,7 @@ mod tests {
         let (read, write) = pipe().unwrap();
         let (events, mut receiver) = Events::channel();
         std::thread::spawn(move || std::fs::File::from(write).write_all(&[b"ok".as_slice(), &[0xff; 40_000], b"\xe2\x82"].concat()));
-        tokio::spawn(async move { forward(read, "v1", Stream::Stderr, &events).await });
+        tokio::spawn(async move { forward(closed(), read, "v1", &events).await });
         let mut seen = String::new();
         while let Some(BuildEvent::Log { data, .. }) = receiver.recv().await {
             assert!(data.len() <= MAX_CHUNK);

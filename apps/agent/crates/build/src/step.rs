@@ -114,6 +114,9 @@ impl Step<'_> {
             let miss = Miss { reason: Reason::NoCache, detail: "this build was asked not to use the cache".into() };
             return self.work(inputs, miss, None).await;
         }
+        if let Some(output) = self.build.cache.in_flight(self.build.scope(), &inputs.key) {
+            return self.shared(output, &inputs);
+        }
         if let Some(entry) = self.lookup(&inputs.key)? {
             return self.cached(entry, &inputs).await;
         }
@@ -259,7 +262,7 @@ struct Seal {
     outcome: Option<ExecOutcome>,
     entry: Entry,
     inputs: Inputs,
-    /// Kept until the entry is in the cache, so that other builds find the work in one of the two.
+    /// Kept until the layer is at its final place, so that other builds use it where it lies meanwhile.
     flight: Option<Arc<Flight>>,
 }
 
@@ -280,7 +283,7 @@ impl Seal {
         kept
     }
 
-    /// Blob, final place, cache entry, in this order; each is told as soon as it is there.
+    /// Blob, cache entry, final place, in this order: a daemon that dies while a later step runs must not lose this one.
     async fn seal(mut self, layer: Arc<LayerRef>, output: String, sealed: oneshot::Sender<Result<SealedLayer>>, published: oneshot::Sender<()>) {
         let made = match self.diff(&layer).await {
             Ok(made) => made,
@@ -294,16 +297,14 @@ impl Seal {
         let cached = CachedLayer { descriptor: made.descriptor.clone(), diff_id: made.diff_id, unpacked_size: made.unpacked_size };
         self.entry.layer = Some(cached.clone());
         let told = SealedLayer { layer: cached, created: Some(self.entry.created.clone()) };
+        let inserted = self.build.cache.insert(self.build.scope(), &self.entry);
+        let remembered = inserted.and_then(|()| record(&self.build, &self.vertex, &self.inputs, false));
         let at_once = self.adopt(&layer, &made, false).await;
         self.tell().await;
         let _nobody_waits = sealed.send(Ok(told)).is_err();
         let adopted = if at_once.is_some() { at_once } else { self.adopt(&layer, &made, true).await };
-        let remembered = adopted.unwrap_or(Ok(())).and_then(|()| {
-            self.build.cache.insert(self.build.scope(), &self.entry)?;
-            record(&self.build, &self.vertex, &self.inputs, false)
-        });
-        if let Err(error) = remembered {
-            // The image is complete all the same; the next build does this step again.
+        if let Err(error) = remembered.and(adopted.unwrap_or(Ok(()))) {
+            // The image is complete all the same; the next build does this step or its unpacking again.
             tracing::error!(build = self.build.request.id, vertex = self.vertex.id, cause = error.cause, "a step could not be cached: {error}");
         }
         self.forget();

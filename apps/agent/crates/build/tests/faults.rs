@@ -198,6 +198,32 @@ async fn a_full_disk_is_said_so() {
     drop(mounted);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn finished_steps_are_cached_while_a_later_one_still_runs() {
+    let fixture = Fixture::new();
+    let mut plan = Plan::from(&fixture);
+    plan.run("echo kept > /kept").run("sleep 3");
+    let mut running = fixture.start(plan.request("b1"), &[]).await.unwrap();
+    while let Some(event) = running.recv().await {
+        if matches!(&event, BuildEvent::Vertex(vertex) if vertex.id == "v1" && vertex.status == Status::Done) {
+            break;
+        }
+    }
+    let other = Fixture::at(&copy_of(&fixture.dir));
+    let mut plan = Plan::from(&other);
+    plan.run("echo kept > /kept").run("cat /kept");
+    let outcome = other.build(plan.request("b2"), &[]).await;
+    assert_eq!((outcome.status("v1"), outcome.log("v2").as_str()), (Status::Cached, "kept\n"));
+    std::fs::remove_dir_all(&other.dir).unwrap();
+}
+
+/// The data root as a daemon would find it that starts after a kill at this moment.
+fn copy_of(dir: &std::path::Path) -> std::path::PathBuf {
+    let copy = dir.with_extension("copy");
+    assert!(std::process::Command::new("cp").arg("-a").arg(dir).arg(&copy).status().unwrap().success());
+    copy
+}
+
 struct Mount(std::path::PathBuf);
 
 impl Mount {
