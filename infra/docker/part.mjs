@@ -11,7 +11,7 @@ import { agent, registry, removeStaleSockets, web, worker } from '../start/parts
 import { partEnvironment, readSettings } from '../start/settings.mjs'
 import { prepareData } from '../start/up.mjs'
 
-const PARTS = { registry, agent, worker, web, router: prepareCaddy }
+const PARTS = { registry, agent, worker, web, router: (given) => prepareCaddy(given) }
 
 const [name] = process.argv.slice(2)
 const settings = readSettings(process.env)

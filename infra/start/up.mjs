@@ -42,6 +42,9 @@ export async function bringUp(settings, { progress, supervisor }) {
   removeStaleSockets([paths.redisSocket, paths.caddyAdminSocket])
   mkdirSync(paths.run, { recursive: true })
 
+  const start = (part) => progress.step(part.title, () => supervisor.start(part))
+  // First of all: while the rest comes up, applications that outlived the last supervisor answer again.
+  await start(prepareCaddy(settings, { resume: left.length > 0 }))
   const [databaseUrl, redisUrl] = await Promise.all([
     startPostgres(settings, { progress, supervisor }),
     startRedis(settings, { progress, supervisor }),
@@ -51,8 +54,7 @@ export async function bringUp(settings, { progress, supervisor }) {
   await progress.step('Example repositories', () => ensureExamples(paths.examples))
 
   const environment = partEnvironment(settings, { databaseUrl, redisUrl }, process.env)
-  const start = (part) => progress.step(part.title, () => supervisor.start(part))
-  await Promise.all([start(prepareCaddy(settings)), start(registry(settings, environment)), start(agent(settings))])
+  await Promise.all([start(registry(settings, environment)), start(agent(settings))])
   await progress.step('Base image busybox', (step) => ensureBusybox({ settings, databaseUrl, step }))
   await Promise.all([start(worker(settings, environment)), start(web(settings, environment))])
   await progress.step('All parts healthy', () => untilHealthy(ports.web))

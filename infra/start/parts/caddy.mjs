@@ -5,8 +5,12 @@ import { join } from 'node:path'
 import { call } from '../http.mjs'
 import { inherited } from '../settings.mjs'
 
-/** @param {import('../settings.mjs').Settings} settings @returns {import('../supervisor.mjs').Part} */
-export function prepareCaddy({ paths }) {
+/**
+ * @param {import('../settings.mjs').Settings} settings
+ * @param {{ resume?: boolean }} [options] resume: the containers behind the last routes still run
+ * @returns {import('../supervisor.mjs').Part}
+ */
+export function prepareCaddy({ paths }, { resume = false } = {}) {
   const config = join(paths.caddy, 'start.json')
   writeFileSync(
     config,
@@ -21,7 +25,7 @@ export function prepareCaddy({ paths }) {
   return {
     name: 'caddy',
     title: 'Caddy',
-    argv: (again) => ['caddy', 'run', '--config', config, ...(again ? ['--resume'] : [])],
+    argv: (again) => ['caddy', 'run', '--config', config, ...(again || resume ? ['--resume'] : [])],
     env: {
       ...inherited(process.env),
       HOME: paths.caddy,
