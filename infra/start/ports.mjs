@@ -2,18 +2,22 @@ import { StartError } from './errors.mjs'
 import { holderOfPort } from './proc.mjs'
 
 /**
- * Throws when one of our ports is taken, naming who has it and which setting to change.
+ * Throws when ports of ours are taken, naming for each who has it and which setting to change.
  * @param {{ port: number, title: string, setting: string }[]} wanted
  */
 export function checkPorts(wanted) {
-  for (const { port, title, setting } of wanted) {
-    if (port === 0) continue
-    const holder = holderOfPort(port)
-    if (!holder) continue
+  const taken = wanted.flatMap(({ port, title, setting }) => {
+    const holder = port === 0 ? undefined : holderOfPort(port)
+    if (!holder) return []
     const who =
       holder.pid === undefined ? 'a process that cannot be seen from here' : `process ${holder.pid} (${holder.command ?? 'unknown'})`
-    throw new StartError(`Port ${port}, which ${title} needs, is taken by ${who}.`, {
-      hint: `Stop that process, or choose another port: ${setting}=${port < 65_000 ? port + 1 : port - 1} npm start`,
-    })
-  }
+    return [
+      { sentence: `Port ${port}, which ${title} needs, is taken by ${who}.`, other: `${setting}=${port < 65_000 ? port + 1 : port - 1}` },
+    ]
+  })
+  if (taken.length === 0) return
+  const [what, which] = taken.length === 1 ? ['that process', 'another port'] : ['those processes', 'other ports']
+  throw new StartError(taken.map((entry) => entry.sentence).join('\n'), {
+    hint: `Stop ${what}, or choose ${which}: ${taken.map((entry) => entry.other).join(' ')} npm start`,
+  })
 }
