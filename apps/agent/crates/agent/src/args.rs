@@ -59,7 +59,12 @@ fn parse_daemon(mut args: impl Iterator<Item = OsString>) -> Result<DaemonOption
         let value = args.next().ok_or_else(|| format!("{} needs a value", flag.display()))?;
         *slot = Some(PathBuf::from(value));
     }
-    Ok(DaemonOptions { data_root: data_root.ok_or("--data-root is missing")?, socket: socket.ok_or("--socket is missing")?, config, registries })
+    Ok(DaemonOptions {
+        data_root: data_root.ok_or("--data-root is missing")?,
+        socket: socket.ok_or("--socket is missing")?,
+        config,
+        registries,
+    })
 }
 
 fn parse_registry(value: Option<OsString>) -> Result<(String, String), String> {

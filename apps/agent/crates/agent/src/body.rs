@@ -1,12 +1,20 @@
 //! A request's body as a blocking reader.
-use axum::body::Body;
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream};
 use futures::StreamExt as _;
 use slipway_transfer::{ChunkReader, chunks};
 
 /// Chunks that wait between the connection and the reader.
 const AHEAD: usize = 16;
 
-/// Reads the body on a task of its own. A client that breaks off reads as an error, never as the end.
+/// A client that is still sending when the answer comes must be able to read it: closing at once would reset the
+/// connection and lose the reason.
+const DRAIN_BYTES: usize = 256 << 20;
+const DRAIN_TIME: Duration = Duration::from_secs(10);
+
+/// Reads the body on a task of its own. A client that breaks off reads as an error, never as the end. What the reader leaves
+/// is drained, up to a limit.
 pub fn reader_of(body: Body) -> ChunkReader {
     let (sender, reader) = chunks(AHEAD);
     tokio::spawn(async move {
@@ -15,6 +23,7 @@ pub fn reader_of(body: Body) -> ChunkReader {
             match chunk {
                 Ok(chunk) => {
                     if !sender.send(chunk).await {
+                        let _ = tokio::time::timeout(DRAIN_TIME, drain(stream)).await;
                         return;
                     }
                 }
@@ -24,4 +33,14 @@ pub fn reader_of(body: Body) -> ChunkReader {
         sender.finish().await;
     });
     reader
+}
+
+async fn drain(mut stream: BodyDataStream) {
+    let mut left = DRAIN_BYTES;
+    while let Some(Ok(chunk)) = stream.next().await {
+        match left.checked_sub(chunk.len()) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
 }

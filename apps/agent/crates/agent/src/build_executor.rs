@@ -109,7 +109,12 @@ fn group_name(build_id: &str) -> String {
 }
 
 fn limits(limits: ExecLimits) -> Limits {
-    let mut converted = Limits { memory: limits.memory_bytes, memory_swap: limits.memory_bytes.and_then(|bytes| i64::try_from(bytes).ok()), pids: limits.pids, ..Limits::default() };
+    let mut converted = Limits {
+        memory: limits.memory_bytes,
+        memory_swap: limits.memory_bytes.and_then(|bytes| i64::try_from(bytes).ok()),
+        pids: limits.pids,
+        ..Limits::default()
+    };
     if let Some(millis) = limits.cpu_millis {
         converted.set_nano_cpus(millis.saturating_mul(1_000_000));
     }
@@ -119,7 +124,9 @@ fn limits(limits: ExecLimits) -> Limits {
 fn spec(request: &ExecRequest, dir: &Path) -> LaunchSpec {
     let mut env = request.env.clone();
     let has = |name: &str| request.env.iter().any(|entry| entry.split_once('=').is_some_and(|(key, _)| key == name));
-    for (name, entry) in [("PATH", DEFAULT_PATH.to_owned()), ("HOSTNAME", format!("HOSTNAME={HOSTNAME}")), ("HOME", format!("HOME={}", request.user.home))] {
+    for (name, entry) in
+        [("PATH", DEFAULT_PATH.to_owned()), ("HOSTNAME", format!("HOSTNAME={HOSTNAME}")), ("HOME", format!("HOME={}", request.user.home))]
+    {
         if !has(name) {
             env.push(entry);
         }
@@ -189,7 +196,13 @@ impl Executor for BuildExecutor {
         let seccomp = self.filters.get(spec.process.capabilities).map_err(setup)?;
         let null = std::fs::File::options().read(true).write(true).open("/dev/null").map_err(setup)?;
         let complaint = request.stderr.try_clone().map_err(setup)?;
-        let run = Oneshot { spec, group: held.group.clone(), seccomp: Some(seccomp), netns, stdio: [null.into(), request.stdout, request.stderr] };
+        let run = Oneshot {
+            spec,
+            group: held.group.clone(),
+            seccomp: Some(seccomp),
+            netns,
+            stdio: [null.into(), request.stdout, request.stderr],
+        };
         let end = self.runtime.oneshot(run, cancel.cancelled()).await;
         match end {
             Ok(end) if end.canceled => Err(ExecError::Canceled),

@@ -18,7 +18,8 @@ pub fn run(options: DaemonOptions) -> anyhow::Result<()> {
     let config = Config::load(&options)?;
     // Before the first thread: containers are cloned by a process that never had one.
     let containers = Runtime::start()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("cannot start the async runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("cannot start the async runtime")?;
     runtime.block_on(serve(config, containers))
 }
 

@@ -35,13 +35,9 @@ pub struct Images {
 #[derive(Debug, Clone)]
 pub struct RunImage {
     pub id: Digest,
-    pub manifest: Digest,
     pub config: ImageConfig,
     /// Lowest first.
     pub diff_ids: Vec<Digest>,
-    /// Familiar names, `name:tag` and `name@digest`.
-    pub tags: Vec<String>,
-    pub digests: Vec<String>,
 }
 
 impl Images {
@@ -95,14 +91,7 @@ impl Images {
                     layers.unpack_blob(&lease, blob, diff_id)?;
                 }
             }
-            Ok(RunImage {
-                id: image.record.id,
-                manifest: image.record.manifest.digest,
-                config,
-                diff_ids: image.record.diff_ids,
-                tags: image.tags.iter().map(|r| r.familiar()).collect(),
-                digests: image.digests.iter().map(|r| r.familiar()).collect(),
-            })
+            Ok(RunImage { id: image.record.id, config, diff_ids: image.record.diff_ids })
         })
         .await
     }
@@ -112,7 +101,12 @@ impl Images {
         let layers = self.layers.clone();
         let reclaimed = blocking(move || Ok(layers.collect()?)).await?;
         if reclaimed.bytes > 0 {
-            tracing::info!(blobs = reclaimed.blobs.len(), layers = reclaimed.layers.len(), bytes = reclaimed.bytes, "content that nothing reaches was deleted");
+            tracing::info!(
+                blobs = reclaimed.blobs.len(),
+                layers = reclaimed.layers.len(),
+                bytes = reclaimed.bytes,
+                "content that nothing reaches was deleted"
+            );
         }
         Ok(reclaimed)
     }
@@ -130,8 +124,16 @@ impl From<slipway_transfer::Error> for ApiError {
     fn from(error: slipway_transfer::Error) -> Self {
         let status = match error.code() {
             "IMAGE_NOT_FOUND" | "REGISTRY_DENIED" | "PLATFORM_NOT_FOUND" => StatusCode::NOT_FOUND,
-            "REFERENCE_INVALID" | "DIGEST_INVALID" | "IMAGE_AMBIGUOUS" | "CHANGE_INVALID" | "ARCHIVE_INVALID" | "LAYER_INVALID"
-            | "LAYER_REFUSED" | "TOO_LARGE" | "CONTENT_INVALID" | "CREDENTIALS_INVALID" => StatusCode::BAD_REQUEST,
+            "REFERENCE_INVALID"
+            | "DIGEST_INVALID"
+            | "IMAGE_AMBIGUOUS"
+            | "CHANGE_INVALID"
+            | "ARCHIVE_INVALID"
+            | "LAYER_INVALID"
+            | "LAYER_REFUSED"
+            | "TOO_LARGE"
+            | "CONTENT_INVALID"
+            | "CREDENTIALS_INVALID" => StatusCode::BAD_REQUEST,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         if status == StatusCode::INTERNAL_SERVER_ERROR {

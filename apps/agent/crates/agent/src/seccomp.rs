@@ -17,7 +17,8 @@ impl Filters {
         if let Some(fd) = cache.get(&capabilities) {
             return Ok(fd.clone());
         }
-        let fd = filter_fd(&seccomp::default_filter(capabilities)).map_err(|error| ApiError::internal("cannot prepare the seccomp filter", error))?;
+        let fd = filter_fd(&seccomp::default_filter(capabilities))
+            .map_err(|error| ApiError::internal("cannot prepare the seccomp filter", error))?;
         Ok(cache.entry(capabilities).or_insert(Arc::new(fd)).clone())
     }
 }

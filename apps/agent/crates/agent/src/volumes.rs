@@ -119,7 +119,9 @@ fn check_name(name: &str) -> ApiResult<()> {
     if first && rest && (2..=255).contains(&name.len()) {
         return Ok(());
     }
-    Err(ApiError::bad_request(format!("\"{name}\" is not a volume name: use letters, digits, '_', '.' and '-' (two characters or more), or an absolute path")))
+    Err(ApiError::bad_request(format!(
+        "\"{name}\" is not a volume name: use letters, digits, '_', '.' and '-' (two characters or more), or an absolute path"
+    )))
 }
 
 #[cfg(test)]

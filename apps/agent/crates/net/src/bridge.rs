@@ -70,9 +70,11 @@ fn sysctl(name: &str) -> Result<()> {
 /// MTU of the interface with the default route: a larger one on the bridge would lose packets.
 fn default_mtu() -> Option<u32> {
     let routes = fs::read_to_string("/proc/net/route").ok()?;
-    let name = routes.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>()).find_map(|fields| {
-        (fields.get(1) == Some(&"00000000") && fields.get(7) == Some(&"00000000")).then(|| fields[0].to_owned())
-    })?;
+    let name = routes
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .find_map(|fields| (fields.get(1) == Some(&"00000000") && fields.get(7) == Some(&"00000000")).then(|| fields[0].to_owned()))?;
     fs::read_to_string(format!("/sys/class/net/{name}/mtu")).ok()?.trim().parse().ok()
 }
 

@@ -92,7 +92,12 @@ mod tests {
 
     #[test]
     fn hosts_names_itself() {
-        let text = hosts("web", Some(Ipv4Addr::new(10, 1, 0, 5)), Some(Ipv4Addr::new(10, 1, 0, 1)), &["db:10.2.0.1".into(), "up=host-gateway".into()]);
+        let text = hosts(
+            "web",
+            Some(Ipv4Addr::new(10, 1, 0, 5)),
+            Some(Ipv4Addr::new(10, 1, 0, 1)),
+            &["db:10.2.0.1".into(), "up=host-gateway".into()],
+        );
         assert!(text.ends_with("10.2.0.1\tdb\n10.1.0.1\tup\n10.1.0.5\tweb\n"), "{text}");
     }
 }

@@ -37,14 +37,19 @@ pub(crate) fn script(instance: &str, bridge: &BridgeInfo, publications: &[&Publi
                 })
                 .collect()
         };
-        for (suffix, key_type, wildcard, lookup) in
-            [("any", "inet_service", true, format!("{proto} dport")), ("at", "ipv4_addr . inet_service", false, format!("ip daddr . {proto} dport"))]
-        {
+        for (suffix, key_type, wildcard, lookup) in [
+            ("any", "inet_service", true, format!("{proto} dport")),
+            ("at", "ipv4_addr . inet_service", false, format!("ip daddr . {proto} dport")),
+        ] {
             let entries = entries(wildcard);
             if entries.is_empty() {
                 continue;
             }
-            let _ = writeln!(text, "  map {proto}_{suffix} {{ type {key_type} : ipv4_addr . inet_service; elements = {{ {} }} }}", entries.join(", "));
+            let _ = writeln!(
+                text,
+                "  map {proto}_{suffix} {{ type {key_type} : ipv4_addr . inet_service; elements = {{ {} }} }}",
+                entries.join(", ")
+            );
             let _ = writeln!(rules, "    fib daddr type local dnat ip to {lookup} map @{proto}_{suffix}");
         }
     }
@@ -82,7 +87,8 @@ fn missing(error: std::io::Error) -> Error {
 pub(crate) fn apply_blocking(script: &str) -> Result<()> {
     use std::io::Write;
     let mut command = std::process::Command::new("nft");
-    let mut child = command.args(["-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(missing)?;
+    let mut child =
+        command.args(["-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(missing)?;
     if let Some(mut stdin) = child.stdin.take() {
         stdin.write_all(script.as_bytes()).map_err(missing)?;
     }

@@ -39,7 +39,12 @@ pub struct LaunchSpec {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Rootfs {
     /// `lower` topmost first, as overlayfs takes them; absolute, or relative to `base`: the kernel takes one page of options.
-    Overlay { base: PathBuf, lower: Vec<PathBuf>, upper: PathBuf, work: PathBuf },
+    Overlay {
+        base: PathBuf,
+        lower: Vec<PathBuf>,
+        upper: PathBuf,
+        work: PathBuf,
+    },
     Directory(PathBuf),
 }
 
@@ -99,8 +104,17 @@ pub struct Mount {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum MountKind {
     /// `populate`: an empty source is first filled with what the image has at the target.
-    Bind { source: PathBuf, recursive: bool, propagation: Propagation, populate: bool },
-    Tmpfs { size: Option<u64>, mode: u32, exec: bool },
+    Bind {
+        source: PathBuf,
+        recursive: bool,
+        propagation: Propagation,
+        populate: bool,
+    },
+    Tmpfs {
+        size: Option<u64>,
+        mode: u32,
+        exec: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -40,16 +40,35 @@ pub enum Request {
 #[serde(rename_all = "snake_case", tag = "event")]
 pub enum Event {
     /// First message on every accepted connection.
-    Hello { pid: i32, shim_pid: i32, run: u64, started_at: i64 },
+    Hello {
+        pid: i32,
+        shim_pid: i32,
+        run: u64,
+        started_at: i64,
+    },
     /// The user's program runs.
-    Started { pid: i32, shim_pid: i32, started_at: i64 },
+    Started {
+        pid: i32,
+        shim_pid: i32,
+        started_at: i64,
+    },
     /// It never ran. `exit_code` is 127 (not found), 126 (not executable) or 125.
-    Failed { stage: String, message: String, exit_code: i32 },
+    Failed {
+        stage: String,
+        message: String,
+        exit_code: i32,
+    },
     Exited(ExitRecord),
     /// With a terminal its master descriptor is attached.
-    ExecStarted { pid: i32 },
-    ExecExited { exit_code: i32 },
-    Refused { message: String },
+    ExecStarted {
+        pid: i32,
+    },
+    ExecExited {
+        exit_code: i32,
+    },
+    Refused {
+        message: String,
+    },
 }
 
 /// How a run of a container ended; also the content of `exit.json`.

@@ -22,7 +22,10 @@ pub struct ExecRequest {
 #[derive(Debug)]
 pub enum ExecError {
     /// The program is not there (127) or cannot be run (126).
-    Program { message: String, exit_code: i32 },
+    Program {
+        message: String,
+        exit_code: i32,
+    },
     Engine(ApiError),
 }
 
@@ -52,7 +55,8 @@ impl Containers {
         let security = spec::security(host)?;
         let capabilities = match request.privileged || host.privileged {
             true => slipway_runtime::caps::ALL,
-            false => slipway_runtime::caps::adjust(&host.cap_add, &host.cap_drop).map_err(|name| ApiError::bad_request(format!("invalid capability: {name:?}")))?,
+            false => slipway_runtime::caps::adjust(&host.cap_add, &host.cap_drop)
+                .map_err(|name| ApiError::bad_request(format!("invalid capability: {name:?}")))?,
         };
         let seccomp = match security.seccomp && !request.privileged {
             true => Some(self.deps.filters.get(capabilities)?),

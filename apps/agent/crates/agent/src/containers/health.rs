@@ -106,10 +106,12 @@ impl Containers {
     async fn run_probe(self: &Arc<Self>, container: &Arc<Container>, args: Vec<String>) -> Result<(i32, String), String> {
         let text = |error: std::io::Error| error.to_string();
         let null = std::fs::File::options().read(true).open("/dev/null").map_err(text)?;
-        let (mut reader, writer) = tokio::net::unix::pipe::pipe().and_then(|(sender, receiver)| Ok((receiver, sender.into_blocking_fd()?))).map_err(text)?;
+        let (mut reader, writer) =
+            tokio::net::unix::pipe::pipe().and_then(|(sender, receiver)| Ok((receiver, sender.into_blocking_fd()?))).map_err(text)?;
         let stderr = writer.try_clone().map_err(text)?;
         let request = ExecRequest { args, ..ExecRequest::default() };
-        let exec = self.exec(container, request, ExecStreams::Pipes([null.into(), writer, stderr])).await.map_err(|error| error.to_string())?;
+        let exec =
+            self.exec(container, request, ExecStreams::Pipes([null.into(), writer, stderr])).await.map_err(|error| error.to_string())?;
         let mut output = Vec::new();
         let mut chunk = [0; 4_096];
         loop {

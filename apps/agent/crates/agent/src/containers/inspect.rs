@@ -135,7 +135,8 @@ impl Containers {
         let path = if args.is_empty() { String::new() } else { args.remove(0) };
         let file = |name: &str| container.dir.join(name);
         let upper = self.deps.images.layers.snapshots().dirs(&record.id).ok();
-        let layer_data = upper.map(|dirs| json!({ "UpperDir": dirs.upper, "WorkDir": dirs.work, "MergedDir": dirs.merged, "LowerDir": join(&dirs.lower) }));
+        let layer_data = upper
+            .map(|dirs| json!({ "UpperDir": dirs.upper, "WorkDir": dirs.work, "MergedDir": dirs.merged, "LowerDir": join(&dirs.lower) }));
         let mut config = json!(record.config);
         if let Some(map) = config.as_object_mut() {
             map.insert("Hostname".into(), json!(spec::hostname(&record)));
@@ -293,7 +294,14 @@ mod tests {
 
     #[test]
     fn durations_read_as_dockers() {
-        let cases = [(0, "Less than a second"), (59, "59 seconds"), (75, "About a minute"), (3_000, "50 minutes"), (3_700, "About an hour"), (90_000, "25 hours")];
+        let cases = [
+            (0, "Less than a second"),
+            (59, "59 seconds"),
+            (75, "About a minute"),
+            (3_000, "50 minutes"),
+            (3_700, "About an hour"),
+            (90_000, "25 hours"),
+        ];
         for (seconds, text) in cases {
             assert_eq!(human(seconds), text);
         }

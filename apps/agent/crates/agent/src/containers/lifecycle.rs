@@ -29,10 +29,37 @@ pub fn signal_number(text: &str) -> ApiResult<i32> {
         return if (0..=30).contains(&offset) { Ok(34 + offset) } else { Err(invalid()) };
     }
     const NAMES: [(&str, i32); 31] = [
-        ("HUP", 1), ("INT", 2), ("QUIT", 3), ("ILL", 4), ("TRAP", 5), ("ABRT", 6), ("BUS", 7), ("FPE", 8), ("KILL", 9), ("USR1", 10),
-        ("SEGV", 11), ("USR2", 12), ("PIPE", 13), ("ALRM", 14), ("TERM", 15), ("STKFLT", 16), ("CHLD", 17), ("CONT", 18), ("STOP", 19),
-        ("TSTP", 20), ("TTIN", 21), ("TTOU", 22), ("URG", 23), ("XCPU", 24), ("XFSZ", 25), ("VTALRM", 26), ("PROF", 27), ("WINCH", 28),
-        ("IO", 29), ("PWR", 30), ("SYS", 31),
+        ("HUP", 1),
+        ("INT", 2),
+        ("QUIT", 3),
+        ("ILL", 4),
+        ("TRAP", 5),
+        ("ABRT", 6),
+        ("BUS", 7),
+        ("FPE", 8),
+        ("KILL", 9),
+        ("USR1", 10),
+        ("SEGV", 11),
+        ("USR2", 12),
+        ("PIPE", 13),
+        ("ALRM", 14),
+        ("TERM", 15),
+        ("STKFLT", 16),
+        ("CHLD", 17),
+        ("CONT", 18),
+        ("STOP", 19),
+        ("TSTP", 20),
+        ("TTIN", 21),
+        ("TTOU", 22),
+        ("URG", 23),
+        ("XCPU", 24),
+        ("XFSZ", 25),
+        ("VTALRM", 26),
+        ("PROF", 27),
+        ("WINCH", 28),
+        ("IO", 29),
+        ("PWR", 30),
+        ("SYS", 31),
     ];
     NAMES.iter().find(|(name, _)| *name == bare).map(|(_, number)| *number).ok_or_else(invalid)
 }
@@ -146,7 +173,13 @@ impl Containers {
         Ok(())
     }
 
-    fn write_network_files(&self, container: &Container, record: &Record, address: Option<Ipv4Addr>, mode: NetworkMode) -> std::io::Result<()> {
+    fn write_network_files(
+        &self,
+        container: &Container,
+        record: &Record,
+        address: Option<Ipv4Addr>,
+        mode: NetworkMode,
+    ) -> std::io::Result<()> {
         let hostname = spec::hostname(record);
         let host = &record.host_config;
         let dns = files::DnsSettings { servers: host.dns.clone(), search: host.dns_search.clone(), options: host.dns_options.clone() };
@@ -168,7 +201,13 @@ impl Containers {
         self.stop_locked(container, timeout, signal, true).await
     }
 
-    pub(super) async fn stop_locked(self: &Arc<Self>, container: &Arc<Container>, timeout: Option<i64>, signal: Option<&str>, by_user: bool) -> ApiResult<bool> {
+    pub(super) async fn stop_locked(
+        self: &Arc<Self>,
+        container: &Arc<Container>,
+        timeout: Option<i64>,
+        signal: Option<&str>,
+        by_user: bool,
+    ) -> ApiResult<bool> {
         let record = container.record();
         let signal = signal_number(signal.or(record.config.stop_signal.as_deref()).unwrap_or("SIGTERM"))?;
         let was_waiting = container.state().status == Status::Restarting;
@@ -226,7 +265,11 @@ impl Containers {
         let number = signal_number(if signal.is_empty() { "SIGKILL" } else { signal })?;
         let state = container.state();
         if !state.is_running() {
-            return Err(ApiError::conflict(format!("cannot kill container: {}: container {} is not running", container.name(), container.id)));
+            return Err(ApiError::conflict(format!(
+                "cannot kill container: {}: container {} is not running",
+                container.name(),
+                container.id
+            )));
         }
         let stop = container.record().config.stop_signal.and_then(|name| signal_number(&name).ok()).unwrap_or(15);
         if number == libc_kill() || number == stop {

@@ -281,7 +281,9 @@ mod tests {
     use super::*;
 
     fn write(path: &Path, from: usize, to: usize) {
-        let lines: String = (from..to).map(|n| format!("{{\"log\":\"line {n}\\n\",\"stream\":\"stdout\",\"time\":\"1970-01-01T00:00:{n:02}.0Z\"}}\n")).collect();
+        let lines: String = (from..to)
+            .map(|n| format!("{{\"log\":\"line {n}\\n\",\"stream\":\"stdout\",\"time\":\"1970-01-01T00:00:{n:02}.0Z\"}}\n"))
+            .collect();
         std::fs::write(path, lines).unwrap();
     }
 
@@ -317,7 +319,8 @@ mod tests {
         let path = dir.path().join("log");
         write(&path, 0, 10);
         let second = 1_000_000_000;
-        let request = LogRequest { stdout: true, since: Some(3 * second), until: Some(4 * second), timestamps: true, ..LogRequest::default() };
+        let request =
+            LogRequest { stdout: true, since: Some(3 * second), until: Some(4 * second), timestamps: true, ..LogRequest::default() };
         assert_eq!(read(&path, request), "1970-01-01T00:00:03.0Z line 3\n1970-01-01T00:00:04.0Z line 4\n");
         assert_eq!(read(&path, LogRequest { stderr: true, ..LogRequest::default() }), "");
     }

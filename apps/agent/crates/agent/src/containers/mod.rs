@@ -31,8 +31,8 @@ use tokio::sync::watch;
 pub use exec::{ExecError, ExecRequest};
 pub use filter::Filters;
 pub use names::new_id;
-pub use restore::Found;
 use record::{Record, State};
+pub use restore::Found;
 
 use crate::config::Config;
 use crate::error::{ApiError, ApiResult};

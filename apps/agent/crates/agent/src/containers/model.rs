@@ -264,7 +264,8 @@ mod tests {
 
     #[test]
     fn takes_what_the_docker_cli_sends() {
-        let body = br#"{"Hostname":"","Env":null,"Cmd":["true"],"Image":"busybox","Volumes":{},"Entrypoint":null,"OnBuild":null,"Labels":{},
+        let body =
+            br#"{"Hostname":"","Env":null,"Cmd":["true"],"Image":"busybox","Volumes":{},"Entrypoint":null,"OnBuild":null,"Labels":{},
             "HostConfig":{"Binds":null,"NetworkMode":"default","PortBindings":{"80/tcp":[{"HostIp":"","HostPort":"8080"}]},
             "RestartPolicy":{"Name":"no","MaximumRetryCount":0},"ConsoleSize":[24,80],"PidsLimit":null,"Ulimits":null,"MaskedPaths":null,
             "BlkioDeviceReadBps":[]},"NetworkingConfig":{"EndpointsConfig":{"default":{}}}}"#;

@@ -30,7 +30,12 @@ fn point(kind: MountKind, destination: String) -> MountPoint {
 }
 
 /// All mount points of a new container. Blocking, as it makes directories.
-pub fn resolve(volumes: &Volumes, config: &Config, host: &HostConfig, random: impl Fn() -> ApiResult<String>) -> ApiResult<Vec<MountPoint>> {
+pub fn resolve(
+    volumes: &Volumes,
+    config: &Config,
+    host: &HostConfig,
+    random: impl Fn() -> ApiResult<String>,
+) -> ApiResult<Vec<MountPoint>> {
     let mut points: Vec<MountPoint> = Vec::new();
     for bind in &host.binds {
         points.push(parse_bind(volumes, bind, &random)?);
@@ -94,7 +99,9 @@ fn bind(source: &str, destination: String, create: bool) -> ApiResult<MountPoint
         std::fs::create_dir_all(path).map_err(|error| bad(format!("cannot make {source}: {error}")))?;
     }
     // The policy looks at where it really leads.
-    let source = path.canonicalize().map_err(|_| bad(format!("invalid mount config for type \"bind\": bind source path does not exist: {source}")))?;
+    let source = path
+        .canonicalize()
+        .map_err(|_| bad(format!("invalid mount config for type \"bind\": bind source path does not exist: {source}")))?;
     Ok(MountPoint { source, ..point(MountKind::Bind, destination) })
 }
 

@@ -30,7 +30,8 @@ impl Containers {
         container.update(|state| state.status = Status::Removing);
         let record = container.record();
         let (this, dir, id) = (self.clone(), container.dir.clone(), container.id.clone());
-        let anonymous: Vec<String> = record.mounts.iter().filter(|m| m.kind == MountKind::Volume && m.anonymous).map(|m| m.name.clone()).collect();
+        let anonymous: Vec<String> =
+            record.mounts.iter().filter(|m| m.kind == MountKind::Volume && m.anonymous).map(|m| m.name.clone()).collect();
         let work = tokio::task::spawn_blocking(move || -> ApiResult<()> {
             this.deps.images.layers.snapshots().remove(&id)?;
             for name in anonymous.iter().filter(|_| volumes) {
@@ -39,7 +40,9 @@ impl Containers {
                 }
             }
             match std::fs::remove_dir_all(&dir) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(ApiError::internal("cannot remove the container's files", error)),
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(ApiError::internal("cannot remove the container's files", error))
+                }
                 _ => Ok(()),
             }
         });
@@ -60,7 +63,9 @@ impl Containers {
         let (this, container) = (self.clone(), container.clone());
         tokio::spawn(async move {
             match this.remove(&container, false, true).await {
-                Err(error) if error.status != 404 => tracing::error!(%error, container = %container.id, "cannot remove the container after its end"),
+                Err(error) if error.status != 404 => {
+                    tracing::error!(%error, container = %container.id, "cannot remove the container after its end")
+                }
                 _ => {}
             }
         });
@@ -68,7 +73,9 @@ impl Containers {
 
     /// True when a container other than `except` has the volume mounted.
     pub fn uses_volume(&self, name: &str, except: Option<&str>) -> bool {
-        self.list().iter().any(|container| Some(container.id.as_str()) != except && container.record().mounts.iter().any(|mount| mount.name == name))
+        self.list()
+            .iter()
+            .any(|container| Some(container.id.as_str()) != except && container.record().mounts.iter().any(|mount| mount.name == name))
     }
 
     pub async fn rename(&self, container: &Arc<Container>, name: &str) -> ApiResult<()> {
@@ -80,10 +87,13 @@ impl Containers {
         {
             let mut index = self.index_mut();
             if let Some(owner) = index.by_name.get(name) {
-                return Err(ApiError::conflict(format!("Conflict. The container name \"/{name}\" is already in use by container \"{owner}\".")));
+                return Err(ApiError::conflict(format!(
+                    "Conflict. The container name \"/{name}\" is already in use by container \"{owner}\"."
+                )));
             }
             record.name = name.to_owned();
-            record::save_record(&container.dir, &record).map_err(|error| ApiError::internal("cannot write the container's files", error))?;
+            record::save_record(&container.dir, &record)
+                .map_err(|error| ApiError::internal("cannot write the container's files", error))?;
             index.by_name.remove(&old);
             index.by_name.insert(name.to_owned(), container.id.clone());
         }

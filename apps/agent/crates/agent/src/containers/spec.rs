@@ -252,7 +252,9 @@ pub fn environment(record: &Record) -> Vec<String> {
 fn rlimits(host: &HostConfig) -> ApiResult<Vec<Rlimit>> {
     let value = |n: i64| u64::try_from(n).unwrap_or(u64::MAX); // -1 is unlimited
     let convert = |limit: &super::model::Ulimit| match is_rlimit(&limit.name) {
-        true if limit.hard >= 0 && (limit.soft < 0 || limit.soft > limit.hard) => Err(bad(format!("ulimit {}: the soft limit is above the hard one", limit.name))),
+        true if limit.hard >= 0 && (limit.soft < 0 || limit.soft > limit.hard) => {
+            Err(bad(format!("ulimit {}: the soft limit is above the hard one", limit.name)))
+        }
         true => Ok(Rlimit { name: limit.name.clone(), soft: value(limit.soft), hard: value(limit.hard) }),
         false => Err(bad(format!("unknown ulimit {:?}", limit.name))),
     };
@@ -262,7 +264,8 @@ fn rlimits(host: &HostConfig) -> ApiResult<Vec<Rlimit>> {
 /// Only settings that belong to the container's own namespaces.
 fn sysctls(host: &HostConfig, names: &Namespaces) -> ApiResult<std::collections::BTreeMap<String, String>> {
     for name in host.sysctls.keys() {
-        let ipc = name.starts_with("kernel.msg") || name.starts_with("kernel.shm") || name == "kernel.sem" || name.starts_with("fs.mqueue.");
+        let ipc =
+            name.starts_with("kernel.msg") || name.starts_with("kernel.shm") || name == "kernel.sem" || name.starts_with("fs.mqueue.");
         let net = name.starts_with("net.");
         let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')) && !name.contains("..");
         if !plain || !((ipc && !names.ipc_host) || (net && names.network != Network::Host)) {
@@ -278,7 +281,8 @@ fn log_settings(host: &HostConfig, dir: &Path) -> ApiResult<LogSettings> {
     }
     let option = |name: &str| host.log_config.config.get(name);
     let max_size = option("max-size").map(|text| parse_size(text).ok_or_else(|| bad(format!("invalid max-size {text:?}")))).transpose()?;
-    let max_files = option("max-file").map(|text| text.parse::<u32>().map_err(|_| bad(format!("invalid max-file {text:?}")))).transpose()?;
+    let max_files =
+        option("max-file").map(|text| text.parse::<u32>().map_err(|_| bad(format!("invalid max-file {text:?}")))).transpose()?;
     let none = host.log_config.kind == "none";
     Ok(LogSettings {
         path: log_path(dir),

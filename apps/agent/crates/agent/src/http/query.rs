@@ -39,7 +39,9 @@ impl Params {
     /// A point in time: seconds since the epoch with decimals, or RFC 3339. Nanoseconds since the epoch; 0 is absent.
     pub fn time(&self, name: &str) -> ApiResult<Option<i64>> {
         let Some(text) = self.text(name).filter(|text| !text.is_empty()) else { return Ok(None) };
-        parse_time(text).map(|time| Some(time).filter(|time| *time != 0)).ok_or_else(|| ApiError::bad_request(format!("invalid value for {name}: {text:?}")))
+        parse_time(text)
+            .map(|time| Some(time).filter(|time| *time != 0))
+            .ok_or_else(|| ApiError::bad_request(format!("invalid value for {name}: {text:?}")))
     }
 }
 

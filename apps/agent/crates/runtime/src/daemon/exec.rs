@@ -49,7 +49,8 @@ impl RunningExec {
                 }
             }
         };
-        let started = tokio::time::timeout(Duration::from_secs(START_DEADLINE), started).await.map_err(|_| Error::Timeout(START_DEADLINE))?;
+        let started =
+            tokio::time::timeout(Duration::from_secs(START_DEADLINE), started).await.map_err(|_| Error::Timeout(START_DEADLINE))?;
         let (pid, terminal) = started?;
         Ok(Self { link, pid, terminal })
     }

@@ -62,7 +62,8 @@ impl Runtime {
     /// Starts a container and returns once the user's program runs.
     pub async fn launch(&self, spec: &LaunchSpec, fds: LaunchFds) -> Result<Shim> {
         let (ours, theirs) = link::pair().map_err(Error::Launch)?;
-        let launch = Launch { seccomp: fds.seccomp.is_some(), netns: fds.netns.is_some(), stdio: fds.stdio.is_some(), attach: fds.attach.len() };
+        let launch =
+            Launch { seccomp: fds.seccomp.is_some(), netns: fds.netns.is_some(), stdio: fds.stdio.is_some(), attach: fds.attach.len() };
         let body = link::memfd(&serde_json::to_vec(spec)?).map_err(Error::Launch)?;
         let mut passed = vec![body.as_fd(), theirs.as_fd()];
         passed.extend(fds.seccomp.iter().map(|fd| fd.as_fd()));

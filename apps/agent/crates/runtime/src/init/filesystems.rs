@@ -73,7 +73,8 @@ fn dev(spec: &LaunchSpec, root: &Root) -> Step<()> {
     let dev = root.open_plain("/dev").stage("open /dev")?;
     for (name, major, minor) in DEVICES {
         let device = rustix::fs::makedev(major, minor);
-        rustix::fs::mknodat(&dev, name, FileType::CharacterDevice, Mode::from_raw_mode(0o666), device).stage(&format!("make /dev/{name}"))?;
+        rustix::fs::mknodat(&dev, name, FileType::CharacterDevice, Mode::from_raw_mode(0o666), device)
+            .stage(&format!("make /dev/{name}"))?;
     }
     for (target, name) in LINKS {
         rustix::fs::symlinkat(target, &dev, name).stage(&format!("link /dev/{name}"))?;

@@ -72,7 +72,11 @@ fn groups(text: &str) -> impl Iterator<Item = Group> + '_ {
 }
 
 fn unknown(what: &str, name: &str) -> StepError {
-    StepError { stage: "find the user".into(), message: format!("unable to find {what} {name}: no matching entries in the image's {what} file"), exit_code: EXIT_ENGINE }
+    StepError {
+        stage: "find the user".into(),
+        message: format!("unable to find {what} {name}: no matching entries in the image's {what} file"),
+        exit_code: EXIT_ENGINE,
+    }
 }
 
 fn lookup(user: &str, extra_groups: &[String], passwd: &str, group: &str) -> Step<Identity> {

@@ -69,7 +69,8 @@ pub(super) fn protect(spec: &LaunchSpec, root: &Root) -> Step<()> {
     for path in &spec.readonly_paths {
         let stage = format!("make {path} read-only");
         let Some(point) = existing(root, path).stage(&stage)? else { continue };
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH | OpenTreeFlags::AT_RECURSIVE;
+        let flags =
+            OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH | OpenTreeFlags::AT_RECURSIVE;
         let tree = rustix::mount::open_tree(&point, "", flags).stage(&stage)?;
         let set = sys::mount::RDONLY | sys::mount::NOSUID | sys::mount::NODEV | sys::mount::NOEXEC;
         sys::mount::set_attributes(tree.as_fd(), c"", set, 0, 0, true).stage(&stage)?;

@@ -56,7 +56,8 @@ fn copy_dir(from: &OwnedFd, to: &OwnedFd, depth: usize) -> io::Result<()> {
             FileType::Directory => {
                 rustix::fs::mkdirat(to, &name, Mode::from_raw_mode(0o700))?;
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let (below, copy) = (rustix::fs::openat(from, &name, flags, Mode::empty())?, rustix::fs::openat(to, &name, flags, Mode::empty())?);
+                let (below, copy) =
+                    (rustix::fs::openat(from, &name, flags, Mode::empty())?, rustix::fs::openat(to, &name, flags, Mode::empty())?);
                 copy_dir(&below, &copy, depth + 1)?;
                 own(&copy, &stat)?;
             }

@@ -16,7 +16,13 @@ use crate::spec::{Process, Rlimit};
 ///
 /// Before the program starts, `sync` (close-on-exec) is the only descriptor left besides the standard streams: nothing of the host can be
 /// reached through a leaked one, neither by the program nor by a working directory like `/proc/self/fd/7`.
-pub(crate) fn become_program(process: &Process, stdio: [OwnedFd; 3], sync: &OwnedFd, seccomp: Option<Vec<u8>>, init: bool) -> Step<Infallible> {
+pub(crate) fn become_program(
+    process: &Process,
+    stdio: [OwnedFd; 3],
+    sync: &OwnedFd,
+    seccomp: Option<Vec<u8>>,
+    init: bool,
+) -> Step<Infallible> {
     let (program, args) = process.args.split_first().ok_or("no command is given").stage("start the program")?;
     nix::unistd::setsid().map(drop).or_else(ignore(Errno::EPERM)).stage("make a session")?;
     if process.tty {

@@ -37,7 +37,8 @@ pub(crate) fn open_inside() -> Step<Terminal> {
 
 fn finish(master: OwnedFd) -> Step<Terminal> {
     rustix::pty::unlockpt(&master).stage("unlock the terminal")?;
-    let slave = rustix::pty::ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).stage("open the terminal's end")?;
+    let slave = rustix::pty::ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
+        .stage("open the terminal's end")?;
     Ok(Terminal { master, slave })
 }
 

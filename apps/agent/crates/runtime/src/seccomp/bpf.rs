@@ -187,9 +187,16 @@ mod tests {
             (2, Outcome::FirstNot(40)),
             (3, Outcome::FirstLacks(0x7e02_0000)),
         ]);
-        for (number, first, allowed) in
-            [(1, 0, true), (1, 8, true), (1, 0x20000, true), (1, 9, false), (2, 2, true), (2, 40, false), (3, 17, true), (3, 0x1000_0000, false)]
-        {
+        for (number, first, allowed) in [
+            (1, 0, true),
+            (1, 8, true),
+            (1, 0x20000, true),
+            (1, 9, false),
+            (2, 2, true),
+            (2, 40, false),
+            (3, 17, true),
+            (3, 0x1000_0000, false),
+        ] {
             let expected = if allowed { libc::SECCOMP_RET_ALLOW } else { refused };
             assert_eq!(run(&program, number, first), expected, "{number} {first:#x}");
         }

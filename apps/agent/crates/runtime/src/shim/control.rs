@@ -122,7 +122,8 @@ impl Shim {
         }
         let mut fds = fds.into_iter();
         let spec = fds.next().ok_or("the exec has no spec")?;
-        let spec: exec::ExecSpec = serde_json::from_slice(&start::read_all(&spec).map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
+        let spec: exec::ExecSpec =
+            serde_json::from_slice(&start::read_all(&spec).map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
         let seccomp = match seccomp {
             true => Some(start::read_all(&fds.next().ok_or("the filter is missing")?).map_err(|e| e.to_string())?),
             false => None,

@@ -26,7 +26,14 @@ pub(super) struct Born {
 }
 
 /// In the helper process. Never returns.
-pub(super) fn run(container: &LaunchSpec, init_pidfd: BorrowedFd<'_>, exec: &ExecSpec, sync: OwnedFd, stdio: Option<[OwnedFd; 3]>, seccomp: Option<Vec<u8>>) -> ! {
+pub(super) fn run(
+    container: &LaunchSpec,
+    init_pidfd: BorrowedFd<'_>,
+    exec: &ExecSpec,
+    sync: OwnedFd,
+    stdio: Option<[OwnedFd; 3]>,
+    seccomp: Option<Vec<u8>>,
+) -> ! {
     let error = match join(container, init_pidfd).and_then(|()| clone_program(exec, &sync, stdio, seccomp)) {
         Ok(()) => sys::process::exit_now(0),
         Err(error) => error,
@@ -64,12 +71,10 @@ fn clone_program(exec: &ExecSpec, sync: &OwnedFd, stdio: Option<[OwnedFd; 3]>, s
             let message = serde_json::to_vec(&Born { pid: pid.as_raw() }).stage("tell the pid")?;
             sys::fdpass::send(sync.as_fd(), &message, &[]).stage("tell the pid")
         }
-        Forked::Child => {
-            match program(exec, sync, stdio, seccomp) {
-                Ok(never) => match never {},
-                Err(error) => init::fail(sync, &error),
-            }
-        }
+        Forked::Child => match program(exec, sync, stdio, seccomp) {
+            Ok(never) => match never {},
+            Err(error) => init::fail(sync, &error),
+        },
     }
 }
 

@@ -176,7 +176,11 @@ impl Shim {
             start::InitSays::Running => {
                 self.sync = None;
                 self.started_at = clock::now();
-                self.broadcast(&Event::Started { pid: self.init.as_raw(), shim_pid: nix::unistd::getpid().as_raw(), started_at: self.started_at });
+                self.broadcast(&Event::Started {
+                    pid: self.init.as_raw(),
+                    shim_pid: nix::unistd::getpid().as_raw(),
+                    started_at: self.started_at,
+                });
             }
             start::InitSays::Terminal(master) => self.streams.set_terminal(master),
             start::InitSays::Failed(error) => {
@@ -195,7 +199,8 @@ impl Shim {
         let oom_killed = start::oom_kills(&self.spec) > 0;
         let exit_code = self.failure.as_ref().map_or(code, |failure| failure.exit_code);
         let error = self.failure.as_ref().map(|failure| failure.message.clone());
-        let record = ExitRecord { run: self.spec.run, exit_code, oom_killed, started_at: self.started_at, finished_at: clock::now(), error };
+        let record =
+            ExitRecord { run: self.spec.run, exit_code, oom_killed, started_at: self.started_at, finished_at: clock::now(), error };
         let written = if self.spec.ephemeral { Ok(()) } else { start::write_record(&self.spec, &record) };
         if let Err(error) = written {
             eprintln!("slipway shim: cannot record the exit of {}: {error}", self.spec.id);

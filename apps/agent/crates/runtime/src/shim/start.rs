@@ -11,10 +11,10 @@ use rustix::pipe::PipeFlags;
 use slipway_sys as sys;
 use slipway_sys::process::Forked;
 
+use super::Shim;
 use super::control::Connection;
 use super::log::Log;
 use super::streams::Streams;
-use super::Shim;
 use crate::init::{self, EXIT_ENGINE, FromInit, Inherited, Stage, StepError};
 use crate::spec::{LaunchSpec, Network, Stdin};
 use crate::wire::{EXIT_FILE, Event, ExitRecord, Launch, MAX_MESSAGE, SHIM_SOCKET};
@@ -81,10 +81,15 @@ fn prepare(launch: &Launch, mut fds: std::vec::IntoIter<OwnedFd>, spec: LaunchSp
     let mut streams = Streams::new(log, spec.process.tty, spec.stdin, pipes.stdin, pipes.outputs);
     fds.take(launch.attach).for_each(|socket| streams.attach(socket));
     let born_into = spec.cgroup.born_into.as_ref().map(|dir| {
-        rustix::fs::open(dir, rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC, rustix::fs::Mode::empty())
+        rustix::fs::open(
+            dir,
+            rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC,
+            rustix::fs::Mode::empty(),
+        )
     });
     let born_into = born_into.transpose().stage("open the control group")?;
-    let forked = sys::process::clone3(namespace_flags(&spec), born_into.as_ref().map(|fd| fd.as_fd())).stage("make the container's namespaces")?;
+    let forked =
+        sys::process::clone3(namespace_flags(&spec), born_into.as_ref().map(|fd| fd.as_fd())).stage("make the container's namespaces")?;
     match forked {
         Forked::Child => init::run(&spec, Inherited { sync: their_sync, netns, stdio: pipes.theirs, seccomp }),
         Forked::Parent { pid, pidfd } => {
@@ -228,4 +233,3 @@ pub(super) fn write_record(spec: &LaunchSpec, record: &ExitRecord) -> io::Result
     file.write_all(&serde_json::to_vec(record)?)?;
     std::fs::rename(&temporary, spec.dir.join(EXIT_FILE))
 }
-

@@ -1,8 +1,8 @@
 //! `POST /auth`: `docker login` asks the engine whether a registry takes the credentials.
-use axum::routing::post;
 use axum::extract::State;
-use axum::{Json, Router};
 use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use slipway_transfer::{Credentials, Error};
@@ -30,7 +30,9 @@ async fn auth(State(app): State<App>, Json(login): Json<Login>) -> ApiResult<Jso
     };
     match app.images.client.check_login(host, login.credentials).await {
         Ok(()) => Ok(Json(json!({ "Status": "Login Succeeded", "IdentityToken": "" }))),
-        Err(Error::Denied { reason, .. }) => Err(ApiError::new(StatusCode::UNAUTHORIZED, format!("Get \"{host}\": unauthorized: {reason}"))),
+        Err(Error::Denied { reason, .. }) => {
+            Err(ApiError::new(StatusCode::UNAUTHORIZED, format!("Get \"{host}\": unauthorized: {reason}")))
+        }
         Err(error) => Err(error.into()),
     }
 }

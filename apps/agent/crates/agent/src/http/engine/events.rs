@@ -22,7 +22,11 @@ pub fn router() -> Router<App> {
 }
 
 fn passes(event: &Event, filters: &Filters) -> bool {
-    let about = |kind: &'static str| move |wanted: &str| event.kind == kind && (event.id.starts_with(wanted) || event.attributes.get("name").is_some_and(|name| name == wanted));
+    let about = |kind: &'static str| {
+        move |wanted: &str| {
+            event.kind == kind && (event.id.starts_with(wanted) || event.attributes.get("name").is_some_and(|name| name == wanted))
+        }
+    };
     filters.any("type", |kind| event.kind == kind)
         // `health_status` also means `health_status: healthy`.
         && filters.any("event", |action| event.action == action || event.action.split(':').next() == Some(action))

@@ -21,5 +21,6 @@ pub fn router() -> Router<App> {
         .merge(containers::router())
         .merge(images::router())
         .merge(volumes::router())
-        .merge(events::router()).merge(networks::router())
+        .merge(events::router())
+        .merge(networks::router())
 }

@@ -58,7 +58,9 @@ const NETWORKS: [&str; 3] = ["bridge", "host", "none"];
 async fn list(State(app): State<App>, params: Params) -> ApiResult<Json<Value>> {
     let filters = Filters::parse(params.text("filters"))?;
     filters.only(&["dangling", "driver", "id", "label", "name", "scope", "type"])?;
-    let found = NETWORKS.iter().filter(|name| filters.any("name", |wanted| name.contains(wanted)) && filters.any("id", |id| network_id(&app.instance, name).starts_with(id)));
+    let found = NETWORKS.iter().filter(|name| {
+        filters.any("name", |wanted| name.contains(wanted)) && filters.any("id", |id| network_id(&app.instance, name).starts_with(id))
+    });
     Ok(Json(found.filter(|_| filters.get("label").is_none()).map(|name| describe(&app, name)).collect()))
 }
 

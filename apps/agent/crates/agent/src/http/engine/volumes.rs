@@ -40,7 +40,11 @@ async fn list(State(app): State<App>, params: Params) -> ApiResult<Json<Value>> 
         .volumes
         .list()
         .into_iter()
-        .filter(|volume| filters.labels(&volume.labels) && filters.any("name", |name| volume.name.contains(name)) && filters.any("driver", |driver| driver == "local"))
+        .filter(|volume| {
+            filters.labels(&volume.labels)
+                && filters.any("name", |name| volume.name.contains(name))
+                && filters.any("driver", |driver| driver == "local")
+        })
         .filter(|volume| dangling.is_none_or(|dangling| dangling != app.containers.uses_volume(&volume.name, None)))
         .map(|volume| volume.json())
         .collect();
@@ -48,7 +52,11 @@ async fn list(State(app): State<App>, params: Params) -> ApiResult<Json<Value>> 
 }
 
 async fn create(State(app): State<App>, body: Bytes) -> ApiResult<(StatusCode, Json<Value>)> {
-    let body: CreateBody = if body.is_empty() { CreateBody::default() } else { serde_json::from_slice(&body).map_err(|error| ApiError::bad_request(format!("invalid JSON: {error}")))? };
+    let body: CreateBody = if body.is_empty() {
+        CreateBody::default()
+    } else {
+        serde_json::from_slice(&body).map_err(|error| ApiError::bad_request(format!("invalid JSON: {error}")))?
+    };
     if !matches!(body.driver.as_deref(), None | Some("" | "local")) || body.driver_opts.is_some_and(|options| !options.is_empty()) {
         return Err(ApiError::bad_request("only the driver local, without options, is supported"));
     }
@@ -73,7 +81,9 @@ async fn delete(app: &App, name: &str) -> ApiResult<()> {
         return Err(ApiError::conflict(format!("remove {name}: volume is in use")));
     }
     let (volumes, owned) = (app.volumes.clone(), name.to_owned());
-    tokio::task::spawn_blocking(move || volumes.remove(&owned)).await.map_err(|error| ApiError::internal("the removal was cut off", error))??;
+    tokio::task::spawn_blocking(move || volumes.remove(&owned))
+        .await
+        .map_err(|error| ApiError::internal("the removal was cut off", error))??;
     app.events.publish("volume", "destroy", name, BTreeMap::from([("driver".into(), "local".into())]));
     Ok(())
 }

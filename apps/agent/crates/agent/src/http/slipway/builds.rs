@@ -30,7 +30,9 @@ async fn start(State(app): State<App>, request: Request) -> ApiResult<Response> 
     let body = request.into_body().into_data_stream();
     let events = match app.builds.builder.start(body).await {
         Ok(events) => events,
-        Err(StartError::Conflict(id)) => return Err(ApiError::conflict(format!("build {id} is already running; cancel it or wait for its end"))),
+        Err(StartError::Conflict(id)) => {
+            return Err(ApiError::conflict(format!("build {id} is already running; cancel it or wait for its end")));
+        }
         Err(StartError::Refused(error)) => {
             let (sender, events) = mpsc::channel(1);
             // The channel has room for one: this cannot fail.

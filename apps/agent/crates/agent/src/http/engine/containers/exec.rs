@@ -85,7 +85,11 @@ async fn start(State(app): State<App>, Path(id): Path<String>, mut request: Requ
     let exec = app.execs.get(&id)?;
     let body = std::mem::take(request.body_mut());
     let bytes = axum::body::to_bytes(body, 64 * 1024).await.map_err(|error| ApiError::bad_request(format!("invalid body: {error}")))?;
-    let body: StartBody = if bytes.is_empty() { StartBody::default() } else { serde_json::from_slice(&bytes).map_err(|error| ApiError::bad_request(format!("invalid JSON: {error}")))? };
+    let body: StartBody = if bytes.is_empty() {
+        StartBody::default()
+    } else {
+        serde_json::from_slice(&bytes).map_err(|error| ApiError::bad_request(format!("invalid JSON: {error}")))?
+    };
     if std::mem::replace(&mut exec.state().started, true) {
         return Err(ApiError::conflict(format!("exec {id} has already run")));
     }

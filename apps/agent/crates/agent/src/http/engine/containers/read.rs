@@ -11,8 +11,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::http::query::Params;
 use crate::state::App;
 
-const FILTERS: [&str; 11] =
-    ["ancestor", "exited", "expose", "health", "id", "label", "name", "network", "publish", "status", "volume"];
+const FILTERS: [&str; 11] = ["ancestor", "exited", "expose", "health", "id", "label", "name", "network", "publish", "status", "volume"];
 
 pub async fn list(State(app): State<App>, params: Params) -> ApiResult<Json<Value>> {
     let filters = Filters::parse(params.text("filters"))?;

@@ -60,6 +60,8 @@ pub async fn create(State(app): State<App>, RawQuery(query): RawQuery, headers: 
 }
 
 async fn import_body(app: App, query: &CreateQuery, body: Body) -> ApiResult<Response> {
+    // Before anything can be refused: the rest of a refused body is drained by it.
+    let reader = reader_of(body);
     let reference = if query.repo.is_empty() { None } else { Some(Reference::parse_with_tag(&query.repo, &query.tag)?) };
     let options = ImportOptions {
         changes: query.changes.clone(),
@@ -67,7 +69,6 @@ async fn import_body(app: App, query: &CreateQuery, body: Body) -> ApiResult<Res
         platform: query.platform()?,
         reference,
     };
-    let reader = reader_of(body);
     respond(move |lines| async move {
         let layers = app.images.layers.clone();
         let image = blocking(move || import(&layers, reader, &options)).await?;

@@ -56,18 +56,24 @@ fn refuse_if_used(app: &App, image: &Image, name: &str, force: bool, by_name: bo
     if let Some(user) = users.iter().find(|u| u.running) {
         let container = short_id(&user.container);
         let what = if by_name { format!("remove repository reference \"{name}\"") } else { format!("delete {short}") };
-        return Err(ApiError::conflict(format!("conflict: unable to {what} (cannot be forced) - image is being used by running container {container}")));
+        return Err(ApiError::conflict(format!(
+            "conflict: unable to {what} (cannot be forced) - image is being used by running container {container}"
+        )));
     }
     if force {
         return Ok(());
     }
     if let Some(user) = users.first() {
         let container = short_id(&user.container);
-        return Err(ApiError::conflict(format!("conflict: unable to delete {short} (must be forced) - image is being used by stopped container {container}")));
+        return Err(ApiError::conflict(format!(
+            "conflict: unable to delete {short} (must be forced) - image is being used by stopped container {container}"
+        )));
     }
     let repositories: HashSet<String> = image.tags.iter().map(Reference::name).collect();
     if !by_name && repositories.len() > 1 {
-        return Err(ApiError::conflict(format!("conflict: unable to delete {short} (must be forced) - image is referenced in multiple repositories")));
+        return Err(ApiError::conflict(format!(
+            "conflict: unable to delete {short} (must be forced) - image is referenced in multiple repositories"
+        )));
     }
     Ok(())
 }

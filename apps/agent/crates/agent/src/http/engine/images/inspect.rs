@@ -14,7 +14,15 @@ pub async fn inspect(app: &App, name: &str) -> ApiResult<Json<Value>> {
     let config = blocking(move || Ok(store.image_config(&record)?)).await?;
     let names = |list: &[Reference]| list.iter().map(Reference::familiar).collect::<Vec<_>>();
     // Topmost first, as overlayfs names them. A layer that is not unpacked right now has no directory to name.
-    let lower: Vec<String> = app.images.layers.lower(&image.record.diff_ids).map(|(dirs, _)| dirs).unwrap_or_default().iter().map(|d| d.display().to_string()).collect();
+    let lower: Vec<String> = app
+        .images
+        .layers
+        .lower(&image.record.diff_ids)
+        .map(|(dirs, _)| dirs)
+        .unwrap_or_default()
+        .iter()
+        .map(|d| d.display().to_string())
+        .collect();
     let comment = config.history.last().and_then(|h| h.comment.clone()).unwrap_or_default();
     let mut body = json!({
         "Id": image.record.id,

@@ -1,0 +1,88 @@
+//! Addresses, names, published ports, several agents side by side.
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use serde_json::json;
+use support::{Agent, eventually};
+
+const SERVER: &str = "mkdir -p /www; echo $NAME > /www/index.html; httpd -f -p 80 -h /www";
+
+fn get(url: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(url).ok()?;
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(5))).ok()?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    text.rsplit_once("\r\n\r\n").map(|(_, body)| body.to_owned())
+}
+
+fn address(agent: &Agent, id: &str) -> String {
+    agent.inspect(id)["NetworkSettings"]["Networks"]["bridge"]["IPAddress"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn containers_reach_each_other_and_the_host_reaches_them() {
+    let agent = Agent::start();
+    let server = agent.run(SERVER, json!({ "Env": ["NAME=one"] }));
+    let ip = address(&agent, &server);
+    eventually("it serves", 5, || get(&format!("{ip}:80")).as_deref() == Some("one\n"));
+    assert_eq!(agent.text(&format!("wget -qO- http://{ip}/"), json!({})), "one\n");
+    let other = agent.text(
+        "hostname; grep -c $(hostname) /etc/hosts; ip route | grep default; cat /etc/resolv.conf",
+        json!({ "HostConfig": { "Dns": ["9.9.9.9"] } }),
+    );
+    assert!(other.contains("\n1\n") && other.contains("default via") && other.ends_with("nameserver 9.9.9.9\n"), "{other}");
+}
+
+#[test]
+fn published_ports() {
+    let agent = Agent::start();
+    let host = json!({ "Env": ["NAME=web"], "HostConfig": { "PortBindings": { "80/tcp": [{ "HostPort": "" }], "81/udp": [{ "HostIp": "127.0.0.1", "HostPort": "0" }] } } });
+    let id = agent.run(SERVER, host);
+    let ports = agent.inspect(&id)["NetworkSettings"]["Ports"].clone();
+    let port = ports["80/tcp"][0]["HostPort"].as_str().unwrap();
+    assert!(ports["81/udp"][0]["HostIp"] == "127.0.0.1", "{ports}");
+    eventually("it answers on the loopback", 5, || get(&format!("127.0.0.1:{port}")).as_deref() == Some("web\n"));
+    assert_eq!(get(&format!("[::1]:{port}")).as_deref(), Some("web\n"));
+    // From a container, through the host's address on the bridge.
+    let gateway = agent.inspect(&id)["NetworkSettings"]["Networks"]["bridge"]["Gateway"].as_str().unwrap().to_owned();
+    assert_eq!(agent.text(&format!("wget -qO- http://{gateway}:{port}/"), json!({})), "web\n");
+    let taken = agent.create("true", json!({ "HostConfig": { "PortBindings": { "80/tcp": [{ "HostPort": port }] } } }));
+    let answer = agent.client.request("POST", &format!("/containers/{taken}/start"), b"");
+    assert!(answer.status == 500 && answer.text().contains("already in use"), "{}", answer.text());
+    assert_eq!(agent.client.request("POST", &format!("/containers/{id}/stop?t=0"), b"").status, 204);
+    assert!(get(&format!("127.0.0.1:{port}")).is_none());
+    agent.begin(&taken);
+}
+
+#[test]
+fn other_network_modes() {
+    let agent = Agent::start();
+    let none =
+        agent.text("ip -o link | wc -l 2>/dev/null || ip -o link; ls /sys/class/net", json!({ "HostConfig": { "NetworkMode": "none" } }));
+    assert!(!none.contains("eth0") && none.contains("lo"), "{none}");
+    let host = agent.text("ls /sys/class/net", json!({ "HostConfig": { "NetworkMode": "host" } }));
+    assert!(host.contains("sw-"), "{host}");
+    let answer = agent
+        .client
+        .post("/containers/create", &json!({ "Image": support::IMAGE, "Cmd": ["true"], "HostConfig": { "NetworkMode": "mine" } }));
+    assert_eq!(answer.status, 404);
+}
+
+#[test]
+fn two_agents_side_by_side() {
+    let (one, two) = (Agent::start(), Agent::start());
+    assert_ne!(one.instance(), two.instance());
+    let bridges = [&one, &two].map(|agent| agent.client.get("/slipway/v1/health")["bridge"]["subnet"].clone());
+    assert_ne!(bridges[0], bridges[1]);
+    let first = one.run(SERVER, json!({ "Env": ["NAME=first"] }));
+    let second = two.run(SERVER, json!({ "Env": ["NAME=second"] }));
+    eventually("both serve", 5, || {
+        get(&format!("{}:80", address(&one, &first))).as_deref() == Some("first\n")
+            && get(&format!("{}:80", address(&two, &second))).as_deref() == Some("second\n")
+    });
+    drop(one);
+    assert_eq!(get(&format!("{}:80", address(&two, &second))).as_deref(), Some("second\n"));
+}

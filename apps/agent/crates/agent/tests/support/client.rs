@@ -1,0 +1,115 @@
+//! HTTP/1.1 over a Unix socket, as little of it as the tests need.
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub struct Client {
+    socket: PathBuf,
+}
+
+pub struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+}
+
+impl Client {
+    pub fn new(socket: &Path) -> Self {
+        Self { socket: socket.to_owned() }
+    }
+
+    pub fn get(&self, path: &str) -> Value {
+        self.request("GET", path, b"").json()
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.request("POST", path, body.to_string().as_bytes())
+    }
+
+    pub fn request(&self, method: &str, path: &str, body: &[u8]) -> Answer {
+        self.try_request(method, path, body).unwrap_or_else(|| panic!("{method} {path}: no answer"))
+    }
+
+    pub fn try_request(&self, method: &str, path: &str, body: &[u8]) -> Option<Answer> {
+        let (status, chunked, length, mut reader) = self.open(method, path, body, "Connection: close\r\n").ok()?;
+        let mut body = Vec::new();
+        match (chunked, length) {
+            (true, _) => loop {
+                let mut size = String::new();
+                reader.read_line(&mut size).ok()?;
+                let size = usize::from_str_radix(size.trim(), 16).ok()?;
+                let mut chunk = vec![0; size + 2];
+                reader.read_exact(&mut chunk).ok()?;
+                if size == 0 {
+                    break;
+                }
+                body.extend_from_slice(&chunk[..size]);
+            },
+            (false, Some(length)) => {
+                body.resize(length, 0);
+                reader.read_exact(&mut body).ok()?;
+            }
+            (false, None) => drop(reader.read_to_end(&mut body).ok()?),
+        }
+        Some(Answer { status, body })
+    }
+
+    fn open(
+        &self,
+        method: &str,
+        path: &str,
+        body: &[u8],
+        headers: &str,
+    ) -> std::io::Result<(u16, bool, Option<usize>, BufReader<UnixStream>)> {
+        let mut stream = UnixStream::connect(&self.socket)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        let head = format!(
+            "{method} /v1.44{path} HTTP/1.1\r\nHost: agent\r\n{headers}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let head = if path.starts_with("/slipway") { head.replace("/v1.44", "") } else { head };
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(body)?;
+        let mut reader = BufReader::new(stream);
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let status = line.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or(std::io::ErrorKind::InvalidData)?;
+        let (mut chunked, mut length) = (false, None);
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line)?;
+            let lower = line.trim().to_ascii_lowercase();
+            if lower.is_empty() {
+                return Ok((status, chunked, length, reader));
+            }
+            chunked |= lower == "transfer-encoding: chunked";
+            if let Some(value) = lower.strip_prefix("content-length: ") {
+                length = value.parse().ok();
+            }
+        }
+    }
+
+    /// An upgraded connection.
+    pub fn hijack(&self, path: &str, body: &[u8]) -> BufReader<UnixStream> {
+        let (status, _, _, reader) = self.open("POST", path, body, "Connection: Upgrade\r\nUpgrade: tcp\r\n").unwrap();
+        assert_eq!(status, 101);
+        reader
+    }
+
+    /// The connection of a request whose answer is left unread.
+    pub fn stream(&self, path: &str) -> BufReader<UnixStream> {
+        self.open("GET", path, b"", "").unwrap().3
+    }
+}

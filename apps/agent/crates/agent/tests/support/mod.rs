@@ -1,0 +1,249 @@
+//! A real agent with its own data root, and a client for it. Everything is taken down when it goes out of scope, also
+//! when the test fails.
+#![allow(dead_code)] // each test file uses its part
+
+pub mod client;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use client::Client;
+use serde_json::{Value, json};
+
+pub const IMAGE: &str = "bb:1";
+
+pub struct Agent {
+    pub root: tempfile::TempDir,
+    pub socket: PathBuf,
+    pub client: Client,
+    child: Child,
+}
+
+fn spawn(root: &Path, socket: &Path) -> Child {
+    let log = std::fs::File::options().append(true).create(true).open(root.join("log")).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_slipway-agent"))
+        .args(["daemon", "--data-root"])
+        .arg(root.join("data"))
+        .arg("--socket")
+        .arg(socket)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+impl Agent {
+    /// An agent without images.
+    pub fn bare() -> Self {
+        assert!(rustix::process::geteuid().is_root(), "these tests make containers and need root");
+        let root = tempfile::Builder::new().prefix("slipway-test-").tempdir_in("/var/tmp").unwrap();
+        let socket = root.path().join("agent.sock");
+        let child = spawn(root.path(), &socket);
+        let agent = Self { client: Client::new(&socket), root, socket, child };
+        agent.await_ready();
+        agent
+    }
+
+    /// An agent with the image `bb:1`: a static busybox.
+    pub fn start() -> Self {
+        let agent = Self::bare();
+        agent.import(IMAGE, &busybox_tar());
+        agent
+    }
+
+    pub fn import(&self, name: &str, tar: &[u8]) {
+        let (repo, tag) = name.split_once(':').unwrap();
+        let answer = self.client.request("POST", &format!("/images/create?fromSrc=-&repo={repo}&tag={tag}"), tar);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    fn await_ready(&self) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while self.client.try_request("GET", "/slipway/v1/health", b"").is_none_or(|answer| answer.status != 200) {
+            assert!(Instant::now() < end, "the agent did not start: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.root.path().join("log")).unwrap_or_default()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn instance(&self) -> String {
+        self.client.get("/slipway/v1/health")["instance"].as_str().unwrap().to_owned()
+    }
+
+    /// SIGKILL: the agent gets no chance to do anything.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn respawn(&mut self) {
+        self.child = spawn(self.root.path(), &self.socket);
+        self.await_ready();
+    }
+
+    /// Asks for a full shutdown and waits for the end of the process.
+    pub fn shut_down(&mut self) {
+        assert_eq!(self.client.request("POST", "/slipway/v1/shutdown", b"").status, 202);
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => return assert!(status.success(), "{status}: {}", self.log()),
+                None => assert!(Instant::now() < end, "the agent does not end: {}", self.log()),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Creates a container from `bb:1` running `sh -c script`; `more` is merged into the request.
+    pub fn create(&self, script: &str, more: Value) -> String {
+        let mut body = json!({ "Image": IMAGE, "Cmd": ["sh", "-c", script] });
+        merge(&mut body, more);
+        let answer = self.client.post("/containers/create", &body);
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()["Id"].as_str().unwrap().to_owned()
+    }
+
+    pub fn begin(&self, id: &str) {
+        let answer = self.client.request("POST", &format!("/containers/{id}/start"), b"");
+        assert_eq!(answer.status, 204, "{}", answer.text());
+    }
+
+    pub fn run(&self, script: &str, more: Value) -> String {
+        let id = self.create(script, more);
+        self.begin(&id);
+        id
+    }
+
+    /// The exit code, once it has ended.
+    pub fn wait(&self, id: &str) -> i64 {
+        self.client.request("POST", &format!("/containers/{id}/wait"), b"").json()["StatusCode"].as_i64().unwrap()
+    }
+
+    pub fn inspect(&self, id: &str) -> Value {
+        self.client.get(&format!("/containers/{id}/json"))
+    }
+
+    /// What it has written so far, without frames.
+    pub fn output(&self, id: &str) -> String {
+        self.logs(id, "stdout=1&stderr=1")
+    }
+
+    pub fn logs(&self, id: &str, query: &str) -> String {
+        let answer = self.client.request("GET", &format!("/containers/{id}/logs?{query}"), b"");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        unframe(&answer.body)
+    }
+
+    /// Runs to the end: exit code and output.
+    pub fn outcome(&self, script: &str, more: Value) -> (i64, String) {
+        let id = self.run(script, more);
+        let code = self.wait(&id);
+        (code, self.output(&id))
+    }
+
+    /// Runs a script that must succeed.
+    pub fn text(&self, script: &str, more: Value) -> String {
+        let (code, output) = self.outcome(script, more);
+        assert_eq!(code, 0, "{script}: {output}");
+        output
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the agent's log\n{}", self.log());
+        }
+        if self.child.try_wait().is_ok_and(|ended| ended.is_some()) && self.socket.exists() {
+            self.child = spawn(self.root.path(), &self.socket); // killed by the test: somebody must clean up
+            self.await_ready();
+        }
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            for container in self.client.get("/containers/json?all=1").as_array().into_iter().flatten() {
+                self.client.request("DELETE", &format!("/containers/{}?force=1", container["Id"].as_str().unwrap()), b"");
+            }
+            let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::INT);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+pub fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
+}
+
+/// Payloads of Docker's 8-byte frames.
+pub fn unframe(mut bytes: &[u8]) -> String {
+    let mut out = Vec::new();
+    while bytes.len() >= 8 {
+        let length = u32::from_be_bytes(bytes[4..8].try_into().unwrap()) as usize;
+        out.extend_from_slice(&bytes[8..8 + length]);
+        bytes = &bytes[8 + length..];
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Waits until `check` holds, for at most `seconds`.
+pub fn eventually(what: &str, seconds: u64, mut check: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(seconds);
+    while !check() {
+        assert!(Instant::now() < end, "not within {seconds} s: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+const APPLETS: [&str; 34] = [
+    "awk", "cat", "chmod", "dd", "df", "echo", "env", "false", "grep", "head", "hostname", "httpd", "id", "ip", "kill", "ls", "mkdir",
+    "mknod", "mount", "nc", "nslookup", "ps", "readlink", "seq", "sh", "sleep", "stat", "stty", "tail", "touch", "true", "tty", "wget",
+    "yes",
+];
+
+/// A root file system of a static busybox, as a tar; `more` adds to it.
+pub fn busybox_tar_with(more: impl FnOnce(&mut tar::Builder<Vec<u8>>)) -> Vec<u8> {
+    let busybox = std::fs::read("/bin/busybox").expect("these tests need busybox-static");
+    let mut tar = tar::Builder::new(Vec::new());
+    file(&mut tar, "bin/busybox", &busybox, 0o755);
+    for applet in APPLETS {
+        link(&mut tar, &format!("bin/{applet}"), "busybox");
+    }
+    let passwd = "root:x:0:0:root:/root:/bin/sh\nweb:x:1000:1000::/home/web:/bin/sh\n";
+    file(&mut tar, "etc/passwd", passwd.as_bytes(), 0o644);
+    file(&mut tar, "etc/group", b"root:x:0:\nweb:x:1000:\nstaff:x:50:web\n", 0o644);
+    more(&mut tar);
+    tar.into_inner().unwrap()
+}
+
+pub fn busybox_tar() -> Vec<u8> {
+    busybox_tar_with(|_| {})
+}
+
+pub fn file(tar: &mut tar::Builder<Vec<u8>>, path: &str, data: &[u8], mode: u32) {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(data.len() as u64);
+    header.set_mode(mode);
+    tar.append_data(&mut header, path, data).unwrap();
+}
+
+pub fn link(tar: &mut tar::Builder<Vec<u8>>, path: &str, target: &str) {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Symlink);
+    header.set_size(0);
+    header.set_mode(0o777);
+    tar.append_link(&mut header, path, target).unwrap();
+}

@@ -1,0 +1,75 @@
+//! After a shutdown nothing is left on the host; the next start brings everything back.
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+use support::{Agent, eventually};
+
+fn leftovers(instance: &str, root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let root = root.to_str().unwrap();
+    for entry in std::fs::read_dir("/sys/class/net").unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        if name.contains(instance) {
+            found.push(name);
+        }
+    }
+    let tables = Command::new("nft").args(["list", "tables"]).output().unwrap();
+    found.extend(String::from_utf8_lossy(&tables.stdout).lines().filter(|line| line.contains(instance)).map(String::from));
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    found.extend(mounts.lines().filter(|line| line.contains(root)).map(String::from));
+    for hierarchy in std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
+        for dir in [hierarchy.path(), "/sys/fs/cgroup".into()] {
+            let group = dir.join(format!("slipway-{instance}"));
+            if group.exists() {
+                found.push(group.display().to_string());
+            }
+        }
+    }
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        let command = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&command).into_owned();
+        if line.contains(root) {
+            found.push(line);
+        }
+        let cgroup = std::fs::read_to_string(process.path().join("cgroup")).unwrap_or_default();
+        if cgroup.contains(instance) {
+            found.push(format!("{}: {cgroup}", process.path().display()));
+        }
+    }
+    found
+}
+
+#[test]
+fn nothing_is_left_and_everything_comes_back() {
+    let mut agent = Agent::start();
+    let instance = agent.instance();
+    let kept = agent.run("echo run; sleep 1000", json!({ "HostConfig": { "Init": true, "PortBindings": { "80/tcp": [{}] } } }));
+    let stopped = agent.run("sleep 1000", json!({ "HostConfig": { "Init": true, "RestartPolicy": { "Name": "unless-stopped" } } }));
+    assert_eq!(agent.client.request("POST", &format!("/containers/{stopped}/stop?t=0"), b"").status, 204);
+    agent.shut_down();
+    // The kernel takes network namespaces apart in the background.
+    eventually("nothing is left", 10, || leftovers(&instance, agent.root.path()).is_empty());
+    agent.respawn();
+    eventually("it runs again", 10, || agent.inspect(&kept)["State"]["Running"] == true);
+    eventually("its second run has begun", 5, || agent.output(&kept) == "run\nrun\n");
+    assert_eq!(agent.inspect(&stopped)["State"]["Running"], false);
+    assert_eq!(agent.instance(), instance);
+    agent.shut_down();
+    eventually("nothing is left", 10, || leftovers(&instance, agent.root.path()).is_empty());
+}
+
+#[test]
+fn removed_containers_leave_no_files() {
+    let agent = Agent::start();
+    let entries = |dir: &str| std::fs::read_dir(agent.root.path().join("data").join(dir)).map_or(0, Iterator::count);
+    let before = (entries("containers"), entries("snapshots"), entries("volumes"));
+    for _ in 0..5 {
+        let id = agent.run("touch /x", json!({ "Volumes": { "/data": {} } }));
+        agent.wait(&id);
+        assert_eq!(agent.client.request("DELETE", &format!("/containers/{id}?v=1"), b"").status, 204);
+    }
+    assert_eq!((entries("containers"), entries("snapshots"), entries("volumes")), before);
+}
