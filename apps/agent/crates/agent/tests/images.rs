@@ -1,4 +1,6 @@
 //! Images over the Engine API: what they are called, what they contain, who may take them away.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use serde_json::{Value, json};

@@ -14,9 +14,16 @@ pub struct ArchiveReader<'a> {
 /// Paths are clean: relative, without `.` and `..`, UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ArchiveEntry {
-    File { path: String, size: u64, mode: u32 },
+    File {
+        path: String,
+        size: u64,
+        mode: u32,
+    },
     /// A hard link or symlink; its target is resolved against the link's directory and stays inside the archive.
-    Link { path: String, target: String },
+    Link {
+        path: String,
+        target: String,
+    },
     Other,
 }
 

@@ -18,7 +18,8 @@ pub(crate) type Cleaned = Option<(PathBuf, OsString)>;
 
 /// Cleans a name by its text: leading slashes, `.` and inner `..` go; one that climbs out of the root is refused.
 pub(crate) fn clean(name: &[u8]) -> Result<Cleaned> {
-    let refuse = |reason: &str| Error::HostileEntry { path: String::from_utf8_lossy(name).chars().take(300).collect(), reason: reason.into() };
+    let refuse =
+        |reason: &str| Error::HostileEntry { path: String::from_utf8_lossy(name).chars().take(300).collect(), reason: reason.into() };
     if name.contains(&0) {
         return Err(refuse("its name contains a NUL"));
     }

@@ -319,7 +319,8 @@ impl Layers {
         let state = self.lock();
         let taken: HashSet<&str> = state.layers.values().map(|l| l.link.as_str()).collect();
         loop {
-            let link = format!("{:x}", slipway_store::now_unix_nanos() as u64 % (1 << 40) + self.inner.next_temp.fetch_add(1, Ordering::Relaxed));
+            let link =
+                format!("{:x}", slipway_store::now_unix_nanos() as u64 % (1 << 40) + self.inner.next_temp.fetch_add(1, Ordering::Relaxed));
             if !taken.contains(link.as_str()) && !self.link_dir().join(&link).is_symlink() {
                 return link;
             }

@@ -25,6 +25,7 @@ mod archive;
 mod beneath;
 mod compress;
 mod decompress;
+mod diff;
 mod error;
 mod extract;
 mod layers;
@@ -32,7 +33,6 @@ mod snapshots;
 mod tar;
 mod tree;
 mod unpack;
-mod diff;
 
 pub use archive::{ArchiveEntry, ArchiveReader, ArchiveWriter};
 pub use error::{Error, Result};

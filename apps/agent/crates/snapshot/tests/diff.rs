@@ -33,7 +33,15 @@ impl Drop for Mounted {
 }
 
 fn base(room: &Room) -> Digest {
-    let tar = archive(&[dir("etc/"), file("etc/a", b"1"), file("etc/b", b"2"), dir("opt/"), file("opt/old", b"3"), dir("var/"), file("var/keep", b"4")]);
+    let tar = archive(&[
+        dir("etc/"),
+        file("etc/a", b"1"),
+        file("etc/b", b"2"),
+        dir("opt/"),
+        file("opt/old", b"3"),
+        dir("var/"),
+        file("var/keep", b"4"),
+    ]);
     room.unpack(&tar).unwrap();
     Digest::of(&tar)
 }

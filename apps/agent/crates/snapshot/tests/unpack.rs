@@ -17,12 +17,24 @@ fn keeps_content_modes_owners_times_and_links() {
     let setuid = Item { mode: 0o4755, ..file("bin/su", b"#!") };
     let sticky = Item { mode: 0o1777, ..dir("tmp/") };
     let fifo = Item { kind: tar::EntryType::Fifo, ..file("run/pipe", b"") };
-    let tar = archive(&[dir("bin/"), setuid, file("etc/motd", b"hello"), hard_link("etc/motd2", "etc/motd"), symlink("lib", "/usr/lib"), sticky, fifo, file("./tmp/x", b"1")]);
+    let tar = archive(&[
+        dir("bin/"),
+        setuid,
+        file("etc/motd", b"hello"),
+        hard_link("etc/motd2", "etc/motd"),
+        symlink("lib", "/usr/lib"),
+        sticky,
+        fifo,
+        file("./tmp/x", b"1"),
+    ]);
     let layer = room.unpack(&tar).unwrap();
     let at = |path: &str| fs::symlink_metadata(layer.dir.join(path)).unwrap();
     assert_eq!((at("bin/su").mode() & 0o7777, at("bin/su").uid(), at("bin/su").gid()), (0o4755, 1000, 1001));
     assert_eq!(at("etc/motd").ino(), at("etc/motd2").ino());
-    assert_eq!((at("bin").mtime(), at("etc/motd").mtime(), at("lib").mtime(), at("tmp").mtime()), (1_600_000_000, 1_600_000_000, 1_600_000_000, 1_600_000_000));
+    assert_eq!(
+        (at("bin").mtime(), at("etc/motd").mtime(), at("lib").mtime(), at("tmp").mtime()),
+        (1_600_000_000, 1_600_000_000, 1_600_000_000, 1_600_000_000)
+    );
     assert_eq!(fs::read_link(layer.dir.join("lib")).unwrap().to_str(), Some("/usr/lib"));
     assert_eq!(at("tmp").mode() & 0o7777, 0o1777);
     assert!(at("run/pipe").file_type().is_fifo());
@@ -80,7 +92,13 @@ fn long_names_xattrs_and_sparse_files() {
     header.set_size(2);
     header.set_mode(0o644);
     builder.append_data(&mut header.clone(), &long, &b"ok"[..]).unwrap();
-    builder.append_pax_extensions([("SCHILY.xattr.user.color", &b"blue"[..]), ("SCHILY.xattr.trusted.overlay.redirect", b"/etc"), ("size", b"3")]).unwrap();
+    builder
+        .append_pax_extensions([
+            ("SCHILY.xattr.user.color", &b"blue"[..]),
+            ("SCHILY.xattr.trusted.overlay.redirect", b"/etc"),
+            ("size", b"3"),
+        ])
+        .unwrap();
     header.set_size(3);
     builder.append_data(&mut header, "colored", &b"abc"[..]).unwrap();
     let mut sparse = tempfile::NamedTempFile::new_in(room.dir.path()).unwrap();

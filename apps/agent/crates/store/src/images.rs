@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::{self, Keep};
 use crate::store::State;
-use crate::{Descriptor, Digest, Error, ImageConfig, Lease, MAX_MANIFEST_BYTES, Manifest, Reference, Result, Store, media_type, now_unix_nanos};
+use crate::{
+    Descriptor, Digest, Error, ImageConfig, Lease, MAX_MANIFEST_BYTES, Manifest, Reference, Result, Store, media_type, now_unix_nanos,
+};
 
 /// What the store knows about an image without reading its blobs.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -32,7 +32,9 @@ impl Reference {
             return Err(invalid());
         }
         let (host, path) = match name.split_once('/') {
-            Some((first, rest)) if looks_like_host(first) => (if first == "index.docker.io" { DOCKER_HUB } else { first }, rest.to_string()),
+            Some((first, rest)) if looks_like_host(first) => {
+                (if first == "index.docker.io" { DOCKER_HUB } else { first }, rest.to_string())
+            }
             _ => (DOCKER_HUB, name.to_string()),
         };
         let path = if host == DOCKER_HUB && !path.contains('/') { format!("library/{path}") } else { path };
@@ -124,9 +126,8 @@ fn is_host(host: &str) -> bool {
         }
         None => host.split_once(':').map_or((host, None), |(n, p)| (n, Some(p))),
     };
-    let label = |l: &str| {
-        !l.is_empty() && !l.starts_with('-') && !l.ends_with('-') && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
+    let label =
+        |l: &str| !l.is_empty() && !l.starts_with('-') && !l.ends_with('-') && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     name.split('.').all(label) && port.is_none_or(|p| p.parse::<u16>().is_ok())
 }
 
@@ -179,7 +180,25 @@ mod tests {
     fn refuses_what_is_no_name() {
         let long = "a".repeat(300);
         let id = Digest::of(b"").hex();
-        for bad in ["", "/", "Hello", "a//b", "a/../b", "-a", "a-", "a___b", "a:", "a:-x", "a@sha256:12", "a b", "exa_mple.com/x", "a.b:x/y", "é", &long, &id] {
+        for bad in [
+            "",
+            "/",
+            "Hello",
+            "a//b",
+            "a/../b",
+            "-a",
+            "a-",
+            "a___b",
+            "a:",
+            "a:-x",
+            "a@sha256:12",
+            "a b",
+            "exa_mple.com/x",
+            "a.b:x/y",
+            "é",
+            &long,
+            &id,
+        ] {
             assert!(Reference::parse(bad).is_err(), "{bad}");
         }
     }

@@ -16,7 +16,8 @@ fn open() -> (tempfile::TempDir, Store) {
 
 fn make_image(store: &Store, lease: &Lease, content: &[u8]) -> Image {
     let blob = store.put_bytes(lease, content).unwrap();
-    let config = ImageConfig { os: "linux".into(), rootfs: RootFs { kind: "layers".into(), diff_ids: vec![blob.digest] }, ..Default::default() };
+    let config =
+        ImageConfig { os: "linux".into(), rootfs: RootFs { kind: "layers".into(), diff_ids: vec![blob.digest] }, ..Default::default() };
     store.make_image(lease, &config, vec![Descriptor::new(media_type::OCI_LAYER, blob.digest, blob.size)], blob.size).unwrap()
 }
 

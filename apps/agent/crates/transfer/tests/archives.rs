@@ -47,17 +47,21 @@ fn loads_oci_layouts() {
     let layer = tar_of(&[("hello", b"oci")]);
     let (packed, config) = (gzip(&layer), config(Digest::of(&layer)));
     let describe = |kind: &str, bytes: &[u8]| Descriptor::new(kind, Digest::of(bytes), bytes.len() as u64);
-    let manifest = serde_json::to_vec(&Manifest::oci(describe(media_type::OCI_CONFIG, &config), vec![describe(media_type::OCI_LAYER_GZIP, &packed)])).unwrap();
+    let manifest =
+        serde_json::to_vec(&Manifest::oci(describe(media_type::OCI_CONFIG, &config), vec![describe(media_type::OCI_LAYER_GZIP, &packed)]))
+            .unwrap();
     let mut entry = describe(media_type::OCI_MANIFEST, &manifest);
     entry.annotations.insert("io.containerd.image.name".into(), "slipway.local/acme/app:7".into());
-    let index = serde_json::to_vec(&Index { schema_version: 2, media_type: None, manifests: vec![entry], annotations: Default::default() }).unwrap();
+    let index = serde_json::to_vec(&Index { schema_version: 2, media_type: None, manifests: vec![entry], annotations: Default::default() })
+        .unwrap();
     let path = |bytes: &[u8]| format!("blobs/sha256/{}", Digest::of(bytes).hex());
     let archive = tar_of(&[("index.json", &index), (&path(&manifest), &manifest), (&path(&config), &config), (&path(&packed), &packed)]);
     load(&layers, archive.as_slice(), &silent()).unwrap();
     let image = layers.store().resolve("slipway.local/acme/app:7").unwrap();
     assert_eq!(fs::read(layers.get(&image.record.diff_ids[0]).unwrap().dir.join("hello")).unwrap(), b"oci");
     // A blob under another's name is found by its digest.
-    let lying = tar_of(&[("index.json", &index), (&path(&manifest), &manifest), (&path(&config), &config), (&path(&packed), b"not the layer")]);
+    let lying =
+        tar_of(&[("index.json", &index), (&path(&manifest), &manifest), (&path(&config), &config), (&path(&packed), b"not the layer")]);
     let (_dir, other) = self::layers();
     assert!(load(&other, lying.as_slice(), &silent()).is_err());
     assert!(other.store().images().is_empty());

@@ -124,7 +124,12 @@ async fn the_index_entry_of_the_platform_is_chosen() {
         Descriptor { platform: Some(Platform::parse(platform).unwrap()), ..Descriptor::new(media_type::OCI_MANIFEST, digest, size) }
     };
     let host = format!("linux/{}", Platform::host().architecture);
-    let index = |entries| Index { schema_version: 2, media_type: Some(media_type::OCI_INDEX.into()), manifests: entries, annotations: Default::default() };
+    let index = |entries| Index {
+        schema_version: 2,
+        media_type: Some(media_type::OCI_INDEX.into()),
+        manifests: entries,
+        annotations: Default::default(),
+    };
     let put = |index: &Index| {
         let bytes = serde_json::to_vec(index).unwrap();
         let digest = Digest::of(&bytes);

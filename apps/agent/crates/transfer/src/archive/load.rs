@@ -4,7 +4,8 @@ use std::io::{Read, Seek as _, SeekFrom};
 use serde::Deserialize;
 use slipway_snapshot::{ArchiveEntry, ArchiveReader, Compression, Layers};
 use slipway_store::{
-    Committed, Descriptor, Digest, Image, ImageConfig, Index, Lease, MAX_MANIFEST_BYTES, Manifest, Platform, Reference, Store, media_type, parse_image,
+    Committed, Descriptor, Digest, Image, ImageConfig, Index, Lease, MAX_MANIFEST_BYTES, Manifest, Platform, Reference, Store, media_type,
+    parse_image,
 };
 
 use crate::{Error, Progress, Reporter, Result};
@@ -114,7 +115,12 @@ impl Loader<'_> {
         let (bytes, config_blob) = self.read(&saved.config)?;
         let config = ImageConfig::parse(&bytes)?;
         if config.rootfs.diff_ids.len() != saved.layers.len() {
-            return Err(Error::Archive(format!("{} has {} layers, its config {}", saved.config, saved.layers.len(), config.rootfs.diff_ids.len())));
+            return Err(Error::Archive(format!(
+                "{} has {} layers, its config {}",
+                saved.config,
+                saved.layers.len(),
+                config.rootfs.diff_ids.len()
+            )));
         }
         let (mut descriptors, mut size) = (Vec::new(), 0);
         for (path, diff_id) in saved.layers.iter().zip(&config.rootfs.diff_ids) {
@@ -153,7 +159,8 @@ impl Loader<'_> {
         let index = Index::parse(&bytes)?;
         let mut loaded = Vec::new();
         for descriptor in index.manifests.iter().take(MAX_IMAGES) {
-            let name = ["io.containerd.image.name", "org.opencontainers.image.ref.name"].iter().find_map(|k| descriptor.annotations.get(*k));
+            let name =
+                ["io.containerd.image.name", "org.opencontainers.image.ref.name"].iter().find_map(|k| descriptor.annotations.get(*k));
             // A bare tag is no name (skopeo writes those).
             let names = name.filter(|n| n.contains([':', '/'])).map(|n| Reference::parse(n)).transpose()?;
             if let Some(manifest) = self.for_this_machine(descriptor, 0)? {

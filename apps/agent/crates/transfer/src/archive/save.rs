@@ -40,7 +40,12 @@ pub fn save(store: &Store, images: &[(Image, Vec<Reference>)], out: impl Write) 
     })
 }
 
-fn write<W: Write>(archive: &mut ArchiveWriter<W>, store: &Store, images: &[(Image, Vec<Reference>)], blobs: &BTreeSet<Digest>) -> io::Result<()> {
+fn write<W: Write>(
+    archive: &mut ArchiveWriter<W>,
+    store: &Store,
+    images: &[(Image, Vec<Reference>)],
+    blobs: &BTreeSet<Digest>,
+) -> io::Result<()> {
     archive.directory("blobs")?;
     archive.directory("blobs/sha256")?;
     for digest in blobs {
@@ -49,7 +54,8 @@ fn write<W: Write>(archive: &mut ArchiveWriter<W>, store: &Store, images: &[(Ima
             store.copy_blob(digest, out, Path::new("the archive")).map(|_| ()).map_err(io::Error::other)
         })?;
     }
-    let mut index = Index { schema_version: 2, media_type: Some(media_type::OCI_INDEX.into()), manifests: Vec::new(), annotations: Default::default() };
+    let mut index =
+        Index { schema_version: 2, media_type: Some(media_type::OCI_INDEX.into()), manifests: Vec::new(), annotations: Default::default() };
     let mut saved = Vec::new();
     for (image, names) in images {
         let record = &image.record;

@@ -21,7 +21,14 @@ const REPORT_EVERY_MS: u128 = 100;
 
 impl Session {
     /// Brings a blob into the store, held by the lease, and with `unpack` also unpacks it as it streams by.
-    pub async fn fetch_blob(&self, layers: &Layers, lease: &Arc<Lease>, blob: &Descriptor, unpack: Option<Digest>, report: &Reporter) -> Result<()> {
+    pub async fn fetch_blob(
+        &self,
+        layers: &Layers,
+        lease: &Arc<Lease>,
+        blob: &Descriptor,
+        unpack: Option<Digest>,
+        report: &Reporter,
+    ) -> Result<()> {
         let (sender, reader) = chunks(CHUNKS_AHEAD);
         let sink = {
             let (layers, lease, blob) = (layers.clone(), lease.clone(), blob.clone());
@@ -60,7 +67,14 @@ impl Session {
     }
 
     /// Sends the blob's bytes from `start` on. Whoever receives too many, too few or wrong ones notices.
-    async fn download_from(&self, blob: &Descriptor, start: u64, received: &AtomicU64, sender: &ChunkSender, report: &Reporter) -> Result<()> {
+    async fn download_from(
+        &self,
+        blob: &Descriptor,
+        start: u64,
+        received: &AtomicU64,
+        sender: &ChunkSender,
+        report: &Reporter,
+    ) -> Result<()> {
         if start > 0 && start == blob.size {
             return Ok(());
         }

@@ -62,7 +62,8 @@ impl Session {
             other => other,
         })?;
         let claimed = text_header(response.headers(), "docker-content-digest").map(str::to_string);
-        let content_type = text_header(response.headers(), CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default().trim().to_string();
+        let content_type =
+            text_header(response.headers(), CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default().trim().to_string();
         let bytes = self.client.read_small(&self.host, response, MAX_MANIFEST_BYTES, "the manifest").await?;
         let actual = Digest::of(&bytes);
         // Asked by digest, only that digest will do; asked by tag, the registry's own word for it must be true.

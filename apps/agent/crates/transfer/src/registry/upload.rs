@@ -24,7 +24,9 @@ const PIECES_AHEAD: usize = 4;
 impl Session {
     /// Uploads a blob in one piece (distribution-spec, "POST then PUT").
     pub async fn upload(&self, store: &Store, blob: &Descriptor, report: Option<&Reporter>) -> Result<()> {
-        let start = self.send(Ask { method: Method::POST, target: "blobs/uploads/", headers: &[(CONTENT_LENGTH, "0".into())], body: &|| full("") }).await?;
+        let start = self
+            .send(Ask { method: Method::POST, target: "blobs/uploads/", headers: &[(CONTENT_LENGTH, "0".into())], body: &|| full("") })
+            .await?;
         if start.status() != StatusCode::ACCEPTED {
             return Err(self.protocol(&format!("it answered {} to the start of an upload", start.status())));
         }

@@ -124,7 +124,9 @@ impl TestRegistry {
         let Some(rest) = path.strip_prefix("/v2/acme/app/") else { return text(StatusCode::OK, "") };
         let body = body.collect().await.map(|b| b.to_bytes()).unwrap_or_default();
         match (&parts.method, rest.split_once('/')) {
-            (&Method::POST, _) => Response::builder().status(202).header("location", "/v2/acme/app/blobs/uploads/1?state=x").body(full("")).unwrap(),
+            (&Method::POST, _) => {
+                Response::builder().status(202).header("location", "/v2/acme/app/blobs/uploads/1?state=x").body(full("")).unwrap()
+            }
             (&Method::PUT, Some(("blobs", _))) => {
                 let query = parts.uri.query().unwrap();
                 let digest: Digest = query.split("digest=").nth(1).unwrap().parse().unwrap();
@@ -147,7 +149,8 @@ impl TestRegistry {
             },
             (_, Some(("blobs", digest))) => {
                 let blob = digest.parse().ok().and_then(|d| self.shared.lock().unwrap().blobs.get(&d).cloned());
-                let range = parts.headers.get("range").and_then(|r| r.to_str().ok()?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+                let range =
+                    parts.headers.get("range").and_then(|r| r.to_str().ok()?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
                 match blob {
                     // Small ones (configs) are served well: these tests are about layers.
                     Some(bytes) if parts.method == Method::GET && bytes.len() > 2_000 => self.moody(bytes, range),
