@@ -29,6 +29,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 }
 
 completePath(process.env)
+if (!process.stdout.isTTY) process.env.NO_COLOR = '1' // logs of CI are read as text
 const wanted = process.argv.slice(2)
 const unknown = wanted.filter((name) => !SUITES.some((suite) => suite.name === name))
 if (unknown.length > 0) {
