@@ -23,7 +23,8 @@ const gitUrl = z
   .url({ protocol: /^https?$/, error: 'Use an http(s) address, as in https://github.com/you/app.git' })
   .max(500)
   .refine(
-    (u) => !/@/.test(new URL(u).username) && new URL(u).password === '',
+    // Asked of what is no URL too: zod goes on after the first thing that is wrong.
+    (u) => !URL.canParse(u) || (new URL(u).username === '' && new URL(u).password === ''),
     'Put the access token into its own field, not into the address.',
   )
 /** A branch name as git check-ref-format allows, and nothing that git could take for an option. */
