@@ -26,7 +26,7 @@ export function EmptyState({
       )}
       <div className="grid max-w-[46ch] gap-1">
         <Title className="font-semibold text-base">{title}</Title>
-        {children && <div className="text-ink-2 text-sm">{children}</div>}
+        {children && <div className="text-balance text-ink-2 text-sm">{children}</div>}
       </div>
       {actions && <div className="mt-1 flex flex-wrap justify-center gap-2">{actions}</div>}
     </div>

@@ -29,39 +29,81 @@ export interface Timeline {
   totalMs: number
 }
 
-/** When each step ran, as the graph draws it; null before the first has begun. Publishing is a lane of its own. */
+const CHECKOUT = 'checkout'
+const PUBLISH = 'publish'
+
+/**
+ * When each part of a build ran, as the graph draws it: the checkout, the steps by their stages, the publishing; null before
+ * the build has begun.
+ */
 export function timelineOf(build: views.BuildView, now: number): Timeline | null {
-  const times = build.steps.flatMap((s) => (s.startedAt ? [s.startedAt.getTime()] : []))
-  if (times.length === 0) return null
-  const origin = Math.min(...times)
-  const inputs = stepInputs(build.steps)
-  const vertices: GraphVertex[] = build.steps.map((s) => {
+  if (!build.startedAt) return null
+  const origin = build.startedAt.getTime()
+  const over = build.finishedAt ? Math.max(0, build.finishedAt.getTime() - origin) : null
+  const begun = build.steps.flatMap((s) => (s.startedAt ? [s.startedAt.getTime() - origin] : []))
+  const prepared = begun.length > 0 ? Math.max(0, Math.min(...begun)) : null
+  const steps = stepVertices(build.steps, origin, now)
+  const built = Math.max(prepared ?? 0, ...steps.map((v) => v.end))
+
+  const vertices = [checkoutVertex(build, prepared, over ?? now - origin), ...steps]
+  if (build.publishMs !== null && over !== null) {
+    const start = Math.max(built, over - build.publishMs)
+    const last = steps.at(-1)
+    vertices.push({
+      id: PUBLISH,
+      lane: PUBLISH,
+      label: PUBLISH,
+      state: 'done',
+      inputs: last ? [last.id] : [],
+      start,
+      end: start + build.publishMs,
+    })
+  } else if (build.state === 'running' && build.phase === 'publish') {
+    const last = steps.at(-1)
+    vertices.push({
+      id: PUBLISH,
+      lane: PUBLISH,
+      label: PUBLISH,
+      state: 'running',
+      inputs: last ? [last.id] : [],
+      start: built,
+      end: now - origin,
+    })
+  }
+  return { vertices, totalMs: Math.max(1, over ?? now - origin, ...vertices.map((v) => v.end)) }
+}
+
+/** What came before the first step: fetching the commit, reading the Dockerfile, finding the base images. */
+function checkoutVertex(build: views.BuildView, prepared: number | null, untilNow: number): GraphVertex {
+  const ended = build.state === 'canceled' ? 'canceled' : build.state === 'failed' ? 'failed' : 'running'
+  return {
+    id: CHECKOUT,
+    lane: CHECKOUT,
+    label: CHECKOUT,
+    state: prepared === null ? ended : 'done',
+    inputs: [],
+    start: 0,
+    end: prepared ?? Math.max(0, untilNow),
+  }
+}
+
+function stepVertices(steps: views.BuildStepView[], origin: number, now: number): GraphVertex[] {
+  const inputs = stepInputs(steps)
+  return steps.map((s) => {
     const start = s.startedAt ? s.startedAt.getTime() - origin : 0
     const end = s.finishedAt ? s.finishedAt.getTime() - origin : s.state === 'running' ? now - origin : start + (s.durationMs ?? 0)
+    const before = (inputs.get(s.position) ?? []).map(String)
     return {
       id: String(s.position),
-      lane: s.stage,
+      lane: stageName(s.stage),
       label: s.instruction,
       state: s.state,
-      inputs: (inputs.get(s.position) ?? []).map(String),
+      inputs: before.length > 0 ? before : [CHECKOUT],
       start,
       end: Math.max(start, end),
     }
   })
-  const built = Math.max(...vertices.map((v) => v.end))
-  if (build.publishMs !== null && build.finishedAt) {
-    const end = Math.max(built + build.publishMs, build.finishedAt.getTime() - origin)
-    const before = vertices.at(-1)
-    vertices.push({
-      id: 'publish',
-      lane: 'publish',
-      label: 'publish',
-      state: 'done',
-      inputs: before ? [before.id] : [],
-      start: end - build.publishMs,
-      end,
-    })
-  }
-  const running = build.finishedAt === null ? now - origin : 0
-  return { vertices, totalMs: Math.max(1, running, ...vertices.map((v) => v.end)) }
 }
+
+/** Stages without a name are numbered. */
+const stageName = (stage: string) => (/^\d+$/.test(stage) ? `stage ${stage}` : stage)

@@ -1,5 +1,6 @@
+import type { views } from '@slipway/contracts'
 import { expect, it } from 'vitest'
-import { stepInputs } from './build-graph'
+import { stepInputs, timelineOf } from './build-graph'
 import { BuildLog, PIPELINE } from './build-log'
 
 const chunk = (seq: number, text: string, position: number | null = 1, stream: 'stdout' | 'stderr' | 'system' = 'stdout') => ({
@@ -51,4 +52,42 @@ it('reads the inputs of steps from their instructions', () => {
   expect(inputs.get(2)).toEqual([1])
   expect(inputs.get(3)).toEqual([2])
   expect(inputs.get(5)).toEqual([4, 3])
+})
+
+it('draws the checkout, the steps and the publishing on one axis', () => {
+  const at = (ms: number) => new Date(1000 + ms)
+  const timeline = timelineOf(
+    {
+      startedAt: at(0),
+      finishedAt: at(2000),
+      publishMs: 400,
+      state: 'succeeded',
+      phase: null,
+      steps: [
+        { position: 1, stage: '0', instruction: 'FROM node', state: 'cached', startedAt: at(800), finishedAt: at(805), durationMs: 5 },
+        { position: 2, stage: '0', instruction: 'RUN make', state: 'done', startedAt: at(805), finishedAt: at(1500), durationMs: 695 },
+      ],
+    } as views.BuildView,
+    0,
+  )
+  expect(timeline?.totalMs).toBe(2000)
+  expect(timeline?.vertices.map((v) => [v.lane, v.start, v.end])).toEqual([
+    ['checkout', 0, 800],
+    ['stage 0', 800, 805],
+    ['stage 0', 805, 1500],
+    ['publish', 1600, 2000],
+  ])
+})
+it('draws a checkout that goes on, and one that failed', () => {
+  const build = {
+    startedAt: new Date(0),
+    finishedAt: null,
+    publishMs: null,
+    state: 'running',
+    phase: 'checkout',
+    steps: [] as views.BuildStepView[],
+  }
+  expect(timelineOf(build as unknown as views.BuildView, 700)?.vertices).toMatchObject([{ state: 'running', start: 0, end: 700 }])
+  const failed = { ...build, state: 'failed', finishedAt: new Date(300) }
+  expect(timelineOf(failed as unknown as views.BuildView, 700)).toMatchObject({ totalMs: 300, vertices: [{ state: 'failed', end: 300 }] })
 })

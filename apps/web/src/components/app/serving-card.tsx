@@ -31,9 +31,10 @@ export function ServingCard({ org, app, serving }: { org: string; app: views.App
 
 function Since({ at }: { at: Date }) {
   const now = useNow(1000)
+  const seconds = Math.max(1, Math.floor((now - at.getTime()) / 1000))
   return (
     <time dateTime={at.toISOString()} title={at.toLocaleString('en-GB')} suppressHydrationWarning>
-      for {formatDuration(Math.max(1000, Math.floor((now - at.getTime()) / 1000) * 1000))}
+      for {seconds < 60 ? `${seconds} s` : formatDuration(seconds * 1000)}
     </time>
   )
 }

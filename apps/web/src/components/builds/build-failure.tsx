@@ -9,7 +9,7 @@ export function BuildFailure({ build }: { build: views.BuildView }) {
   const { code, message, details } = build.error
   const step = build.steps.find((s) => s.position === details.step) ?? build.steps.find((s) => s.state === 'failed')
   const place = [
-    details.file && `${details.file}${details.line ? `:${details.line}` : ''}`,
+    (details.file || details.line) && `${details.file ?? build.dockerfile}${details.line ? `:${details.line}` : ''}`,
     details.exitCode !== undefined && `exit code ${details.exitCode}`,
   ].filter(Boolean)
   return (

@@ -6,6 +6,7 @@ import { Load } from '@/components/load'
 import { allItems, More } from '@/components/more'
 import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
+import { useApp } from '@/lib/use-app'
 import { DeploymentRows } from './deployment-rows'
 import { useRollBack } from './roll-back'
 
@@ -14,6 +15,7 @@ export function AppDeployments({ org, app }: { org: string; app: string }) {
   const query = useInfiniteQuery(
     trpc.deployments.list.infiniteQueryOptions({ org, app, limit: 25 }, { getNextPageParam: (page) => page.next ?? undefined }),
   )
+  const { data: view } = useApp(org, app)
   const { ask, dialog } = useRollBack(org, app)
   return (
     <Card>
@@ -28,7 +30,7 @@ export function AppDeployments({ org, app }: { org: string; app: string }) {
               Each build that succeeds is deployed. Every version stays here, to roll back to.
             </EmptyState>
           ) : (
-            <DeploymentRows org={org} app={app} items={items} onRollBack={ask} />
+            <DeploymentRows org={org} app={app} items={items} stopped={view?.desiredState === 'stopped'} onRollBack={ask} />
           )
         }
       </Load>

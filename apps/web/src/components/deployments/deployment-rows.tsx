@@ -1,7 +1,7 @@
 'use client'
 import type { views } from '@slipway/contracts'
 import { formatDuration } from '@slipway/core'
-import { Button, DeploymentStatus, Hash, RowLink, Table, Td, Th, Tr } from '@slipway/ui'
+import { Button, DeploymentStatus, Hash, RowLink, StatusPill, Table, Td, Th, Tr } from '@slipway/ui'
 import { Undo2 } from 'lucide-react'
 import { CommitFacts, firstLine } from '@/components/commit'
 import { routes } from '@/lib/routes'
@@ -14,11 +14,17 @@ export function changeOf(d: views.DeploymentView): string {
   return d.imageReference
 }
 
+function DeploymentState({ deployment, stopped }: { deployment: views.DeploymentView; stopped: boolean }) {
+  if (stopped && deployment.state === 'serving') return <StatusPill tone="idle">Stopped</StatusPill>
+  return <DeploymentStatus state={deployment.state} />
+}
+
 export function DeploymentRows({
   org,
   app,
   items,
   brief,
+  stopped,
   onRollBack,
 }: {
   org: string
@@ -26,6 +32,8 @@ export function DeploymentRows({
   items: views.DeploymentView[]
   /** Beside other cards: who did it is left out. */
   brief?: boolean
+  /** The app is stopped: what would serve does not. */
+  stopped?: boolean
   onRollBack: (deployment: views.DeploymentView) => void
 }) {
   return (
@@ -60,7 +68,9 @@ export function DeploymentRows({
               {d.state === 'failed' && d.error ? (
                 <p className="line-clamp-2 break-words text-fail text-xs leading-5">{d.error.message}</p>
               ) : (
-                <CommitFacts commit={d.commit} at={d.queuedAt} />
+                <CommitFacts commit={d.commit} at={d.queuedAt}>
+                  {d.kind === 'redeploy' && ' · redeploy'}
+                </CommitFacts>
               )}
             </Td>
             {!brief && (
@@ -83,7 +93,7 @@ export function DeploymentRows({
                   Roll back
                 </Button>
               ) : (
-                <DeploymentStatus state={d.state} />
+                <DeploymentState deployment={d} stopped={stopped === true} />
               )}
             </Td>
           </Tr>

@@ -29,7 +29,9 @@ export function DeploymentsCard({ org, app }: { org: string; app: views.AppView 
         }
       />
       <Load query={query} what="the deployments" skeleton={<SkeletonRows rows={3} label="Loading the deployments" />}>
-        {(page) => <DeploymentRows org={org} app={app.slug} items={page.items} brief onRollBack={ask} />}
+        {(page) => (
+          <DeploymentRows org={org} app={app.slug} items={page.items} brief stopped={app.desiredState === 'stopped'} onRollBack={ask} />
+        )}
       </Load>
       {dialog}
     </Card>

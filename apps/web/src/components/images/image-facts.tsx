@@ -4,6 +4,9 @@ import { Card, CardHeader, Hash, KeyValue, Link, RowLink, TimeAgo } from '@slipw
 import { firstLine } from '@/components/commit'
 import { routes } from '@/lib/routes'
 
+/** The pipeline pushes under a name of its own. */
+export const pusherName = (name: string) => (name === 'system:worker' ? 'the build' : name)
+
 export function RunsInCard({ org, image }: { org: string; image: views.ImageView }) {
   return (
     <Card>
@@ -66,7 +69,7 @@ export function ProvenanceCard({ org, repository, image }: { org: string; reposi
             key: 'Pushed',
             value: (
               <>
-                <TimeAgo at={image.pushedAt} /> <span className="text-ink-3">by {image.pushedBy}</span>
+                <TimeAgo at={image.pushedAt} /> <span className="text-ink-3">by {pusherName(image.pushedBy)}</span>
               </>
             ),
           },

@@ -25,6 +25,7 @@ import { allItems, More } from '@/components/more'
 import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
 import { HowToPush } from './how-to-push'
+import { pusherName } from './image-facts'
 
 export function RepositoryPage({ org, repository }: { org: string; repository: string }) {
   const trpc = useTRPC()
@@ -142,7 +143,7 @@ function TagTable({ org, repository, items }: { org: string; repository: string;
                   </CommitFacts>
                 </>
               ) : (
-                <span className="text-ink-2">{t.pushedBy}</span>
+                <span className="text-ink-2">{pusherName(t.pushedBy)}</span>
               )}
             </Td>
             <Td optional className="max-w-36 truncate text-ink-2">

@@ -45,7 +45,7 @@ export function FromGit({ org }: { org: string }) {
   async function submit(event: FormEvent) {
     event.preventDefault()
     setChecked(true)
-    if (create.isPending || project.creating) return
+    if (create.isPending || project.creating || !project.ready) return
     const input = {
       source: 'git' as const,
       org,
@@ -147,7 +147,7 @@ export function FromGit({ org }: { org: string }) {
       </Disclosure>
       <FormFoot
         error={create.error ?? project.error}
-        pending={create.isPending || project.creating}
+        pending={create.isPending || project.creating || !(project.ready || project.error)}
         action="Create and build"
         note="The first build starts at once. Pushes follow when the webhook is set up."
       />

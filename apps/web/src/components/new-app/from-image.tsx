@@ -29,7 +29,7 @@ export function FromImage({ org, image }: { org: string; image: string }) {
   async function submit(event: FormEvent) {
     event.preventDefault()
     setChecked(true)
-    if (create.isPending || project.creating) return
+    if (create.isPending || project.creating || !project.ready) return
     const ready = form.check(inputs.createApp, {
       source: 'image' as const,
       org,
@@ -104,7 +104,11 @@ export function FromImage({ org, image }: { org: string; image: string }) {
       >
         <VariableEditor rows={rows} onChange={setRows} problems={checked ? problems : new Map()} withScope={false} />
       </Disclosure>
-      <FormFoot error={create.error ?? project.error} pending={create.isPending || project.creating} action="Create and deploy" />
+      <FormFoot
+        error={create.error ?? project.error}
+        pending={create.isPending || project.creating || !(project.ready || project.error)}
+        action="Create and deploy"
+      />
     </form>
   )
 }

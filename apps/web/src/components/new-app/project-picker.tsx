@@ -31,7 +31,16 @@ export function useProjectChoice(org: string) {
     await client.invalidateQueries(trpc.projects.list.queryFilter({ org }))
     return slug
   }
-  return { choice, setChoice: setChosen, projects: projects.data ?? [], resolve, creating: create.isPending, error: create.error }
+  const ready = projects.data !== undefined
+  return {
+    choice,
+    setChoice: setChosen,
+    projects: projects.data ?? [],
+    resolve,
+    ready,
+    creating: create.isPending,
+    error: create.error ?? projects.error,
+  }
 }
 
 export function ProjectPicker({ control, state }: { control: ControlProps; state: ReturnType<typeof useProjectChoice> }) {
