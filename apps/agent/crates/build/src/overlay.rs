@@ -55,6 +55,9 @@ fn open_view(lower: &[PathBuf], upper: Option<(&Path, &Path)>) -> io::Result<Own
             options.push(escape(upper));
             options.push(",workdir=");
             options.push(escape(work));
+            // Without it, the end of the mount writes back everything the whole disk has in memory. The directory is of no
+            // use after a power cut anyway: the layer store checks what may not have reached the disk.
+            options.push(",volatile");
             upper.to_path_buf()
         }
         None => lower[0].clone(),
