@@ -45,7 +45,7 @@ describe('the token endpoint', () => {
       [eve, 'acme/open', ['acme/open:pull']],
       [null, 'acme/open', ['acme/open:pull']],
       [null, 'acme/secret', []],
-      [null, 'base/busybox', []],
+      [null, 'base/busybox', ['base/busybox:pull']],
       [eve, 'base/busybox', ['base/busybox:pull']],
       [eve, 'acme', []],
       [eve, '../acme/secret', []],

@@ -51,8 +51,9 @@ export async function grantScopes(db: Db, userId: string | null, wanted: readonl
     const { organization } = repositoryPath(scope.name)
     const role = roles.get(organization)
     const isBase = organization === BASE_ORGANIZATION
-    // Base images are the system's: even an owner of that organization pushes none.
-    const may = isBase ? (userId === null ? [] : ['pull' as const]) : role ? BY_ROLE[role] : []
+    // Base images are the system's: even an owner of that organization pushes none, and anybody reads them, since
+    // `docker run slipway.local/base/busybox` is the first thing that one tries.
+    const may = isBase ? ['pull' as const] : role ? BY_ROLE[role] : []
     const allowed = new Set<string>(open.has(scope.name) ? [...may, 'pull'] : may)
     const asked = scope.actions.includes('*') ? (['pull', 'push', 'delete'] as const) : scope.actions
     const actions = asked.filter((action) => allowed.has(action))
