@@ -94,7 +94,7 @@ describe('from nothing to a running URL', () => {
   it('builds and serves an app from a Git repository', async () => {
     await go('/acme/apps/new')
     await page.getByLabel('Git URL').fill(`${git.url}/shop.git`)
-    await expect.poll(() => page.getByLabel('Name').inputValue()).toBe('shop')
+    await expect.poll(() => page.getByRole('textbox', { name: 'Name', exact: true }).inputValue()).toBe('shop')
     await expectAccessible(page, 'new app')
     await button('Create and build').click()
     await page.waitForURL('**/apps/shop/builds/1')
@@ -217,7 +217,7 @@ describe('images', () => {
   it('can be deployed as an app', async () => {
     await go('/acme/apps/new?source=image')
     await page.getByLabel('Image reference').fill('slipway.local/acme/shop:build-2')
-    await page.getByLabel('Name').fill('From image')
+    await page.getByRole('textbox', { name: 'Name', exact: true }).fill('From image')
     await button(/Create and deploy|Deploy|Create/)
       .last()
       .click()
