@@ -49,24 +49,33 @@ export const variable = z.object({
   secret: z.boolean().default(false),
 })
 
-const appSettings = z.object({
-  dockerfilePath: relativePath.default('Dockerfile'),
-  contextPath: relativePath.default('.'),
+/** Without defaults: an update changes what it names and nothing else (`.partial()` would keep filling them in). */
+const settingFields = {
+  dockerfilePath: relativePath,
+  contextPath: relativePath,
   target: z.string().max(128).nullish(),
   port: z.number().int().min(1).max(65_535).nullish(),
   healthPath: z
     .string()
     .regex(/^\/[^\s]*$/, 'Start the path with a slash.')
-    .max(300)
-    .default('/'),
-  healthTimeoutSeconds: z.number().int().min(3).max(600).default(60),
+    .max(300),
+  healthTimeoutSeconds: z.number().int().min(3).max(600),
   memoryLimitBytes: z
     .number()
     .int()
     .min(6 * 1024 * 1024)
     .nullish(),
   cpuLimitMillis: z.number().int().min(10).max(512_000).nullish(),
-  autoDeploy: z.boolean().default(true),
+  autoDeploy: z.boolean(),
+}
+/** A new app's settings: what is not named has a default. */
+const appSettings = z.object({
+  ...settingFields,
+  dockerfilePath: settingFields.dockerfilePath.default('Dockerfile'),
+  contextPath: settingFields.contextPath.default('.'),
+  healthPath: settingFields.healthPath.default('/'),
+  healthTimeoutSeconds: settingFields.healthTimeoutSeconds.default(60),
+  autoDeploy: settingFields.autoDeploy.default(true),
 })
 const base = org.extend({
   /** Project slug. */
@@ -100,7 +109,7 @@ export const updateApp = app.extend({
   /** null removes the token; absent keeps it. */
   gitToken: z.string().max(500).nullish(),
   imageReference: z.string().min(1).max(400).optional(),
-  ...z.object(appSettings.shape).partial().shape,
+  ...z.object(settingFields).partial().shape,
 })
 export const setVariables = app.extend({ variables: z.array(variable).max(200) })
 export const deleteApp = app.extend({ /** The app's slug typed again. */ confirm: z.string() })

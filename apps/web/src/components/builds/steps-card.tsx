@@ -14,7 +14,7 @@ export function StepsCard({ build, log, version }: { build: views.BuildView; log
   const facts = [build.dockerfile, build.platform, build.host].filter(Boolean).join(' · ')
   return (
     <Card data-log-version={version}>
-      <CardHeader title="Steps" aside={<span className="font-mono text-xs">{facts}</span>} />
+      <CardHeader title={build.steps.length > 0 ? 'Steps' : 'Log'} aside={<span className="font-mono text-xs">{facts}</span>} />
       {build.steps.length > 0 && (
         <Table>
           <thead>

@@ -15,7 +15,10 @@ export function TimeCard({ build }: { build: views.BuildView }) {
     <Card>
       <CardHeader
         title="Where the time went"
-        aside={[`${build.cachedSteps} of ${build.totalSteps} steps from cache`, peak > 0 ? `peak ${formatBytes(peak)}` : null]
+        aside={[
+          build.totalSteps > 0 ? `${build.cachedSteps} of ${build.totalSteps} steps from cache` : null,
+          peak > 0 ? `peak ${formatBytes(peak)}` : null,
+        ]
           .filter(Boolean)
           .join(' · ')}
       />

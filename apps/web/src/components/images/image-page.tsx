@@ -26,7 +26,8 @@ export function ImagePage({ org, repository, reference }: { org: string; reposit
 
 function ImageBody({ org, repository, reference, image }: { org: string; repository: string; reference: string; image: views.ImageView }) {
   const byDigest = reference.startsWith('sha256:')
-  const full = byDigest ? `${image.repository}@${image.digest}` : `${image.repository}:${reference}`
+  const name = `slipway.local/${org}/${repository}`
+  const full = byDigest ? `${name}@${image.digest}` : `${name}:${reference}`
   const containers = image.runsIn.reduce((sum, r) => sum + r.containers, 0)
   return (
     <>

@@ -35,7 +35,8 @@ export function RuntimeForm({ org, app }: { org: string; app: views.AppView }) {
       memoryLimitBytes: memory === null ? null : Math.round(memory * MEGABYTE),
       cpuLimitMillis: cpu === null ? null : Math.round(cpu * 1000),
     }
-    if (form.check(inputs.updateApp, { org, app: app.slug, ...part })) update.mutate({ org, app: app.slug, ...part })
+    const input = form.check(inputs.updateApp, { org, app: app.slug, ...part })
+    if (input) update.mutate(input)
   }
   return (
     <SettingsCard

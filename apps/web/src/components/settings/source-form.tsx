@@ -48,8 +48,7 @@ export function SourceForm({ org, app }: { org: string; app: views.AppView }) {
         }
       : { imageReference: v.imageReference.trim() }
     const input = form.check(inputs.updateApp, { org, app: app.slug, name: v.name, ...part })
-    // The schema fills in defaults; only what this form holds may be sent.
-    if (input) update.mutate({ org, app: app.slug, name: v.name.trim(), ...part })
+    if (input) update.mutate(input)
   }
   return (
     <SettingsCard

@@ -1,0 +1,28 @@
+import { expect, it } from 'vitest'
+import { createApp, updateApp } from './index'
+
+const app = { org: 'acme', app: 'shop' }
+
+it('changes nothing that an update does not name', () => {
+  expect(updateApp.parse({ ...app, name: 'Shop' })).toEqual({ ...app, name: 'Shop' })
+  expect(updateApp.parse({ ...app, memoryLimitBytes: null })).toEqual({ ...app, memoryLimitBytes: null })
+})
+it('gives a new app its defaults', () => {
+  const git = { org: 'acme', project: 'web', name: 'Shop', source: 'git', gitUrl: 'https://git.example/shop.git' }
+  expect(createApp.parse(git)).toMatchObject({
+    gitBranch: 'main',
+    dockerfilePath: 'Dockerfile',
+    contextPath: '.',
+    healthPath: '/',
+    autoDeploy: true,
+  })
+  const image = { org: 'acme', project: 'web', name: 'Shop', source: 'image', imageReference: 'nginx' }
+  expect(createApp.parse(image)).toMatchObject({ healthPath: '/', healthTimeoutSeconds: 60 })
+})
+it('answers in words when a Git address is none, or holds a token', () => {
+  const issues = (gitUrl: string) => updateApp.safeParse({ ...app, gitUrl }).error?.issues.map((issue) => issue.message) ?? []
+  expect(issues('https://git.example/shop.git')).toEqual([])
+  expect(issues('git@git.example:shop.git')[0]).toMatch(/^Use an http/)
+  expect(issues('https://token@git.example/shop.git')[0]).toMatch(/^Put the access token/)
+  expect(issues('https://user:token@git.example/shop.git')[0]).toMatch(/^Put the access token/)
+})
