@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cache::Cache;
 use crate::context::Context;
-use crate::error::{BuildError, Result};
+use crate::error::{BuildError, ErrorCode, Result};
 use crate::event::Events;
 use crate::executor::{ExecLimits, Executor, OverlayDirs};
 use crate::layer::{Lower, Output};
@@ -19,6 +19,9 @@ use crate::plan::{BuildRequest, Vertex};
 
 /// RUN steps of one build that run at the same time; more would only fight over the build's limits.
 const PARALLEL_EXECS: usize = 4;
+
+/// overlayfs takes 500; registries and runtimes grow slow long before.
+const MAX_LAYERS: usize = 480;
 
 pub struct Build {
     pub request: BuildRequest,
@@ -86,6 +89,10 @@ impl Build {
     /// When a layer cannot be unpacked or the directories cannot be made.
     pub fn prepare(&self, vertex: &Vertex, input: &Output) -> Result<StepDirs> {
         let lower = input.lower(&self.layers, &self.lease)?;
+        if lower.dirs.len() > MAX_LAYERS {
+            let message = format!("The image has more than {MAX_LAYERS} layers; join some RUN or COPY instructions into one.");
+            return Err(BuildError::new(ErrorCode::BadPlan, message));
+        }
         let step = self.dir.path().join("steps").join(&vertex.id);
         let dirs = OverlayDirs { lower: lower.dirs.clone(), upper: step.join("upper"), work: step.join("work") };
         for dir in [&dirs.upper, &dirs.work] {

@@ -66,6 +66,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(15);
 /// A failed build waits this long for the layers of the steps that did succeed.
 const SEAL_DEADLINE: Duration = Duration::from_secs(120);
 const TRIM_EVERY: Duration = Duration::from_secs(10 * 60);
+const CHUNK_DEADLINE: Duration = Duration::from_secs(60);
 /// Chunks of the request between the socket and the disk.
 const BODY_CHUNKS: usize = 16;
 
@@ -82,6 +83,7 @@ impl Builder {
         }
         std::fs::create_dir_all(&dirs)?;
         let cache = Arc::new(Cache::open(root.join("build-cache"), layers.store().clone())?);
+        cache.release_lost();
         let inner = Inner {
             layers,
             cache,
@@ -120,8 +122,7 @@ impl Builder {
             taken
         });
         tokio::pin!(body);
-        while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|error| io::Error::new(io::ErrorKind::UnexpectedEof, error.to_string()));
+        while let Some(chunk) = next_chunk(&mut body).await {
             let broken = chunk.is_err();
             if sender.send(chunk).await.is_err() || broken {
                 break;
@@ -245,6 +246,18 @@ impl Builder {
                 tracing::warn!(%error, "the build cache could not be trimmed");
             }
         });
+    }
+}
+
+/// A client that stalls does not keep a build waiting for ever.
+async fn next_chunk<S, E>(body: &mut S) -> Option<io::Result<Bytes>>
+where
+    S: Stream<Item = Result<Bytes, E>> + Unpin,
+    E: std::fmt::Display,
+{
+    match tokio::time::timeout(CHUNK_DEADLINE, body.next()).await {
+        Ok(chunk) => chunk.map(|chunk| chunk.map_err(|error| io::Error::new(io::ErrorKind::UnexpectedEof, error.to_string()))),
+        Err(_) => Some(Err(io::Error::new(io::ErrorKind::TimedOut, "nothing arrived for a minute"))),
     }
 }
 

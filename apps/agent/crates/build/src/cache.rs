@@ -83,6 +83,18 @@ impl Cache {
         Ok(Self { root, store, flights: Mutex::default() })
     }
 
+    /// Releases what is held for entries that a crash kept from being written, or that somebody deleted.
+    pub fn release_lost(&self) {
+        for (id, _) in self.store.holds() {
+            let Some((scope, key)) = id.strip_prefix(HOLD_PREFIX).and_then(|rest| rest.split_once('/')) else { continue };
+            if !self.root.join(scope).join("entries").join(format!("{key}.json")).exists()
+                && let Err(error) = self.store.release(&id)
+            {
+                tracing::warn!(%error, id, "what a lost cache entry held could not be released");
+            }
+        }
+    }
+
     /// The entry for a key, held by `lease` from now on; `None` when there is none or its layer is gone.
     ///
     /// # Errors
@@ -195,8 +207,10 @@ fn scope_dir(scope: &str) -> String {
     name
 }
 
+const HOLD_PREFIX: &str = "build-cache/";
+
 fn hold_id(scope_dir: &str, key: &str) -> String {
-    format!("build-cache/{scope_dir}/{key}")
+    format!("{HOLD_PREFIX}{scope_dir}/{key}")
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
@@ -282,6 +296,10 @@ mod tests {
         cache.insert("org", &gone).unwrap();
         store.delete_blob(&gone.layer.unwrap().descriptor.digest).unwrap();
         assert!(cache.lookup(&lease, "org", "d").unwrap().is_none(), "an entry without its blob is a miss");
+        std::fs::remove_file(cache.path("org", "entries", "d")).unwrap();
+        let held = store.holds().len();
+        cache.release_lost();
+        assert_eq!(store.holds().len(), held - 1);
         std::fs::write(cache.path("org", "entries", "c"), b"{").unwrap();
         assert!(cache.lookup(&lease, "org", "c").unwrap().is_none(), "half a file is a miss");
     }

@@ -3,6 +3,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::{BuildError, ErrorCode};
 
@@ -143,6 +144,7 @@ pub fn millis(duration: Duration) -> u64 {
 #[derive(Debug, Clone)]
 pub struct Events {
     sender: mpsc::Sender<BuildEvent>,
+    over: CancellationToken,
 }
 
 /// Once a build is over, a client that reads nothing gets this long before it is given up.
@@ -151,21 +153,25 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 impl Events {
     pub fn channel() -> (Self, mpsc::Receiver<BuildEvent>) {
         let (sender, receiver) = mpsc::channel(256);
-        (Self { sender }, receiver)
+        (Self { sender, over: CancellationToken::new() }, receiver)
     }
 
     /// Waits while the client is behind. A client that went away is no error here: [`Events::closed`] cancels the build.
     pub async fn send(&self, event: BuildEvent) {
-        let _gone = self.sender.send(event).await.is_err();
+        tokio::select! {
+            _gone = self.sender.send(event) => {}
+            () = self.over.cancelled() => {}
+        }
     }
 
     pub async fn vertex(&self, event: VertexEvent) {
         self.send(BuildEvent::Vertex(event)).await;
     }
 
-    /// The last event of a build. Never waits for ever.
+    /// The last event of a build. Never waits for ever; what is sent after it, or still waits, is dropped.
     pub async fn last(&self, event: BuildEvent) {
         let _given_up = self.sender.send_timeout(event, LAST_WORDS).await.is_err();
+        self.over.cancel();
     }
 
     /// Resolves when the client is gone.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use slipway_store::{ContainerConfig, Descriptor, HistoryEntry, ImageConfig, Manifest, Reference, RootFs, media_type, now_unix_nanos, rfc3339};
+use slipway_store::{ContainerConfig, Descriptor, HistoryEntry, ImageConfig, Manifest, Reference, Resource, RootFs, media_type, now_unix_nanos, rfc3339};
 
 use crate::build::{Build, blocking};
 use crate::error::{BuildError, ErrorCode, Result};
@@ -48,6 +48,11 @@ fn write(build: &Build, layers: Vec<VertexLayer>) -> Result<Exported> {
     };
     let store = build.layers.store();
     let plan = &build.request.plan;
+    // Some may have been made by another build, whose own hold on them ends with it.
+    for (_, sealed) in &layers {
+        build.lease.hold(Resource::Blob(sealed.layer.descriptor.digest)).map_err(failed)?;
+        build.lease.hold(Resource::Layer(sealed.layer.diff_id)).map_err(failed)?;
+    }
     let base = base_of(build)?;
     let own: Vec<&VertexLayer> = layers.iter().filter(|(vertex, _)| vertex.is_some()).collect();
     let mut history = base.as_ref().map(|(_, config)| config.history.clone()).unwrap_or_default();

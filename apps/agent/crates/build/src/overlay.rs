@@ -2,7 +2,8 @@
 //!
 //! A short-lived thread takes its own mount namespace, mounts the overlay there, opens its root and ends. The namespace
 //! goes with the thread, the mount stays for as long as the file descriptor is open and vanishes with it, so even
-//! SIGKILL leaves nothing behind. (`fsmount` would do the same, but overlayfs speaks it only since Linux 6.5.)
+//! SIGKILL leaves nothing behind. `fsmount` does the same without a thread, but overlayfs speaks it only since Linux 6.5:
+//! it serves where the layers' names do not fit into the one page that `mount` takes.
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -12,8 +13,12 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 
 use crate::executor::OverlayDirs;
+
+/// `mount` takes one page.
+const MAX_OPTIONS: usize = 4000;
 
 /// Opens `dirs` merged and writable. Only one writable view of an upper directory may exist at a time.
 ///
@@ -62,6 +67,9 @@ fn open_view(lower: &[PathBuf], upper: Option<(&Path, &Path)>) -> io::Result<Own
         }
         None => lower[0].clone(),
     };
+    if options.len() >= MAX_OPTIONS {
+        return open_many(lower, upper);
+    }
     let flags = if upper.is_some() { MsFlags::empty() } else { MsFlags::MS_RDONLY };
     in_private_namespace(move || {
         if let Some(base) = &base {
@@ -71,6 +79,25 @@ fn open_view(lower: &[PathBuf], upper: Option<(&Path, &Path)>) -> io::Result<Own
         mount(Some("overlay"), &target, Some("overlay"), flags, Some(options.as_os_str())).map_err(io::Error::from)?;
         open_dir(&target)
     })
+}
+
+fn open_many(lower: &[PathBuf], upper: Option<(&Path, &Path)>) -> io::Result<OwnedFd> {
+    let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    let set = |key: &str, value: &Path| rustix::mount::fsconfig_set_string(&context, key, value);
+    for dir in lower {
+        set("lowerdir+", dir)?;
+    }
+    if let Some((upper, work)) = upper {
+        set("upperdir", upper)?;
+        set("workdir", work)?;
+        rustix::mount::fsconfig_set_flag(&context, "volatile")?;
+    }
+    for key in ["redirect_dir", "metacopy", "index"] {
+        set(key, Path::new("off"))?;
+    }
+    rustix::mount::fsconfig_create(&context)?;
+    let attributes = if upper.is_some() { MountAttrFlags::empty() } else { MountAttrFlags::MOUNT_ATTR_RDONLY };
+    Ok(rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
 }
 
 fn in_private_namespace<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {

@@ -178,3 +178,24 @@ async fn equal_work_is_done_once() {
     assert_eq!(cached, 2);
     assert!([&one, &two, &three].iter().all(|outcome| outcome.vertex("v1").layer.is_some()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_layers_fit() {
+    let fixture = Fixture::new();
+    let mut plan = Plan::from(&fixture);
+    for i in 0..150 {
+        plan.copy(&["a"], &format!("/copies/{i}"));
+    }
+    plan.stage(&fixture).copy_with(&["/copies"], "/all/", json!({ "from": "v150" }));
+    let outcome = fixture.build(plan.request("b1"), &[File::Text("a", "a")]).await;
+    let files = fixture.unpacked(&outcome.image());
+    assert_eq!(std::fs::read_dir(files.root.join("all")).unwrap().count(), 150);
+    let mut plan = Plan::from(&fixture);
+    for i in 0..490 {
+        plan.workdir(&format!("/d{i}"));
+    }
+    let outcome = fixture.build(plan.request("b2"), &[]).await;
+    let (code, message) = outcome.error();
+    assert_eq!(code, "BAD_PLAN");
+    assert!(message.contains("480 layers"), "{message}");
+}
