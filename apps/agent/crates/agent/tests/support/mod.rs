@@ -21,12 +21,15 @@ pub struct Agent {
 }
 
 fn spawn(root: &Path, socket: &Path) -> Child {
+    let settings = root.join("settings.json");
+    let config: Vec<&std::ffi::OsStr> = if settings.exists() { vec!["--config".as_ref(), settings.as_os_str()] } else { Vec::new() };
     let log = std::fs::File::options().append(true).create(true).open(root.join("log")).unwrap();
     Command::new(env!("CARGO_BIN_EXE_slipway-agent"))
         .args(["daemon", "--data-root"])
         .arg(root.join("data"))
         .arg("--socket")
         .arg(socket)
+        .args(config)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
@@ -37,9 +40,17 @@ fn spawn(root: &Path, socket: &Path) -> Child {
 impl Agent {
     /// An agent without images.
     pub fn bare() -> Self {
+        Self::with_settings(None)
+    }
+
+    /// An agent without images and with a settings file.
+    pub fn with_settings(settings: Option<Value>) -> Self {
         assert!(rustix::process::geteuid().is_root(), "these tests make containers and need root");
         let root = tempfile::Builder::new().prefix("slipway-test-").tempdir_in("/var/tmp").unwrap();
         let socket = root.path().join("agent.sock");
+        if let Some(settings) = settings {
+            std::fs::write(root.path().join("settings.json"), settings.to_string()).unwrap();
+        }
         let child = spawn(root.path(), &socket);
         let agent = Self { client: Client::new(&socket), root, socket, child };
         agent.await_ready();

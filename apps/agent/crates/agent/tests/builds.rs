@@ -1,0 +1,219 @@
+//! Builds over HTTP, with real containers for their RUN steps.
+mod support;
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use support::{Agent, eventually, file};
+
+/// One stage on `bb:1`, one instruction after the other.
+struct Plan {
+    vertices: Vec<Value>,
+}
+
+impl Plan {
+    fn new(agent: &Agent) -> Self {
+        let id = agent.client.get(&format!("/images/{}/json", support::IMAGE))["Id"].clone();
+        let op = json!({ "type": "image", "reference": support::IMAGE, "digest": id });
+        Self { vertices: vec![vertex(0, "FROM bb:1", op)] }
+    }
+    fn add(mut self, instruction: &str, mut op: Value) -> Self {
+        let index = self.vertices.len();
+        op["input"] = json!(format!("v{}", index - 1));
+        self.vertices.push(vertex(index, instruction, op));
+        self
+    }
+    fn run(self, script: &str) -> Self {
+        self.run_as("", script)
+    }
+    fn run_as(self, user: &str, script: &str) -> Self {
+        let op = json!({ "type": "exec", "args": ["/bin/sh", "-c", script], "env": ["PATH=/bin"], "cwd": "/", "user": user });
+        self.add(&format!("RUN {script}"), op)
+    }
+    fn copy(self, source: &str, dest: &str) -> Self {
+        let op = json!({ "type": "copy", "from": null, "sources": [source], "dest": dest, "chown": "", "chmod": null, "extract": false });
+        self.add(&format!("COPY {source} {dest}"), op)
+    }
+    fn request(&self, id: &str, limits: Value) -> Value {
+        let target = self.vertices.last().unwrap()["id"].clone();
+        json!({ "id": id, "scope": "org", "tags": ["slipway.local/acme/app:1"], "limits": limits, "plan": {
+            "version": 1, "platform": { "os": "linux", "architecture": "amd64" }, "vertices": self.vertices, "target": target,
+            "image": { "config": { "Env": ["PATH=/bin"], "Cmd": ["cat", "/out"] }, "history": [] } } })
+    }
+}
+
+fn vertex(index: usize, instruction: &str, op: Value) -> Value {
+    json!({ "id": format!("v{index}"), "name": instruction, "stage": "0", "instruction": instruction, "line": index + 1, "endLine": index + 1, "op": op })
+}
+
+fn body(request: &Value, context: &[(&str, &str)]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    file(&mut tar, "request.json", request.to_string().as_bytes(), 0o644);
+    for (path, text) in context {
+        file(&mut tar, &format!("context/{path}"), text.as_bytes(), 0o644);
+    }
+    tar.into_inner().unwrap()
+}
+
+fn build(agent: &Agent, request: &Value, context: &[(&str, &str)]) -> Vec<Value> {
+    let answer = agent.client.request("POST", "/slipway/v1/builds", &body(request, context));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn minute() -> Value {
+    json!({ "timeoutMs": 60_000 })
+}
+
+fn last(events: &[Value]) -> &Value {
+    events.last().unwrap()
+}
+
+fn log(events: &[Value]) -> String {
+    events.iter().filter(|event| event["type"] == "log").map(|event| event["data"].as_str().unwrap()).collect()
+}
+
+/// Processes with a text on their command line.
+fn processes(text: &str) -> usize {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries.filter(|entry| std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(text))).count()
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// Nothing of any build is left on the host.
+fn clean(agent: &Agent) -> bool {
+    let data = agent.root.path().join("data");
+    let mounts = std::fs::read_to_string("/proc/mounts").unwrap();
+    let groups = std::process::Command::new("find").args(["/sys/fs/cgroup", "-type", "d", "-path"]).arg(format!("*{}*build-*", agent.instance())).output();
+    names(&data.join("builds")).is_empty()
+        && names(&data.join("runs")).is_empty()
+        && !mounts.contains(&format!("{}/builds", data.display()))
+        && groups.unwrap().stdout.is_empty()
+}
+
+#[test]
+fn a_built_image_runs() {
+    let agent = Agent::start();
+    let plan = Plan::new(&agent).copy("hello.txt", "/srv/").run("cat /srv/hello.txt > /out; id -u >> /out; echo done");
+    let request = plan.request("b1", minute());
+    let first = build(&agent, &request, &[("hello.txt", "hello\n")]);
+    assert_eq!(last(&first)["type"], "result", "{first:#?}");
+    assert_eq!(log(&first), "done\n");
+    let ran = first.iter().find(|event| event["id"] == "v2" && event["status"] == "done").unwrap();
+    assert_eq!(ran["exitCode"], 0);
+    assert!(ran["cpuMs"].is_u64() && ran["layer"]["size"].is_u64(), "{ran}");
+    let id = agent.create("cat /out", json!({ "Image": "slipway.local/acme/app:1" }));
+    agent.begin(&id);
+    assert_eq!((agent.wait(&id), agent.output(&id).as_str()), (0, "hello\n0\n"));
+    let again = build(&agent, &request, &[("hello.txt", "hello\n")]);
+    assert_eq!(last(&again)["imageId"], last(&first)["imageId"]);
+    assert!(again.iter().filter(|event| event["type"] == "vertex").all(|event| event["status"] == "cached"));
+    assert!(clean(&agent));
+}
+
+#[test]
+fn a_step_is_confined_like_a_container() {
+    let agent = Agent::start();
+    let script = "grep -E '^(CapEff|Seccomp:)' /proc/self/status; cat /etc/hostname; ls /; readlink /proc/self/fd/0; ip addr | grep -c eth0; \
+                  env; sleep 54321 & (sleep 54321 &) ; mount -t tmpfs x /srv || echo no mounts";
+    let events = build(&agent, &Plan::new(&agent).run_as("web:staff", script).run("cat /etc/resolv.conf | wc -c; id").request("b1", minute()), &[]);
+    assert_eq!(last(&events)["type"], "result", "{events:#?}");
+    let log = log(&events);
+    for part in ["CapEff:\t0000000000000000", "Seccomp:\t2", "no mounts", "/dev/null", "HOME=/home/web", "PATH=/bin", "uid=0(root)"] {
+        assert!(log.contains(part), "{part} in {log}");
+    }
+    assert_eq!(processes("54321"), 0, "what a step leaves behind is killed with it");
+    let image = last(&events)["imageId"].as_str().unwrap();
+    let id = agent.create("cat /etc/resolv.conf | head -c 0; ls /etc", json!({ "Image": image }));
+    agent.begin(&id);
+    agent.wait(&id);
+    eventually("everything of the build is gone", 5, || clean(&agent));
+}
+
+#[test]
+fn limits_hold() {
+    let agent = Agent::start();
+    let hungry = Plan::new(&agent).run("head -c 300000000 /dev/zero | tail").request("b1", json!({ "timeoutMs": 60_000, "memoryBytes": 64 << 20 }));
+    let events = build(&agent, &hungry, &[]);
+    assert_eq!((last(&events)["code"].as_str(), last(&events)["vertex"].as_str()), (Some("OUT_OF_MEMORY"), Some("v1")), "{events:#?}");
+    assert!(last(&events)["message"].as_str().unwrap().contains("64 MiB"));
+    let forks = Plan::new(&agent).run("for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1 & done; wait").request("b2", json!({ "timeoutMs": 60_000, "pids": 5 }));
+    assert!(log(&build(&agent, &forks, &[])).contains("can't fork"));
+    let slow = Plan::new(&agent).run("sleep 54322").request("b3", json!({ "timeoutMs": 500 }));
+    let events = build(&agent, &slow, &[]);
+    assert_eq!(last(&events)["code"], "TIMEOUT");
+    let missing = Plan::new(&agent).add("RUN [\"/nope\"]", json!({ "type": "exec", "args": ["/nope"], "env": [], "cwd": "/", "user": "" }));
+    let events = build(&agent, &missing.request("b4", minute()), &[]);
+    assert_eq!((last(&events)["code"].as_str(), last(&events)["exitCode"].as_i64()), (Some("EXEC_FAILED"), Some(127)));
+    assert!(log(&events).contains("/nope"), "{events:#?}");
+    eventually("everything of the builds is gone", 5, || clean(&agent));
+}
+
+#[test]
+fn canceling_and_hanging_up_kill_within_half_a_second() {
+    let agent = Agent::start();
+    let request = Plan::new(&agent).run("(sleep 54323 &); trap '' TERM; sleep 54323").request("b1", minute());
+    std::thread::scope(|scope| {
+        let building = scope.spawn(|| build(&agent, &request, &[]));
+        eventually("the step runs", 10, || processes("54323") >= 2);
+        assert_eq!(agent.client.request("POST", "/slipway/v1/builds", &body(&request, &[])).status, 409);
+        let started = Instant::now();
+        assert_eq!(agent.client.request("DELETE", "/slipway/v1/builds/b1", b"").status, 204);
+        let events = building.join().unwrap();
+        assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
+        assert_eq!((last(&events)["code"].as_str(), processes("54323")), (Some("CANCELED"), 0));
+    });
+    assert_eq!(agent.client.request("DELETE", "/slipway/v1/builds/b1", b"").status, 404);
+    let body = body(&request, &[]);
+    let mut connection = UnixStream::connect(&agent.socket).unwrap();
+    write!(connection, "POST /slipway/v1/builds HTTP/1.1\r\nHost: agent\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+    connection.write_all(&body).unwrap();
+    eventually("the step runs", 10, || processes("54323") >= 2);
+    let started = Instant::now();
+    drop(connection);
+    while processes("54323") > 0 {
+        assert!(started.elapsed() < Duration::from_millis(500), "a closed connection cancels the build");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    eventually("everything of the builds is gone", 5, || clean(&agent));
+}
+
+#[test]
+fn a_killed_agent_leaves_no_step_and_keeps_its_cache() {
+    let mut agent = Agent::start();
+    let request = Plan::new(&agent).run("echo kept > /out; echo made").run("sleep 54324").request("b1", minute());
+    let socket = agent.socket.clone();
+    let client = std::thread::spawn(move || support::client::Client::new(&socket).try_request("POST", "/slipway/v1/builds", &body(&request, &[])).is_none());
+    eventually("the second step runs", 10, || processes("54324") >= 1);
+    // The first step's layer is made beside the second step.
+    std::thread::sleep(Duration::from_millis(500));
+    agent.kill();
+    assert!(client.join().unwrap(), "the client sees its connection break");
+    eventually("the step died with the agent", 2, || processes("54324") == 0);
+    agent.respawn();
+    assert!(clean(&agent), "the next start cleans up");
+    let events = build(&agent, &Plan::new(&agent).run("echo kept > /out; echo made").run("cat /out").request("b1", minute()), &[]);
+    assert_eq!((last(&events)["type"].as_str(), log(&events).as_str()), (Some("result"), "kept\n"), "{events:#?}");
+    assert!(events.iter().any(|event| event["id"] == "v1" && event["status"] == "cached"));
+}
+
+#[test]
+fn what_is_not_a_build_is_told_as_one_error() {
+    let agent = Agent::bare();
+    for (what, bytes, code) in [
+        ("no tar", b"hello".to_vec(), "BAD_CONTEXT"),
+        ("nothing", Vec::new(), "BAD_PLAN"),
+        ("no plan", body(&json!({ "id": "x" }), &[]), "BAD_PLAN"),
+    ] {
+        let answer = agent.client.request("POST", "/slipway/v1/builds", &bytes);
+        let events: Vec<Value> = answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((answer.status, events.len(), last(&events)["code"].as_str()), (200, 1, Some(code)), "{what}: {events:?}");
+    }
+}

@@ -1,0 +1,34 @@
+//! What the administrator forbids is forbidden, with the reason.
+mod support;
+
+use serde_json::json;
+use support::{Agent, busybox_tar};
+
+#[test]
+fn denials() {
+    let allowed = tempfile::tempdir().unwrap();
+    let agent = Agent::with_settings(Some(json!({ "policy": {
+        "allowPrivileged": false,
+        "allowHostNamespaces": false,
+        "allowUnconfined": false,
+        "bindSources": [allowed.path()],
+        "capabilities": ["CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP",
+            "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE"],
+    } })));
+    agent.import(support::IMAGE, &busybox_tar());
+    std::os::unix::fs::symlink("/etc", allowed.path().join("way-out")).unwrap();
+    for (host, reason) in [
+        (json!({ "Privileged": true }), "privileged"),
+        (json!({ "NetworkMode": "host" }), "network namespace"),
+        (json!({ "PidMode": "host" }), "pid namespace"),
+        (json!({ "Binds": ["/etc:/etc2"] }), "mounting /etc"),
+        (json!({ "Binds": [format!("{}/way-out:/etc2", allowed.path().display())] }), "mounting /etc"),
+        (json!({ "CapAdd": ["SYS_ADMIN"] }), "capabilities"),
+        (json!({ "SecurityOpt": ["seccomp=unconfined"] }), "seccomp"),
+    ] {
+        let answer = agent.client.post("/containers/create", &json!({ "Image": support::IMAGE, "Cmd": ["true"], "HostConfig": host }));
+        assert!(answer.status == 403 && answer.text().contains(reason), "{host}: {} {}", answer.status, answer.text());
+    }
+    let fine = json!({ "HostConfig": { "Binds": [format!("{}:/x", allowed.path().display()), "volume:/y".to_owned()] } });
+    assert_eq!(agent.text("echo fine", fine), "fine\n");
+}
