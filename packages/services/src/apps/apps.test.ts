@@ -113,7 +113,8 @@ describe('secrets of an app', () => {
 
   it('do not go to another host when the address changes', async () => {
     const { app } = await h.services.apps.create(acme, git('moved', { gitToken: 'ghp_x' }))
-    const same = await h.services.apps.update(acme, { app, gitUrl: 'https://git.example.com/acme/other.git' })
+    const asTheApiHandsItOn = { org: 'acme', app, gitUrl: 'https://git.example.com/acme/other.git' }
+    const same = await h.services.apps.update(acme, asTheApiHandsItOn)
     expect(same.settings.hasGitToken).toBe(true)
     const moved = await h.services.apps.update(acme, { app, gitUrl: 'https://evil.example.com/acme/web.git' })
     expect(moved.settings.hasGitToken).toBe(false)

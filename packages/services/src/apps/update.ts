@@ -10,7 +10,9 @@ import { loadApp } from './load'
 /** Takes effect with the next build or deployment: what runs now keeps the settings it was deployed with. */
 export const updateMethod =
   (deps: Deps, get: AppsService['get']): AppsService['update'] =>
-  async (scope, { app: slug, gitToken, ...input }) => {
+  async (scope, { app: slug, gitToken, ...named }) => {
+    // A procedure hands on its whole input, which also says whose it is; every other key is a column.
+    const { org: _, ...input }: typeof named & { org?: string } = named
     assertMay(scope, 'change')
     const app = await loadApp(deps.db, scope, slug)
     const { organizationId } = scope
