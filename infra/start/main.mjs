@@ -6,6 +6,8 @@ import { installDependencies } from './dependencies.mjs'
 import { StartError } from './errors.mjs'
 import { setupLink } from './first-run.mjs'
 import { takeLock } from './lock.mjs'
+import { orphanPids } from './orphans.mjs'
+import { checkPorts, wantedPorts } from './ports.mjs'
 import { createProgress } from './progress.mjs'
 import { endRuns, run } from './run.mjs'
 import { readSettings } from './settings.mjs'
@@ -44,6 +46,8 @@ async function start() {
   checkRust()
   prepareData(settings)
   releaseLock = takeLock(settings.paths.lock)
+  // Asked again right before they are needed; now, so that nobody waits minutes for a build to hear it.
+  checkPorts(wantedPorts(settings), orphanPids(settings.paths.processes))
   await progress.step('Packages of Slipway', installDependencies)
   await buildAll(progress)
   if (firstSignal) return quit(0)

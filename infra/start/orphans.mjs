@@ -23,6 +23,12 @@ function recorded(file) {
   }
 }
 
+/** Numbers of the parts that a killed supervisor left running. */
+export const orphanPids = (/** @type {string} */ file) =>
+  recorded(file)
+    .filter(isAlive)
+    .map((part) => part.pid)
+
 /**
  * Ends the parts a killed supervisor left, last started first.
  * @param {string} file @returns {Promise<string[]>} titles of what was ended

@@ -1,14 +1,23 @@
 import { StartError } from './errors.mjs'
 import { holderOfPort } from './proc.mjs'
 
+/** @param {import('./settings.mjs').Settings} settings */
+export const wantedPorts = ({ ports, databaseUrl }) => [
+  { port: ports.web, title: 'the web app', setting: 'SLIPWAY_WEB_PORT' },
+  { port: ports.registry, title: 'the registry', setting: 'SLIPWAY_REGISTRY_PORT' },
+  { port: ports.router, title: 'the router', setting: 'SLIPWAY_ROUTER_PORT' },
+  { port: databaseUrl ? 0 : ports.postgres, title: 'Postgres', setting: 'SLIPWAY_POSTGRES_PORT' },
+]
+
 /**
  * Throws when ports of ours are taken, naming for each who has it and which setting to change.
  * @param {{ port: number, title: string, setting: string }[]} wanted
+ * @param {number[]} [ours] processes that are about to be ended
  */
-export function checkPorts(wanted) {
+export function checkPorts(wanted, ours = []) {
   const taken = wanted.flatMap(({ port, title, setting }) => {
     const holder = port === 0 ? undefined : holderOfPort(port)
-    if (!holder) return []
+    if (!holder || ours.includes(holder.pid ?? -1)) return []
     const who =
       holder.pid === undefined ? 'a process that cannot be seen from here' : `process ${holder.pid} (${holder.command ?? 'unknown'})`
     return [

@@ -12,7 +12,7 @@ import { migrate } from './parts/migrations.mjs'
 import { databaseUrlOf, preparePostgres } from './parts/postgres.mjs'
 import { prepareRedis } from './parts/redis.mjs'
 import { agent, checkBuilt, health, registry, removeStaleSockets, web, worker } from './parts/services.mjs'
-import { checkPorts } from './ports.mjs'
+import { checkPorts, wantedPorts } from './ports.mjs'
 import { partEnvironment } from './settings.mjs'
 
 const HEALTHY_DEADLINE_MS = 60_000
@@ -33,12 +33,7 @@ export async function bringUp(settings, { progress, supervisor }) {
   checkBuilt()
   const left = await endOrphans(paths.processes)
   if (left.length > 0) progress.line(`  Ended what an earlier Slipway left running: ${left.join(', ')}. Containers go on.`)
-  checkPorts([
-    { port: ports.web, title: 'the web app', setting: 'SLIPWAY_WEB_PORT' },
-    { port: ports.registry, title: 'the registry', setting: 'SLIPWAY_REGISTRY_PORT' },
-    { port: ports.router, title: 'the router', setting: 'SLIPWAY_ROUTER_PORT' },
-    { port: settings.databaseUrl ? 0 : ports.postgres, title: 'Postgres', setting: 'SLIPWAY_POSTGRES_PORT' },
-  ])
+  checkPorts(wantedPorts(settings))
   removeStaleSockets([paths.redisSocket, paths.caddyAdminSocket])
   mkdirSync(paths.run, { recursive: true })
 
