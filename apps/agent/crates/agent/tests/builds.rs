@@ -1,4 +1,6 @@
 //! Builds over HTTP, with real containers for their RUN steps.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::io::Write;
@@ -79,7 +81,9 @@ fn log(events: &[Value]) -> String {
 /// Processes with a text on their command line.
 fn processes(text: &str) -> usize {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
-    entries.filter(|entry| std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(text))).count()
+    entries
+        .filter(|entry| std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(text)))
+        .count()
 }
 
 fn names(dir: &Path) -> Vec<String> {
@@ -91,7 +95,10 @@ fn names(dir: &Path) -> Vec<String> {
 fn clean(agent: &Agent) -> bool {
     let data = agent.root.path().join("data");
     let mounts = std::fs::read_to_string("/proc/mounts").unwrap();
-    let groups = std::process::Command::new("find").args(["/sys/fs/cgroup", "-type", "d", "-path"]).arg(format!("*{}*build-*", agent.instance())).output();
+    let groups = std::process::Command::new("find")
+        .args(["/sys/fs/cgroup", "-type", "d", "-path"])
+        .arg(format!("*{}*build-*", agent.instance()))
+        .output();
     names(&data.join("builds")).is_empty()
         && names(&data.join("runs")).is_empty()
         && !mounts.contains(&format!("{}/builds", data.display()))
@@ -123,7 +130,8 @@ fn a_step_is_confined_like_a_container() {
     let agent = Agent::start();
     let script = "grep -E '^(CapEff|Seccomp:)' /proc/self/status; cat /etc/hostname; ls /; readlink /proc/self/fd/0; ip addr | grep -c eth0; \
                   env; sleep 54321 & (sleep 54321 &) ; mount -t tmpfs x /srv || echo no mounts";
-    let events = build(&agent, &Plan::new(&agent).run_as("web:staff", script).run("cat /etc/resolv.conf | wc -c; id").request("b1", minute()), &[]);
+    let events =
+        build(&agent, &Plan::new(&agent).run_as("web:staff", script).run("cat /etc/resolv.conf | wc -c; id").request("b1", minute()), &[]);
     assert_eq!(last(&events)["type"], "result", "{events:#?}");
     let log = log(&events);
     for part in ["CapEff:\t0000000000000000", "Seccomp:\t2", "no mounts", "/dev/null", "HOME=/home/web", "PATH=/bin", "uid=0(root)"] {
@@ -140,11 +148,14 @@ fn a_step_is_confined_like_a_container() {
 #[test]
 fn limits_hold() {
     let agent = Agent::start();
-    let hungry = Plan::new(&agent).run("head -c 300000000 /dev/zero | tail").request("b1", json!({ "timeoutMs": 60_000, "memoryBytes": 64 << 20 }));
+    let hungry =
+        Plan::new(&agent).run("head -c 300000000 /dev/zero | tail").request("b1", json!({ "timeoutMs": 60_000, "memoryBytes": 64 << 20 }));
     let events = build(&agent, &hungry, &[]);
     assert_eq!((last(&events)["code"].as_str(), last(&events)["vertex"].as_str()), (Some("OUT_OF_MEMORY"), Some("v1")), "{events:#?}");
     assert!(last(&events)["message"].as_str().unwrap().contains("64 MiB"));
-    let forks = Plan::new(&agent).run("for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1 & done; wait").request("b2", json!({ "timeoutMs": 60_000, "pids": 5 }));
+    let forks = Plan::new(&agent)
+        .run("for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1 & done; wait")
+        .request("b2", json!({ "timeoutMs": 60_000, "pids": 5 }));
     assert!(log(&build(&agent, &forks, &[])).contains("can't fork"));
     let slow = Plan::new(&agent).run("sleep 54322").request("b3", json!({ "timeoutMs": 500 }));
     let events = build(&agent, &slow, &[]);
@@ -190,7 +201,9 @@ fn a_killed_agent_leaves_no_step_and_keeps_its_cache() {
     let mut agent = Agent::start();
     let request = Plan::new(&agent).run("echo kept > /out; echo made").run("sleep 54324").request("b1", minute());
     let socket = agent.socket.clone();
-    let client = std::thread::spawn(move || support::client::Client::new(&socket).try_request("POST", "/slipway/v1/builds", &body(&request, &[])).is_none());
+    let client = std::thread::spawn(move || {
+        support::client::Client::new(&socket).try_request("POST", "/slipway/v1/builds", &body(&request, &[])).is_none()
+    });
     eventually("the second step runs", 10, || processes("54324") >= 1);
     // The first step's layer is made beside the second step.
     std::thread::sleep(Duration::from_millis(500));

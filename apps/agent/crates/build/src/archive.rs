@@ -107,10 +107,13 @@ impl Unpacker<'_> {
         if self.entries > MAX_ENTRIES || self.bytes > MAX_BYTES {
             return Err(CopyError::Refused("the archive holds more than 1,000,000 entries or 64 GiB".into()));
         }
-        let path = clean(&member.path).ok_or_else(|| CopyError::Refused(format!("`{}` in the archive leads outside of it", member.path.display())))?;
+        let path = clean(&member.path)
+            .ok_or_else(|| CopyError::Refused(format!("`{}` in the archive leads outside of it", member.path.display())))?;
         let shown = self.root.join(&path);
         self.write(&path, member, content).map_err(|error| match error.kind() {
-            io::ErrorKind::Unsupported => CopyError::Refused(format!("`{}` in the archive is of a kind that cannot be unpacked", path.display())),
+            io::ErrorKind::Unsupported => {
+                CopyError::Refused(format!("`{}` in the archive is of a kind that cannot be unpacked", path.display()))
+            }
             io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => CopyError::Refused(format!("the archive is damaged: {error}")),
             _ => CopyError::Io { path: shown, error },
         })
@@ -120,7 +123,9 @@ impl Unpacker<'_> {
         let Some(name) = path.file_name() else { return Ok(()) };
         let parent = self.parent(path)?;
         let parent = parent.as_fd();
-        let is_dir = |name: &OsStr| statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory);
+        let is_dir = |name: &OsStr| {
+            statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+        };
         // As Docker: a directory joins a directory, anything else replaces what is there.
         if !(member.kind == EntryType::Directory && is_dir(name)) {
             remove_all(parent, name)?;
@@ -164,7 +169,9 @@ impl Unpacker<'_> {
     fn parent(&self, path: &Path) -> io::Result<OwnedFd> {
         let dir = self.root.join(path.parent().unwrap_or(Path::new("")));
         match self.to.dir(&dir) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(self.to.make_dirs(&dir, 0o755, self.placement.owner.unwrap_or((0, 0)))?.0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(self.to.make_dirs(&dir, 0o755, self.placement.owner.unwrap_or((0, 0)))?.0)
+            }
             other => other,
         }
     }

@@ -170,10 +170,19 @@ impl Builder {
 
     fn make_dir(&self, id: &str) -> Result<BuildDir> {
         let number = self.inner.next_dir.fetch_add(1, Ordering::Relaxed);
-        BuildDir::create(self.inner.dirs.join(format!("{id}.{number}"))).map_err(|error| BuildError::io("making the build's directory", &error))
+        BuildDir::create(self.inner.dirs.join(format!("{id}.{number}")))
+            .map_err(|error| BuildError::io("making the build's directory", &error))
     }
 
-    async fn run(self, request: BuildRequest, context: Context, dir: BuildDir, registration: Registration, events: Events, started: Instant) {
+    async fn run(
+        self,
+        request: BuildRequest,
+        context: Context,
+        dir: BuildDir,
+        registration: Registration,
+        events: Events,
+        started: Instant,
+    ) {
         let (id, timeout) = (request.id.clone(), Duration::from_millis(request.limits.timeout_ms));
         let stop = CancellationToken::new();
         let Inner { layers, cache, executor, .. } = &*self.inner;

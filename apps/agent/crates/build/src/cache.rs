@@ -121,7 +121,9 @@ impl Cache {
     pub fn insert(&self, scope: &str, entry: &Entry) -> Result<()> {
         if let Some(layer) = &entry.layer {
             let resources = vec![Resource::Blob(layer.descriptor.digest), Resource::Layer(layer.diff_id)];
-            self.store.hold(&hold_id(&scope_dir(scope), &entry.key), resources).map_err(|error| BuildError::internal("writing the build cache", error))?;
+            self.store
+                .hold(&hold_id(&scope_dir(scope), &entry.key), resources)
+                .map_err(|error| BuildError::internal("writing the build cache", error))?;
         }
         write(&self.path(scope, "entries", &entry.key), entry)
     }

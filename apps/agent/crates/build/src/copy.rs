@@ -48,7 +48,10 @@ pub enum CopyError {
 pub fn copy(from: &Tree, sources: &[Source], to: &Tree, placement: &Placement, canceled: &dyn Fn() -> bool) -> Result<(), CopyError> {
     let dest = destination(to, placement)?;
     if sources.iter().filter(|source| !source.is_dir()).count() > 1 && sources.len() > 1 && !is_dir(to, &dest)? {
-        return Err(CopyError::Refused(format!("several files are copied to `{}`, which is not a directory; end it with a slash", placement.dest)));
+        return Err(CopyError::Refused(format!(
+            "several files are copied to `{}`, which is not a directory; end it with a slash",
+            placement.dest
+        )));
     }
     let mut links = HashMap::new();
     for source in sources {
@@ -159,7 +162,10 @@ impl Writer<'_> {
         match (entry.kind, existing) {
             (FileType::Directory, Some(FileType::Directory)) => return Ok(()),
             (FileType::Directory, Some(_)) => {
-                return Err(Fault::Refused(format!("`{}` in the image is not a directory, and a directory cannot replace it", shown.display())));
+                return Err(Fault::Refused(format!(
+                    "`{}` in the image is not a directory, and a directory cannot replace it",
+                    shown.display()
+                )));
             }
             (FileType::Directory, None) => return Ok(rustix::fs::mkdirat(dir, &name, Mode::from_raw_mode(0o755))?),
             (_, Some(FileType::Directory)) => {
@@ -210,7 +216,10 @@ impl Writer<'_> {
             return Ok(fds.clone());
         }
         let (source, target) = if entry.path.as_os_str().is_empty() {
-            (self.source.path.parent().unwrap_or(Path::new("/")).to_path_buf(), self.target.parent().unwrap_or(Path::new("/")).to_path_buf())
+            (
+                self.source.path.parent().unwrap_or(Path::new("/")).to_path_buf(),
+                self.target.parent().unwrap_or(Path::new("/")).to_path_buf(),
+            )
         } else {
             (self.source.path.join(dir), self.target.join(dir))
         };
@@ -237,14 +246,7 @@ impl From<Errno> for Fault {
     }
 }
 
-fn copy_file(
-    source_dir: impl AsFd,
-    source: &OsStr,
-    dir: impl AsFd,
-    name: &OsStr,
-    entry: &Entry,
-    placement: &Placement,
-) -> io::Result<()> {
+fn copy_file(source_dir: impl AsFd, source: &OsStr, dir: impl AsFd, name: &OsStr, entry: &Entry, placement: &Placement) -> io::Result<()> {
     let mut input = std::fs::File::from(openat(source_dir, source, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?);
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut output = std::fs::File::from(openat(dir, name, flags, Mode::from_raw_mode(0o600))?);

@@ -175,7 +175,11 @@ fn existing_things_are_kept_or_replaced() {
     }
     room.copy(&["src"], "/app");
     assert_eq!((room.meta("to/app").mode() & 0o777, room.meta("to/app").uid()), (0o700, 7), "the destination keeps its own");
-    assert_eq!((room.meta("to/app/deep").mode() & 0o777, room.meta("to/app/deep").uid()), (0o755, 0), "what lies beneath takes the source's");
+    assert_eq!(
+        (room.meta("to/app/deep").mode() & 0o777, room.meta("to/app/deep").uid()),
+        (0o755, 0),
+        "what lies beneath takes the source's"
+    );
     assert_eq!(room.read("to/app/deep/old"), "old");
     room.write("to/file", "file", 0o644);
     assert!(room.refused(&["src"], "/file").contains("not a directory"));
@@ -295,7 +299,8 @@ fn archives_of_every_kind_are_unpacked() {
     use tar::EntryType::{Directory, Link, Regular, Symlink};
     for kind in ["plain", "gzip", "bzip2", "xz", "zstd"] {
         let room = Room::new();
-        let bytes = archive_of(&[("d", Directory, "", ""), ("d/f", Regular, "", "text"), ("d/l", Symlink, "f", ""), ("d/h", Link, "d/f", "")]);
+        let bytes =
+            archive_of(&[("d", Directory, "", ""), ("d/f", Regular, "", "text"), ("d/l", Symlink, "f", ""), ("d/h", Link, "d/f", "")]);
         std::fs::write(room.path("from/archive"), compress(kind, &bytes)).unwrap();
         let (_, to) = room.trees();
         let reader = archive::open(std::fs::File::open(room.path("from/archive")).unwrap()).unwrap().expect(kind);

@@ -62,7 +62,10 @@ impl BuildError {
     }
 
     pub fn disk_full(cause: String) -> Self {
-        let mut this = Self::new(ErrorCode::DiskFull, "The disk of the build host is full; free some space or remove unused images, then build again.");
+        let mut this = Self::new(
+            ErrorCode::DiskFull,
+            "The disk of the build host is full; free some space or remove unused images, then build again.",
+        );
         this.cause = Some(cause);
         this
     }

@@ -145,7 +145,10 @@ fn failure(build: &Build, vertex: &Vertex, outcome: &ExecOutcome, dirs: &Overlay
         let limit = build.request.limits.memory_bytes.map_or_else(String::new, |bytes| format!(" of {} MiB", bytes >> 20));
         BuildError::new(
             ErrorCode::OutOfMemory,
-            format!("`{name}` (line {}) was killed because it needed more memory than the build's limit{limit}; raise the limit or use less.", vertex.line),
+            format!(
+                "`{name}` (line {}) was killed because it needed more memory than the build's limit{limit}; raise the limit or use less.",
+                vertex.line
+            ),
         )
     } else if nearly_full(&dirs.upper) {
         BuildError::disk_full(format!("exit code {code} with a full disk"))

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use slipway_store::{ContainerConfig, Descriptor, HistoryEntry, ImageConfig, Manifest, Reference, Resource, RootFs, media_type, now_unix_nanos, rfc3339};
+use slipway_store::{
+    ContainerConfig, Descriptor, HistoryEntry, ImageConfig, Manifest, Reference, Resource, RootFs, media_type, now_unix_nanos, rfc3339,
+};
 
 use crate::build::{Build, blocking};
 use crate::error::{BuildError, ErrorCode, Result};
@@ -60,13 +62,19 @@ fn write(build: &Build, layers: Vec<VertexLayer>) -> Result<Exported> {
     if base_entries != layers.len() - own.len() {
         // A base that tells no history, or a wrong one: what it tells is kept as text, its layers are named plainly.
         history.iter_mut().for_each(|entry| entry.empty_layer = true);
-        history.extend((0..layers.len() - own.len()).map(|_| HistoryEntry { created_by: Some("base image layer".into()), ..HistoryEntry::default() }));
+        history.extend(
+            (0..layers.len() - own.len()).map(|_| HistoryEntry { created_by: Some("base image layer".into()), ..HistoryEntry::default() }),
+        );
     }
     let start = history.len();
     history.extend(own_history(build, &own));
     fill_times(&mut history, start);
     let config = ImageConfig {
-        created: history.iter().rev().find_map(|entry| entry.created.clone()).or_else(|| Some(rfc3339(slipway_store::from_unix(now_unix_nanos())))),
+        created: history
+            .iter()
+            .rev()
+            .find_map(|entry| entry.created.clone())
+            .or_else(|| Some(rfc3339(slipway_store::from_unix(now_unix_nanos())))),
         author: plan.image.author.clone(),
         architecture: plan.platform.architecture.clone(),
         os: plan.platform.os.clone(),
@@ -93,7 +101,8 @@ fn write(build: &Build, layers: Vec<VertexLayer>) -> Result<Exported> {
         }
     };
     for tag in &build.request.tags {
-        let reference = Reference::parse(tag).map_err(|_| BuildError::new(ErrorCode::BadPlan, format!("`{tag}` is not a valid image name.")))?;
+        let reference =
+            Reference::parse(tag).map_err(|_| BuildError::new(ErrorCode::BadPlan, format!("`{tag}` is not a valid image name.")))?;
         if !image.tags.contains(&reference) {
             store.tag(&reference, &image.record.id).map_err(failed)?;
         }
@@ -165,7 +174,8 @@ fn fill_times(history: &mut [HistoryEntry], start: usize) {
 
 fn container_config(build: &Build) -> Result<ContainerConfig> {
     let value = serde_json::to_value(&build.request.plan.image.config).map_err(|error| BuildError::internal("writing the image", error))?;
-    serde_json::from_value(value).map_err(|error| BuildError::new(ErrorCode::BadPlan, format!("The image's configuration is not valid: {error}.")))
+    serde_json::from_value(value)
+        .map_err(|error| BuildError::new(ErrorCode::BadPlan, format!("The image's configuration is not valid: {error}.")))
 }
 
 /// Layers of a Docker manifest are the same bytes under OCI's name.

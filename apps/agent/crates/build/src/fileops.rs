@@ -65,17 +65,21 @@ pub fn run_copy(build: &Build, vertex: &Vertex, op: &CopyOp, input: &Output, fro
     };
     let sources = select(tree, &op.sources).map_err(|error| select_error(vertex, op, &error))?;
     let stopped = || build.stopped();
-    let outcome = if op.extract {
-        add(tree, sources, &to, &placement, op, &stopped)
-    } else {
-        copy(tree, &sources, &to, &placement, &stopped)
-    };
+    let outcome =
+        if op.extract { add(tree, sources, &to, &placement, op, &stopped) } else { copy(tree, &sources, &to, &placement, &stopped) };
     outcome.map_err(|error| copy_error(vertex, error))?;
     Ok(step.dirs.upper)
 }
 
 /// ADD: archives are unpacked, everything else is copied.
-fn add(tree: &Tree, sources: Vec<Source>, to: &Tree, placement: &Placement, op: &CopyOp, stopped: &dyn Fn() -> bool) -> Result<(), CopyError> {
+fn add(
+    tree: &Tree,
+    sources: Vec<Source>,
+    to: &Tree,
+    placement: &Placement,
+    op: &CopyOp,
+    stopped: &dyn Fn() -> bool,
+) -> Result<(), CopyError> {
     let mut plain = Vec::new();
     for source in sources {
         if source.entries.first().is_some_and(|entry| entry.kind == FileType::RegularFile) {

@@ -53,7 +53,14 @@ pub fn exec_key(input: &str, args: &[String], env: &[String], cwd: &str, user: &
 
 pub fn copy_key(input: &str, op: &CopyOp, files: &FileList) -> String {
     let mode = op.chmod.as_deref().unwrap_or("-");
-    KeyHash::new("copy").field(input).field(&op.dest).field(&op.chown).field(mode).field([u8::from(op.extract)]).field(files.digest()).finish()
+    KeyHash::new("copy")
+        .field(input)
+        .field(&op.dest)
+        .field(&op.chown)
+        .field(mode)
+        .field([u8::from(op.extract)])
+        .field(files.digest())
+        .finish()
 }
 
 pub fn mkdir_key(input: &str, path: &str, user: &str) -> String {

@@ -171,7 +171,7 @@ impl LayerRef {
             }
             Place::Stored(SealedLayer { layer, .. }) => {
                 let unpacked = layers.unpack_blob(lease, &layer.descriptor, &layer.diff_id);
-                let unpacked = unpacked.map_err(|error| crate::step::snapshot_error("unpacking a layer", &error))?;
+                let unpacked = unpacked.map_err(|error| crate::seal::snapshot_error("unpacking a layer", &error))?;
                 // Mount options are limited to a page: the short name lets an image have hundreds of layers.
                 layers.link_dir().join(unpacked.link)
             }

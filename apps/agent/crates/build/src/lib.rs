@@ -27,6 +27,7 @@ mod overlay;
 mod pattern;
 pub mod plan;
 mod reason;
+mod seal;
 mod select;
 mod solver;
 mod spool;

@@ -117,7 +117,11 @@ fn split_at_character(bytes: &[u8], ended: bool) -> (&[u8], &[u8]) {
     let incomplete = bytes.utf8_chunks().last().map_or(0, |last| {
         let tail = last.invalid();
         let unfinished = bytes.len() < 4 || !tail.is_empty();
-        if unfinished && !tail.is_empty() && std::str::from_utf8(tail).is_err_and(|error| error.error_len().is_none()) { tail.len() } else { 0 }
+        if unfinished && !tail.is_empty() && std::str::from_utf8(tail).is_err_and(|error| error.error_len().is_none()) {
+            tail.len()
+        } else {
+            0
+        }
     });
     if ended { (bytes, &[]) } else { bytes.split_at(bytes.len() - incomplete) }
 }

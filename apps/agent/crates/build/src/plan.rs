@@ -256,7 +256,11 @@ impl Vertex {
                 if copy.sources.is_empty() || !copy.dest.starts_with('/') {
                     return at("a copy needs a source and an absolute destination.");
                 }
-                if copy.chmod.as_deref().is_some_and(|mode| mode.is_empty() || mode.len() > 4 || !mode.bytes().all(|b| (b'0'..=b'7').contains(&b))) {
+                if copy
+                    .chmod
+                    .as_deref()
+                    .is_some_and(|mode| mode.is_empty() || mode.len() > 4 || !mode.bytes().all(|b| (b'0'..=b'7').contains(&b)))
+                {
                     return at("the mode must be octal digits.");
                 }
                 Ok(())

@@ -176,7 +176,10 @@ mod tests {
             before.input = "j".into();
             before.base_digest = Some("sha256:bbbbbbbbbbbbbbbb".into());
         });
-        assert_eq!((moved.reason, moved.detail.as_str()), (Reason::BaseMoved, "node:20 moved from sha256:bbbbbbbbbbbb to sha256:aaaaaaaaaaaa"));
+        assert_eq!(
+            (moved.reason, moved.detail.as_str()),
+            (Reason::BaseMoved, "node:20 moved from sha256:bbbbbbbbbbbb to sha256:aaaaaaaaaaaa")
+        );
         assert_eq!(case(|before| before.input = "j".into()).reason, Reason::InputChanged);
         let env = case(|before| before.env[1].1 = "3".into());
         assert_eq!((env.reason, env.detail.as_str()), (Reason::InstructionChanged, "the value of VERSION changed"));

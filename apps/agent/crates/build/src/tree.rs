@@ -41,7 +41,13 @@ impl Tree {
     pub fn open_at(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
         // EAGAIN: the kernel saw a rename on the way and could not be sure; asking again is what it wants.
         for _ in 0..64 {
-            match openat2(&self.root, relative(path), flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS) {
+            match openat2(
+                &self.root,
+                relative(path),
+                flags | OFlags::CLOEXEC,
+                Mode::empty(),
+                ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
+            ) {
                 Err(Errno::AGAIN) => {}
                 other => return Ok(other?),
             }

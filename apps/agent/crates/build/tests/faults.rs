@@ -49,7 +49,9 @@ async fn settled(fixture: &Fixture) -> bool {
 /// Processes with a text on their command line.
 fn processes(text: &str) -> usize {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
-    entries.filter(|entry| std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(text))).count()
+    entries
+        .filter(|entry| std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(text)))
+        .count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,7 +148,8 @@ async fn hostile_contexts_reach_nothing() {
     let fixture = Fixture::new();
     std::fs::write(fixture.dir.join("secret"), "secret").unwrap();
     let secret = fixture.dir.join("secret");
-    let context = [File::Link("abs", secret.to_str().unwrap()), File::Link("rel", "../../../../secret"), File::Dir("d"), File::Link("d/root", "/")];
+    let context =
+        [File::Link("abs", secret.to_str().unwrap()), File::Link("rel", "../../../../secret"), File::Dir("d"), File::Link("d/root", "/")];
     for source in ["abs", "rel", "../secret", "d/root/../secret", "d/root/proc/1/environ"] {
         let mut plan = Plan::from(&fixture);
         plan.copy(&[source], "/stolen");
@@ -228,7 +231,8 @@ struct Mount(std::path::PathBuf);
 
 impl Mount {
     fn tmpfs(path: &std::path::Path, size: &str) -> Self {
-        let status = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(path).status().unwrap();
+        let status =
+            std::process::Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(path).status().unwrap();
         assert!(status.success());
         Self(path.to_path_buf())
     }

@@ -213,7 +213,9 @@ impl Outcome {
     }
     pub fn error(&self) -> (String, String) {
         match self.0.last() {
-            Some(BuildEvent::Error { code, message, .. }) => (serde_json::to_value(code).unwrap().as_str().unwrap().to_owned(), message.clone()),
+            Some(BuildEvent::Error { code, message, .. }) => {
+                (serde_json::to_value(code).unwrap().as_str().unwrap().to_owned(), message.clone())
+            }
             other => panic!("no error but {other:?}"),
         }
     }
