@@ -31,9 +31,9 @@ const copyOp = z.object({
   /** null: the build context. */
   from: vertexId.nullable(),
   sources: z.array(z.string()).min(1),
-  /** Absolute; a trailing slash means "into this directory". Missing parents are created 0755 root. */
+  /** Absolute; a trailing slash means "into this directory". Missing parents are created 0755 and belong to `chown`. */
   dest: z.string(),
-  /** `` or as `user` above; `` is 0:0 whatever the source's owner. */
+  /** `` or as `user` above; as in Docker, `` is 0:0 for the context and keeps the owners of another vertex's files. */
   chown: z.string(),
   /** Octal digits, or null: keep the source's mode. */
   chmod: z

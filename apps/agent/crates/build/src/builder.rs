@@ -196,7 +196,10 @@ impl Builder {
         // A client that reads the last event may at once start a build of the same id.
         drop(registration);
         let last = match outcome {
-            Ok(exported) => result_event(exported, started),
+            Ok(exported) => {
+                tracing::info!(build = id, image = exported.image_id, milliseconds = millis(started.elapsed()), "built");
+                result_event(exported, started)
+            }
             Err(error) => {
                 if error.code == ErrorCode::Internal || error.code == ErrorCode::DiskFull {
                     tracing::error!(build = id, cause = error.cause, "{error}");

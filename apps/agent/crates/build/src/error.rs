@@ -3,6 +3,8 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use crate::executor::ExecOutcome;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ErrorCode {
@@ -26,6 +28,8 @@ pub struct BuildError {
     pub message: String,
     pub vertex: Option<String>,
     pub exit_code: Option<i32>,
+    /// Of a RUN that failed.
+    pub outcome: Option<ExecOutcome>,
     /// For the log.
     pub cause: Option<String>,
 }
@@ -34,7 +38,7 @@ pub type Result<T, E = BuildError> = std::result::Result<T, E>;
 
 impl BuildError {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), vertex: None, exit_code: None, cause: None }
+        Self { code, message: message.into(), vertex: None, exit_code: None, outcome: None, cause: None }
     }
 
     pub fn canceled() -> Self {

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{BuildError, ErrorCode};
+use crate::executor::ExecOutcome;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase", rename_all_fields = "camelCase", deny_unknown_fields)]
@@ -72,6 +73,17 @@ impl VertexEvent {
             peak_memory_bytes: None,
             cpu_ms: None,
         }
+    }
+
+    /// What a RUN took.
+    #[must_use]
+    pub fn with(mut self, outcome: Option<&ExecOutcome>) -> Self {
+        if let Some(outcome) = outcome {
+            self.exit_code = Some(outcome.exit_code);
+            self.peak_memory_bytes = outcome.peak_memory_bytes;
+            self.cpu_ms = outcome.cpu.map(millis);
+        }
+        self
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::build::{Build, blocking};
 use crate::cache::{CachedLayer, Entry, Flight};
 use crate::error::{BuildError, Result};
-use crate::event::{LayerInfo, Miss, Status, VertexEvent, millis};
+use crate::event::{LayerInfo, Miss, Status, VertexEvent};
 use crate::executor::ExecOutcome;
 use crate::layer::{LayerRef, SealedLayer};
 use crate::plan::Vertex;
@@ -124,15 +124,10 @@ impl Seal {
     }
 
     async fn tell(&self) {
-        let mut event = VertexEvent::new(&self.vertex.id, Status::Done);
+        let mut event = VertexEvent::new(&self.vertex.id, Status::Done).with(self.outcome.as_ref());
         event.duration_ms = Some(self.elapsed);
         event.miss = Some(self.miss.clone());
         event.layer = self.entry.layer.as_ref().map(layer_info);
-        if let Some(outcome) = &self.outcome {
-            event.exit_code = Some(outcome.exit_code);
-            event.peak_memory_bytes = outcome.peak_memory_bytes;
-            event.cpu_ms = outcome.cpu.map(millis);
-        }
         self.build.events.vertex(event).await;
     }
 }

@@ -65,9 +65,8 @@ async fn vertex_task(build: Arc<Build>, vertex: Vertex, inputs: Vec<Task>) -> Ou
         if status == Status::Failed {
             tracing::info!(build = build.request.id, vertex = vertex.id, code = ?error.code, cause = error.cause, "{error}");
         }
-        let mut event = VertexEvent::new(&vertex.id, status);
+        let mut event = VertexEvent::new(&vertex.id, status).with(error.outcome.as_ref());
         event.duration_ms = Some(millis(started.elapsed()));
-        event.exit_code = error.exit_code;
         build.stop.cancel();
         build.events.vertex(event).await;
     }
