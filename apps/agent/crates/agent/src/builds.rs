@@ -4,6 +4,7 @@ use std::sync::Arc;
 use slipway_build::executor::Executor;
 use slipway_build::{Builder, BuilderOptions};
 
+use crate::config::BuildSettings;
 use crate::images::Images;
 
 pub struct Builds {
@@ -12,9 +13,11 @@ pub struct Builds {
 
 impl Builds {
     /// Removes what builds of a killed daemon left, and opens the build cache.
-    pub async fn open(images: Arc<Images>, executor: Arc<dyn Executor>) -> anyhow::Result<Self> {
+    pub async fn open(settings: &BuildSettings, images: Arc<Images>, executor: Arc<dyn Executor>) -> anyhow::Result<Self> {
         let layers = images.layers.clone();
-        let builder = tokio::task::spawn_blocking(move || Builder::open(layers, executor, BuilderOptions::default())).await??;
+        let defaults = BuilderOptions::default();
+        let options = BuilderOptions { cache_bytes: settings.cache_bytes.unwrap_or(defaults.cache_bytes) };
+        let builder = tokio::task::spawn_blocking(move || Builder::open(layers, executor, options)).await??;
         Ok(Self { builder })
     }
 }

@@ -16,6 +16,14 @@ pub struct ConfigFile {
     pub policy: Policy,
     /// Registry name to `http(s)://host:port`; `--registry` adds to it and wins.
     pub registries: BTreeMap<String, String>,
+    pub build: BuildSettings,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct BuildSettings {
+    /// Bytes of compressed layers that the build cache may keep; 20 GiB when absent.
+    pub cache_bytes: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

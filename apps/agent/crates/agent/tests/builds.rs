@@ -1,5 +1,5 @@
 //! Builds over HTTP, with real containers for their RUN steps.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 

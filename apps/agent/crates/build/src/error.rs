@@ -29,7 +29,7 @@ pub struct BuildError {
     pub vertex: Option<String>,
     pub exit_code: Option<i32>,
     /// Of a RUN that failed.
-    pub outcome: Option<ExecOutcome>,
+    pub outcome: Option<Box<ExecOutcome>>,
     /// For the log.
     pub cause: Option<String>,
 }

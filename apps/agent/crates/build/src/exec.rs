@@ -162,7 +162,7 @@ fn failure(build: &Build, vertex: &Vertex, outcome: &ExecOutcome, dirs: &Overlay
         BuildError::new(ErrorCode::ExecFailed, format!("`{name}` (line {}) ended with exit code {code}{how}.", vertex.line))
     };
     error.exit_code = Some(code);
-    error.outcome = Some(*outcome);
+    error.outcome = Some(Box::new(*outcome));
     error
 }
 

@@ -65,7 +65,7 @@ async fn vertex_task(build: Arc<Build>, vertex: Vertex, inputs: Vec<Task>) -> Ou
         if status == Status::Failed {
             tracing::info!(build = build.request.id, vertex = vertex.id, code = ?error.code, cause = error.cause, "{error}");
         }
-        let mut event = VertexEvent::new(&vertex.id, status).with(error.outcome.as_ref());
+        let mut event = VertexEvent::new(&vertex.id, status).with(error.outcome.as_deref());
         event.duration_ms = Some(millis(started.elapsed()));
         build.stop.cancel();
         build.events.vertex(event).await;
