@@ -1,5 +1,5 @@
 // Stores a picture of each page of a running installation in docs/screenshots.
-//   npm run screenshots -- --url http://localhost:3000 --email you@example.com --password-file /path
+//   npm run screenshots -- --url http://localhost:3000 --email you@example.com --password-file /path [--org slug]
 // It signs in, looks for what there is (an app that serves, a failed build, an image) and leaves everything as it was.
 import { mkdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -13,6 +13,7 @@ const { values } = parseArgs({
     url: { type: 'string', default: process.env.SLIPWAY_URL ?? 'http://localhost:3000' },
     email: { type: 'string', default: process.env.SLIPWAY_ADMIN_EMAIL ?? '' },
     'password-file': { type: 'string', default: process.env.SLIPWAY_ADMIN_PASSWORD_FILE ?? '' },
+    org: { type: 'string', default: '' },
     out: { type: 'string', default: path.join(path.dirname(fileURLToPath(import.meta.url)), '../../docs/screenshots') },
     chromium: { type: 'string', default: process.env.SLIPWAY_CHROMIUM ?? '/usr/bin/chromium' },
   },
@@ -37,7 +38,7 @@ try {
   await page.getByLabel('Password', { exact: true }).fill(password)
   await page.getByRole('button', { name: 'Sign in' }).click()
   await page.getByRole('navigation', { name: 'Places' }).waitFor({ timeout: 30_000 })
-  const org = new URL(page.url()).pathname.split('/')[1] ?? ''
+  const org = values.org || (new URL(page.url()).pathname.split('/')[1] ?? '')
   const state = await context.storageState()
   const pages = await findPages(context.request, org)
 
