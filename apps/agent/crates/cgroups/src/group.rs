@@ -2,6 +2,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::stats::{self, Stats};
+use crate::warm::Warmer;
 use crate::{Limits, cpu, cpuset, devices, file, memory, pids};
 
 const V1_DEFAULT: &str = "confined";
@@ -19,6 +21,7 @@ const V1_ALL_DEVICES: &str = "privileged";
 pub struct Groups {
     layout: Layout,
     root: PathBuf,
+    warmer: Arc<Warmer>,
 }
 
 /// How a new process gets into a group. Sent to the shim, which knows nothing else about cgroups.
@@ -37,9 +40,16 @@ pub struct Join {
 impl Groups {
     /// Prepares the instance's directories. Idempotent.
     pub fn open(instance: &str) -> Result<Self> {
-        let groups = Self { layout: Layout::detect()?, root: PathBuf::from(format!("slipway-{instance}")) };
+        let layout = Layout::detect()?;
+        let warmer = Arc::new(Warmer::new(&layout));
+        let groups = Self { layout, root: PathBuf::from(format!("slipway-{instance}")), warmer };
         groups.prepare()?;
         Ok(groups)
+    }
+
+    /// Says that a process will join a group within `time`; see `warm.rs`. Blocks for at most that long.
+    pub fn expect_join(&self, time: Duration) {
+        self.warmer.keep_warm(time);
     }
 
     pub fn layout(&self) -> &Layout {

@@ -12,6 +12,7 @@ mod layout;
 mod memory;
 mod pids;
 mod stats;
+mod warm;
 
 pub use error::Error;
 pub use group::{Group, Groups, Join};

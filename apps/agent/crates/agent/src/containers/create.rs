@@ -1,6 +1,7 @@
 //! `POST /containers/create`: image, defaults, mounts, a writable layer, and the record on disk.
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use slipway_cgroups::Join;
 use slipway_runtime::clock;
@@ -14,10 +15,13 @@ use crate::error::{ApiError, ApiResult};
 
 /// Variables, arguments and labels together; far above any use, far below what would hurt.
 const LARGEST_CONFIG: usize = 4 << 20;
+/// Most clients start what they create within this time.
+const START_EXPECTED: Duration = Duration::from_millis(60);
 
 impl Containers {
     /// Makes a container; gives it and warnings for the user.
     pub async fn create(self: &Arc<Self>, name: Option<&str>, request: CreateRequest) -> ApiResult<(Arc<Container>, Vec<String>)> {
+        self.expect_start();
         let image = self.deps.images.for_container(&request.config.image).await?;
         let mut config = request.config;
         merge(&mut config, image.config.config.clone().unwrap_or_default());
@@ -39,6 +43,12 @@ impl Containers {
                 Err(error)
             }
         }
+    }
+
+    /// Whoever creates a container starts it within moments.
+    pub(super) fn expect_start(&self) {
+        let groups = self.deps.groups.clone();
+        drop(tokio::task::spawn_blocking(move || groups.expect_join(START_EXPECTED)));
     }
 
     fn reserve_name(&self, wanted: Option<&str>, id: &str) -> ApiResult<String> {

@@ -112,6 +112,7 @@ impl Containers {
     }
 
     async fn try_run(self: &Arc<Self>, container: &Arc<Container>, run: u64) -> Result<(), (i32, ApiError)> {
+        self.expect_start();
         let engine = |error: ApiError| (125, error);
         let internal = |what: &'static str| move |error: std::io::Error| (125, ApiError::internal(what, error));
         let record = container.record();
