@@ -32,8 +32,8 @@ export function FirstRun({ org }: { org: string }) {
           <div className="min-w-0 flex-1 basis-72">
             <h2 className="font-semibold text-base">Deploy the example</h2>
             <p className="text-ink-2 text-sm">
-              A small web server, built from its Dockerfile. It takes a few seconds and shows every hop of the way: push, build,
-              publish, start, switch.
+              A small web server, built from its Dockerfile. It takes a few seconds and shows every hop of the way: push, build, publish,
+              start, switch.
             </p>
           </div>
           <Button
