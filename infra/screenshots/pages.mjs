@@ -40,9 +40,11 @@ export async function findPages(request, org) {
     if (deployments.items[0]) shots.push({ name: 'deployment', href: `${base}/deployments/${deployments.items[0].number}` })
   }
 
-  /** @type {{ items: { number: number, state: string, app: { slug: string }, totalSteps: number }[] }} */
+  /** @type {{ items: { number: number, state: string, app: { slug: string }, totalSteps: number, cachedSteps: number }[] }} */
   const builds = await ask('builds.list', { limit: 100 })
-  const built = builds.items.filter((b) => b.state === 'succeeded').sort((a, b) => b.totalSteps - a.totalSteps)[0]
+  const built = builds.items
+    .filter((b) => b.state === 'succeeded')
+    .sort((a, b) => b.totalSteps - b.cachedSteps - (a.totalSteps - a.cachedSteps))[0]
   const failed = builds.items.find((b) => b.state === 'failed')
   if (built) shots.push({ name: 'build', href: `/${org}/apps/${built.app.slug}/builds/${built.number}`, everywhere: true })
   if (failed) shots.push({ name: 'build-failed', href: `/${org}/apps/${failed.app.slug}/builds/${failed.number}` })

@@ -18,7 +18,7 @@ export function instructionOf(layer: Pick<views.LayerView, 'createdBy'>): string
   if (!layer.createdBy) return 'not recorded'
   return layer.createdBy
     .replace(/^\/bin\/sh -c #\(nop\)\s+/, '')
-    .replace(/^\/bin\/sh -c /, 'RUN ')
+    .replace(/^(?:RUN )?\/bin\/sh -c /, 'RUN ')
     .replace(/\s+# buildkit$/, '')
     .trim()
 }

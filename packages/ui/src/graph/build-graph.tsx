@@ -19,6 +19,8 @@ export interface GraphVertex {
 
 /** Narrower than this percentage a vertex could be neither seen nor pressed. */
 const MINIMUM = 7
+/** Narrower than this a label is a letter that says nothing; the tip has it. */
+const READABLE = 3.6
 
 const LOOKS: Partial<Record<StepState, string>> = {
   cached: 'hatched border border-cached text-ink-2 leading-5',
@@ -111,7 +113,7 @@ function Lane({
                   path.has(v.id) && v.state !== 'cached' && 'shadow-[inset_0_-3px_0_var(--crit-edge)]',
                 )}
               >
-                {v.label}
+                {box.width >= READABLE && v.label}
               </button>
             </Tooltip>
           )

@@ -60,6 +60,16 @@ describe('placeLane', () => {
       ),
     )
   })
+  it('leaves what ran late where it ran, as long as it can be pressed', () => {
+    const boxes = placeLane(
+      Array.from({ length: 4 }, () => ({ start: 850, end: 852 })),
+      1000,
+      7,
+    )
+    inside(boxes)
+    expect(boxes[0]?.left).toBeCloseTo(85)
+    for (const b of boxes) expect(b.width).toBeGreaterThan(3)
+  })
   it('shares the track among more vertices than the minimum allows', () => {
     inside(
       placeLane(

@@ -9,6 +9,8 @@ export interface Box {
 }
 
 const GAP = 0.7
+/** Below this nothing can be pressed any more; then vertices do give way to the left. */
+const NARROWEST = 2
 
 /**
  * Places the vertices of one lane on a track of 100 %, to scale, but none narrower than `minimum` percent and none over another:
@@ -18,7 +20,10 @@ const GAP = 0.7
 export function placeLane(spans: Span[], total: number, minimum: number): Box[] {
   if (spans.length === 0) return []
   const scale = total > 0 ? 100 / total : 0
-  const least = Math.min(minimum, (100 - GAP * (spans.length - 1)) / spans.length)
+  const gaps = GAP * (spans.length - 1)
+  // Rather narrow than in the wrong place: what ran late stays late.
+  const room = 100 - (spans[0]?.start ?? 0) * scale - gaps
+  const least = Math.min(Math.max(NARROWEST, Math.min(minimum, room / spans.length)), (100 - gaps) / spans.length)
   const boxes = spans.map((s) => ({ left: s.start * scale, width: Math.max((s.end - s.start) * scale, least) }))
   let edge = 0
   for (const box of boxes) {

@@ -36,7 +36,9 @@ export function AppLogs({ org, app }: { org: string; app: string }) {
         <span className="num px-1 text-ink-3 text-xs" role="status">
           {words !== ''
             ? `${shown.length.toLocaleString('en')} of ${lines.length.toLocaleString('en')} lines`
-            : `${lines.length.toLocaleString('en')} lines`}
+            : lines.length === 1
+              ? '1 line'
+              : `${lines.length.toLocaleString('en')} lines`}
           {dropped > 0 && ', older ones left'}
           {newer > 0 && `, ${newer.toLocaleString('en')} new`}
         </span>
@@ -56,7 +58,7 @@ export function AppLogs({ org, app }: { org: string; app: string }) {
         lines={shown}
         label="Log of the containers"
         follow={held === null}
-        className="h-[calc(100dvh-320px)] min-h-80"
+        className="h-[calc(100dvh-258px)] min-h-80"
         empty={
           !running
             ? 'No container runs. Lines come as soon as a version serves.'
