@@ -78,6 +78,9 @@ impl Containers {
         };
         RunningExec::start(&container.dir, process, seccomp.as_deref(), streams).await.map_err(|error| match error {
             slipway_runtime::Error::NotStarted { message, exit_code, .. } => ExecError::Program { message, exit_code },
+            slipway_runtime::Error::ShimGone | slipway_runtime::Error::Refused(_) => {
+                ApiError::conflict(format!("container {} is not running", container.id)).into()
+            }
             other => ApiError::internal("cannot start the process in the container", other).into(),
         })
     }
