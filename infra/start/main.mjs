@@ -31,6 +31,9 @@ process.stderr.on('error', () => undefined)
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => onSignal())
 
+// Whatever is wrong with the supervisor, the parts are stopped in order.
+process.on('uncaughtException', fail)
+
 try {
   await start()
 } catch (error) {
@@ -89,8 +92,11 @@ async function onSignal() {
 async function fail(error) {
   if (firstSignal) return // on its way out already
   firstSignal = Date.now()
+  await endRuns()
   if (supervisor) await supervisor.stopAll()
-  process.stderr.write(`\n${error instanceof StartError ? explain(error) : `Slipway could not start: ${error?.stack ?? error}`}\n`)
+  process.stderr.write(
+    `\n${error instanceof StartError ? explain(error) : `Slipway ended by a fault of its own: ${error?.stack ?? error}`}\n`,
+  )
   quit(1)
 }
 

@@ -32,13 +32,15 @@ export class Supervisor {
   #running = []
   #stopping = false
   #forced = false
+  /** @type {Set<string>} what was complained about once */
+  #said = new Set()
 
   /** @param {{ progress: import('./progress.mjs').Progress, paths: import('./settings.mjs').Paths }} context */
   constructor({ progress, paths }) {
     this.progress = progress
     this.paths = paths
     this.bounding = setInterval(() => {
-      for (const { part } of this.#running) bound(logFile(paths.logs, part.name))
+      for (const { part } of this.#running) this.#tolerate('keep its logs short', () => bound(logFile(paths.logs, part.name)))
     }, 30_000)
     this.bounding.unref()
   }
@@ -70,7 +72,7 @@ export class Supervisor {
         .step(`Stopping ${running.part.title}`, () => this.#stop(running))
         .catch((error) => this.progress.line(`  ${error.message}`))
     }
-    recordProcesses(this.paths.processes, [])
+    this.#tolerate('write down that nothing runs', () => recordProcesses(this.paths.processes, []))
   }
 
   /** After a second Ctrl-C: ends what is left at once. Containers go on; the next start finds them. */
@@ -184,11 +186,20 @@ export class Supervisor {
   }
 
   #record() {
-    recordProcesses(
-      this.paths.processes,
-      this.#running.flatMap(({ part, child }) =>
-        child?.pid ? [{ name: part.name, title: part.title, stopSignal: part.stopSignal ?? 'SIGTERM', ...identify(child.pid) }] : [],
-      ),
+    const parts = this.#running.flatMap(({ part, child }) =>
+      child?.pid ? [{ name: part.name, title: part.title, stopSignal: part.stopSignal ?? 'SIGTERM', ...identify(child.pid) }] : [],
     )
+    this.#tolerate('write down which processes it started', () => recordProcesses(this.paths.processes, parts))
+  }
+
+  /** A full disk must not end the one process that keeps the others running. */
+  #tolerate(what, work) {
+    try {
+      work()
+    } catch (error) {
+      if (this.#said.has(what)) return
+      this.#said.add(what)
+      this.progress.event(`Slipway cannot ${what}: ${error.message}. Everything goes on without.`)
+    }
   }
 }

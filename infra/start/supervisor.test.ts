@@ -101,3 +101,15 @@ describe('orphans', () => {
     expect(isAlive(entry)).toBe(false)
   })
 })
+
+describe('a full or broken disk', () => {
+  it('does not end the supervisor', async () => {
+    await supervisor.start(part(STAYS))
+    const [entry] = recorded()
+    rmSync(paths.processes)
+    mkdirSync(`${paths.processes}.new`) // writing it fails from here on
+    process.kill(entry.pid, 'SIGKILL')
+    await expect.poll(() => said.some((line) => line.includes('is back')), { timeout: 5_000 }).toBe(true)
+    expect(said.filter((line) => line.includes('cannot write down which processes'))).toHaveLength(1)
+  })
+})
