@@ -112,12 +112,31 @@ export function finishBuild(
       data: { ...data.facts, ...errorColumns(data.error), state: to, finishedAt: now, phase: null },
     })
     if (count === 0) return false
+    if (to === 'succeeded') await closeRunningSteps(tx, buildId, now)
     await tx.buildStep.updateMany({
       where: { buildId, state: { in: OPEN_STEP_STATES } },
       data: { state: to === 'canceled' ? 'canceled' : 'skipped' },
     })
     return true
   })
+}
+
+/**
+ * A step whose layer the image does not need is still being packed when the build is over, so the engine never says that it
+ * is done. It was, when the next one of its stage began.
+ */
+async function closeRunningSteps(tx: Tx, buildId: string, now: Date): Promise<void> {
+  const running = await tx.buildStep.findMany({ where: { buildId, state: 'running' } })
+  for (const { id, stage, position, startedAt } of running) {
+    const next = await tx.buildStep.findFirst({
+      where: { buildId, stage, position: { gt: position }, startedAt: { not: null } },
+      orderBy: { position: 'asc' },
+      select: { startedAt: true },
+    })
+    const finishedAt = next?.startedAt ?? now
+    const durationMs = startedAt ? Math.max(0, finishedAt.getTime() - startedAt.getTime()) : null
+    await tx.buildStep.update({ where: { id }, data: { state: 'done', finishedAt, durationMs } })
+  }
 }
 
 export const errorColumns = (error: RunError | undefined) =>

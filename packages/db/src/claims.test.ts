@@ -130,6 +130,26 @@ describe('builds', () => {
     ])
   })
 
+  it('end with a step whose layer is still being packed as done when the next one began', async () => {
+    const { build: row } = await build()
+    await claimBuild(db, row.id)
+    const step = { stage: 'build', name: 'RUN', instruction: 'RUN x', line: 1 }
+    await replaceBuildSteps(db, row.id, [
+      { ...step, position: 1, vertexId: 'v0' },
+      { ...step, position: 2, vertexId: 'v1' },
+      { ...step, position: 3, vertexId: 'v2', stage: 'final' },
+    ])
+    await updateBuildStep(db, row.id, 'v0', { state: 'running', startedAt: new Date(1000) })
+    await updateBuildStep(db, row.id, 'v1', { state: 'done', startedAt: new Date(4000), finishedAt: new Date(5000), durationMs: 1000 })
+    await finishBuild(db, row.id, 'succeeded')
+    const steps = await db.buildStep.findMany({ where: { buildId: row.id }, orderBy: { position: 'asc' } })
+    expect(steps.map(({ state, durationMs }) => [state, durationMs])).toEqual([
+      ['done', 3000],
+      ['done', 1000],
+      ['skipped', null],
+    ])
+  })
+
   it('go back to the queue only when their worker is silent', async () => {
     const { build: row } = await build()
     await claimBuild(db, row.id)
