@@ -88,7 +88,7 @@ describe('from nothing to a running URL', () => {
     await button('Deploy the example').click()
     await page.waitForURL('**/apps/hello/builds/1')
     await page.getByText('FROM slipway.local/base/busybox').first().waitFor()
-    await answers('hello.localhost', 'hello')
+    await answers('hello.localhost', 'Hello from Slipway')
   })
 
   it('builds and serves an app from a Git repository', async () => {
