@@ -60,6 +60,20 @@ describe('placeLane', () => {
       ),
     )
   })
+  it('lets a long step make room for the short ones before it', () => {
+    const boxes = placeLane(
+      [
+        { start: 200, end: 200 },
+        { start: 200, end: 203 },
+        { start: 203, end: 1000 },
+      ],
+      1000,
+      7,
+    )
+    inside(boxes)
+    expect(boxes[0]?.left).toBeCloseTo(20)
+    expect((boxes[2]?.left ?? 0) + (boxes[2]?.width ?? 0)).toBeCloseTo(100)
+  })
   it('leaves what ran late where it ran, as long as it can be pressed', () => {
     const boxes = placeLane(
       Array.from({ length: 4 }, () => ({ start: 850, end: 852 })),

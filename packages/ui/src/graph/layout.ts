@@ -34,9 +34,9 @@ export function placeLane(spans: Span[], total: number, minimum: number): Box[] 
   for (const box of boxes.toReversed()) {
     const over = box.left + box.width - limit
     if (over > 0) {
-      // Give way first, then shrink what is wider than it must be.
-      box.left = Math.max(0, box.left - over)
-      box.width = Math.min(box.width, limit - box.left)
+      // Shrink what is wider than it must be (its end stays true), then give way.
+      box.width = Math.max(least, box.width - over)
+      box.left = Math.max(0, Math.min(box.left, limit - box.width))
     }
     limit = box.left - GAP
   }
