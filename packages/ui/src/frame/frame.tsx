@@ -7,7 +7,7 @@ export function Frame({ rail, bar, children }: { rail: ReactNode; bar: ReactNode
     <div className="grid min-h-dvh grid-cols-[minmax(0,1fr)] lg:grid-cols-[232px_minmax(0,1fr)]">
       <a
         href="#main"
-        className="sr-only z-50 rounded-sm bg-accent px-3 py-1.5 font-medium text-accent-ink focus:not-sr-only focus:fixed focus:top-2 focus:left-2"
+        className="sr-only z-50 rounded-sm bg-accent font-medium text-accent-ink focus:not-sr-only focus:fixed focus:top-2 focus:left-2 focus:px-3 focus:py-1.5"
       >
         Skip to the content
       </a>
