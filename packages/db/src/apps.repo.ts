@@ -105,6 +105,12 @@ export const findAppToConverge = (db: Tx, appId: string) =>
     },
   })
 
+/** Adds what a deployment mounts to what the app has volumes at. One statement: two deployments may come at once. */
+export const noteVolumes = (db: Tx, appId: string, paths: string[]) =>
+  db.$executeRaw`
+    UPDATE "App" SET "volumes" = ARRAY(SELECT DISTINCT path FROM unnest("volumes" || ${paths}::text[]) AS path ORDER BY path)
+    WHERE "id" = ${appId} AND NOT "volumes" @> ${paths}::text[]`
+
 /** Apps whose deletion was begun and not finished. */
 export const deletedApps = (db: Tx) => db.app.findMany({ where: { deletedAt: { not: null } }, select: { id: true, organizationId: true } })
 

@@ -12,6 +12,7 @@ export {
   listApps,
   listVariables,
   lockApp,
+  noteVolumes,
   purgeApp,
   replaceVariables,
   type SealedVariable,

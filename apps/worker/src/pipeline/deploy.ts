@@ -12,6 +12,7 @@ import {
   heartbeatDeployment,
   moveDeployment,
   nextQueuedDeployment,
+  noteVolumes,
   type Prisma,
   requeueDeployment,
   servingNumber,
@@ -103,6 +104,9 @@ export async function containerPlan(
   const { app } = deployment
   const organization = app.organization.slug
   const image = await ensureImage(deps, organization, pinned(deployment.imageReference, deployment.imageDigest), signal)
+  const volumes = volumesOf(image)
+  // Before they are made: what deleting the app names is at least what there is.
+  if (volumes.length > 0) await noteVolumes(deps.db, deployment.appId, volumes)
   if (!deployment.imageDigest && image.digest) await updateDeployment(deps.db, deployment.id, { imageDigest: image.digest })
   return {
     organizationId: app.organizationId,
@@ -116,7 +120,7 @@ export async function containerPlan(
     settings,
     port: portOf(settings, image),
     environment: await deps.deployments.environment(deployment.id),
-    volumes: volumesOf(image),
+    volumes,
   }
 }
 

@@ -171,7 +171,7 @@ export interface AppView extends AppSummary {
     cpuLimitMillis: number | null
     autoDeploy: boolean
   }
-  /** What deleting removes, named. */
+  /** What deleting removes, named; volumes by the paths they are mounted at. */
   removes: { containers: number; builds: number; deployments: number; volumes: string[]; hostnames: string[]; repository: string | null }
 }
 

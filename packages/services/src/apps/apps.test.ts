@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { noteVolumes } from '@slipway/db'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Scope } from '../scope'
 import { createHarness, type Harness } from '../testing/harness'
@@ -178,12 +179,14 @@ describe('stop, start, delete', () => {
     const { app } = await h.services.apps.create(acme, git('doomed'))
     const row = await h.db.app.findFirstOrThrow({ where: { slug: 'doomed' } })
     await h.db.build.updateMany({ where: { appId: row.id }, data: { state: 'running' } })
+    for (const paths of [['/data'], [], ['/cache', '/data']]) await noteVolumes(h.db, row.id, paths)
     await expect(h.services.apps.delete(acme, { app, confirm: 'nope' })).rejects.toMatchObject({ code: 'CONFIRM_MISMATCH' })
     const canceled: string[] = []
     h.deps.signals.subscribe('slipway:cancel', (id) => canceled.push(id))
     await new Promise((resolve) => setTimeout(resolve, 50))
     const removes = await h.services.apps.delete(acme, { app, confirm: 'doomed' })
-    expect(removes).toEqual({ containers: 0, builds: 1, deployments: 0, volumes: [], hostnames: ['doomed.localhost'], repository: null })
+    const volumes = ['/cache', '/data']
+    expect(removes).toEqual({ containers: 0, builds: 1, deployments: 0, volumes, hostnames: ['doomed.localhost'], repository: null })
     const build = await h.db.build.findFirstOrThrow({ where: { appId: row.id } })
     expect(build.cancelRequestedAt).not.toBeNull()
     await expect.poll(() => canceled).toContain(build.id)

@@ -14,7 +14,7 @@ import { loadApp } from './load'
 /** What deleting removes, named. Images stay in the registry: they may run elsewhere, and are deleted on their own page. */
 export async function removalOf(db: Tx, scope: Scope, app: AppRow): Promise<views.AppView['removes']> {
   const counts = await countsOfApp(db, scope.organizationId, app.id)
-  return { ...counts, volumes: [], hostnames: app.domains.map((domain) => domain.hostname), repository: null }
+  return { ...counts, volumes: app.volumes, hostnames: app.domains.map((domain) => domain.hostname), repository: null }
 }
 
 export const lifecycleMethods = (
