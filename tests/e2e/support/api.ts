@@ -29,12 +29,20 @@ export async function until<T>(what: string, read: () => Promise<T | undefined |
   }
 }
 
-/** What an app answers through the router; never throws. Not `fetch`: that sends no Host of one's own. */
-export function fetchApp(routerPort: number, hostname: string, path = '/'): Promise<{ status: number; text: string }> {
+/** A form that is sent as a browser sends it. */
+export type Form = Record<string, string>
+
+/** What an app answers through the router; never throws. Not `fetch`: that sends no Host of one's own. With a form: a POST. */
+export function fetchApp(routerPort: number, hostname: string, path = '/', form?: Form): Promise<{ status: number; text: string }> {
+  const body = form && new URLSearchParams(form).toString()
+  const headers = {
+    host: `${hostname}:${routerPort}`,
+    ...(body !== undefined && { 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(body) }),
+  }
   return new Promise((resolve) => {
     const failed = (error: Error) => resolve({ status: 0, text: error.message })
     const call = request(
-      { host: '127.0.0.1', port: routerPort, path, headers: { host: `${hostname}:${routerPort}` }, agent: false, timeout: 10_000 },
+      { host: '127.0.0.1', port: routerPort, path, method: body === undefined ? 'GET' : 'POST', headers, agent: false, timeout: 10_000 },
       (response) => {
         let text = ''
         response.setEncoding('utf8')
@@ -47,6 +55,6 @@ export function fetchApp(routerPort: number, hostname: string, path = '/'): Prom
     )
     call.on('timeout', () => call.destroy(new Error('timeout')))
     call.on('error', failed)
-    call.end()
+    call.end(body)
   })
 }

@@ -14,6 +14,8 @@ export type PartName = 'postgres' | 'redis' | 'caddy' | 'registry' | 'agent' | '
 /** A whole Slipway, as `npm start` brings it up, with data and ports of its own. */
 export interface Installation {
   data: string
+  /** The settings it runs with, for other commands about it: `npm run base-images`. */
+  env: Record<string, string>
   webUrl: string
   registryPort: number
   routerPort: number
@@ -52,6 +54,7 @@ export async function createInstallation(extra: Record<string, string> = {}): Pr
 
   const installation: Installation = {
     data,
+    env,
     webUrl: `http://localhost:${web}`,
     registryPort: registry,
     routerPort: router,
