@@ -6,10 +6,11 @@ import { routes } from './routes'
 /** The hops of a deployment as the way draws them; the build's hops lead to its page. */
 export function wayOfDeployment(org: string, app: string, deployment: views.DeploymentView): WayHop[] {
   const build = deployment.build ? routes.build(org, app, deployment.build.number) : null
-  return deployment.hops.map((h) => ({
+  const ended = deployment.hops.findIndex((h) => h.state === 'failed' || h.state === 'canceled')
+  return deployment.hops.map((h, index) => ({
     hop: h.hop,
     state: h.state,
-    proof: h.proof,
+    proof: h.state === 'skipped' && ended >= 0 && index > ended ? 'not reached' : h.proof,
     startedAt: h.startedAt,
     durationMs: h.durationMs,
     ...(build && (h.hop === 'build' || h.hop === 'publish') ? { href: build } : {}),

@@ -72,11 +72,7 @@ function DeploymentBody({ org, app, deployment: d }: { org: string; app: string;
         <span className="min-w-0 truncate text-ink-2">{changeOf(d)}</span>
       </PageHead>
       {d.error && (
-        <ErrorState
-          title={view?.serving && view.serving.number !== d.number ? `It failed, and #${view.serving.number} kept serving` : 'It failed'}
-          code={d.error.code}
-          message={d.error.message}
-        >
+        <ErrorState title="It failed" code={d.error.code} message={d.error.message}>
           <LastLines lines={d.error.details.lastLines} />
         </ErrorState>
       )}
