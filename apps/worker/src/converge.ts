@@ -7,6 +7,7 @@ import { channels, deploymentSettings, OWN_REGISTRY_HOST } from '@slipway/contra
 import { AppError } from '@slipway/core'
 import { containersOfApp, findAppToConverge, findDeploymentRun, purgeApp, updateContainer } from '@slipway/db'
 import type { Deps } from './deps'
+import { withAgent } from './pipeline/agent-back'
 import { waitHealthy } from './pipeline/check'
 import { addressOf, assertAlive, inspect, LABELS, startContainer, stopAndRemove } from './pipeline/containers'
 import { containerPlan } from './pipeline/deploy'
@@ -18,9 +19,11 @@ export async function convergeApp(deps: Deps, appId: string, signal: AbortSignal
   const app = await findAppToConverge(deps.db, appId)
   if (!app) return
   try {
-    if (app.deletedAt) await remove(deps, app)
-    else if (app.desiredState === 'stopped') await stop(deps, app)
-    else await revive(deps, app, signal)
+    await withAgent(deps, signal, async () => {
+      if (app.deletedAt) await remove(deps, app)
+      else if (app.desiredState === 'stopped') await stop(deps, app)
+      else await revive(deps, app, signal)
+    })
   } finally {
     deps.signals.publish(channels.app(appId))
     deps.signals.publish(channels.organization(app.organizationId))

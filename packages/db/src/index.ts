@@ -142,6 +142,7 @@ export {
   repositoryVisibility,
   servingDeployments,
   servingNumber,
+  stoppedAppsStillRunning,
 } from './pipeline.repo'
 export { createProject, findProject, listProjects } from './projects.repo'
 export {

@@ -48,3 +48,12 @@ export async function neededDeployments(db: Tx, ids: string[], retiredSince: Dat
 
 /** The host's row by name, when it was ever seen. */
 export const findHost = async (db: Tx, name: string) => (await db.host.findUnique({ where: { name }, select: { id: true } }))?.id ?? null
+
+/** Apps that shall be stopped and whose containers were last seen running: their converge was lost. */
+export const stoppedAppsStillRunning = async (db: Tx) =>
+  (
+    await db.app.findMany({
+      where: { deletedAt: null, desiredState: 'stopped', containers: { some: { state: 'running' } } },
+      select: { id: true },
+    })
+  ).map((app) => app.id)

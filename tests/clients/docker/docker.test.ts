@@ -125,6 +125,7 @@ describe('with our engine behind it', () => {
   it('speaks with the CLI: version, info, images', async () => {
     expect(await ok(own(['version', '--format', '{{.Server.APIVersion}}']))).toMatch(/^1\.(4[4-9]|[5-9]\d)$/)
     expect(await ok(own(['info', '--format', '{{.OSType}}']))).toBe('linux')
+    await ok(own(['pull', '--quiet', image]))
     expect(await ok(own(['images', '--format', '{{.Repository}}:{{.Tag}}']))).toContain(`${image}:latest`)
   })
 

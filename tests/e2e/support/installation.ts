@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '@slipway/testing'
 
@@ -105,6 +105,9 @@ export async function createInstallation(extra: Record<string, string> = {}): Pr
     },
     async remove() {
       await installation.stop()
+      // What the parts said is all there is to go by when a test has failed elsewhere.
+      const logs = join(data, 'logs')
+      if (existsSync(logs)) cpSync(logs, join(ROOT, 'test-results', basename(data)), { recursive: true })
       rmSync(data, { recursive: true, force: true })
     },
   }

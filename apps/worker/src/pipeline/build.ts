@@ -19,6 +19,7 @@ import {
 import { enqueue } from '@slipway/jobs'
 import { openBuildSecrets } from '@slipway/services'
 import type { Deps } from '../deps'
+import { withAgent } from './agent-back'
 import { checkout } from './checkout'
 import { CANCELED, deadlineOf, keepAlive } from './claim'
 import { execute } from './execute'
@@ -113,7 +114,7 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
 
   await note({ phase: 'publish' })
   const from = Date.now()
-  const published = await publish(deps, repository, tags, signal, say)
+  const published = await withAgent(deps, signal, () => publish(deps, repository, tags, signal, say))
   await recorder.flush()
   const facts = {
     imageRepository: repository,

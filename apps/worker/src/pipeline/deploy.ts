@@ -24,6 +24,7 @@ import {
 import { waitDrained } from '@slipway/ingress'
 import { enqueue } from '@slipway/jobs'
 import type { Deps } from '../deps'
+import { isAgentAway, withAgent } from './agent-back'
 import { waitHealthy } from './check'
 import { CANCELED, deadlineOf, keepAlive } from './claim'
 import {
@@ -89,9 +90,11 @@ export async function runDeployment(deps: Deps, deploymentId: string, deadline: 
 async function start(run: Run): Promise<void> {
   const { deps, deployment, signal } = run
   await hop(run, 'start', 'running')
-  const plan = await containerPlan(deps, deployment, run.settings, signal)
-  const container = await startContainer(deps, plan)
-  run.container = { ...container, port: plan.port }
+  // Both find again what an attempt before them has made.
+  run.container = await withAgent(deps, signal, async () => {
+    const plan = await containerPlan(deps, deployment, run.settings, signal)
+    return { ...(await startContainer(deps, plan)), port: plan.port }
+  })
 }
 
 /** The image on the host, and with it everything that the container is made of. Also used to bring a lost container back. */
@@ -130,7 +133,11 @@ async function check(run: Run): Promise<void> {
   await moveOn(run, 'checking')
   const from = Date.now()
   let told = from
-  const alive = () => assertAlive(deps, container.engineId)
+  // An agent that is being restarted says nothing about the container, which lives on without it.
+  const alive = () =>
+    assertAlive(deps, container.engineId).catch((error) => {
+      if (!isAgentAway(error)) throw error
+    })
   await alive()
   await waitHealthy(
     { address: container.address, port: container.port, path: settings.healthPath, timeoutSeconds: settings.healthTimeoutSeconds },

@@ -2,38 +2,29 @@
  * Takes: a BuildPlan and its context.
  * Gives: an image on the host under the given tags; steps and logs on the way.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { BuildEvent, BuildRequest } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import type { Deps } from '../deps'
+import { withAgent } from './agent-back'
 import { contextEntries } from './context'
 import type { Planned } from './plan'
 import type { BuildRecorder } from './recorder'
 
 export type BuildResult = Extract<BuildEvent, { type: 'result' }>
 
-/** An agent that was killed is back within seconds; what it had built is in its cache. */
-const AGENT_RETRIES = 3
-const AGENT_BACK_MS = 30_000
-
-export async function execute(
+export function execute(
   deps: Deps,
   request: BuildRequest,
   planned: Planned,
   recorder: BuildRecorder,
   signal: AbortSignal,
 ): Promise<BuildResult> {
-  for (let attempt = 1; ; attempt++) {
+  const run = async () => {
     await recorder.begin(planned.plan)
-    try {
-      return await once(deps, request, planned, recorder, signal)
-    } catch (error) {
-      const lost = error instanceof AppError && error.code === 'AGENT_UNREACHABLE'
-      if (!lost || attempt >= AGENT_RETRIES || signal.aborted) throw error
-      await recorder.say('The container engine was restarted; the build goes on from its cache.')
-      await agentBack(deps, signal)
-    }
+    return once(deps, request, planned, recorder, signal)
   }
+  // What was built before the agent went away is in its cache.
+  return withAgent(deps, signal, run, () => recorder.say('The container engine was restarted; the build goes on from its cache.'))
 }
 
 async function once(
@@ -68,17 +59,4 @@ function buildError(event: Extract<BuildEvent, { type: 'error' }>, planned: Plan
       ...(event.exitCode !== undefined && { exitCode: event.exitCode }),
     },
   })
-}
-
-async function agentBack(deps: Deps, signal: AbortSignal): Promise<void> {
-  const deadline = Date.now() + AGENT_BACK_MS
-  while (Date.now() < deadline) {
-    signal.throwIfAborted()
-    try {
-      await deps.agent.health()
-      return
-    } catch {
-      await sleep(300) // it is being restarted; the deadline above ends this
-    }
-  }
 }

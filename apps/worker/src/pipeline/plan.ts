@@ -15,6 +15,7 @@ import {
   type ResolvedImage,
 } from '@slipway/dockerfile'
 import type { Deps } from '../deps'
+import { withAgent } from './agent-back'
 import { beneath, readTextBeneath } from './context'
 import { ensureImage } from './images'
 
@@ -44,7 +45,7 @@ export async function plan(deps: Deps, source: PlanSource, signal: AbortSignal, 
   for (const reference of baseReferences(dockerfile, options)) {
     onProgress(`resolving ${reference}`)
     try {
-      const image = await ensureImage(deps, source.organization, reference, signal, onProgress)
+      const image = await withAgent(deps, signal, () => ensureImage(deps, source.organization, reference, signal, onProgress))
       resolved.set(reference, {
         reference: image.name,
         digest: image.digest ?? image.id,

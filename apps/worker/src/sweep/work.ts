@@ -6,6 +6,7 @@ import {
   openDeployments,
   requeueBuild,
   requeueDeployment,
+  stoppedAppsStillRunning,
   undeployedBuilds,
 } from '@slipway/db'
 import { enqueue } from '@slipway/jobs'
@@ -60,5 +61,6 @@ export async function sweepWork(deps: Deps): Promise<void> {
   for (const buildId of await undeployedBuilds(deps.db, new Date(Date.now() - UNDEPLOYED_MS)))
     await deps.deployments.createFromBuild(buildId)
 
-  for (const app of await deletedApps(deps.db)) await enqueue(deps.queues, 'converge', { appId: app.id }, warn)
+  const unconverged = [...(await deletedApps(deps.db)).map((app) => app.id), ...(await stoppedAppsStillRunning(deps.db))]
+  for (const appId of unconverged) await enqueue(deps.queues, 'converge', { appId }, warn)
 }
