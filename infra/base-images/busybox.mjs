@@ -22,6 +22,8 @@ import { INPUTS_ANNOTATION, isPublished, publish } from './publish.mjs'
 
 const RECIPE = 1 // raised when the image's content is made differently
 
+export const ALREADY_THERE = 'already there'
+
 const FILES = {
   'etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n',
   'etc/group': 'root:x:0:\nnogroup:x:65534:\n',
@@ -36,7 +38,7 @@ const FILES = {
 export async function ensureBusybox({ settings, databaseUrl, step }) {
   const program = staticBusybox()
   const inputs = sha256(`${RECIPE} ${sha256(readFileSync(program))} ${localCertificates().digest}`)
-  if (await isPublished(databaseUrl, 'busybox', 'latest', inputs)) return 'already there'
+  if (await isPublished(databaseUrl, 'busybox', 'latest', inputs)) return ALREADY_THERE
   const folder = cacheFolder('busybox', inputs)
   step.detail('packing')
   const version = (await run([program], { deadlineMs: 10_000, what: 'busybox' })).match(/BusyBox v([\d.]+)/)?.[1] ?? 'unknown'

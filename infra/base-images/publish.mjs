@@ -36,7 +36,7 @@ export function isPublished(databaseUrl, name, tag, inputs) {
  */
 export async function publish({ ports, paths }, name, tags, image) {
   const repository = `${ORGANIZATION}/${name}`
-  const authorization = `Bearer ${token(readFileSync(join(paths.secrets, 'registry-token.pem'), 'utf8'), repository)}`
+  const authorization = `Bearer ${token(paths, repository, ['pull', 'push'])}`
   const ask = (options) => call({ port: ports.registry, ...options, headers: { authorization, ...options.headers } })
   for (const { digest, size } of image.blobs) {
     const there = await ask({ method: 'HEAD', path: `/v2/${repository}/blobs/${digest}` })
@@ -68,19 +68,45 @@ export async function publish({ ports, paths }, name, tags, image) {
   }
 }
 
+/**
+ * Has the agent pull an image that it does not hold, so that `docker run` on its socket finds it.
+ * @param {{ paths: { secrets: string, agentSocket: string } }} settings @param {string} name @param {string} tag @param {{ again: boolean }} options
+ */
+export async function ensureInAgent({ paths }, name, tag, { again }) {
+  const repository = `${ORGANIZATION}/${name}`
+  const image = `slipway.local/${repository}`
+  const ask = (options) => call({ socketPath: paths.agentSocket, ...options, headers: { host: 'localhost', ...options.headers } })
+  if (!again && (await ask({ path: `/images/${image}:${tag}/json` })).status === 200) return
+  const auth = Buffer.from(JSON.stringify({ registrytoken: token(paths, repository, ['pull']) })).toString('base64url')
+  const done = expect(
+    await ask({
+      method: 'POST',
+      path: `/images/create?fromImage=${encodeURIComponent(image)}&tag=${tag}`,
+      headers: { 'x-registry-auth': auth },
+      deadlineMs: UPLOAD_DEADLINE_MS,
+    }),
+    200,
+    `Pulling ${image}:${tag}`,
+  )
+  // A pull that fails on the way says so in its stream, after the status.
+  const failed = done.body.split('\n').find((line) => line.includes('"error"'))
+  if (failed) throw new StartError(`The agent could not pull ${image}:${tag}.`, { detail: failed })
+}
+
 function expect(answer, status, what) {
   if (answer.status === status) return answer
-  throw new StartError(`${what} failed: the registry answered ${answer.status}.`, {
+  throw new StartError(`${what} failed with status ${answer.status}.`, {
     detail: answer.body,
-    hint: 'Its log (registry.log in the data folder) says why.',
+    hint: 'registry.log and agent.log in the data folder say why.',
   })
 }
 
 /** As signRegistryToken of packages/oci, without packages: an EdDSA JWT, valid for five minutes. */
-function token(pem, repository) {
+function token(paths, repository, actions) {
+  const pem = readFileSync(join(paths.secrets, 'registry-token.pem'), 'utf8')
   const now = Math.floor(Date.now() / 1000)
   const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
-  const access = [{ type: 'repository', name: repository, actions: ['pull', 'push'] }]
+  const access = [{ type: 'repository', name: repository, actions }]
   const claims = { iss: 'slipway', aud: 'slipway', sub: 'system:base-images', iat: now, exp: now + 300, jti: randomUUID(), access }
   const signed = `${encode({ alg: 'EdDSA', typ: 'JWT' })}.${encode(claims)}`
   return `${signed}.${sign(null, Buffer.from(signed), createPrivateKey(pem)).toString('base64url')}`

@@ -1,7 +1,8 @@
 // Starts all parts of one installation, in the order in which they need each other.
 import { mkdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ensureBusybox } from '../base-images/busybox.mjs'
+import { ALREADY_THERE, ensureBusybox } from '../base-images/busybox.mjs'
+import { ensureInAgent } from '../base-images/publish.mjs'
 import { ensureSecrets, prepareDataDirectory } from './data-directory.mjs'
 import { StartError } from './errors.mjs'
 import { ensureExamples } from './examples.mjs'
@@ -50,7 +51,11 @@ export async function bringUp(settings, { progress, supervisor }) {
 
   const environment = partEnvironment(settings, { databaseUrl, redisUrl }, process.env)
   await Promise.all([start(registry(settings, environment)), start(agent(settings))])
-  await progress.step('Base image busybox', (step) => ensureBusybox({ settings, databaseUrl, step }))
+  await progress.step('Base image busybox', async (step) => {
+    const done = await ensureBusybox({ settings, databaseUrl, step })
+    await ensureInAgent(settings, 'busybox', 'latest', { again: done !== ALREADY_THERE })
+    return done
+  })
   await Promise.all([start(worker(settings, environment)), start(web(settings, environment))])
   await progress.step('All parts healthy', () => untilHealthy(ports.web))
   return { environment }
