@@ -8,7 +8,12 @@ const KIND: Record<number, ErrorKind> = {
   409: 'conflict',
   413: 'too-large',
   503: 'unavailable',
+  507: 'unavailable',
 }
+
+/** The status, which an answer or a line of a progress stream carries, of a disk that is full: the host's, or the registry's. */
+const DISK_FULL = 507
+export const engineCode = (status: number | undefined, otherwise: string) => (status === DISK_FULL ? 'DISK_FULL' : otherwise)
 
 /** What dockerode throws: an Error with the status and Docker's `{"message"}`. */
 interface EngineFailure extends Error {
@@ -26,10 +31,11 @@ export function agentError(error: unknown, doing: string): AppError {
   const failure = error as EngineFailure
   const status = failure?.statusCode
   if (status !== undefined) {
-    const message = failure.json?.message ?? failure.message
+    // Of a stream that failed, dockerode has only its own words around the engine's.
+    const message = failure.json?.message ?? failure.message.replace(/^\(HTTP code \d+\) [^-]*- /, '')
     return new AppError({
       kind: KIND[status] ?? 'internal',
-      code: `ENGINE_${status}`,
+      code: engineCode(status, `ENGINE_${status}`),
       message: `The host could not ${doing}: ${message}`,
       cause: error,
     })

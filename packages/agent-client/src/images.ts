@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { AppError } from '@slipway/core'
 import type Docker from 'dockerode'
-import { agentError } from './errors'
+import { agentError, engineCode } from './errors'
 
 /** One line of Docker's progress stream. */
 export interface ImageProgress {
@@ -9,7 +9,7 @@ export interface ImageProgress {
   status?: string
   progressDetail?: { current?: number; total?: number }
   error?: string
-  errorDetail?: { message: string; code?: number | string }
+  errorDetail?: { message: string; code?: number }
   aux?: { Digest?: string; Size?: number; BytesSent?: number }
 }
 
@@ -85,13 +85,15 @@ async function drain(
   function read(text: string): void {
     if (text.trim() === '') return
     const line = JSON.parse(text) as ImageProgress
-    if (line.error ?? line.errorDetail)
+    if (line.error ?? line.errorDetail) {
+      const status = line.errorDetail?.code
       throw new AppError({
         kind: 'unavailable',
-        code,
+        code: engineCode(status, code),
         message: line.errorDetail?.message ?? line.error ?? 'The registry refused.',
-        details: { engineCode: line.errorDetail?.code },
+        details: { engineCode: status },
       })
+    }
     onProgress?.(line)
   }
 }

@@ -77,7 +77,12 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
 
   say(`Fetching branch ${app.gitBranch} of ${app.gitUrl}`)
   const secrets = openBuildSecrets(deps, build)
-  const tree = await checkout({ url: app.gitUrl, branch: app.gitBranch, token: secrets.gitToken }, directory, signal, say)
+  const tree = await checkout(
+    { url: app.gitUrl, branch: app.gitBranch, token: secrets.gitToken, sha: build.commitSha },
+    directory,
+    signal,
+    say,
+  )
   const { commit } = tree
   say(`At ${commit.sha.slice(0, 7)} ${commit.message}`)
   await note({

@@ -35,7 +35,7 @@ describe('checkout', () => {
   it('takes the newest commit of the branch, without the repository’s own data in the tree', async () => {
     open.commit('app', 'First', { 'index.html': 'one' })
     const sha = open.commit('app', 'Second — “quoted”', { 'index.html': 'two' })
-    const tree = await checkout({ url: `${open.url}/app.git`, branch: 'main', token: null }, at('a'), never, quiet)
+    const tree = await checkout({ url: `${open.url}/app.git`, branch: 'main', token: null, sha: null }, at('a'), never, quiet)
     expect(tree.commit).toMatchObject({ sha, message: 'Second — “quoted”', author: 'Ada' })
     expect(readFileSync(join(tree.directory, 'index.html'), 'utf8')).toBe('two')
     expect(existsSync(join(tree.directory, '.git'))).toBe(false)
@@ -44,9 +44,9 @@ describe('checkout', () => {
   it('sends a token to a private repository, and says when one is needed', async () => {
     closed.commit('secret', 'First', { a: '1' })
     const url = `${closed.url}/secret.git`
-    expect(await codeOf(checkout({ url, branch: 'main', token: null }, at('b'), never, quiet))).toBe('GIT_AUTH_REQUIRED')
-    expect(await codeOf(checkout({ url, branch: 'main', token: 'wrong' }, at('b'), never, quiet))).toBe('GIT_AUTH_REQUIRED')
-    const tree = await checkout({ url, branch: 'main', token: 'sesame' }, at('b'), never, quiet)
+    expect(await codeOf(checkout({ url, branch: 'main', token: null, sha: null }, at('b'), never, quiet))).toBe('GIT_AUTH_REQUIRED')
+    expect(await codeOf(checkout({ url, branch: 'main', token: 'wrong', sha: null }, at('b'), never, quiet))).toBe('GIT_AUTH_REQUIRED')
+    const tree = await checkout({ url, branch: 'main', token: 'sesame', sha: null }, at('b'), never, quiet)
     expect(readFileSync(join(tree.directory, 'a'), 'utf8')).toBe('1')
     expect(readFileSync(join(at('b'), 'git', 'config'), 'utf8')).not.toContain('sesame')
   })
@@ -58,12 +58,20 @@ describe('checkout', () => {
     ['OPEN/app.git', 'no-such-branch', 'GIT_BRANCH_NOT_FOUND'],
     ['file:///etc', 'main', 'GIT_FAILED'],
   ])('says what is wrong with %s %s', async (url, branch, code) => {
-    expect(await codeOf(checkout({ url: url.replace('OPEN', open.url), branch, token: null }, at('c'), never, quiet))).toBe(code)
+    expect(await codeOf(checkout({ url: url.replace('OPEN', open.url), branch, token: null, sha: null }, at('c'), never, quiet))).toBe(code)
+  })
+
+  it('takes the pushed commit even when another was pushed since, and the newest when it is gone', async () => {
+    const first = open.commit('pair', 'First', { a: '1' })
+    const second = open.commit('pair', 'Second', { a: '2' })
+    const from = (sha: string) => checkout({ url: `${open.url}/pair.git`, branch: 'main', token: null, sha }, at('e'), never, quiet)
+    expect((await from(first)).commit).toMatchObject({ sha: first, message: 'First' })
+    expect((await from('f'.repeat(40))).commit.sha).toBe(second)
   })
 
   it('ends at once when it is canceled', async () => {
     await expect(
-      checkout({ url: `${open.url}/app.git`, branch: 'main', token: null }, at('d'), AbortSignal.abort('stop'), quiet),
+      checkout({ url: `${open.url}/app.git`, branch: 'main', token: null, sha: null }, at('d'), AbortSignal.abort('stop'), quiet),
     ).rejects.toBeDefined()
   })
 })

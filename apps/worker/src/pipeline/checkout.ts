@@ -10,6 +10,8 @@ export interface CheckoutSource {
   url: string
   branch: string
   token: string | null
+  /** The commit that was pushed; null: the newest of the branch. */
+  sha: string | null
 }
 
 export interface Commit {
@@ -51,11 +53,25 @@ export async function checkout(
     if (!isDumbServer(error)) throw error
     await fetch([])
   }
-  await git([...at, 'checkout', '--quiet', '--force', '--detach', 'FETCH_HEAD'], options)
+  await git([...at, 'checkout', '--quiet', '--force', '--detach', await revision(source, at, options, onProgress)], options)
   const [sha = '', message = '', author = '', date = ''] = (
     await git([...at, 'log', '-1', '--no-show-signature', '--format=%H%x00%s%x00%an%x00%cI'], options)
   )
     .trimEnd()
     .split('\0')
   return { directory: worktree, commit: { sha, message: message.slice(0, 500), author: author.slice(0, 200), at: new Date(date) } }
+}
+
+/** The pushed commit if the server still gives it (a later push may already be the newest), else what the branch points at. */
+async function revision(source: CheckoutSource, at: string[], options: GitOptions, onProgress: (line: string) => void): Promise<string> {
+  const head = (await git([...at, 'rev-parse', 'FETCH_HEAD'], options)).trim()
+  if (!source.sha || source.sha === head || !/^[0-9a-f]{40,64}$/.test(source.sha)) return head
+  try {
+    await git([...at, 'fetch', '--quiet', '--no-tags', '--depth=1', '--', source.url, source.sha], options)
+    return source.sha
+  } catch (error) {
+    if (options.signal.aborted) throw error
+    onProgress(`Commit ${source.sha.slice(0, 7)} is no longer on the server; building ${head.slice(0, 7)} instead`)
+    return head
+  }
 }

@@ -177,12 +177,7 @@ async function switchTraffic(run: Run): Promise<Replaced[]> {
     await hop(run, 'switch', 'running', 'waiting for the router')
     return []
   }
-  await hop(
-    run,
-    'switch',
-    'done',
-    `${formatDuration(Date.now() - from)}${switched.previousDeploymentId ? ' · the old version drains' : ''}`,
-  )
+  await hop(run, 'switch', 'done', formatDuration(Date.now() - from))
   return others.map(({ engineId, address, port }) => ({ engineId, upstream: address ? `${address}:${port}` : null }))
 }
 

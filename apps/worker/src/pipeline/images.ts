@@ -65,7 +65,7 @@ export async function ensureImage(
       if (signal.aborted) throw signal.reason
       return local as LocalImage
     }
-    if (error instanceof AppError && error.code === 'AGENT_UNREACHABLE') throw error
+    if (error instanceof AppError && ['AGENT_UNREACHABLE', 'DISK_FULL'].includes(error.code)) throw error
     throw imageNotFound(reference, error)
   }
   const image = await inspectImage(deps, name)

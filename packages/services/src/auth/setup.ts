@@ -86,7 +86,7 @@ export function createSetup(deps: Deps): SetupService {
             code: 'ADMIN_SETTINGS_INVALID',
             message: `The account of SLIPWAY_ADMIN_EMAIL was not created: ${parsed.error.issues.map((issue) => issue.message).join(' ')}`,
           })
-        await createFirst({ ...parsed.data, organizationSlug: 'default' }, null)
+        await createFirst(parsed.data, null)
         log.info({ email }, 'the account of the settings was created')
         return { token: null }
       }
