@@ -134,6 +134,12 @@ impl From<slipway_transfer::Error> for ApiError {
             | "TOO_LARGE"
             | "CONTENT_INVALID"
             | "CREDENTIALS_INVALID" => StatusCode::BAD_REQUEST,
+            "DISK_FULL" => {
+                tracing::error!(cause = ?error, "{error}");
+                return ApiError::disk_full("the image's content could not be stored");
+            }
+            // The registry's disk, not this host's; it says so itself.
+            _ if matches!(error, slipway_transfer::Error::Refused { status: 507, .. }) => StatusCode::INSUFFICIENT_STORAGE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         if status == StatusCode::INTERNAL_SERVER_ERROR {

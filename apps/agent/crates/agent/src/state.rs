@@ -61,7 +61,8 @@ impl AppState {
                 (config.data_root.clone(), runtime.clone(), groups.clone(), network.clone(), filters.clone());
             tokio::task::spawn_blocking(move || BuildExecutor::open(&root, runtime, groups, network, filters)).await?
         };
-        let builds = Arc::new(Builds::open(&config.file.build, images.clone(), Arc::new(executor.context("cannot prepare builds")?)).await?);
+        let builds =
+            Arc::new(Builds::open(&config.file.build, images.clone(), Arc::new(executor.context("cannot prepare builds")?)).await?);
         let deps = Deps {
             config: config.clone(),
             images: images.clone(),

@@ -1,5 +1,5 @@
 //! Images over the Engine API: what they are called, what they contain, who may take them away.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 

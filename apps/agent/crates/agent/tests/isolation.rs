@@ -1,4 +1,6 @@
 //! What a container is confined to, read back from inside.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 use serde_json::json;

@@ -1,4 +1,6 @@
 //! Start, stop, exit codes, restart policies, names, waiting, removal.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 use std::time::{Duration, Instant};

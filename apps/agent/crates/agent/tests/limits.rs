@@ -1,4 +1,6 @@
 //! Memory, processes, CPU and file limits.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 use serde_json::json;

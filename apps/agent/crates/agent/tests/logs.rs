@@ -1,4 +1,6 @@
 //! Logs: complete, rotated, from the tail, followed.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 use std::io::Read;

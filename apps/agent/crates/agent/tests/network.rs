@@ -1,4 +1,6 @@
 //! Addresses, names, published ports, several agents side by side.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 use std::io::{Read, Write};

@@ -1,4 +1,6 @@
 //! What the administrator forbids is forbidden, with the reason.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 use serde_json::json;

@@ -1,4 +1,6 @@
 //! What dies, and what lives on.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 use std::time::Duration;

@@ -1,4 +1,6 @@
 //! After a shutdown nothing is left on the host; the next start brings everything back.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 use std::path::Path;

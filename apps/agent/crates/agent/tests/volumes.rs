@@ -1,4 +1,6 @@
 //! Volumes: named, anonymous, filled from the image, removed only when nobody uses them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 use serde_json::json;

@@ -47,12 +47,13 @@ where
         if let Some(line) = next_batch(&mut lines).await {
             return Some((line, Some((task, lines))));
         }
-        let failed = match (&mut task.0).await {
+        let ApiError { status, message } = match (&mut task.0).await {
             Ok(Ok(())) => return None,
-            Ok(Err(error)) => error.message,
-            Err(error) => error.to_string(),
+            Ok(Err(error)) => error,
+            Err(error) => ApiError::internal("the work was cut off", error),
         };
-        let line = json!({ "errorDetail": { "message": failed }, "error": failed });
+        // The status that the response would have had, were it not under way already.
+        let line = json!({ "errorDetail": { "code": status.as_u16(), "message": message }, "error": message });
         Some((encode(&[line]), None))
     });
     use futures::StreamExt as _;
