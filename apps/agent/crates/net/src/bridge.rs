@@ -44,6 +44,9 @@ pub(crate) fn ensure(settings: &Settings) -> Result<BridgeInfo> {
         other => other.context(format!("give {} to {name}", subnet.gateway()))?,
     }
     netlink.set_up(index).context(format!("start {name}"))?;
+    // Left to itself, a bridge takes the lowest address of what is plugged in, and changes it when that is unplugged (as the
+    // spare pairs of a killed daemon are): every container would go on answering to the old one until its cache expires.
+    netlink.set_mac(index, mac(subnet.gateway())).context(format!("give {name} its hardware address"))?;
     if saved != Some(subnet) {
         save(settings, subnet).context(format!("write {}", settings.state_file.display()))?;
     }

@@ -186,6 +186,11 @@ impl Netlink {
         self.request(Message::new(NEWLINK, 0).link(index, true)).map(drop)
     }
 
+    /// Gives an interface its hardware address for good.
+    pub fn set_mac(&mut self, index: u32, mac: [u8; 6]) -> io::Result<()> {
+        self.request(Message::new(NEWLINK, 0).link(index, true).attribute(IFLA_ADDRESS, &mac)).map(drop)
+    }
+
     pub fn delete(&mut self, index: u32) -> io::Result<()> {
         self.request(Message::new(DELLINK, 0).link(index, false)).map(drop)
     }
