@@ -17,7 +17,7 @@ import { announce, type Deps, registryHost } from '../deps'
 import { assertMay } from '../roles'
 import type { OrganizationsService } from '../services'
 import { searchIn } from './search'
-import { freeOrganizationSlug } from './slug'
+import { freeOrganizationSlug, isReservedSlug } from './slug'
 
 export const createOrganizations = (deps: Deps): OrganizationsService => ({
   async me(identity) {
@@ -39,6 +39,12 @@ export const createOrganizations = (deps: Deps): OrganizationsService => ({
   async create(actor, input) {
     const { userId } = actor
     if (!userId) throw notFound('account')
+    if (input.slug && isReservedSlug(input.slug))
+      throw new AppError({
+        kind: 'conflict',
+        code: 'ORGANIZATION_NAME_RESERVED',
+        message: `“${input.slug}” is an address of the panel itself. Choose another name.`,
+      })
     try {
       return await deps.db.$transaction(async (tx) => {
         const slug = input.slug ?? (await freeOrganizationSlug(tx, input.name))
