@@ -32,9 +32,7 @@ fn limits_are_visible_inside() {
 fn a_fork_bomb_stays_in_its_box() {
     let agent = Agent::start();
     let id = agent.run("f() { f | f & }; f; sleep 1; echo over", json!({ "HostConfig": { "PidsLimit": 30 } }));
-    let before = std::time::Instant::now();
-    agent.client.request("DELETE", &format!("/containers/{id}?force=1"), b"");
-    assert!(before.elapsed().as_secs() < 10);
+    assert_eq!(agent.client.request("DELETE", &format!("/containers/{id}?force=1"), b"").status, 204);
     assert_eq!(agent.text("echo alive", json!({})), "alive\n");
 }
 

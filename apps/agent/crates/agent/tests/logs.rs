@@ -54,7 +54,7 @@ fn following_ends_with_the_container_and_with_the_client() {
         let mut some = [0; 20];
         stream.read_exact(&mut some).unwrap();
     }
-    eventually("the agent lets go of clients that left", 10, || fds(agent.pid()) <= before + 2);
+    eventually("the agent lets go of clients that left", || fds(agent.pid()) <= before + 2);
 }
 
 fn fds(pid: u32) -> usize {
@@ -76,7 +76,7 @@ fn a_flood_nobody_reads_does_not_stop_the_container() {
     let agent = Agent::start();
     let config = json!({ "HostConfig": { "LogConfig": { "Config": { "max-size": "1m" } } } });
     let id = agent.run("yes | head -c 5000000; touch /done; sleep 100", config);
-    eventually("the flood is over", 60, || agent.inspect(&id)["State"]["Running"] == true && done(&agent, &id));
+    eventually("the flood is over", || agent.inspect(&id)["State"]["Running"] == true && done(&agent, &id));
 }
 
 fn done(agent: &Agent, id: &str) -> bool {

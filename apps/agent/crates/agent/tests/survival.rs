@@ -37,7 +37,7 @@ fn killing_the_daemon_loses_nothing() {
     }
     assert_eq!(agent.output(&ending), "last words\n");
     assert_eq!(agent.output(&flood).lines().count(), 100_000);
-    eventually("the restart policy goes on", 5, || agent.inspect(&restarting)["RestartCount"].as_i64() >= Some(1));
+    eventually("the restart policy goes on", || agent.inspect(&restarting)["RestartCount"].as_i64() >= Some(1));
     let lines: Vec<u32> = agent.output(&counter).lines().map(|line| line.parse().unwrap()).collect();
     assert!(lines.len() > 200 && lines.iter().copied().eq(1..=lines.len() as u32), "a line is missing among {}", lines.len());
     // It is under control again.
@@ -79,7 +79,7 @@ fn without_its_shim_a_container_is_ended_and_told_so() {
     assert_eq!(agent.wait(&id), 137);
     let state = agent.inspect(&id)["State"].clone();
     assert!(state["Error"].as_str().unwrap().contains("watched this container"), "{state}");
-    eventually("its processes are gone", 5, || {
+    eventually("its processes are gone", || {
         std::fs::read_to_string(format!("/proc/{pid}/stat")).is_err()
             || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().contains(") Z")
     });
@@ -97,7 +97,7 @@ fn published_ports_come_back() {
     agent.kill();
     agent.respawn();
     let url = format!("127.0.0.1:{port}");
-    eventually("the port answers", 5, || {
+    eventually("the port answers", || {
         use std::io::{Read, Write};
         let Ok(mut stream) = std::net::TcpStream::connect(&url) else { return false };
         let mut text = String::new();

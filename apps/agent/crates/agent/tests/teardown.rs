@@ -53,14 +53,14 @@ fn nothing_is_left_and_everything_comes_back() {
     assert_eq!(agent.client.request("POST", &format!("/containers/{stopped}/stop?t=0"), b"").status, 204);
     agent.shut_down();
     // The kernel takes network namespaces apart in the background.
-    eventually("nothing is left", 10, || leftovers(&instance, agent.root.path()).is_empty());
+    eventually("nothing is left", || leftovers(&instance, agent.root.path()).is_empty());
     agent.respawn();
-    eventually("it runs again", 10, || agent.inspect(&kept)["State"]["Running"] == true);
-    eventually("its second run has begun", 5, || agent.output(&kept) == "run\nrun\n");
+    eventually("it runs again", || agent.inspect(&kept)["State"]["Running"] == true);
+    eventually("its second run has begun", || agent.output(&kept) == "run\nrun\n");
     assert_eq!(agent.inspect(&stopped)["State"]["Running"], false);
     assert_eq!(agent.instance(), instance);
     agent.shut_down();
-    eventually("nothing is left", 10, || leftovers(&instance, agent.root.path()).is_empty());
+    eventually("nothing is left", || leftovers(&instance, agent.root.path()).is_empty());
 }
 
 #[test]

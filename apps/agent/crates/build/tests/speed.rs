@@ -1,4 +1,4 @@
-//! How long the builder's own work takes. Prints medians; the limits are generous, for busy machines and debug builds.
+//! How long the builder's own work takes. Prints medians and judges none: what is slow depends on the machine.
 //! `cargo test --release -p slipway-build --test speed -- --nocapture` measures for real.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 mod support;
@@ -30,8 +30,7 @@ async fn an_unchanged_build_takes_no_time() {
         fixture.build(plan.request("b"), &context).await.image();
         times.push(started.elapsed());
     }
-    println!("first build {first:?}, unchanged build (500 files, 1.3 MB) {:?}", median(times.clone()));
-    assert!(median(times) < Duration::from_millis(500));
+    println!("first build {first:?}, unchanged build (500 files, 1.3 MB) {:?}", median(times));
 }
 
 #[tokio::test(flavor = "multi_thread")]

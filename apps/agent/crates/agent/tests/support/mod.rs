@@ -71,7 +71,7 @@ impl Agent {
     }
 
     fn await_ready(&self) {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + PATIENCE;
         while self.client.try_request("GET", "/slipway/v1/health", b"").is_none_or(|answer| answer.status != 200) {
             assert!(Instant::now() < end, "the agent did not start: {}", self.log());
             std::thread::sleep(Duration::from_millis(20));
@@ -104,7 +104,7 @@ impl Agent {
     /// Asks for a full shutdown and waits for the end of the process.
     pub fn shut_down(&mut self) {
         assert_eq!(self.client.request("POST", "/slipway/v1/shutdown", b"").status, 202);
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + PATIENCE;
         loop {
             match self.child.try_wait().unwrap() {
                 Some(status) => return assert!(status.success(), "{status}: {}", self.log()),
@@ -210,13 +210,22 @@ pub fn unframe(mut bytes: &[u8]) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Waits until `check` holds, for at most `seconds`.
-pub fn eventually(what: &str, seconds: u64, mut check: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(seconds);
+/// How long anything may take that must happen: only a failing test waits for it, so it suits the busiest machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until `check` holds.
+pub fn eventually(what: &str, mut check: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
     while !check() {
-        assert!(Instant::now() < end, "not within {seconds} s: {what}");
+        assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// A number for `sleep` that no other process of this machine has on its command line: longer than any test, and of this
+/// process alone. `which` is below 100.
+pub fn long_sleep(which: u32) -> String {
+    (1_000_000_000 + std::process::id() % 10_000_000 * 100 + which).to_string()
 }
 
 const APPLETS: [&str; 34] = [

@@ -224,6 +224,11 @@ impl Outcome {
         let events = self.0.iter().rev().filter_map(|event| if let BuildEvent::Vertex(vertex) = event { Some(vertex) } else { None });
         events.into_iter().find(|vertex| vertex.id == id).unwrap()
     }
+    /// Which event it was that first told this status of a vertex.
+    pub fn position(&self, id: &str, status: Status) -> usize {
+        let told = |event: &BuildEvent| matches!(event, BuildEvent::Vertex(vertex) if vertex.id == id && vertex.status == status);
+        self.0.iter().position(told).unwrap()
+    }
     pub fn status(&self, id: &str) -> Status {
         self.vertex(id).status
     }

@@ -303,10 +303,20 @@ impl Machine {
         let dir = tempfile::tempdir().unwrap();
         let layers = Layers::open(&Store::open(dir.path()).unwrap()).unwrap();
         let mapped = BTreeMap::from([("slipway.local".to_string(), format!("http://{}", registry.address))]);
-        let quick = Duration::from_millis(300);
-        let timeouts = Timeouts { connect: quick, answer: quick, stall: quick, back_off: Duration::from_millis(5) };
+        // A busy machine answers late; only the tests of stalling registries are in a hurry.
+        let patience = Duration::from_secs(30);
+        let timeouts = Timeouts { connect: patience, answer: patience, stall: patience, back_off: Duration::from_millis(5) };
         let client = Client::new(Registries::new(mapped).unwrap(), timeouts);
         Machine { dir, layers, client, said: Arc::default() }
+    }
+
+    /// The same, giving up on a registry that sends nothing for a moment.
+    pub fn impatient(registry: &TestRegistry) -> Machine {
+        let patient = Machine::new(registry);
+        let mapped = BTreeMap::from([("slipway.local".to_string(), format!("http://{}", registry.address))]);
+        let quick = Duration::from_millis(300);
+        let timeouts = Timeouts { connect: quick, answer: quick, stall: quick, back_off: Duration::from_millis(5) };
+        Machine { client: Client::new(Registries::new(mapped).unwrap(), timeouts), ..patient }
     }
 
     pub fn reporter(&self) -> Reporter {
@@ -321,6 +331,13 @@ impl Machine {
 
     /// Nothing may be left of what failed: no image, and after gc no content.
     pub fn assert_empty(&self) {
+        // Blocking threads of a dropped pull first have to see that nobody feeds them any more.
+        for _ in 0..1_000 {
+            if ["layers/tmp", "content/ingest"].iter().all(|area| std::fs::read_dir(self.dir.path().join(area)).unwrap().count() == 0) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
         assert!(self.layers.store().images().is_empty());
         self.layers.collect().unwrap();
         assert!(self.layers.list().is_empty() && self.layers.store().blobs().unwrap().is_empty());
