@@ -40,8 +40,11 @@ export interface Ready {
   org: string
 }
 
-/** A running installation with one account, one organization and a key. */
-export async function readyInstallation(extra: Record<string, string> = {}): Promise<Ready> {
+/** A running installation with one account, one organization and a key. `prepare` may change its data before the first start. */
+export async function readyInstallation(
+  extra: Record<string, string> = {},
+  prepare: (installation: Installation) => void = () => undefined,
+): Promise<Ready> {
   const folder = mkdtempSync(join(tmpdir(), 'sw-pass-'))
   const passwordFile = join(folder, 'password')
   writeFileSync(passwordFile, `${ADMIN.password}\n`, { mode: 0o600 })
@@ -52,6 +55,7 @@ export async function readyInstallation(extra: Record<string, string> = {}): Pro
     ...extra,
   })
   try {
+    prepare(installation)
     await installation.start()
     const cookie = await signIn(installation.webUrl, ADMIN.email, ADMIN.password)
     const key = await createKey(installation.webUrl, cookie)
