@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 pub const USAGE: &str = "\
 Usage: slipway-agent daemon --data-root DIR --socket PATH [--config FILE] [--registry NAME=URL]...
+       slipway-agent down --data-root DIR
 
   --data-root DIR   everything the agent keeps: images, containers, volumes, build cache
   --socket PATH     Unix socket of the API (Docker Engine API and /slipway/v1)
@@ -11,7 +12,9 @@ Usage: slipway-agent daemon --data-root DIR --socket PATH [--config FILE] [--reg
   --registry NAME=URL  where the registry NAME is reached, like slipway.local=http://127.0.0.1:5000 (repeatable)
 
 Signals: SIGINT stops every container, takes the network down and exits (the next start brings them back);
-SIGTERM exits and leaves the containers running.";
+SIGTERM exits and leaves the containers running.
+
+down: takes away what an agent that was killed left on this host: processes, control groups, bridge, rules. Data stays.";
 
 #[derive(Debug, Clone)]
 pub struct DaemonOptions {
@@ -25,6 +28,8 @@ pub struct DaemonOptions {
 #[derive(Debug)]
 pub enum Command {
     Daemon(DaemonOptions),
+    /// With the data root.
+    Down(PathBuf),
     /// Started by the daemon only.
     Spawner,
     Help,
@@ -35,6 +40,10 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command, String
     let Some(first) = args.next() else { return Err("a command is missing".into()) };
     match first.to_str() {
         Some("daemon") => parse_daemon(args).map(Command::Daemon),
+        Some("down") => match (args.next(), args.next(), args.next()) {
+            (Some(flag), Some(value), None) if flag == "--data-root" => Ok(Command::Down(value.into())),
+            _ => Err("down takes --data-root DIR and nothing else".into()),
+        },
         Some("spawner") => Ok(Command::Spawner),
         Some("help" | "--help" | "-h") => Ok(Command::Help),
         Some("version" | "--version" | "-V") => Ok(Command::Version),

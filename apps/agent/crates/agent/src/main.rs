@@ -9,6 +9,7 @@ mod builds;
 mod config;
 mod containers;
 mod daemon;
+mod down;
 mod error;
 mod events;
 mod execs;
@@ -40,12 +41,17 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         args::Command::Spawner => ExitCode::from(u8::try_from(slipway_runtime::spawner_main()).unwrap_or(1)),
-        args::Command::Daemon(options) => match daemon::run(options) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("slipway-agent: {error:#}");
-                ExitCode::FAILURE
-            }
-        },
+        args::Command::Daemon(options) => finish(daemon::run(options)),
+        args::Command::Down(data_root) => finish(down::run(&data_root)),
+    }
+}
+
+fn finish(outcome: anyhow::Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("slipway-agent: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

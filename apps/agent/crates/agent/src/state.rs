@@ -1,6 +1,7 @@
 //! What every handler can reach. One per process, behind an `Arc`.
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use anyhow::Context;
@@ -43,7 +44,7 @@ pub struct AppState {
 impl AppState {
     /// Opens everything, in an order that gives each part what it stands on. Containers that run are found again last.
     pub async fn open(config: Config, runtime: Runtime) -> anyhow::Result<App> {
-        let lock = lock(&config)?;
+        let lock = lock(&config.data_root)?;
         let instance = instance_of(&config.data_root);
         let images = Arc::new(Images::open(&config).await?);
         let (settings, data_root, name) = (network_settings(&config, &instance)?, config.data_root.clone(), instance.clone());
@@ -94,18 +95,21 @@ impl AppState {
     /// Stops every container and takes away all that the agent made on this host outside of its data root.
     pub async fn take_down(&self) -> anyhow::Result<()> {
         self.containers.shut_down().await;
-        self.network.close().await.context("cannot remove the network")?;
+        // All of it, whatever becomes of a part.
+        let network = self.network.close().await.context("cannot remove the network");
         let groups = self.groups.clone();
-        tokio::task::spawn_blocking(move || groups.remove_all()).await?.context("cannot remove the control groups")
+        let groups = tokio::task::spawn_blocking(move || groups.remove_all()).await?.context("cannot remove the control groups");
+        network.and(groups)
     }
 }
 
-fn lock(config: &Config) -> anyhow::Result<File> {
-    let path = config.data_root.join("agent.lock");
+/// Held by the agent of a data root as long as it lives.
+pub fn lock(data_root: &Path) -> anyhow::Result<File> {
+    let path = data_root.join("agent.lock");
     let file = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
-        Err(rustix::io::Errno::AGAIN) => anyhow::bail!("another agent already uses {}", config.data_root.display()),
+        Err(rustix::io::Errno::AGAIN) => anyhow::bail!("another agent already uses {}", data_root.display()),
         Err(error) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
     }
 }

@@ -74,6 +74,42 @@ fn other_network_modes() {
 }
 
 #[test]
+fn only_published_ports_are_reached_from_elsewhere() {
+    let (one, two) = (Agent::start(), Agent::start());
+    let host = json!({ "Env": ["NAME=one"], "HostConfig": { "PortBindings": { "80/tcp": [{}] } } });
+    let open = one.run(SERVER, host);
+    let closed = one.run(SERVER, json!({ "Env": ["NAME=closed"] }));
+    let addresses = [&open, &closed].map(|id| address(&one, id));
+    for address in &addresses {
+        eventually("the host reaches it", || get(&format!("{address}:80")).is_some());
+    }
+    let port = one.inspect(&open)["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"].as_str().unwrap().to_owned();
+    let [open, closed] = addresses;
+    let script = format!(
+        "gateway=$(ip route | awk '/default/ {{ print $3 }}'); wget -qO- http://$gateway:{port}/; \
+         for at in {open} {closed}; do nc -w 2 $at 80 < /dev/null 2> /dev/null && echo yes || echo no; done"
+    );
+    assert_eq!(two.text(&script, json!({})), "one\nno\nno\n");
+}
+
+/// CVE-2020-8558: a container that sends packets for 127.0.0.1 to the host must not reach what listens there.
+#[test]
+fn the_hosts_loopback_is_out_of_reach() {
+    let agent = Agent::start();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let script = format!(
+        "gateway=$(ip route | awk '/default/ {{ print $3 }}'); ip addr del 127.0.0.1/8 dev lo; ip route add 127.0.0.0/8 via $gateway; \
+         ip route get 127.0.0.1 | grep -c eth0; nc -w 2 127.0.0.1 {port} < /dev/null 2> /dev/null && echo yes || echo no"
+    );
+    let output =
+        agent.text(&script, json!({ "HostConfig": { "CapAdd": ["NET_ADMIN"], "Sysctls": { "net.ipv4.conf.all.route_localnet": "1" } } }));
+    assert!(output.starts_with("1\n") && output.ends_with("no\n"), "{output}");
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err());
+}
+
+#[test]
 fn two_agents_side_by_side() {
     let (one, two) = (Agent::start(), Agent::start());
     assert_ne!(one.instance(), two.instance());

@@ -3,46 +3,8 @@
 
 mod support;
 
-use std::path::Path;
-use std::process::Command;
-
 use serde_json::json;
-use support::{Agent, eventually};
-
-fn leftovers(instance: &str, root: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    let root = root.to_str().unwrap();
-    for entry in std::fs::read_dir("/sys/class/net").unwrap().flatten() {
-        let name = entry.file_name().into_string().unwrap();
-        if name.contains(instance) {
-            found.push(name);
-        }
-    }
-    let tables = Command::new("nft").args(["list", "tables"]).output().unwrap();
-    found.extend(String::from_utf8_lossy(&tables.stdout).lines().filter(|line| line.contains(instance)).map(String::from));
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-    found.extend(mounts.lines().filter(|line| line.contains(root)).map(String::from));
-    for hierarchy in std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
-        for dir in [hierarchy.path(), "/sys/fs/cgroup".into()] {
-            let group = dir.join(format!("slipway-{instance}"));
-            if group.exists() {
-                found.push(group.display().to_string());
-            }
-        }
-    }
-    for process in std::fs::read_dir("/proc").unwrap().flatten() {
-        let command = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
-        let line = String::from_utf8_lossy(&command).into_owned();
-        if line.contains(root) {
-            found.push(line);
-        }
-        let cgroup = std::fs::read_to_string(process.path().join("cgroup")).unwrap_or_default();
-        if cgroup.contains(instance) {
-            found.push(format!("{}: {cgroup}", process.path().display()));
-        }
-    }
-    found
-}
+use support::{Agent, eventually, leftovers};
 
 #[test]
 fn nothing_is_left_and_everything_comes_back() {

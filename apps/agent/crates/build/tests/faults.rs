@@ -63,7 +63,7 @@ fn processes(text: &str) -> usize {
 async fn canceling_kills_everything_at_once() {
     let fixture = Fixture::new();
     // On no other command line of this machine.
-    let long = (1_000_000_000 + std::process::id()).to_string();
+    let long = format!("600.99{:07}", std::process::id());
     for how in ["cancel", "hang up", "timeout"] {
         let mut plan = Plan::from(&fixture);
         plan.run(&format!("sleep {long} & sleep {long}"));

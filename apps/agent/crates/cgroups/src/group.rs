@@ -40,11 +40,16 @@ pub struct Join {
 impl Groups {
     /// Prepares the instance's directories. Idempotent.
     pub fn open(instance: &str) -> Result<Self> {
-        let layout = Layout::detect()?;
-        let warmer = Arc::new(Warmer::new(&layout));
-        let groups = Self { layout, root: PathBuf::from(format!("slipway-{instance}")), warmer };
+        let groups = Self::find(instance)?;
         groups.prepare()?;
         Ok(groups)
+    }
+
+    /// The instance's directories as they are, to be removed.
+    pub fn find(instance: &str) -> Result<Self> {
+        let layout = Layout::detect()?;
+        let warmer = Arc::new(Warmer::new(&layout));
+        Ok(Self { layout, root: PathBuf::from(format!("slipway-{instance}")), warmer })
     }
 
     /// Says that a process will join a group within `time`; see `warm.rs`. Blocks for at most that long.

@@ -2,6 +2,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +19,12 @@ struct Saved {
     subnet: Subnet,
 }
 
+pub(crate) fn name(instance: &str) -> String {
+    format!("sw-{instance}")
+}
+
 pub(crate) fn ensure(settings: &Settings) -> Result<BridgeInfo> {
-    let name = format!("sw-{}", settings.instance);
+    let name = name(&settings.instance);
     let lock = File::create(LOCK).context(format!("open {LOCK}"))?;
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).context(format!("lock {LOCK}"))?;
     let mut netlink = Netlink::open().context("open a netlink socket")?;
@@ -44,6 +49,10 @@ pub(crate) fn ensure(settings: &Settings) -> Result<BridgeInfo> {
         other => other.context(format!("give {} to {name}", subnet.gateway()))?,
     }
     netlink.set_up(index).context(format!("start {name}"))?;
+    // For whoever finds it with `ip link` and wonders whose it is.
+    if let Some(owner) = settings.state_file.parent().and_then(Path::to_str) {
+        netlink.set_alias(index, owner).context(format!("describe {name}"))?;
+    }
     // Left to itself, a bridge takes the lowest address of what is plugged in, and changes it when that is unplugged (as the
     // spare pairs of a killed daemon are): every container would go on answering to the old one until its cache expires.
     netlink.set_mac(index, mac(subnet.gateway())).context(format!("give {name} its hardware address"))?;

@@ -47,13 +47,20 @@ pub struct BridgeInfo {
     pub mtu: u32,
 }
 
+/// Removes the bridge and the rules of an instance whose agent is not there to do it. Blocking.
+pub fn remove(instance: &str) -> Result<()> {
+    let rules = nft::apply_blocking(&nft::removal(instance));
+    bridge::remove(&bridge::name(instance)).and(rules)
+}
+
 /// The default bridge network.
 pub struct Network {
     instance: String,
     bridge: BridgeInfo,
     addresses: Arc<Mutex<Addresses>>,
     pool: Pool,
-    published: tokio::sync::Mutex<BTreeMap<String, Publication>>,
+    /// `None` once the network is closed: a container that is just starting must not bring the rules back.
+    published: tokio::sync::Mutex<Option<BTreeMap<String, Publication>>>,
 }
 
 impl Network {
@@ -64,7 +71,7 @@ impl Network {
         nft::apply_blocking(&nft::script(&settings.instance, &bridge, &[]))?;
         let addresses = Arc::new(Mutex::new(Addresses::new(bridge.subnet, in_use)));
         let pool = Pool::start(&settings.instance, &bridge, addresses.clone())?;
-        Ok(Self { instance: settings.instance.clone(), bridge, addresses, pool, published: Default::default() })
+        Ok(Self { instance: settings.instance.clone(), bridge, addresses, pool, published: tokio::sync::Mutex::new(Some(BTreeMap::new())) })
     }
 
     pub fn bridge(&self) -> &BridgeInfo {
@@ -91,8 +98,9 @@ impl Network {
         let publication = publish::reserve(address, ports).await?;
         let taken = publication.ports.clone();
         let mut published = self.published.lock().await;
+        let published = published.as_mut().ok_or(Error::Stopped)?;
         published.insert(id.to_owned(), publication);
-        match self.apply(&published).await {
+        match self.apply(published).await {
             Ok(()) => Ok(taken),
             Err(error) => {
                 published.remove(id);
@@ -103,8 +111,9 @@ impl Network {
 
     pub async fn unpublish(&self, id: &str) -> Result<()> {
         let mut published = self.published.lock().await;
+        let Some(published) = published.as_mut() else { return Ok(()) };
         match published.remove(id) {
-            Some(_) => self.apply(&published).await,
+            Some(_) => self.apply(published).await,
             None => Ok(()),
         }
     }
@@ -118,9 +127,11 @@ impl Network {
     /// Removes the bridge, what is plugged into it and the rules.
     pub async fn close(&self) -> Result<()> {
         self.pool.stop().await;
-        self.published.lock().await.clear();
-        nft::apply(&nft::removal(&self.instance)).await?;
+        let mut published = self.published.lock().await;
+        *published = None;
+        let rules = nft::apply(&nft::removal(&self.instance)).await;
+        drop(published);
         let name = self.bridge.name.clone();
-        tokio::task::spawn_blocking(move || bridge::remove(&name)).await.map_err(|_| Error::Stopped)?
+        tokio::task::spawn_blocking(move || bridge::remove(&name)).await.map_err(|_| Error::Stopped)?.and(rules)
     }
 }

@@ -21,6 +21,9 @@ const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
+const IFLA_IFALIAS: u16 = 20;
+/// The kernel takes no longer alias.
+const LONGEST_ALIAS: usize = 255;
 const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
@@ -189,6 +192,12 @@ impl Netlink {
     /// Gives an interface its hardware address for good.
     pub fn set_mac(&mut self, index: u32, mac: [u8; 6]) -> io::Result<()> {
         self.request(Message::new(NEWLINK, 0).link(index, true).attribute(IFLA_ADDRESS, &mac)).map(drop)
+    }
+
+    /// A text that `ip link` shows; a longer one is cut.
+    pub fn set_alias(&mut self, index: u32, text: &str) -> io::Result<()> {
+        let text = &text.as_bytes()[..text.len().min(LONGEST_ALIAS)];
+        self.request(Message::new(NEWLINK, 0).link(index, false).attribute(IFLA_IFALIAS, text)).map(drop)
     }
 
     pub fn delete(&mut self, index: u32) -> io::Result<()> {

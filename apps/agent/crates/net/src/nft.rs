@@ -1,5 +1,10 @@
 //! NAT and published ports: one table of our own, always replaced as a whole in one atomic batch.
 //!
+//! What is not published is not reachable from elsewhere: a neighbour that sends packets for a container's address to this
+//! host, or a container of another instance, is dropped. The host itself reaches every container. Published ports answer on
+//! 127.0.0.1 too, for which the bridge must route loopback addresses; so that no container reaches what listens there and
+//! trusts it, packets from the bridge to such an address are dropped first.
+//!
 //! Only this table is touched. Where another firewall drops forwarded packets by default (dockerd's iptables rules do),
 //! an accept here cannot overrule it; such a host needs an accept for the bridge in that firewall.
 use std::fmt::Write;
@@ -55,7 +60,9 @@ pub(crate) fn script(instance: &str, bridge: &BridgeInfo, publications: &[&Publi
     }
     let _ = write!(
         text,
-        "  chain prerouting {{\n    type nat hook prerouting priority dstnat; policy accept;\n{rules}  }}\n\
+        "  chain guard {{\n    type filter hook prerouting priority raw; policy accept;\n\
+         \x20   iifname \"{name}\" ip daddr 127.0.0.0/8 drop\n  }}\n\
+         \x20 chain prerouting {{\n    type nat hook prerouting priority dstnat; policy accept;\n{rules}  }}\n\
          \x20 chain output {{\n    type nat hook output priority -100; policy accept;\n{rules}  }}\n\
          \x20 chain postrouting {{\n    type nat hook postrouting priority srcnat; policy accept;\n\
          \x20   ip saddr {subnet} oifname != \"{name}\" masquerade\n\
@@ -64,7 +71,8 @@ pub(crate) fn script(instance: &str, bridge: &BridgeInfo, publications: &[&Publi
          \x20 chain forward {{\n    type filter hook forward priority filter; policy accept;\n\
          \x20   oifname \"{name}\" ct state established,related accept\n\
          \x20   oifname \"{name}\" ct status dnat accept\n\
-         \x20   iifname \"{name}\" accept\n  }}\n}}\n"
+         \x20   iifname \"{name}\" accept\n\
+         \x20   oifname \"{name}\" drop\n  }}\n}}\n"
     );
     text
 }

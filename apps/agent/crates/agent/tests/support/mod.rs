@@ -4,6 +4,8 @@
 
 pub mod client;
 
+use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,13 +20,42 @@ pub struct Agent {
     pub socket: PathBuf,
     pub client: Client,
     child: Child,
+    keeper: Keeper,
+}
+
+/// Cleans up after a test that cannot do it itself any more, because it was killed: a process of its own group that
+/// waits for the end of its standard input. Its command line must not name the folder, which tests look for.
+struct Keeper(Child);
+
+const KEEP: &str = r#"
+root=$PWD
+read -r _ && exit
+pid=$(cat pid) && grep -qsF "$root" "/proc/$pid/cmdline" && kill -9 "$pid"
+while ! "$1" down --data-root "$root/data" && [ "${tries:=0}" -lt 50 ]; do tries=$((tries + 1)); sleep 0.1; done
+cd / && rm -rf "$root"
+"#;
+
+impl Keeper {
+    fn start(root: &Path) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", KEEP, "keeper", env!("CARGO_BIN_EXE_slipway-agent")]).current_dir(root).process_group(0);
+        Self(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// `clean`: there is nothing left to do for it.
+    fn end(&mut self, clean: bool) {
+        if let (Some(mut stdin), true) = (self.0.stdin.take(), clean) {
+            let _ = stdin.write_all(b"\n"); // if it is gone there is nobody to tell
+        }
+        let _ = self.0.wait();
+    }
 }
 
 fn spawn(root: &Path, socket: &Path) -> Child {
     let settings = root.join("settings.json");
     let config: Vec<&std::ffi::OsStr> = if settings.exists() { vec!["--config".as_ref(), settings.as_os_str()] } else { Vec::new() };
     let log = std::fs::File::options().append(true).create(true).open(root.join("log")).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_slipway-agent"))
+    let child = Command::new(env!("CARGO_BIN_EXE_slipway-agent"))
         .args(["daemon", "--data-root"])
         .arg(root.join("data"))
         .arg("--socket")
@@ -34,7 +65,9 @@ fn spawn(root: &Path, socket: &Path) -> Child {
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()
-        .unwrap()
+        .unwrap();
+    std::fs::write(root.join("pid"), child.id().to_string()).unwrap();
+    child
 }
 
 impl Agent {
@@ -51,8 +84,9 @@ impl Agent {
         if let Some(settings) = settings {
             std::fs::write(root.path().join("settings.json"), settings.to_string()).unwrap();
         }
+        let keeper = Keeper::start(root.path());
         let child = spawn(root.path(), &socket);
-        let agent = Self { client: Client::new(&socket), root, socket, child };
+        let agent = Self { client: Client::new(&socket), root, socket, child, keeper };
         agent.await_ready();
         agent
     }
@@ -174,17 +208,34 @@ impl Drop for Agent {
         if std::thread::panicking() {
             eprintln!("--- the agent's log\n{}", self.log());
         }
-        if self.child.try_wait().is_ok_and(|ended| ended.is_some()) && self.socket.exists() {
-            self.child = spawn(self.root.path(), &self.socket); // killed by the test: somebody must clean up
-            self.await_ready();
-        }
-        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            for container in self.client.get("/containers/json?all=1").as_array().into_iter().flatten() {
-                self.client.request("DELETE", &format!("/containers/{}?force=1", container["Id"].as_str().unwrap()), b"");
-            }
-            let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::INT);
+        let clean = self.end();
+        if !clean {
+            let _ = self.child.kill(); // an agent that does not end is no reason to leave something behind
             let _ = self.child.wait();
         }
+        self.keeper.end(clean);
+    }
+}
+
+impl Agent {
+    /// Takes the agent down; false when it is not there to do it, or does not.
+    fn end(&mut self) -> bool {
+        // Containers are removed first, so that none takes its time to stop.
+        let Some(containers) = self.client.try_request("GET", "/containers/json?all=1", b"") else { return false };
+        for container in containers.json().as_array().into_iter().flatten() {
+            let id = container["Id"].as_str().unwrap_or_default();
+            let _ = self.client.try_request("DELETE", &format!("/containers/{id}?force=1"), b""); // it may be going already
+        }
+        let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::INT);
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            match self.child.try_wait() {
+                Ok(None) => std::thread::sleep(Duration::from_millis(5)),
+                Ok(Some(status)) => return status.success(),
+                Err(_) => return false,
+            }
+        }
+        false
     }
 }
 
@@ -222,10 +273,45 @@ pub fn eventually(what: &str, mut check: impl FnMut() -> bool) {
     }
 }
 
-/// A number for `sleep` that no other process of this machine has on its command line: longer than any test, and of this
-/// process alone. `which` is below 100.
+/// An argument for `sleep` that is on no other command line of this machine: ten minutes, and decimals of this process.
 pub fn long_sleep(which: u32) -> String {
-    (1_000_000_000 + std::process::id() % 10_000_000 * 100 + which).to_string()
+    format!("600.{which:02}{:07}", std::process::id())
+}
+
+/// What an instance has on this host outside of its data root.
+pub fn leftovers(instance: &str, root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let root = root.to_str().unwrap();
+    for entry in std::fs::read_dir("/sys/class/net").unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        if name.contains(instance) {
+            found.push(name);
+        }
+    }
+    let tables = Command::new("nft").args(["list", "tables"]).output().unwrap();
+    found.extend(String::from_utf8_lossy(&tables.stdout).lines().filter(|line| line.contains(instance)).map(String::from));
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    found.extend(mounts.lines().filter(|line| line.contains(root)).map(String::from));
+    for hierarchy in std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
+        for dir in [hierarchy.path(), "/sys/fs/cgroup".into()] {
+            let group = dir.join(format!("slipway-{instance}"));
+            if group.exists() {
+                found.push(group.display().to_string());
+            }
+        }
+    }
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        let command = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&command).into_owned();
+        if line.contains(root) {
+            found.push(line);
+        }
+        let cgroup = std::fs::read_to_string(process.path().join("cgroup")).unwrap_or_default();
+        if cgroup.contains(instance) {
+            found.push(format!("{}: {cgroup}", process.path().display()));
+        }
+    }
+    found
 }
 
 const APPLETS: [&str; 34] = [
