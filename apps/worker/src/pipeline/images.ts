@@ -93,7 +93,9 @@ export async function inspectImage(deps: Deps, name: string): Promise<LocalImage
 
 function imageNotFound(reference: string, cause?: unknown): AppError {
   const why = cause instanceof AppError ? ` (${cause.message.slice(0, 300)})` : ''
-  const base = reference.startsWith(`${OWN_REGISTRY_HOST}/${BASE_ORGANIZATION}/`)
+  // Said only when the registry says so: one that does not answer has it perhaps.
+  const absent = !(cause instanceof AppError) || cause.kind === 'not-found' || cause.details.engineCode === 404
+  const base = absent && reference.startsWith(`${OWN_REGISTRY_HOST}/${BASE_ORGANIZATION}/`)
   return new AppError({
     kind: 'bad-input',
     code: 'IMAGE_NOT_FOUND',
