@@ -9,7 +9,7 @@ import { fetchApp, until } from './support/api'
 import { buildOver, createGitApp, serving, textApp } from './support/apps'
 
 const MIB = 1024 * 1024
-const AGENT_DISK = 160 * MIB
+const AGENT_DISK = 320 * MIB
 const REGISTRY_DISK = 24 * MIB
 
 let ready: Ready
@@ -68,7 +68,7 @@ async function builtAgain(app: string, number: number, text: string): Promise<vo
 describe('the disk of the host', () => {
   it('fills up in a step: the build says so, leaves no trace, and the next one has all the room', async () => {
     const greedy = (megabytes: number) => textApp('greedy', `RUN dd if=/dev/zero of=/large bs=1M count=${megabytes}\n`)
-    const build = await firstBuild('greedy', greedy(200))
+    const build = await firstBuild('greedy', greedy(400))
     expect(build).toMatchObject({ state: 'failed', error: { code: 'DISK_FULL' } })
     expect(build.error?.message).toMatch(/disk of the build host is full; free some space/)
     expect(build.error?.details.lastLines?.join('\n')).toContain('No space left on device')
