@@ -14,14 +14,12 @@ const REGISTRY_DISK = 24 * MIB
 
 let ready: Ready
 let git: TestGitServer
-const mounts: string[] = []
 
 /** Gives one part a disk of its own. Before the first start, so that everything of the part lies on it. */
 function smallDisk(data: string, part: 'agent' | 'registry', bytes: number): void {
   const folder = join(data, part)
   mkdirSync(folder, { mode: 0o700 })
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes},mode=0700`, 'tmpfs', folder])
-  mounts.push(folder)
 }
 
 beforeAll(async () => {
@@ -35,8 +33,6 @@ beforeAll(async () => {
   await serving(ready.api, ready.org, 'steady')
 })
 afterAll(async () => {
-  await ready?.installation.stop()
-  for (const folder of mounts) execFileSync('umount', [folder])
   await ready?.installation.remove()
   await git?.stop()
 })

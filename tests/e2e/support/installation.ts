@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
@@ -108,8 +108,17 @@ export async function createInstallation(extra: Record<string, string> = {}): Pr
       // What the parts said is all there is to go by when a test has failed elsewhere.
       const logs = join(data, 'logs')
       if (existsSync(logs)) cpSync(logs, join(ROOT, 'test-results', basename(data)), { recursive: true })
+      for (const point of mountsBeneath(data)) execFileSync('umount', [point])
       rmSync(data, { recursive: true, force: true })
     },
   }
   return installation
 }
+
+/** Disks that a test gave to a part, the deepest first. */
+const mountsBeneath = (folder: string): string[] =>
+  readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((point) => point.startsWith(`${folder}/`))
+    .reverse()
