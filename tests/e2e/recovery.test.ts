@@ -71,7 +71,8 @@ describe('at rest', () => {
       )
       await answers(hostname, 'steady')
     }
-    const view = await api.apps.get.query({ org, app })
+    // Health is asked at most once a second, so it may still be the answer from before the last death.
+    const view = await until('the panel answers again', () => api.apps.get.query({ org, app }))
     expect(view.serving?.number).toBe(1)
   })
 
