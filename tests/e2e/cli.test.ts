@@ -44,7 +44,8 @@ const answers = (text: string) =>
   until(text, async () => (await fetchApp(ready.installation.routerPort, 'notes.localhost')).text === `${text}\n`)
 
 it('signs in once, with the key where only its owner reads it', async () => {
-  expect((await slipway(['projects'])).code).toBe(3)
+  expect((await slipway(['projects'])).code).toBe(2)
+  expect((await slipway(['--url', ready.installation.webUrl, 'projects'])).code).toBe(3)
   const wrong = await slipway(['--url', ready.installation.webUrl, 'login', '--key', '-'], 'slp_wrong\n')
   expect(wrong.code).toBe(3)
   const { code, err } = await slipway(['--url', ready.installation.webUrl, 'login', '--key', '-'], `${ready.key}\n`)
@@ -93,7 +94,9 @@ it('follows the log of what runs', async () => {
     })
   } finally {
     const gone = new Promise((r) => child.once('close', r))
-    child.kill('SIGINT')
-    await gone
+    if (child.exitCode === null) {
+      child.kill('SIGINT')
+      await gone
+    }
   }
 })
