@@ -1,6 +1,7 @@
 /** An app with state, built with apt-get and npm ci from the Debian base: what it keeps outlives every fault, stop and deployment. */
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createAgent } from '@slipway/agent-client'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Ready, readyInstallation } from './support/account'
 import { fetchApp, until } from './support/api'
@@ -37,6 +38,17 @@ const healthy = () =>
   })
 const volumes = () => readdirSync(join(ready.installation.data, 'agent/volumes'))
 
+/** The one container that runs, its first process and that one's parent; process numbers as this machine knows them. */
+async function container(): Promise<{ id: string; pid: number; shim: number }> {
+  const { docker } = createAgent({ socketPath: ready.installation.agentSocket })
+  const [running] = await docker.listContainers()
+  if (!running) throw new Error('no container runs')
+  const { Pid: pid } = (await docker.getContainer(running.Id).inspect()).State
+  return { id: running.Id, pid, shim: Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) }
+}
+const childrenOf = (pid: number) => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number)
+const nameOf = (pid: number) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
+
 /** Runs it and prints how long it took, so that a regression can be seen; nothing is asserted about it. */
 async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {
   const from = Date.now()
@@ -71,7 +83,8 @@ it(
   APT_AND_NPM_BUILD_MS + 120_000,
 )
 
-it.each<PartName>(['registry', 'worker', 'web', 'agent', 'redis', 'postgres', 'caddy'])('kill −9 of %s: it goes on', async (part) => {
+const PARTS: PartName[] = ['registry', 'worker', 'web', 'agent', 'redis', 'postgres', 'caddy']
+it.each(PARTS)('kill −9 of %s: it goes on', async (part) => {
   const { installation } = ready
   const before = installation.pid(part)
   installation.kill9(part)
@@ -85,6 +98,46 @@ it.each<PartName>(['registry', 'worker', 'web', 'agent', 'redis', 'postgres', 'c
   await until('the app answers', async () => (await entries()).length === signed.length)
   await sign(part)
   expect(await entries()).toEqual(signed)
+})
+
+it('kill −9 of the engine’s spawner, then of the container’s own shim: the container is started again', async () => {
+  const [spawner] = childrenOf(ready.installation.pid('agent')).filter((pid) => nameOf(pid) === 'slipway-spawner')
+  if (!spawner) throw new Error('the agent has no spawner')
+  process.kill(spawner, 'SIGKILL')
+  expect(await entries()).toEqual(signed)
+  const { shim } = await container()
+  expect(nameOf(shim)).toBe('slipway-shim')
+  process.kill(shim, 'SIGKILL')
+  await timed('the app is back after kill −9 of its shim', () =>
+    until('the app answers', async () => (await container()).shim !== shim && entries()),
+  )
+  await sign('shim')
+  expect(await entries()).toEqual(signed)
+})
+
+it('kill −9 of npm start: the app never notices, the next start takes over', async () => {
+  const { installation } = ready
+  const before = await container()
+  await installation.abandon()
+  expect(await entries()).toEqual(signed)
+  await installation.start()
+  await until('the app answers', entries)
+  expect((await container()).id).toBe(before.id)
+  await sign('supervisor')
+})
+
+it('everything at once, as when the power goes', async () => {
+  const { installation } = ready
+  const { pid, shim } = await container()
+  await installation.abandon()
+  for (const part of PARTS) installation.kill9(part)
+  for (const process_ of [shim, pid]) process.kill(process_, 'SIGKILL')
+  expect((await answers('/entries.json')).status).toBe(0)
+  await timed('start after a power cut', () => installation.start())
+  await timed('the app is back', () => until('the app answers', entries))
+  expect(await entries()).toEqual(signed)
+  await sign('power')
+  await healthy()
 })
 
 it('a full stop and a start', async () => {
