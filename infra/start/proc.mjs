@@ -1,5 +1,5 @@
 // What Linux tells about processes under /proc: whether a recorded process is still the same one, and who holds a port.
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
 
 /** @typedef {{ pid: number, startTime: string, boot: string }} ProcessId a process that cannot be mistaken for a later one */
 
@@ -36,6 +36,30 @@ export function isAlive(id) {
     if (error.code === 'ENOENT' || error.code === 'ESRCH') return false
     throw error
   }
+}
+
+/** Whether a process has ended without its parent having taken note. */
+export function isZombie(/** @type {number} */ pid) {
+  try {
+    return parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8')).state === 'Z'
+  } catch {
+    return false // gone altogether
+  }
+}
+
+/** Numbers of the processes whose working directory is that folder. @param {string} folder */
+export function pidsWithin(folder) {
+  const real = realpathSync(folder)
+  const isWithin = (entry) => {
+    try {
+      return readlinkSync(`/proc/${entry}/cwd`) === real
+    } catch {
+      return false // ended while we looked, or a zombie
+    }
+  }
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && isWithin(entry))
+    .map(Number)
 }
 
 /** Command line of a process for a message, or undefined. */

@@ -2,9 +2,11 @@
 // when SLIPWAY_POSTGRES_PORT is set: two installations then never meet.
 import { chmodSync, chownSync, cpSync, existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { ownedFolder, parentsOf } from '../data-directory.mjs'
 import { bundledPostgres } from '../dependencies.mjs'
 import { StartError } from '../errors.mjs'
+import { isZombie, pidsWithin } from '../proc.mjs'
 import { run } from '../run.mjs'
 import { inherited } from '../settings.mjs'
 import { ensurePostgresUser } from '../users.mjs'
@@ -21,6 +23,7 @@ export async function preparePostgres({ data, paths, ports }) {
   const programs = reachablePrograms(data)
   ownedFolder(paths.postgresSocketDir, user)
   const password = readFileSync(join(paths.secrets, 'postgres.password'), 'utf8')
+  await previousGone(paths.postgres)
   await initialize({ programs, folder: paths.postgres, socketDir: paths.postgresSocketDir, user, password })
   const port = ports.postgres || SOCKET_NUMBER
   const connection = { host: paths.postgresSocketDir, port, user: NAME, password, connectionTimeoutMillis: 5_000 }
@@ -49,6 +52,19 @@ export async function preparePostgres({ data, paths, ports }) {
       ready: () => withClient({ ...connection, database: 'postgres' }, async (client) => (await client.query('SELECT 1')).rowCount === 1),
     },
   }
+}
+
+/**
+ * Waits until nothing is left of a server that was killed. Its children notice within moments; its own number counts as
+ * running, and Postgres refuses to start, until the machine's init has taken note of its end.
+ * @param {string} folder
+ */
+export async function previousGone(folder, deadlineMs = 10_000) {
+  const file = join(folder, 'postmaster.pid')
+  if (!existsSync(file)) return
+  const pid = Number(readFileSync(file, 'utf8').split('\n')[0])
+  const deadline = Date.now() + deadlineMs
+  while ((isZombie(pid) || pidsWithin(folder).length > 0) && Date.now() < deadline) await sleep(20)
 }
 
 /** Address of the installation's own Postgres, over its socket. @param {Pick<import('../settings.mjs').Settings, 'paths' | 'ports'>} settings */
