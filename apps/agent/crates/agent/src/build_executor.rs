@@ -15,6 +15,7 @@ use slipway_runtime::spec::{LaunchSpec, Mount, MountKind, Namespaces, Network as
 use slipway_runtime::{Error, Oneshot, Runtime, caps};
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Config;
 use crate::seccomp::Filters;
 
 const HOSTNAME: &str = "build";
@@ -26,6 +27,8 @@ pub struct BuildExecutor {
     network: Arc<Network>,
     filters: Arc<Filters>,
     runs: PathBuf,
+    /// The most that this host's policy allows.
+    capabilities: u64,
 }
 
 fn setup(message: impl std::fmt::Display) -> ExecError {
@@ -64,8 +67,8 @@ impl Drop for Held {
 
 impl BuildExecutor {
     /// Blocking: removes what a killed daemon left.
-    pub fn open(data_root: &Path, runtime: Arc<Runtime>, groups: Groups, network: Arc<Network>, filters: Arc<Filters>) -> io::Result<Self> {
-        let runs = data_root.join("runs");
+    pub fn open(config: &Config, runtime: Arc<Runtime>, groups: Groups, network: Arc<Network>, filters: Arc<Filters>) -> io::Result<Self> {
+        let runs = config.data_root.join("runs");
         match std::fs::remove_dir_all(&runs) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -78,7 +81,7 @@ impl BuildExecutor {
                 tracing::warn!(%error, "cannot remove the control group of an old build");
             }
         }
-        Ok(Self { runtime, groups, network, filters, runs })
+        Ok(Self { runtime, groups, network, filters, runs, capabilities: config.file.policy.most_capabilities() })
     }
 
     async fn hold(&self, request: &ExecRequest) -> Result<(Held, Option<std::os::fd::OwnedFd>), ExecError> {
@@ -121,7 +124,7 @@ fn limits(limits: ExecLimits) -> Limits {
     converted
 }
 
-fn spec(request: &ExecRequest, dir: &Path) -> LaunchSpec {
+fn spec(request: &ExecRequest, dir: &Path, capabilities: u64) -> LaunchSpec {
     let mut env = request.env.clone();
     let has = |name: &str| request.env.iter().any(|entry| entry.split_once('=').is_some_and(|(key, _)| key == name));
     for (name, entry) in
@@ -131,7 +134,6 @@ fn spec(request: &ExecRequest, dir: &Path) -> LaunchSpec {
             env.push(entry);
         }
     }
-    let capabilities = caps::default_set();
     let mount = |name: &str| Mount {
         target: format!("/etc/{name}"),
         kind: MountKind::Bind { source: dir.join(name), recursive: false, propagation: Propagation::Private, populate: false },
@@ -192,7 +194,7 @@ impl Executor for BuildExecutor {
             return Err(ExecError::Canceled);
         }
         let (held, netns) = self.hold(&request).await?;
-        let spec = spec(&request, &held.dir);
+        let spec = spec(&request, &held.dir, caps::default_set() & self.capabilities);
         let seccomp = self.filters.get(spec.process.capabilities).map_err(setup)?;
         let null = std::fs::File::options().read(true).write(true).open("/dev/null").map_err(setup)?;
         let complaint = request.stderr.try_clone().map_err(setup)?;

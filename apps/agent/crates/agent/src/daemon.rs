@@ -12,15 +12,28 @@ pub fn run(options: DaemonOptions) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
         .with_writer(std::io::stderr)
+        // What reads the log may have gone; telling that on the same standard error would panic.
+        .log_internal_errors(false)
         .init();
     // Files for containers are readable in them; what must not be is protected by its folder.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let config = Config::load(&options)?;
     // Before the first thread: containers are cloned by a process that never had one.
     let containers = Runtime::start()?;
+    raise_file_limit();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("cannot start the async runtime")?;
     runtime.block_on(serve(config, containers))
+}
+
+/// Each container and each published port takes descriptors, and the usual soft limit is 1,024. Containers keep that one:
+/// their parent runs already.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
 }
 
 async fn serve(config: Config, containers: Runtime) -> anyhow::Result<()> {
@@ -28,7 +41,13 @@ async fn serve(config: Config, containers: Runtime) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let socket = config.socket.clone();
     let listener = http::listen(&socket)?;
-    let app = AppState::open(config, containers).await?;
+    let app = match AppState::open(config, containers).await {
+        Ok(app) => app,
+        Err(error) => {
+            let _ = std::fs::remove_file(&socket); // the error is what is told
+            return Err(error);
+        }
+    };
     tracing::info!(socket = %socket.display(), instance = %app.instance, containers = app.containers.running(), "ready");
     let server = tokio::spawn(http::serve(listener, app.clone()));
     let everything = tokio::select! {

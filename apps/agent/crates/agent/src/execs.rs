@@ -9,6 +9,9 @@ use crate::error::{ApiError, ApiResult};
 /// Ended execs that are still known; clients ask for the exit code right after the end.
 const KEPT: usize = 256;
 
+/// Execs that are known at all, unless more than that are running.
+const MOST: usize = 4 * KEPT;
+
 pub struct Exec {
     pub id: String,
     pub container: Arc<Container>,
@@ -44,6 +47,11 @@ impl Execs {
         if all.len() >= KEPT {
             let ended: Vec<String> = all.values().filter(|exec| exec.state().exit_code.is_some()).map(|exec| exec.id.clone()).collect();
             for id in ended.into_iter().take(KEPT / 2) {
+                all.remove(&id);
+            }
+            // Made and never started: the client that made them has gone.
+            while all.len() >= MOST {
+                let Some(id) = all.values().find(|exec| !exec.state().started).map(|exec| exec.id.clone()) else { break };
                 all.remove(&id);
             }
         }

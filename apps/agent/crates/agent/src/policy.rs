@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use slipway_runtime::caps;
-use slipway_runtime::spec::{LaunchSpec, MountKind, Network};
+use slipway_runtime::spec::{LaunchSpec, Mount, MountKind, Network};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -27,11 +27,9 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// `Err` says what is not allowed. `own`: the agent's folder, whose volumes and files are no host paths of a user.
-    pub fn check(&self, spec: &LaunchSpec, confined: bool, own: &std::path::Path) -> Result<(), String> {
-        if spec.privileged && !self.allow_privileged {
-            return Err("privileged containers are not allowed on this host".into());
-        }
+    /// `Err` says what is not allowed. Of the mounts only those whose source is a path that the user named are looked at.
+    pub fn check(&self, spec: &LaunchSpec, confined: bool, users: impl Fn(&Mount) -> bool) -> Result<(), String> {
+        self.check_process(spec.privileged, confined, spec.process.capabilities)?;
         let names = &spec.namespaces;
         let host = [
             (names.network == Network::Host, "network"),
@@ -43,23 +41,35 @@ impl Policy {
         if let (false, Some((_, name))) = (self.allow_host_namespaces, host.iter().find(|(used, _)| *used)) {
             return Err(format!("the host's {name} namespace is not allowed on this host"));
         }
-        if !confined && !self.allow_unconfined {
-            return Err("containers without a seccomp filter are not allowed on this host".into());
-        }
-        if let Some(allowed) = &self.capabilities {
-            let most = allowed.iter().filter_map(|name| caps::bit(name)).fold(0, |set, bit| set | bit);
-            if spec.process.capabilities & !most != 0 {
-                return Err("these capabilities are not allowed on this host".into());
-            }
-        }
         if let Some(allowed) = &self.bind_sources {
-            for mount in &spec.mounts {
+            for mount in spec.mounts.iter().filter(|mount| users(mount)) {
                 let MountKind::Bind { source, .. } = &mount.kind else { continue };
-                if !source.starts_with(own) && !allowed.iter().any(|folder| source.starts_with(folder)) {
+                if !allowed.iter().any(|folder| source.starts_with(folder)) {
                     return Err(format!("mounting {} is not allowed on this host", source.display()));
                 }
             }
         }
         Ok(())
+    }
+
+    /// What any process may have, the first of a container or one started in it later.
+    pub fn check_process(&self, privileged: bool, confined: bool, capabilities: u64) -> Result<(), String> {
+        if privileged && !self.allow_privileged {
+            return Err("privileged containers are not allowed on this host".into());
+        }
+        if !confined && !self.allow_unconfined {
+            return Err("containers without a seccomp filter are not allowed on this host".into());
+        }
+        if capabilities & !self.most_capabilities() != 0 {
+            return Err("these capabilities are not allowed on this host".into());
+        }
+        Ok(())
+    }
+
+    pub fn most_capabilities(&self) -> u64 {
+        match &self.capabilities {
+            Some(allowed) => allowed.iter().filter_map(|name| caps::bit(name)).fold(0, |set, bit| set | bit),
+            None => caps::ALL,
+        }
     }
 }

@@ -58,9 +58,9 @@ impl AppState {
         let (found, groups, network, volumes) = opened.await??;
         let (runtime, filters, events) = (Arc::new(runtime), Arc::new(Filters::default()), Arc::new(Events::default()));
         let executor = {
-            let (root, runtime, groups, network, filters) =
-                (config.data_root.clone(), runtime.clone(), groups.clone(), network.clone(), filters.clone());
-            tokio::task::spawn_blocking(move || BuildExecutor::open(&root, runtime, groups, network, filters)).await?
+            let (config, runtime, groups, network, filters) =
+                (config.clone(), runtime.clone(), groups.clone(), network.clone(), filters.clone());
+            tokio::task::spawn_blocking(move || BuildExecutor::open(&config, runtime, groups, network, filters)).await?
         };
         let builds =
             Arc::new(Builds::open(&config.file.build, images.clone(), Arc::new(executor.context("cannot prepare builds")?)).await?);

@@ -50,6 +50,8 @@ impl Volumes {
         let root = data_root.join("volumes");
         fs::create_dir_all(&root)?;
         fs::set_permissions(&root, fs::Permissions::from_mode(0o711))?;
+        // Mounts take paths without symlinks, and the folder may have been moved to another disk behind one.
+        let root = root.canonicalize()?;
         let mut all = BTreeMap::new();
         for entry in fs::read_dir(&root)? {
             let dir = entry?.path();
@@ -107,7 +109,7 @@ impl Volumes {
 
 fn read(dir: &Path) -> io::Result<Volume> {
     let mut volume: Volume = serde_json::from_slice(&fs::read(dir.join(META))?).map_err(io::Error::other)?;
-    volume.path = dir.join("_data");
+    volume.path = dir.join("_data").canonicalize()?;
     Ok(volume)
 }
 

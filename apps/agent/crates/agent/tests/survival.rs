@@ -104,3 +104,16 @@ fn published_ports_come_back() {
         stream.write_all(b"GET / HTTP/1.0\r\n\r\n").is_ok() && stream.read_to_string(&mut text).is_ok() && text.ends_with("hi\n")
     });
 }
+
+#[test]
+fn a_log_that_nobody_reads_any_more_stops_nothing() {
+    let mut agent = Agent::start();
+    let id = agent.run("sleep 1000", json!({}));
+    agent.kill();
+    agent.respawn_unheard();
+    assert_eq!(agent.inspect(&id)["State"]["Running"], true);
+    // Both the daemon and the shim have something to say about a shim that is killed.
+    kill(parent_of(agent.inspect(&id)["State"]["Pid"].as_i64().unwrap()));
+    assert_eq!(agent.wait(&id), 137);
+    assert_eq!(agent.text("echo fine", json!({})), "fine\n");
+}

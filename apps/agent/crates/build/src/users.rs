@@ -2,6 +2,9 @@
 //! over a number, a number need not be listed, an unlisted name is an error.
 use crate::executor::ExecUser;
 
+/// As with Docker. All ones would mean "leave it as it is" to the kernel, and that is root.
+const LARGEST_ID: u32 = i32::MAX as u32;
+
 /// The two files' contents; empty when the image has none.
 #[derive(Debug, Default, Clone)]
 pub struct UserFiles {
@@ -40,7 +43,11 @@ impl UserFiles {
                 }
             }
         }
-        Ok(resolved)
+        let ids = [resolved.uid, resolved.gid];
+        match ids.iter().chain(&resolved.additional_gids).find(|id| **id > LARGEST_ID) {
+            Some(id) => Err(format!("the id {id} is above {LARGEST_ID}")),
+            None => Ok(resolved),
+        }
     }
 
     /// Owner for `--chown`: (uid, gid). Without a group, a number is its own group (`10` is 10:10, whatever
@@ -57,7 +64,11 @@ impl UserFiles {
                 (line.uid, line.gid)
             }
         };
-        Ok((uid, group.map_or(Ok(primary), |group| self.gid(group))?))
+        let gid = group.map_or(Ok(primary), |group| self.gid(group))?;
+        match uid.max(gid) {
+            id if id > LARGEST_ID => Err(format!("the id {id} is above {LARGEST_ID}")),
+            _ => Ok((uid, gid)),
+        }
     }
 
     fn find_user(&self, wanted: &str) -> Option<PasswdLine<'_>> {

@@ -1,6 +1,6 @@
 //! `/etc/resolv.conf`, `/etc/hosts` and `/etc/hostname` of a container.
 use std::fmt::Write;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
 /// What `--dns`, `--dns-search`, `--dns-option` said; empty lists mean "as the host".
 #[derive(Debug, Clone, Default)]
@@ -28,8 +28,9 @@ pub fn resolv_conf(settings: &DnsSettings) -> String {
 }
 
 fn usable_servers(text: &str) -> Vec<String> {
-    let servers = text.lines().filter_map(|line| line.trim().strip_prefix("nameserver")).map(str::trim);
-    servers.filter(|server| server.parse::<IpAddr>().is_ok_and(|ip| !ip.is_loopback())).map(String::from).collect()
+    // Containers have IPv4 alone: an IPv6 server would be out of their reach, and cost a wait at every lookup.
+    let servers = text.lines().filter_map(|line| line.trim().strip_prefix("nameserver")?.split_whitespace().next());
+    servers.filter(|server| server.parse::<Ipv4Addr>().is_ok_and(|ip| !ip.is_loopback())).map(String::from).collect()
 }
 
 fn build(host: &str, settings: &DnsSettings) -> String {
@@ -86,6 +87,7 @@ mod tests {
         let none = DnsSettings::default();
         assert_eq!(build("nameserver 127.0.0.53\nsearch corp\n", &none), "nameserver 1.1.1.1\nnameserver 8.8.8.8\nsearch corp\n");
         assert_eq!(build("nameserver 10.0.0.2\noptions ndots:2\n", &none), "nameserver 10.0.0.2\noptions ndots:2\n");
+        assert_eq!(build("nameserver 2001:db8::53\nnameserver 10.0.0.2 # office\n", &none), "nameserver 10.0.0.2\n");
         let own = DnsSettings { servers: vec!["9.9.9.9".into()], search: vec!["a".into(), "b".into()], options: vec![] };
         assert_eq!(build("nameserver 10.0.0.2\nsearch corp\n", &own), "nameserver 9.9.9.9\nsearch a b\n");
     }

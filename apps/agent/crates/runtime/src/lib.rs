@@ -8,6 +8,7 @@ pub mod clock;
 mod daemon;
 pub mod error;
 mod init;
+mod say;
 pub mod seccomp;
 mod shim;
 mod spawner;
@@ -17,6 +18,7 @@ pub mod wire;
 pub use daemon::{ExecStreams, LaunchFds, Oneshot, OneshotEnd, RunningExec, Runtime, Shim, filter_fd, read_exit};
 pub use error::Error;
 pub use shim::log::numbered as rotated_log;
+pub use shim::peer_is_gone;
 pub use spawner::main as spawner_main;
 pub use wire::ExitRecord;
 

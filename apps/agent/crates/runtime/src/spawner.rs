@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use slipway_sys as sys;
 use slipway_sys::process::Forked;
 
+use crate::say::say;
 use crate::wire::{Launch, MAX_MESSAGE};
 
 /// The program behind the `spawner` argument. Standard input is the socket to the daemon; its end is ours.
@@ -12,7 +13,7 @@ pub fn main() -> i32 {
     match serve() {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("slipway spawner: {error}");
+            say!("slipway spawner: {error}");
             1
         }
     }
@@ -42,7 +43,7 @@ fn serve() -> Result<(), String> {
         };
         if let Err(error) = launch(&buffer[..length], fds, &mut socket) {
             // The control socket is closed by now, which is the daemon's answer.
-            eprintln!("slipway spawner: {error}");
+            say!("slipway spawner: {error}");
         }
     }
 }

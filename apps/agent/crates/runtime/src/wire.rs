@@ -33,6 +33,8 @@ pub enum Request {
     Attach,
     /// Descriptors: spec (memfd), then seccomp filter if told, then stdin, stdout, stderr unless it has a terminal.
     Exec { seccomp: bool },
+    /// SIGKILL for the execs started over this connection.
+    KillExec,
 }
 
 /// Shim → daemon.

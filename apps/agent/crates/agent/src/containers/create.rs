@@ -1,20 +1,23 @@
 //! `POST /containers/create`: image, defaults, mounts, a writable layer, and the record on disk.
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use slipway_cgroups::Join;
 use slipway_runtime::clock;
-use slipway_runtime::spec::Rootfs;
+use slipway_runtime::spec::{LaunchSpec, Rootfs};
 use slipway_store::ContainerConfig;
 
 use super::model::{Config, CreateRequest};
-use super::record::{self, Record, State};
+use super::record::{self, MountKind, Record, State};
 use super::{Container, Containers, mounts, names, spec};
 use crate::error::{ApiError, ApiResult};
 
 /// Variables, arguments and labels together; far above any use, far below what would hurt.
 const LARGEST_CONFIG: usize = 4 << 20;
+/// Seconds that an image may ask for between the stop signal and SIGKILL. Users may ask for more.
+const LONGEST_IMAGE_STOP: i64 = 300;
 /// Most clients start what they create within this time.
 const START_EXPECTED: Duration = Duration::from_millis(60);
 
@@ -28,11 +31,17 @@ impl Containers {
         let id = names::new_id()?;
         let name = self.reserve_name(name, &id)?;
         let this = self.clone();
-        let reserved = name.clone();
+        let record = Record {
+            id,
+            name: name.clone(),
+            created: clock::now(),
+            image_id: image.id.to_string(),
+            config,
+            host_config: request.host_config,
+            mounts: Vec::new(),
+        };
         // Directories, volumes and the snapshot are disk work.
-        let made = tokio::task::spawn_blocking(move || {
-            this.make(id, reserved, config, request.host_config, &image.id.to_string(), &image.diff_ids)
-        });
+        let made = tokio::task::spawn_blocking(move || this.make(record, &image.diff_ids));
         match made.await.map_err(|error| ApiError::internal("the creation was cut off", error)).and_then(|made| made) {
             Ok((container, warnings)) => {
                 self.event(&container, "create", &[]);
@@ -70,36 +79,44 @@ impl Containers {
         Ok(name)
     }
 
-    fn make(
-        &self,
-        id: String,
-        name: String,
-        config: Config,
-        host_config: super::model::HostConfig,
-        image_id: &str,
-        diff_ids: &[slipway_store::Digest],
-    ) -> ApiResult<(Arc<Container>, Vec<String>)> {
-        let mounts = mounts::resolve(&self.deps.volumes, &config, &host_config, names::new_id)?;
-        let record = Record { id: id.clone(), name, created: clock::now(), image_id: image_id.to_owned(), config, host_config, mounts };
-        let warnings = self.check(&record)?;
-        let dir = self.root.join(&id);
+    /// Makes what a container has on disk, or nothing. `record` has no mounts yet.
+    fn make(&self, mut record: Record, diff_ids: &[slipway_store::Digest]) -> ApiResult<(Arc<Container>, Vec<String>)> {
+        if serde_json::to_vec(&record).map_or(usize::MAX, |bytes| bytes.len()) > LARGEST_CONFIG {
+            return Err(ApiError::bad_request("the container's configuration is larger than 4 MiB"));
+        }
+        let anonymous = RefCell::new(Vec::new());
+        let volume_name = || {
+            let name = names::new_id()?;
+            anonymous.borrow_mut().push(name.clone());
+            Ok(name)
+        };
+        let mounts = mounts::resolve(&self.deps.volumes, &record.config, &record.host_config, volume_name);
+        let made = mounts.and_then(|mounts| {
+            record.mounts = mounts;
+            let warnings = self.check(&record)?;
+            Ok((self.write(record, diff_ids)?, warnings))
+        });
+        if made.is_err() {
+            for name in anonymous.take() {
+                let _ = self.deps.volumes.remove(&name); // the first error is the one to tell
+            }
+        }
+        made
+    }
+
+    fn write(&self, record: Record, diff_ids: &[slipway_store::Digest]) -> ApiResult<Arc<Container>> {
+        let (id, dir) = (record.id.clone(), self.root.join(&record.id));
         let failed = |error: std::io::Error| ApiError::internal("cannot write the container's files", error);
         std::fs::create_dir(&dir).map_err(failed)?;
-        let made = self.deps.images.layers.snapshots().prepare(&id, diff_ids).map_err(ApiError::from).and_then(|_| {
-            let size = serde_json::to_vec(&record).map_or(usize::MAX, |bytes| bytes.len());
-            if size > LARGEST_CONFIG {
-                return Err(ApiError::bad_request("the container's configuration is larger than 4 MiB"));
-            }
-            record::save_record(&dir, &record).map_err(failed)
-        });
-        if let Err(error) = made {
+        let prepared = self.deps.images.layers.snapshots().prepare(&id, diff_ids).map_err(ApiError::from);
+        if let Err(error) = prepared.and_then(|_| record::save_record(&dir, &record).map_err(failed)) {
             let _ = self.deps.images.layers.snapshots().remove(&id); // the first error is the one to tell
             let _ = std::fs::remove_dir_all(&dir);
             return Err(error);
         }
         let container = Arc::new(Container::new(dir, record, State::default()));
         self.index_mut().by_id.insert(id, container.clone());
-        Ok((container, warnings))
+        Ok(container)
     }
 
     /// Builds the spec as a start would, to refuse now what could not start, and asks the policy.
@@ -108,11 +125,7 @@ impl Containers {
         let rootfs = Rootfs::Directory(nowhere.into());
         let built = spec::build(record, 0, nowhere, rootfs, Join::default())?;
         let confined = spec::security(&record.host_config)?.seccomp;
-        let policy = &self.deps.config.file.policy;
-        // The files every container gets have no path yet that could be checked.
-        let mut user = built.clone();
-        user.mounts.retain(|mount| record.mounts.iter().any(|own| own.destination == mount.target));
-        policy.check(&user, confined, &self.deps.config.data_root).map_err(|why| ApiError::new(axum::http::StatusCode::FORBIDDEN, why))?;
+        self.allow(record, &built, confined)?;
         spec::limits(&record.host_config)?;
         spec::ports(record)?;
         if let Some(name) = record.config.stop_signal.as_deref() {
@@ -121,6 +134,14 @@ impl Containers {
         let published = !record.host_config.port_bindings.is_empty();
         let host = spec::network_mode(&record.host_config)? == spec::NetworkMode::Host;
         Ok((published && host).then(|| "Published ports are discarded when using host network mode".to_owned()).into_iter().collect())
+    }
+
+    /// Asks the policy: at creation, and at each start, as it may have been tightened since.
+    pub(super) fn allow(&self, record: &Record, spec: &LaunchSpec, confined: bool) -> ApiResult<()> {
+        // Volumes and the files every container gets are the agent's own.
+        let binds = |target: &str| record.mounts.iter().any(|own| own.kind == MountKind::Bind && own.destination == target);
+        let allowed = self.deps.config.file.policy.check(spec, confined, |mount| binds(&mount.target));
+        allowed.map_err(|why| ApiError::new(axum::http::StatusCode::FORBIDDEN, why))
     }
 }
 
@@ -154,7 +175,7 @@ fn merge(config: &mut Config, image: ContainerConfig) {
     config.exposed_ports.extend(image.exposed_ports);
     config.volumes.extend(image.volumes);
     config.stop_signal = config.stop_signal.take().filter(|signal| !signal.is_empty()).or(image.stop_signal);
-    config.stop_timeout = config.stop_timeout.or(image.stop_timeout);
+    config.stop_timeout = config.stop_timeout.or(image.stop_timeout.filter(|seconds| (0..=LONGEST_IMAGE_STOP).contains(seconds)));
     config.shell = config.shell.take().or(image.shell);
     config.healthcheck = match (config.healthcheck.take(), image.healthcheck) {
         (Some(mut own), Some(image)) => {

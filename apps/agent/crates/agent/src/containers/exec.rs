@@ -58,12 +58,18 @@ impl Containers {
             false => slipway_runtime::caps::adjust(&host.cap_add, &host.cap_drop)
                 .map_err(|name| ApiError::bad_request(format!("invalid capability: {name:?}")))?,
         };
-        let seccomp = match security.seccomp && !request.privileged {
+        let confined = security.seccomp && !request.privileged;
+        let allowed = self.deps.config.file.policy.check_process(request.privileged, confined, capabilities);
+        allowed.map_err(|why| ApiError::new(axum::http::StatusCode::FORBIDDEN, why))?;
+        let seccomp = match confined {
             true => Some(self.deps.filters.get(capabilities)?),
             false => None,
         };
         let mut env = spec::environment(&record);
         env.extend(request.env);
+        if request.args.iter().chain(&env).chain([&request.cwd, &request.user]).any(|text| text.contains('\0')) {
+            return Err(ApiError::bad_request("the command, its variables and its folder must not hold a zero byte").into());
+        }
         let process = Process {
             args: request.args,
             env,

@@ -12,6 +12,8 @@ use super::{Container, Containers, ExecRequest};
 /// Bytes of a probe's output that are kept.
 const KEPT_OUTPUT: usize = 4_096;
 const KEPT_PROBES: usize = 5;
+/// An image may ask for more checks than a host can bear.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 fn duration(nanoseconds: i64, default: Duration) -> Duration {
     u64::try_from(nanoseconds).ok().filter(|n| *n > 0).map_or(default, Duration::from_nanos)
@@ -44,9 +46,9 @@ impl Containers {
 
     async fn check_until_end(self: &Arc<Self>, container: &Arc<Container>, check: &HealthConfig, args: Vec<String>) {
         let run = container.state().run;
-        let interval = duration(check.interval, Duration::from_secs(30));
+        let interval = duration(check.interval, Duration::from_secs(30)).max(SHORTEST_PAUSE);
         let start_period = duration(check.start_period, Duration::ZERO);
-        let start_interval = duration(check.start_interval, Duration::from_secs(5)).min(interval);
+        let start_interval = duration(check.start_interval, Duration::from_secs(5)).clamp(SHORTEST_PAUSE, interval);
         let timeout = duration(check.timeout, Duration::from_secs(30));
         let retries = u32::try_from(check.retries).ok().filter(|n| *n > 0).unwrap_or(3);
         let begun = tokio::time::Instant::now();
@@ -94,16 +96,16 @@ impl Containers {
     /// Runs the command once. Its outcome is a probe in any case: a check that cannot run is a failed one.
     async fn probe(self: &Arc<Self>, container: &Arc<Container>, args: Vec<String>, timeout: Duration) -> Probe {
         let start = clock::now();
-        let (exit_code, output) = match tokio::time::timeout(timeout, self.run_probe(container, args)).await {
-            Ok(Ok((code, output))) => (code, output),
-            Ok(Err(message)) => (-1, message),
-            // Dropping the future closed its output; a command that hangs is left to the container's end.
-            Err(_) => (-1, format!("Health check exceeded timeout ({} ms)", timeout.as_millis())),
-        };
+        let (exit_code, output) = self.run_probe(container, args, timeout).await.unwrap_or_else(|message| (-1, message));
         Probe { start, end: clock::now(), exit_code, output }
     }
 
-    async fn run_probe(self: &Arc<Self>, container: &Arc<Container>, args: Vec<String>) -> Result<(i32, String), String> {
+    async fn run_probe(
+        self: &Arc<Self>,
+        container: &Arc<Container>,
+        args: Vec<String>,
+        timeout: Duration,
+    ) -> Result<(i32, String), String> {
         let text = |error: std::io::Error| error.to_string();
         let null = std::fs::File::options().read(true).open("/dev/null").map_err(text)?;
         let (mut reader, writer) =
@@ -112,15 +114,25 @@ impl Containers {
         let request = ExecRequest { args, ..ExecRequest::default() };
         let exec =
             self.exec(container, request, ExecStreams::Pipes([null.into(), writer, stderr])).await.map_err(|error| error.to_string())?;
-        let mut output = Vec::new();
-        let mut chunk = [0; 4_096];
-        loop {
-            match reader.read(&mut chunk).await.map_err(text)? {
-                0 => break,
-                count => output.extend_from_slice(&chunk[..count.min(KEPT_OUTPUT.saturating_sub(output.len()))]),
+        let ended = async {
+            let mut output = Vec::new();
+            let mut chunk = [0; 4_096];
+            loop {
+                match reader.read(&mut chunk).await.map_err(text)? {
+                    0 => break,
+                    count => output.extend_from_slice(&chunk[..count.min(KEPT_OUTPUT.saturating_sub(output.len()))]),
+                }
+            }
+            let code = exec.wait().await.ok_or("the container ended during the check")?;
+            Ok((code, String::from_utf8_lossy(&output).into_owned()))
+        };
+        match tokio::time::timeout(timeout, ended).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                // Or there would be one more hanging process after every interval.
+                let _ = exec.kill().await; // the timeout is what is told
+                Err(format!("Health check exceeded timeout ({} ms)", timeout.as_millis()))
             }
         }
-        let code = exec.wait().await.ok_or("the container ended during the check")?;
-        Ok((code, String::from_utf8_lossy(&output).into_owned()))
     }
 }

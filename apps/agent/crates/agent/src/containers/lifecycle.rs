@@ -1,11 +1,12 @@
 //! Start, stop, kill, restart.
 use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use slipway_net::files;
 use slipway_runtime::spec::Rootfs;
-use slipway_runtime::{Error, LaunchFds};
+use slipway_runtime::{Error, LaunchFds, peer_is_gone};
 
 use super::record::{Record, State, Status};
 use super::spec::{self, NetworkMode};
@@ -13,7 +14,9 @@ use super::{Container, Containers, lock};
 use crate::error::{ApiError, ApiResult};
 
 /// Docker's `StopTimeout` when none is given.
-const STOP_TIMEOUT: u64 = 10;
+pub(super) const STOP_TIMEOUT: u64 = 10;
+/// Clients whose sockets fit into the message that launches; further ones are connected right after.
+const ATTACHED_AT_LAUNCH: usize = 8;
 /// How long a killed process may take to vanish before its whole control group is killed.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -158,14 +161,20 @@ impl Containers {
         let rootfs = Rootfs::Overlay { base: dirs.link_dir, lower, upper: dirs.upper, work: dirs.work };
         let spec = spec::build(&record, run, &container.dir, rootfs, group.join()).map_err(engine)?;
         let confined = spec::security(&record.host_config).map_err(engine)?.seccomp;
+        self.allow(&record, &spec, confined).map_err(engine)?;
         let seccomp = match confined {
             true => Some(self.deps.filters.get(spec.process.capabilities).map_err(engine)?),
             false => None,
         };
-        let attach = std::mem::take(&mut *lock(&container.waiting));
+        let mut attach = std::mem::take(&mut *lock(&container.waiting));
+        attach.retain(|socket| !peer_is_gone(socket.as_fd()));
+        let late = attach.split_off(attach.len().min(ATTACHED_AT_LAUNCH));
         let fds = LaunchFds { seccomp, netns, stdio: None, attach };
         let shim = self.deps.runtime.launch(&spec, fds).await.map_err(explain)?;
         let shim = Arc::new(shim);
+        for socket in late {
+            let _ = shim.attach(socket).await; // a program that ended already has no more output
+        }
         if record.config.tty && record.host_config.console_size != [0, 0] {
             let [rows, columns] = record.host_config.console_size;
             let _ = shim.resize(rows, columns).await; // a program that ended already needs no size

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::fs::inotify;
@@ -93,20 +94,33 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
 }
 
 /// Tells when something in the container's directory is written or renamed.
-struct Changes(AsyncFd<OwnedFd>);
+enum Changes {
+    Watched(AsyncFd<OwnedFd>),
+    /// A user has 128 watches by default, all programs together: whoever comes later looks every so often.
+    Polled,
+}
+
+const POLL_EVERY: Duration = Duration::from_millis(250);
 
 impl Changes {
     fn new(dir: &Path) -> io::Result<Self> {
-        let fd = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
+        let fd = match inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK) {
+            Err(rustix::io::Errno::MFILE) => return Ok(Self::Polled),
+            other => other?,
+        };
         inotify::add_watch(&fd, dir, inotify::WatchFlags::MODIFY | inotify::WatchFlags::MOVED_FROM | inotify::WatchFlags::CREATE)?;
-        Ok(Self(slipway_sys::event::async_fd(fd)?))
+        Ok(Self::Watched(slipway_sys::event::async_fd(fd)?))
     }
 
     async fn wait(&self) -> io::Result<()> {
-        let mut ready = self.0.readable().await?;
+        let Self::Watched(fd) = self else {
+            tokio::time::sleep(POLL_EVERY).await;
+            return Ok(());
+        };
+        let mut ready = fd.readable().await?;
         let mut buffer = [0; 4_096];
         // What exactly changed does not matter; the events only have to be taken off the queue.
-        while rustix::io::read(self.0.get_ref(), &mut buffer).is_ok_and(|count| count > 0) {}
+        while rustix::io::read(fd.get_ref(), &mut buffer).is_ok_and(|count| count > 0) {}
         ready.clear_ready();
         Ok(())
     }

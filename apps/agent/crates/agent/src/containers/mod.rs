@@ -19,13 +19,13 @@ mod restore;
 pub mod spec;
 
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use slipway_cgroups::{Group, Groups};
 use slipway_net::Network;
-use slipway_runtime::{Runtime, Shim};
+use slipway_runtime::{Runtime, Shim, peer_is_gone};
 use tokio::sync::watch;
 
 pub use exec::{ExecError, ExecRequest};
@@ -75,6 +75,11 @@ pub struct Container {
     /// Stream sockets of clients that attached before the start; the next launch takes them.
     waiting: Mutex<Vec<OwnedFd>>,
 }
+
+/// Bytes of labels that a container's events carry; more are left out, all of them.
+const LARGEST_LABELS: usize = 16 * 1024;
+/// Clients that may wait for one container's start.
+const MOST_WAITING: usize = 64;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -127,7 +132,12 @@ impl Container {
         match self.shim() {
             Some(shim) => shim.attach(socket).await.map_err(|error| ApiError::internal("cannot attach to the container", error)),
             None => {
-                lock(&self.waiting).push(socket);
+                let mut waiting = lock(&self.waiting);
+                waiting.retain(|socket| !peer_is_gone(socket.as_fd()));
+                if waiting.len() >= MOST_WAITING {
+                    return Err(ApiError::conflict(format!("{MOST_WAITING} clients wait for this container's start already")));
+                }
+                waiting.push(socket);
                 Ok(())
             }
         }
@@ -188,6 +198,10 @@ impl Containers {
     fn event(&self, container: &Container, action: impl Into<String>, more: &[(&str, String)]) {
         let record = container.record();
         let mut attributes = record.config.labels;
+        // An image may have megabytes of them, and a thousand events are remembered.
+        if attributes.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > LARGEST_LABELS {
+            attributes.clear();
+        }
         attributes.insert("image".into(), record.config.image);
         attributes.insert("name".into(), record.name);
         attributes.extend(more.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));

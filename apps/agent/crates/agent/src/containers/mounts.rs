@@ -8,6 +8,9 @@ use super::spec::parse_size;
 use crate::error::{ApiError, ApiResult};
 use crate::volumes::Volumes;
 
+/// Mount points of one container.
+const MOST: usize = 256;
+
 fn bad(message: impl Into<String>) -> ApiError {
     ApiError::bad_request(message)
 }
@@ -36,6 +39,10 @@ pub fn resolve(
     host: &HostConfig,
     random: impl Fn() -> ApiResult<String>,
 ) -> ApiResult<Vec<MountPoint>> {
+    // An image may declare any number of volumes, and each is made.
+    if host.binds.len() + host.mounts.len() + host.tmpfs.len() + config.volumes.len() > MOST {
+        return Err(bad(format!("more than {MOST} mounts and volumes")));
+    }
     let mut points: Vec<MountPoint> = Vec::new();
     for bind in &host.binds {
         points.push(parse_bind(volumes, bind, &random)?);
@@ -200,6 +207,8 @@ mod tests {
         for bind in ["relative:also-relative", "/nope/../..:/", "a:b:c:d", "data:/x:weird"] {
             assert!(all(HostConfig { binds: vec![bind.into()], ..HostConfig::default() }, &[]).is_err(), "{bind}");
         }
+        let many: Vec<String> = (0..300).map(|n| format!("/v{n}")).collect();
+        assert!(all(HostConfig::default(), &many.iter().map(String::as_str).collect::<Vec<_>>()).unwrap_err().message.contains("256"));
         let twice = HostConfig { binds: vec!["one:/x".into(), "two:/x/".into()], ..HostConfig::default() };
         assert!(all(twice, &[]).unwrap_err().message.contains("Duplicate"));
     }

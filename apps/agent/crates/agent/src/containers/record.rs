@@ -162,7 +162,12 @@ pub fn save_state(dir: &Path, state: &State) -> io::Result<()> {
 pub fn load(dir: &Path) -> io::Result<(Record, State)> {
     let state = match read(dir, STATE) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => State::default(),
-        other => other?,
+        // A power cut may have torn it. What the container is matters more than what it did last.
+        Err(error) => {
+            tracing::warn!(%error, dir = %dir.display(), "a container's state is not readable; it counts as ended");
+            State { status: Status::Exited, ..State::default() }
+        }
+        Ok(state) => state,
     };
     Ok((read(dir, CONFIG)?, state))
 }

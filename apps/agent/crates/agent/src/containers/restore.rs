@@ -6,8 +6,26 @@ use std::sync::{Arc, RwLock};
 use futures::future::join_all;
 use slipway_runtime::{ExitRecord, Shim, clock};
 
+use super::lifecycle::STOP_TIMEOUT;
 use super::record::{self, Record, State, Status};
 use super::{Container, Containers, Deps, Index};
+
+/// Seconds that any container may take to stop when the agent is shut down.
+const LONGEST_LAST_STOP: i64 = 120;
+/// Attempts to reach a shim that is there but does not answer; each takes up to five seconds.
+const ATTEMPTS: u32 = 5;
+
+/// The shim of a container that runs. A mistake here ends a running container, so a busy machine gets time.
+async fn find_shim(container: &Container) -> Option<Shim> {
+    for _ in 0..ATTEMPTS {
+        match Shim::connect(&container.dir).await {
+            Ok(shim) => return shim,
+            Err(error) => tracing::warn!(%error, container = %container.id, "cannot connect to the shim"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+    None
+}
 
 /// Containers read from disk, before there is a network.
 pub struct Found(Vec<(std::path::PathBuf, Record, State)>);
@@ -58,12 +76,14 @@ impl Containers {
     fn remove_strays(&self) {
         let snapshots = self.deps.images.layers.snapshots();
         let is_ours = |id: &String| id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit());
-        for id in snapshots.list().iter().filter(|id| is_ours(id) && !self.index().by_id.contains_key(*id)) {
+        // A container that is not readable has a folder still, and keeps what it has.
+        let is_stray = |id: &&String| is_ours(id) && !self.index().by_id.contains_key(*id) && !self.root.join(id).exists();
+        for id in snapshots.list().iter().filter(is_stray) {
             if let Err(error) = snapshots.remove(id) {
                 tracing::warn!(%error, %id, "cannot remove a writable layer that nothing uses");
             }
         }
-        for id in self.deps.groups.list().iter().filter(|id| is_ours(id) && !self.index().by_id.contains_key(*id)) {
+        for id in self.deps.groups.list().iter().filter(is_stray) {
             for privileged in [false, true] {
                 let group = self.deps.groups.group(id, privileged);
                 group.kill();
@@ -76,14 +96,13 @@ impl Containers {
 
     async fn reconnect(self: &Arc<Self>, container: &Arc<Container>) {
         let state = container.state();
-        match Shim::connect(&container.dir).await {
-            Ok(Some(shim)) if !matches!(state.status, Status::Removing) => {
+        match find_shim(container).await {
+            Some(shim) if !matches!(state.status, Status::Removing) => {
                 self.republish(container, &state).await;
                 self.adopt(container, Arc::new(shim));
                 return;
             }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, container = %container.id, "cannot connect to the shim"),
+            _ => {}
         }
         match state.status {
             Status::Running if state.boot != self.boot => {
@@ -148,7 +167,10 @@ impl Containers {
                     state.status = Status::Exited;
                 }
             });
-            if let Err(error) = self.stop_locked(&container, None, None, false).await {
+            let patience = container.record().config.stop_timeout.unwrap_or(STOP_TIMEOUT as i64);
+            // "As long as it takes" would keep the host from ever going down.
+            let patience = if patience < 0 { LONGEST_LAST_STOP } else { patience.min(LONGEST_LAST_STOP) };
+            if let Err(error) = self.stop_locked(&container, Some(patience), None, false).await {
                 tracing::error!(%error, container = %container.id, "cannot stop the container");
             }
         };

@@ -1,4 +1,5 @@
 //! From what a client asked for to what the runtime runs.
+use std::collections::HashSet;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -14,6 +15,9 @@ use crate::error::{ApiError, ApiResult};
 /// Docker's smallest memory limit; less kills the container before it runs.
 const SMALLEST_MEMORY: i64 = 6 << 20;
 const DEFAULT_SHM: u64 = 64 << 20;
+const MOST_PORTS: usize = 4_096;
+/// The kernel's limit.
+const LONGEST_HOSTNAME: usize = 64;
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 fn bad(message: impl Into<String>) -> ApiError {
@@ -99,6 +103,7 @@ pub fn limits(host: &HostConfig) -> ApiResult<Limits> {
 /// The ports to publish, with host port 0 for "any".
 pub fn ports(record: &Record) -> ApiResult<Vec<PublishedPort>> {
     let mut ports = Vec::new();
+    let mut seen = HashSet::new();
     for (key, bindings) in &record.host_config.port_bindings {
         let (container_port, protocol) = parse_port(key)?;
         let any = [PortBinding::default()];
@@ -114,20 +119,25 @@ pub fn ports(record: &Record) -> ApiResult<Vec<PublishedPort>> {
                 port => port.parse().map_err(|_| bad(format!("invalid host port {port:?}")))?,
             };
             let port = PublishedPort { host_ip, host_port, container_port, protocol };
-            if !ports.contains(&port) || host_port == 0 {
+            if seen.insert(port.clone()) || host_port == 0 {
                 ports.push(port);
             }
         }
     }
     if record.host_config.publish_all_ports {
+        let mut bound: HashSet<(u16, Protocol)> = ports.iter().map(|port| (port.container_port, port.protocol)).collect();
         for key in record.config.exposed_ports.keys() {
             let (container_port, protocol) = parse_port(key)?;
-            if !ports.iter().any(|port| port.container_port == container_port && port.protocol == protocol) {
+            if bound.insert((container_port, protocol)) {
                 ports.push(PublishedPort { host_ip: std::net::Ipv4Addr::UNSPECIFIED, host_port: 0, container_port, protocol });
             }
         }
     }
-    Ok(ports)
+    // Each takes a socket of this host; an image may expose all ports there are.
+    match ports.len() > MOST_PORTS {
+        true => Err(bad(format!("more than {MOST_PORTS} published ports"))),
+        false => Ok(ports),
+    }
 }
 
 /// `80`, `80/tcp`, `53/udp`.
@@ -184,6 +194,13 @@ pub fn build(record: &Record, run: u64, dir: &Path, rootfs: Rootfs, cgroup: Join
     args.extend(config.cmd.clone().unwrap_or_default());
     if args.first().is_none_or(String::is_empty) {
         return Err(bad("no command specified"));
+    }
+    let texts = args.iter().chain(&config.env).chain([&config.working_dir, &config.user, &config.hostname]);
+    if texts.into_iter().any(|text| text.contains('\0')) {
+        return Err(bad("the command, its variables, folder, user and host name must not hold a zero byte"));
+    }
+    if config.hostname.len() > LONGEST_HOSTNAME || config.hostname.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        return Err(bad(format!("invalid host name {:?}: it has at most {LONGEST_HOSTNAME} characters, and no spaces", config.hostname)));
     }
     Ok(LaunchSpec {
         id: record.id.clone(),

@@ -52,9 +52,13 @@ impl Keeper {
 }
 
 fn spawn(root: &Path, socket: &Path) -> Child {
+    let log = std::fs::File::options().append(true).create(true).open(root.join("log")).unwrap();
+    spawn_with(root, socket, log.into())
+}
+
+fn spawn_with(root: &Path, socket: &Path, log: Stdio) -> Child {
     let settings = root.join("settings.json");
     let config: Vec<&std::ffi::OsStr> = if settings.exists() { vec!["--config".as_ref(), settings.as_os_str()] } else { Vec::new() };
-    let log = std::fs::File::options().append(true).create(true).open(root.join("log")).unwrap();
     let child = Command::new(env!("CARGO_BIN_EXE_slipway-agent"))
         .args(["daemon", "--data-root"])
         .arg(root.join("data"))
@@ -132,6 +136,14 @@ impl Agent {
 
     pub fn respawn(&mut self) {
         self.child = spawn(self.root.path(), &self.socket);
+        self.await_ready();
+    }
+
+    /// With a log whose reader is gone.
+    pub fn respawn_unheard(&mut self) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        self.child = spawn_with(self.root.path(), &self.socket, writer.into());
         self.await_ready();
     }
 

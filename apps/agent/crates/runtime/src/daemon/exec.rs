@@ -55,6 +55,11 @@ impl RunningExec {
         Ok(Self { link, pid, terminal })
     }
 
+    /// Kills the program, not what it has started.
+    pub async fn kill(&self) -> Result<()> {
+        self.link.send(&Request::KillExec, &[]).await
+    }
+
     /// The exit code; `None` when the container ended first.
     pub async fn wait(&self) -> Option<i32> {
         loop {

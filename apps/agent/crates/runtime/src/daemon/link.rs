@@ -3,6 +3,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use slipway_sys as sys;
@@ -26,6 +27,8 @@ pub(super) fn memfd(bytes: &[u8]) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
+const SEND_DEADLINE: u64 = 10;
+
 pub(super) struct Link {
     fd: AsyncFd<OwnedFd>,
 }
@@ -45,11 +48,17 @@ impl Link {
         Self::new(socket)
     }
 
+    /// A shim reads within moments; one that does not is stopped or stuck.
     pub async fn send(&self, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<()> {
         let message = serde_json::to_vec(request)?;
+        let sent = tokio::time::timeout(Duration::from_secs(SEND_DEADLINE), self.send_bytes(&message, fds));
+        sent.await.map_err(|_| Error::Timeout(SEND_DEADLINE))?
+    }
+
+    async fn send_bytes(&self, message: &[u8], fds: &[BorrowedFd<'_>]) -> Result<()> {
         loop {
             let mut ready = self.fd.writable().await.map_err(|_| Error::ShimGone)?;
-            let attempt = ready.try_io(|fd| sys::fdpass::send(fd.get_ref().as_fd(), &message, fds).map_err(io::Error::from));
+            let attempt = ready.try_io(|fd| sys::fdpass::send(fd.get_ref().as_fd(), message, fds).map_err(io::Error::from));
             match attempt {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(_)) => return Err(Error::ShimGone),

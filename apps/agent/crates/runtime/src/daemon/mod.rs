@@ -75,7 +75,12 @@ impl Runtime {
         drop(fds); // whoever reads the container's streams sees their end only when nobody else holds them
         let link = Link::new(ours).map_err(Error::Launch)?;
         let first = tokio::time::timeout(Duration::from_secs(LAUNCH_DEADLINE), link.receive());
-        match first.await.map_err(|_| Error::Timeout(LAUNCH_DEADLINE))?? {
+        let Ok(first) = first.await else {
+            // It may still come to life, when nobody expects it any more.
+            let _ = link.send(&Request::Kill { signal: libc::SIGKILL }, &[]).await; // the deadline is what is told
+            return Err(Error::Timeout(LAUNCH_DEADLINE));
+        };
+        match first? {
             Some((Event::Started { pid, shim_pid, started_at }, _)) => Ok(Shim { link, pid, shim_pid, run: spec.run, started_at }),
             Some((Event::Failed { stage, message, exit_code }, _)) => Err(Error::NotStarted { stage, message, exit_code }),
             _ => Err(Error::ShimGone),

@@ -2,12 +2,16 @@
 //! future that runs it, because its shim holds on to the launching connection.
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use slipway_cgroups::Group;
 
 use super::{LaunchFds, Runtime};
 use crate::error::{Error, Result};
 use crate::spec::LaunchSpec;
+
+/// What is killed ends at once, unless it is stuck in the kernel.
+const KILL_DEADLINE: u64 = 30;
 
 pub struct Oneshot {
     /// `cgroup`, `ephemeral` and `log` are set here.
@@ -46,7 +50,8 @@ impl Runtime {
             record = shim.wait() => (record, false),
             () = cancel => {
                 shim.kill(libc::SIGKILL).await?;
-                (shim.wait().await, true)
+                let ended = tokio::time::timeout(Duration::from_secs(KILL_DEADLINE), shim.wait());
+                (ended.await.map_err(|_| Error::Timeout(KILL_DEADLINE))?, true)
             }
         };
         let record = record.ok_or(Error::ShimGone)?;

@@ -27,8 +27,24 @@ struct Group {
 /// An image may hold anything under these names; more than this is no user database.
 const LIMIT: u64 = 4 << 20;
 
+/// The largest id, as with Docker. All ones would mean "leave it as it is" to the kernel, and that is root.
+const LARGEST_ID: u32 = i32::MAX as u32;
+
 /// Called inside the container's root, so that a symlink leads nowhere else.
 pub(crate) fn resolve(user: &str, extra_groups: &[String]) -> Step<Identity> {
+    let identity = resolve_any(user, extra_groups)?;
+    let ids = [identity.uid, identity.gid];
+    if ids.iter().chain(&identity.groups).any(|id| *id > LARGEST_ID) {
+        return Err(StepError {
+            stage: "find the user".into(),
+            message: format!("the user {user} has an id above {LARGEST_ID}"),
+            exit_code: EXIT_ENGINE,
+        });
+    }
+    Ok(identity)
+}
+
+fn resolve_any(user: &str, extra_groups: &[String]) -> Step<Identity> {
     let needs_files = !(user.is_empty() || user == "0" || user == "0:0") || !extra_groups.is_empty();
     let (passwd, group) = match needs_files {
         true => (read("/etc/passwd"), read("/etc/group")),

@@ -36,6 +36,9 @@ pub(crate) type Step<T> = Result<T, StepError>;
 /// Exit code when the engine, not the program, is at fault; the shells' convention that Docker uses too.
 pub(crate) const EXIT_ENGINE: i32 = 125;
 
+/// Characters of an error's sentence that are told.
+const LONGEST_MESSAGE: usize = 2_000;
+
 pub(crate) trait Stage<T> {
     fn stage(self, stage: &str) -> Step<T>;
 }
@@ -75,6 +78,10 @@ pub(crate) fn run(spec: &LaunchSpec, inherited: Inherited) -> ! {
 
 /// Tells the shim and ends.
 pub(crate) fn fail(sync: &OwnedFd, error: &StepError) -> ! {
+    let mut error = error.clone();
+    // It may quote a path of the image, and must fit into one datagram.
+    error.message = error.message.chars().take(LONGEST_MESSAGE).collect();
+    error.stage = error.stage.chars().take(LONGEST_MESSAGE).collect();
     if let Ok(message) = serde_json::to_vec(&FromInit::Failed(error.clone())) {
         let _ = sys::fdpass::send(sync.as_fd(), &message, &[]); // nobody else to tell
     }

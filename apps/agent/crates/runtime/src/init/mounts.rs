@@ -2,7 +2,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 use slipway_sys as sys;
 
@@ -56,12 +56,15 @@ fn one(mount: &Mount, root: &Root) -> Step<()> {
     }
 }
 
+/// `source` has no symlinks, as it was resolved when the policy looked at it. One that is there now was put there since,
+/// maybe by a container that has a folder above it mounted, and may lead anywhere.
 fn clone_tree(source: &Path, recursive: bool) -> Result<OwnedFd, rustix::io::Errno> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let fd = rustix::fs::openat2(CWD, source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::NO_SYMLINKS)?;
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     if recursive {
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }
-    rustix::mount::open_tree(CWD, source, flags)
+    rustix::mount::open_tree(&fd, "", flags)
 }
 
 /// Last, when every mount is there: hides what no container may read, locks what it may not write.

@@ -44,6 +44,13 @@ pub(super) struct Exec {
 }
 
 impl Exec {
+    /// A child of the shim that is not reaped: the pid is still its own.
+    fn kill(&self) {
+        if let (Some(pid), None) = (self.pid, self.exit_code) {
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL); // at worst it is a zombie
+        }
+    }
+
     pub fn done(&self) -> bool {
         self.failed || (self.sync.is_none() && self.exit_code.is_some())
     }
@@ -94,6 +101,10 @@ impl Shim {
             Request::Kill { signal } => self.kill(signal),
             Request::Resize { rows, columns } => self.streams.resize(rows, columns),
             Request::Attach => fds.into_iter().for_each(|socket| self.streams.attach(socket)),
+            Request::KillExec => {
+                let id = connection.id;
+                self.execs.iter().filter(|exec| exec.connection == id).for_each(Exec::kill);
+            }
             Request::Exec { seccomp } => {
                 let id = connection.id;
                 if let Err(message) = self.start_exec(id, seccomp, fds) {

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::clock;
+use crate::say::say;
 use crate::spec::LogSettings;
 
 /// Longer lines are split into several entries, of which only the last ends with a newline.
@@ -117,7 +118,7 @@ impl Log {
     /// The shim's standard error is the daemon's log, when there is one.
     fn note_failure(&self, error: &io::Error) {
         if self.dropped <= 1 {
-            eprintln!("slipway shim: cannot write {}: {error}", self.settings.path.display());
+            say!("slipway shim: cannot write {}: {error}", self.settings.path.display());
         }
     }
 

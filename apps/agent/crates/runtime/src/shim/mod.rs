@@ -20,8 +20,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use slipway_sys as sys;
 
 pub use exec::ExecSpec;
+pub use start::peer_is_gone;
 
 use crate::clock;
+use crate::say::say;
 use crate::spec::LaunchSpec;
 use crate::wire::{EXIT_FILE, Event, ExitRecord, Launch, SHIM_SOCKET};
 use control::Connection;
@@ -62,7 +64,7 @@ pub(crate) fn main(launch: &Launch, fds: Vec<OwnedFd>) -> ! {
         }
         Ok(None) => 1,
         Err(error) => {
-            eprintln!("slipway shim: {error}");
+            say!("slipway shim: {error}");
             1
         }
     };
@@ -89,7 +91,7 @@ impl Shim {
             let (sources, ready) = match self.wait() {
                 Ok(ready) => ready,
                 Err(error) => {
-                    eprintln!("slipway shim: poll: {error}");
+                    say!("slipway shim: poll: {error}");
                     std::thread::sleep(Duration::from_millis(100));
                     continue;
                 }
@@ -203,7 +205,7 @@ impl Shim {
             ExitRecord { run: self.spec.run, exit_code, oom_killed, started_at: self.started_at, finished_at: clock::now(), error };
         let written = if self.spec.ephemeral { Ok(()) } else { start::write_record(&self.spec, &record) };
         if let Err(error) = written {
-            eprintln!("slipway shim: cannot record the exit of {}: {error}", self.spec.id);
+            say!("slipway shim: cannot record the exit of {}: {error}", self.spec.id);
         }
         if let Some(failure) = self.failure.take() {
             self.broadcast(&Event::Failed { stage: failure.stage, message: failure.message, exit_code: failure.exit_code });
@@ -224,7 +226,7 @@ impl Shim {
             // The record was visible at once; now it also survives a power cut.
             let synced = std::fs::File::open(self.spec.dir.join(EXIT_FILE)).and_then(|file| file.sync_data());
             if let Err(error) = synced {
-                eprintln!("slipway shim: cannot sync the exit record: {error}");
+                say!("slipway shim: cannot sync the exit record: {error}");
             }
         }
         done

@@ -1,11 +1,12 @@
 //! From a launch request to a running shim.
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::pipe::PipeFlags;
 use slipway_sys as sys;
@@ -28,6 +29,13 @@ pub(super) fn read_all(fd: &OwnedFd) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Whether the other end of a connected socket is closed.
+pub fn peer_is_gone(socket: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
+}
+
 pub(super) fn sync_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     rustix::io::ioctl_fionbio(&ours, true)?;
@@ -42,7 +50,7 @@ pub(super) fn start(launch: &Launch, fds: Vec<OwnedFd>) -> Result<Option<Shim>, 
     rustix::io::ioctl_fionbio(&control, true).map_err(|e| e.to_string())?;
     let spec: LaunchSpec = serde_json::from_slice(&read_all(&spec).map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
     let mut connection = Connection { id: 0, socket: control, closed: false, leash: spec.ephemeral };
-    match prepare(launch, fds, spec, &mut connection) {
+    match prepare(launch, fds, spec, &connection) {
         Ok(mut shim) => {
             shim.connections.push(connection);
             Ok(Some(shim))
@@ -54,7 +62,7 @@ pub(super) fn start(launch: &Launch, fds: Vec<OwnedFd>) -> Result<Option<Shim>, 
     }
 }
 
-fn prepare(launch: &Launch, mut fds: std::vec::IntoIter<OwnedFd>, spec: LaunchSpec, control: &mut Connection) -> Result<Shim, StepError> {
+fn prepare(launch: &Launch, mut fds: std::vec::IntoIter<OwnedFd>, spec: LaunchSpec, control: &Connection) -> Result<Shim, StepError> {
     let seccomp = match launch.seccomp {
         true => Some(read_all(&fds.next().ok_or("it is missing").stage("read the seccomp filter")?).stage("read the seccomp filter")?),
         false => None,
@@ -88,30 +96,31 @@ fn prepare(launch: &Launch, mut fds: std::vec::IntoIter<OwnedFd>, spec: LaunchSp
         )
     });
     let born_into = born_into.transpose().stage("open the control group")?;
+    // The daemon that asked has died or given up, and counts this run as ended.
+    if peer_is_gone(control.socket.as_fd()) {
+        return Err("the daemon is gone").stage("start the container");
+    }
     let forked =
         sys::process::clone3(namespace_flags(&spec), born_into.as_ref().map(|fd| fd.as_fd())).stage("make the container's namespaces")?;
     match forked {
         Forked::Child => init::run(&spec, Inherited { sync: their_sync, netns, stdio: pipes.theirs, seccomp }),
-        Forked::Parent { pid, pidfd } => {
-            let _ = control; // events go out through the loop from here on
-            Ok(Shim {
-                spec,
-                init: pid,
-                init_pidfd: pidfd,
-                sync: Some(sync),
-                started_at: 0,
-                failure: None,
-                children,
-                listener,
-                connections: Vec::new(),
-                next_connection: 1,
-                execs: Vec::new(),
-                unclaimed: Vec::new(),
-                streams,
-                ended: None,
-                farewell: None,
-            })
-        }
+        Forked::Parent { pid, pidfd } => Ok(Shim {
+            spec,
+            init: pid,
+            init_pidfd: pidfd,
+            sync: Some(sync),
+            started_at: 0,
+            failure: None,
+            children,
+            listener,
+            connections: Vec::new(),
+            next_connection: 1,
+            execs: Vec::new(),
+            unclaimed: Vec::new(),
+            streams,
+            ended: None,
+            farewell: None,
+        }),
     }
 }
 

@@ -8,6 +8,7 @@ use rustix::termios::Winsize;
 
 use super::attach::Client;
 use super::log::{Log, Stream};
+use crate::say::say;
 use crate::spec::Stdin;
 
 #[derive(Clone, Copy)]
@@ -22,6 +23,8 @@ pub(super) enum Source {
 const INPUT_LIMIT: usize = 256 * 1024;
 /// One read; also how much one busy stream may hold up the others.
 const CHUNK: usize = 64 * 1024;
+/// Reads of what is left at the end; together more than the largest pipe.
+const LAST_READS: usize = 64;
 
 pub(super) struct Streams {
     pub log: Option<Log>,
@@ -60,7 +63,7 @@ impl Streams {
     pub fn attach(&mut self, socket: OwnedFd) {
         match Client::new(socket, self.tty) {
             Ok(client) => self.clients.push(client),
-            Err(error) => eprintln!("slipway shim: attach: {error}"),
+            Err(error) => say!("slipway shim: attach: {error}"),
         }
     }
 
@@ -218,11 +221,14 @@ impl Streams {
 
     /// The container has ended: what is still in the pipes belongs to its output.
     pub fn drain(&mut self) {
+        // What a pipe can hold, and no more: a process in the host's pid namespace may outlive the first one and write on.
         for stream in [Stream::Stdout, Stream::Stderr] {
-            while self.read_output(stream) {}
+            let mut reads = 0..LAST_READS;
+            while reads.next().is_some() && self.read_output(stream) {}
             self.outputs[stream as usize - 1] = None;
         }
-        while self.read_terminal() {}
+        let mut reads = 0..LAST_READS;
+        while reads.next().is_some() && self.read_terminal() {}
         self.terminal = None;
         self.stdin = None;
         if let Some(log) = &mut self.log {

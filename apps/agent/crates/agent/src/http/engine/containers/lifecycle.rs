@@ -17,7 +17,8 @@ pub async fn create(State(app): State<App>, params: Params, body: Bytes) -> ApiR
     if request.config.image.is_empty() {
         return Err(ApiError::bad_request("no image is given"));
     }
-    let (container, warnings) = app.containers.create(params.text("name"), request).await?;
+    let (name, containers) = (params.text("name").map(String::from), app.containers.clone());
+    let (container, warnings) = detached(async move { containers.create(name.as_deref(), request).await }).await?;
     Ok((StatusCode::CREATED, Json(json!({ "Id": container.id, "Warnings": warnings }))))
 }
 
