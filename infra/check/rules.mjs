@@ -29,7 +29,7 @@ export const APPS = {
 export const CRATES = {
   sys: [],
   store: [],
-  cgroups: [],
+  cgroups: ['sys'],
   snapshot: ['sys', 'store'],
   net: ['sys'],
   runtime: ['sys', 'cgroups'],

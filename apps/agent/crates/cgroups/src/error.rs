@@ -6,6 +6,8 @@ pub enum Error {
     NotMounted,
     #[error("this host's kernel cannot limit {0}: its cgroup controller is not there")]
     NoController(&'static str),
+    #[error("cannot confine {} to its devices: {source}; cgroup v2 needs a kernel with CONFIG_CGROUP_BPF", path.display())]
+    Devices { path: PathBuf, source: std::io::Error },
     #[error("cannot write {value:?} to {}: {source}", path.display())]
     Write { path: PathBuf, value: String, source: std::io::Error },
     #[error("cannot make the control group {}: {source}", path.display())]

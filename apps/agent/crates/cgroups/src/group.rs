@@ -13,8 +13,9 @@ use crate::stats::{self, Stats};
 use crate::warm::Warmer;
 use crate::{Limits, cpu, cpuset, devices, file, memory, pids};
 
-const V1_DEFAULT: &str = "confined";
-const V1_ALL_DEVICES: &str = "privileged";
+/// The parents of all groups, by the devices they may use.
+const CONFINED: &str = "confined";
+const ALL_DEVICES: &str = "privileged";
 
 /// The subtree of one agent instance.
 #[derive(Debug, Clone)]
@@ -66,9 +67,11 @@ impl Groups {
             Layout::V2 { mount } => {
                 enable_controllers(mount);
                 let root = mount.join(&self.root);
-                make(&root)?;
-                enable_controllers(&root);
-                Ok(())
+                for dir in [root.clone(), root.join(CONFINED), root.join(ALL_DEVICES)] {
+                    make(&dir)?;
+                    enable_controllers(&dir);
+                }
+                devices::restrict_v2(&root.join(CONFINED))
             }
             Layout::V1(hierarchies) => {
                 for hierarchy in hierarchies {
@@ -78,14 +81,14 @@ impl Groups {
                     if has("cpuset") {
                         cpuset::prepare_v1_parent(&root)?;
                     }
-                    for (name, confined) in [(V1_DEFAULT, true), (V1_ALL_DEVICES, false)] {
+                    for (name, confined) in [(CONFINED, true), (ALL_DEVICES, false)] {
                         let dir = root.join(name);
                         let fresh = make(&dir)?;
                         if has("cpuset") {
                             cpuset::prepare_v1_parent(&dir)?;
                         }
                         if has("devices") && confined && fresh {
-                            devices::restrict(&dir)?;
+                            devices::restrict_v1(&dir)?;
                         }
                     }
                 }
@@ -95,11 +98,7 @@ impl Groups {
     }
 
     fn relative(&self, id: &str, all_devices: bool) -> PathBuf {
-        match (&self.layout, all_devices) {
-            (Layout::V2 { .. }, _) => self.root.join(id),
-            (_, false) => self.root.join(V1_DEFAULT).join(id),
-            (_, true) => self.root.join(V1_ALL_DEVICES).join(id),
-        }
+        self.root.join(if all_devices { ALL_DEVICES } else { CONFINED }).join(id)
     }
 
     /// The group named `id`, existing or not.
@@ -147,10 +146,7 @@ impl Groups {
 
     /// Names of all groups there are now, for finding leftovers.
     pub fn list(&self) -> Vec<String> {
-        let parents: Vec<PathBuf> = match &self.layout {
-            Layout::V2 { .. } => self.roots(),
-            Layout::V1(_) => self.roots().into_iter().flat_map(|root| subdirs(&root)).collect(),
-        };
+        let parents: Vec<PathBuf> = self.roots().into_iter().flat_map(|root| subdirs(&root)).collect();
         let mut names: Vec<String> =
             parents.iter().flat_map(|p| subdirs(p)).filter_map(|d| d.file_name()?.to_str().map(String::from)).collect();
         names.sort();

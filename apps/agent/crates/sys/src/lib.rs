@@ -1,6 +1,7 @@
 //! The only crate of the agent with `unsafe`: system calls that neither `rustix` nor `nix` offers safely.
 //!
 //! Everything here is a thin, safe wrapper; each `unsafe` block says why it is sound.
+pub mod bpf;
 pub mod caps;
 pub mod event;
 pub mod fdpass;
