@@ -11,6 +11,7 @@ import { readEnv, servicesConfig } from './env'
 import { register } from './register'
 import { sweepForever } from './sweep'
 import { reportHost } from './sweep/host'
+import { followRestarts } from './sweep/restarts'
 
 /** Running work is handed back to the queues within this time after SIGTERM. */
 const STOP_MS = 10_000
@@ -49,7 +50,7 @@ async function main(): Promise<void> {
     stopping: stop.signal,
   }
   const consumers = register(deps)
-  const sweeping = sweepForever(deps)
+  const sweeping = Promise.all([sweepForever(deps), followRestarts(deps)])
   log.info({ version: env.SLIPWAY_VERSION, host: deps.hostId }, 'worker is at work')
 
   const end = async (signal: string) => {

@@ -4,6 +4,7 @@ import Docker from 'dockerode'
 import type { z } from 'zod'
 import { type ContextEntry, streamBuild } from './build-stream'
 import { agentError } from './errors'
+import { containerStarts } from './events'
 import { type ContainerLogLine, containerLogs } from './logs'
 
 export interface Agent {
@@ -13,6 +14,8 @@ export interface Agent {
   build(request: BuildRequest, entries: AsyncIterable<ContextEntry>, signal: AbortSignal): AsyncGenerator<BuildEvent>
   /** Idempotent: a build that is not running is not an error. */
   cancelBuild(id: string): Promise<void>
+  /** Ids of labelled containers as they are started; until `signal` fires or the agent goes away. */
+  starts(label: string, signal: AbortSignal): AsyncGenerator<string>
   logs(containerId: string, options: { tail: number; follow: boolean; since?: Date; signal: AbortSignal }): AsyncGenerator<ContainerLogLine>
 }
 
@@ -26,7 +29,8 @@ export function createAgent({ socketPath }: { socketPath: string }): Agent {
     async cancelBuild(id) {
       await call(socketPath, 'DELETE', `/slipway/v1/builds/${encodeURIComponent(id)}`, 5000, [404])
     },
-    // Following has no deadline of its own, so it must not inherit dockerode's.
+    // These two have no deadline of their own, so they must not inherit dockerode's.
+    starts: (label, signal) => containerStarts(new Docker({ socketPath, version: 'v1.44' }), label, signal),
     logs: (id, options) => containerLogs(new Docker({ socketPath, version: 'v1.44' }), id, options),
   }
 }

@@ -15,6 +15,7 @@ import {
   lastBuildLogSeq,
   listRoutes,
   moveDeployment,
+  noteRestart,
   openBuilds,
   readBuildLogs,
   replaceBuildSteps,
@@ -261,6 +262,19 @@ describe('deployments', () => {
       })
     const mine = async () => (await listRoutes(db)).filter((route) => route.appId === appId)
     expect(await mine()).toMatchObject([{ deploymentId: id, containers: [{ name: 'c0', address: '10.1.0.2', port: 8080 }] }])
+    // Started again by the engine: once it is news, then it is known.
+    const again = async (engineId: string, address: string) => [
+      await noteRestart(db, engineId, address),
+      await noteRestart(db, engineId, address),
+    ]
+    expect([await again(`${appId}0`, '10.1.0.9'), await again(`${appId}1`, '10.1.0.2')]).toEqual([
+      [true, false],
+      [true, false],
+    ])
+    expect((await mine())[0]?.containers.map((c) => c.address).sort()).toEqual(['10.1.0.2', '10.1.0.9'])
+    // Its first start is noted by its deployment.
+    await db.container.updateMany({ where: { engineId: `${appId}0` }, data: { state: 'created', address: null } })
+    expect(await noteRestart(db, `${appId}0`, '10.1.0.3')).toBe(false)
     await db.app.update({ where: { id: appId }, data: { desiredState: 'stopped' } })
     expect(await mine()).toEqual([])
   })

@@ -33,6 +33,13 @@ export const updateContainer = (
   },
 ) => db.container.updateMany({ where: { engineId, state: { not: 'removed' } }, data })
 
+/** One that ran before runs again. False when that is known already, or when it is the first start, which its deployment notes. */
+export async function noteRestart(db: Tx, engineId: string, address: string): Promise<boolean> {
+  const known: Prisma.ContainerWhereInput = { engineId, state: { in: ['running', 'exited'] }, address: { not: null } }
+  const moved = { ...known, NOT: { state: 'running' as const, address } }
+  return (await db.container.updateMany({ where: moved, data: { state: 'running', address } })).count > 0
+}
+
 /** All that is not removed, on one host: to compare with the agent's own list. */
 export const containersOnHost = (db: Tx, hostId: string) => db.container.findMany({ where: { hostId, state: { not: 'removed' } } })
 

@@ -61,6 +61,7 @@ export {
   createContainer,
   listRoutes,
   type NewContainer,
+  noteRestart,
   type RouteRow,
   updateContainer,
 } from './containers.repo'
