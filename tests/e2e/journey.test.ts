@@ -294,6 +294,8 @@ describe('the rest of the panel', () => {
     await page.context().clearCookies()
     await go('/acme/apps/shop')
     await page.waitForURL('**/login**')
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+    await page.waitForLoadState('networkidle')
     await expectAccessible(page, 'sign in')
     await page.getByLabel('E-mail').fill(ADMIN.email)
     await page.getByLabel('Password', { exact: true }).fill('not the password')
