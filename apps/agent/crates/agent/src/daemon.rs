@@ -2,6 +2,10 @@
 use anyhow::Context;
 use slipway_runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::DaemonOptions;
 use crate::config::Config;
@@ -9,12 +13,7 @@ use crate::http;
 use crate::state::AppState;
 
 pub fn run(options: DaemonOptions) -> anyhow::Result<()> {
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
-        .with_writer(std::io::stderr)
-        // What reads the log may have gone; telling that on the same standard error would panic.
-        .log_internal_errors(false)
-        .init();
+    start_log();
     // Files for containers are readable in them; what must not be is protected by its folder.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let config = Config::load(&options)?;
@@ -24,6 +23,17 @@ pub fn run(options: DaemonOptions) -> anyhow::Result<()> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("cannot start the async runtime")?;
     runtime.block_on(serve(config, containers))
+}
+
+/// To standard error. `RUST_LOG` chooses by module: `info,slipway_net=debug`.
+fn start_log() {
+    let wanted = std::env::var("RUST_LOG").ok().and_then(|text| text.parse().ok());
+    let targets = wanted.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        // What reads the log may have gone; telling that on the same standard error would panic.
+        .log_internal_errors(false);
+    tracing_subscriber::registry().with(lines.with_filter(targets)).init();
 }
 
 /// Each container and each published port takes descriptors, and the usual soft limit is 1,024. Containers keep that one:
