@@ -19,7 +19,9 @@ pub async fn push(app: App, name: &str, tag: &str, credentials: Option<Credentia
         let (name, tag) = (reference.familiar(), reference.tag_or_digest());
         let pushed = app.images.client.push(&app.images.store, Push { image, reference, credentials }, lines.reporter()).await?;
         app.images.event("push", &name, &name);
-        lines.send(json!({ "progressDetail": {}, "aux": { "Tag": tag, "Digest": pushed.digest, "Size": pushed.size } }));
+        lines.send(
+            json!({ "progressDetail": {}, "aux": { "Tag": tag, "Digest": pushed.digest, "Size": pushed.size, "BytesSent": pushed.moved } }),
+        );
         Ok(())
     })
     .await
