@@ -53,7 +53,11 @@ export function RuntimeFields({
           <Input {...c} mono inputMode="numeric" placeholder="8080" value={values.port} onChange={(e) => set('port', e.target.value)} />
         )}
       </Field>
-      <Field label="Health path" error={errors.healthPath} hint="Must answer below 400 (for /, below 500) before a new version gets traffic.">
+      <Field
+        label="Health path"
+        error={errors.healthPath}
+        hint="Must answer below 400 (for /, below 500) before a new version gets traffic."
+      >
         {(c) => <Input {...c} mono value={values.healthPath} onChange={(e) => set('healthPath', e.target.value)} />}
       </Field>
     </div>
