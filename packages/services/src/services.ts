@@ -3,7 +3,6 @@
  * `deployments.createFromBuild`; the webhook route calls `webhooks.receive`. All throw AppError.
  */
 import type { inputs, views } from '@slipway/contracts'
-import type { BuildRunRow } from '@slipway/db'
 import type { z } from 'zod'
 import type { Actor, Identity, Scope } from './scope'
 
@@ -84,8 +83,6 @@ export interface BuildsService {
   trigger(scope: Scope, input: Of<typeof inputs.triggerBuild>, via: 'manual' | 'api'): Promise<{ number: number }>
   cancel(scope: Scope, input: Of<typeof inputs.build>): Promise<views.BuildView>
   logs(scope: Scope, input: Of<typeof inputs.buildLogs>): Promise<views.LogChunkView[]>
-  /** For the worker: `openBuildSecrets` (builds/secrets.ts) of a claimed build. */
-  secretsOf(build: BuildRunRow): { gitToken: string | null; buildArgs: Record<string, string> }
 }
 
 export interface DeploymentsService {

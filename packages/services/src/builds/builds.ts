@@ -9,7 +9,6 @@ import { assertMay } from '../roles'
 import type { Scope } from '../scope'
 import type { BuildsService } from '../services'
 import { announceBuild, insertBuild } from './create'
-import { openBuildSecrets } from './secrets'
 import { buildSummary, buildView } from './views'
 
 async function load(db: Tx, scope: Scope, slug: string, number: number): Promise<BuildRow> {
@@ -88,8 +87,6 @@ export const createBuilds = (deps: Deps): BuildsService => {
       const chunks = await readBuildLogs(deps.db, scope.organizationId, row.id, input.after, input.limit)
       return chunks.map(({ seq, position, stream, at, text }) => ({ seq, position, stream: streamOf(stream), at, text }))
     },
-
-    secretsOf: (build) => openBuildSecrets(deps, build),
   }
 }
 
