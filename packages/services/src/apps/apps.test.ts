@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { noteVolumes } from '@slipway/db'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openBuildSecrets } from '../builds/secrets'
 import type { Scope } from '../scope'
 import { createHarness, type Harness } from '../testing/harness'
 import { freeHostname } from './hostname'
@@ -109,7 +110,7 @@ describe('secrets of an app', () => {
       where: { appId: row.id },
       include: { app: { include: { organization: { select: { slug: true } }, project: { select: { slug: true } }, variables: true } } },
     })
-    expect(h.services.builds.secretsOf(build)).toEqual({ gitToken: 'ghp_topsecret', buildArgs: { NPM_TOKEN: 'npm_topsecret' } })
+    expect(openBuildSecrets(h.deps, build)).toEqual({ gitToken: 'ghp_topsecret', buildArgs: { NPM_TOKEN: 'npm_topsecret' } })
   })
 
   it('do not go to another host when the address changes', async () => {
