@@ -1,11 +1,13 @@
 //! Runs the RUN steps of builds in containers of their own.
 //!
 //! A build has one control group with its limits; each step gets a part of it, so that peak memory and CPU time are its
-//! own. A step's files outside of the image (`resolv.conf` and so on) live in `<data root>/runs/<build>.<vertex>`.
+//! own. A step's files outside of the image (`resolv.conf` and so on) live in `<data root>/runs/<build>.<vertex>.<number>`.
+//! The number keeps what is cleaned up after one step apart from the same step of a build that begins anew meanwhile.
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use slipway_build::executor::{ExecError, ExecLimits, ExecNetwork, ExecOutcome, ExecRequest, Executor};
@@ -27,6 +29,8 @@ pub struct BuildExecutor {
     network: Arc<Network>,
     filters: Arc<Filters>,
     runs: PathBuf,
+    /// Counts steps.
+    steps: AtomicU64,
     /// The most that this host's policy allows.
     capabilities: u64,
 }
@@ -81,7 +85,7 @@ impl BuildExecutor {
                 tracing::warn!(%error, "cannot remove the control group of an old build");
             }
         }
-        Ok(Self { runtime, groups, network, filters, runs, capabilities: config.file.policy.most_capabilities() })
+        Ok(Self { runtime, groups, network, filters, runs, steps: AtomicU64::new(0), capabilities: config.file.policy.most_capabilities() })
     }
 
     async fn hold(&self, request: &ExecRequest) -> Result<(Held, Option<std::os::fd::OwnedFd>), ExecError> {
@@ -92,8 +96,9 @@ impl BuildExecutor {
         let address = endpoint.as_ref().map(|endpoint| endpoint.address);
         let group = self.groups.create(&group_name(&request.build_id), &limits(request.limits)).map_err(setup)?;
         drop(group);
-        let group = self.groups.create_within(&group_name(&request.build_id), &request.vertex_id).map_err(setup)?;
-        let dir = self.runs.join(format!("{}.{}", request.build_id, request.vertex_id));
+        let number = self.steps.fetch_add(1, Ordering::Relaxed);
+        let group = self.groups.create_within(&group_name(&request.build_id), &format!("{}.{number}", request.vertex_id)).map_err(setup)?;
+        let dir = self.runs.join(format!("{}.{}.{number}", request.build_id, request.vertex_id));
         let held = Held { dir, group, address, network: self.network.clone() };
         self.write_files(&held.dir, address).map_err(setup)?;
         Ok((held, endpoint.map(|endpoint| endpoint.netns)))

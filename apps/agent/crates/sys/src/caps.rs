@@ -48,15 +48,13 @@ pub fn permitted() -> Result<u64> {
 
 /// Removes every capability that is not in `keep` from the bounding set.
 pub fn limit_bounding(keep: u64) -> Result<()> {
-    for number in 0..64u32 {
-        // SAFETY: integer arguments only. EINVAL marks the end of what this kernel knows.
-        let present = unsafe { libc::prctl(libc::PR_CAPBSET_READ, libc::c_ulong::from(number), 0, 0, 0) };
-        if present < 0 {
-            return if Errno::last() == Errno::EINVAL { Ok(()) } else { Err(Errno::last()) };
-        }
-        if present == 1 && keep & (1 << number) == 0 {
-            // SAFETY: integer arguments only.
-            check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number), 0, 0, 0) } as libc::c_long)?;
+    for number in (0..64u32).filter(|number| keep & (1 << number) == 0) {
+        // SAFETY: integer arguments only.
+        match check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number), 0, 0, 0) } as libc::c_long) {
+            Ok(_) => {} // also when it was not in the set
+            // The end of what this kernel knows.
+            Err(Errno::EINVAL) => return Ok(()),
+            Err(error) => return Err(error),
         }
     }
     Ok(())

@@ -120,11 +120,17 @@ fn cgroups(spec: &LaunchSpec, root: &Root, mode: MountAttrFlags) -> Step<()> {
         return place(root, point, "cgroup2", &[], flags);
     }
     place(root, point, "tmpfs", &[("mode", "755")], NOSUID | NODEV | NOEXEC)?;
-    for controllers in &spec.cgroup.v1_mounts {
-        let options: Vec<(&str, &str)> = controllers.iter().map(|name| (name.as_str(), "")).collect();
-        place(root, &format!("{point}/{}", controllers.join(",")), "cgroup", &options, flags)?;
-    }
     let tmpfs = root.open_plain(point).stage("open /sys/fs/cgroup")?;
+    for controllers in &spec.cgroup.v1_mounts {
+        let name = controllers.join(",");
+        let stage = format!("mount {point}/{name}");
+        let options: Vec<(&str, &str)> = controllers.iter().map(|name| (name.as_str(), "")).collect();
+        let mount = make("cgroup", &options, flags).stage(&stage)?;
+        // The tmpfs is new and nobody else's, so nothing of the image is on this way.
+        rustix::fs::mkdirat(&tmpfs, &name, Mode::from_raw_mode(0o755)).stage(&stage)?;
+        let way = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        attach(&mount, &rustix::fs::openat(&tmpfs, &name, way, Mode::empty()).stage(&stage)?).stage(&stage)?;
+    }
     for controllers in spec.cgroup.v1_mounts.iter().filter(|c| c.len() > 1) {
         for name in controllers {
             rustix::fs::symlinkat(controllers.join(","), &tmpfs, name).stage("link the controllers")?;

@@ -148,26 +148,26 @@ impl Root {
 
     /// The directory `path`, made (0755, root) with its parents when missing.
     pub fn make_dir(&self, path: &str) -> Result<OwnedFd, Errno> {
-        match self.open(path, OFlags::PATH | OFlags::DIRECTORY) {
-            Err(Errno::NOENT) => {}
-            other => return other,
-        }
         let parts = components(path);
-        let mut parent = self.open("/", OFlags::PATH | OFlags::DIRECTORY)?;
-        for end in 1..=parts.len() {
-            let prefix = parts[..end].join("/");
-            parent = match self.open(&prefix, OFlags::PATH | OFlags::DIRECTORY) {
-                Err(Errno::NOENT) => {
-                    match rustix::fs::mkdirat(&parent, parts[end - 1], Mode::from_raw_mode(0o755)) {
-                        Ok(()) | Err(Errno::EXIST) => {}
-                        Err(error) => return Err(error),
-                    }
-                    self.open(&prefix, OFlags::PATH | OFlags::DIRECTORY)?
-                }
-                other => other?,
-            };
+        // Usually it is there, or only its last part is missing.
+        let (mut there, mut parent) = (parts.len(), self.open_dir(&parts));
+        while let (Err(Errno::NOENT), true) = (&parent, there > 0) {
+            there -= 1;
+            parent = self.open_dir(&parts[..there]);
+        }
+        let mut parent = parent?;
+        for end in there + 1..=parts.len() {
+            match rustix::fs::mkdirat(&parent, parts[end - 1], Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(error),
+            }
+            parent = self.open_dir(&parts[..end])?;
         }
         Ok(parent)
+    }
+
+    fn open_dir(&self, parts: &[&str]) -> Result<OwnedFd, Errno> {
+        self.open(&parts.join("/"), OFlags::PATH | OFlags::DIRECTORY)
     }
 
     /// The file `path`, made empty when missing: the mount point of a file.
