@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '@slipway/testing'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
+const AGENT = join(ROOT, 'apps/agent/target/release/slipway-agent')
 const START_DEADLINE_MS = 15 * 60_000
 const STOP_DEADLINE_MS = 120_000
 
@@ -108,11 +109,24 @@ export async function createInstallation(extra: Record<string, string> = {}): Pr
       // What the parts said is all there is to go by when a test has failed elsewhere.
       const logs = join(data, 'logs')
       if (existsSync(logs)) cpSync(logs, join(ROOT, 'test-results', basename(data)), { recursive: true })
+      endLeftovers(data)
       for (const point of mountsBeneath(data)) execFileSync('umount', [point])
       rmSync(data, { recursive: true, force: true })
     },
   }
   return installation
+}
+
+/** What a supervisor left that was killed or did not come up: its parts, and what the agent has on the host. */
+function endLeftovers(data: string): void {
+  const file = join(data, 'run/processes.json')
+  const parts = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { pid: number }[]) : []
+  for (const { pid } of parts) {
+    const command = `/proc/${pid}/cmdline`
+    if (existsSync(command) && readFileSync(command, 'utf8').includes(data)) process.kill(pid, 'SIGKILL')
+  }
+  const agent = join(data, 'agent')
+  if (existsSync(agent)) execFileSync(AGENT, ['down', '--data-root', agent])
 }
 
 /** Disks that a test gave to a part, the deepest first. */
