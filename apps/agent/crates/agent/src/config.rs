@@ -45,7 +45,7 @@ pub struct Config {
 
 impl Config {
     pub fn load(options: &DaemonOptions) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&options.data_root).with_context(|| format!("cannot create {}", options.data_root.display()))?;
+        make_private(&options.data_root).with_context(|| format!("cannot create {}", options.data_root.display()))?;
         let data_root = options.data_root.canonicalize().with_context(|| format!("cannot open {}", options.data_root.display()))?;
         let mut file = match &options.config {
             Some(path) => read_file(path)?,
@@ -53,6 +53,18 @@ impl Config {
         };
         file.registries.extend(options.registries.iter().cloned());
         Ok(Self { data_root, socket: options.socket.clone(), file })
+    }
+}
+
+/// A new data root is root's alone: images hold what their owners did not publish. One that is there keeps its mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    match std::fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
     }
 }
 
