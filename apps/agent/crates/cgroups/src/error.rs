@@ -10,6 +10,8 @@ pub enum Error {
     Devices { path: PathBuf, source: std::io::Error },
     #[error("cannot write {value:?} to {}: {source}", path.display())]
     Write { path: PathBuf, value: String, source: std::io::Error },
+    #[error("cannot pause the control group {}: {source}", path.display())]
+    Freeze { path: PathBuf, source: std::io::Error },
     #[error("cannot make the control group {}: {source}", path.display())]
     Create { path: PathBuf, source: std::io::Error },
     #[error("cannot remove the control group {}: {source}", path.display())]

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::stats::{self, Stats};
 use crate::warm::Warmer;
-use crate::{Limits, cpu, cpuset, devices, file, memory, pids};
+use crate::{Limits, cpu, cpuset, devices, file, freezer, memory, pids};
 
 /// The parents of all groups, by the devices they may use.
 const CONFINED: &str = "confined";
@@ -134,6 +134,8 @@ impl Groups {
 
     /// Removes the whole subtree, killing what is still in it.
     pub fn remove_all(&self) -> Result<()> {
+        // In every hierarchy first: what is paused in one cannot be killed through another.
+        self.roots().iter().for_each(|root| freezer::thaw_below(root));
         for root in self.roots() {
             for child in subdirs(&root) {
                 kill_dir(&child);
@@ -241,8 +243,11 @@ impl Group {
         dir.map(|dir| pids_in(&dir)).unwrap_or_default()
     }
 
-    /// SIGKILL for everything inside. Repeats, because a forking process may outrun one pass on v1.
+    /// SIGKILL for everything inside, also when it is paused. Repeats, because a forking process may outrun one pass on v1.
     pub fn kill(&self) {
+        if let Some(dir) = self.dir("freezer") {
+            freezer::thaw_below(&dir);
+        }
         for dir in self.dirs().into_iter().take(1) {
             kill_dir(&dir);
         }
@@ -284,7 +289,7 @@ fn enable_controllers(dir: &Path) {
     }
 }
 
-fn subdirs(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn subdirs(dir: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
     entries.flatten().filter(|entry| entry.file_type().is_ok_and(|t| t.is_dir())).map(|entry| entry.path()).collect()
 }

@@ -7,6 +7,7 @@ mod cpuset;
 mod devices;
 mod error;
 mod file;
+mod freezer;
 mod group;
 mod layout;
 mod memory;
@@ -38,6 +39,7 @@ pub struct Limits {
     /// List format: `0-2,7`.
     pub cpuset_cpus: Option<String>,
     pub cpuset_mems: Option<String>,
+    /// `u64::MAX` takes a limit away.
     pub pids: Option<u64>,
     /// Access to every device (privileged). Otherwise Docker's default list.
     pub all_devices: bool,

@@ -127,6 +127,11 @@ impl Containers {
         let confined = spec::security(&record.host_config)?.seccomp;
         self.allow(record, &built, confined)?;
         spec::limits(&record.host_config)?;
+        let policy = &record.host_config.restart_policy;
+        super::update::check_policy(policy)?;
+        if record.host_config.auto_remove && !matches!(policy.name.as_str(), "" | "no") {
+            return Err(ApiError::bad_request("can't create 'AutoRemove' container with restart policy"));
+        }
         spec::ports(record)?;
         if let Some(name) = record.config.stop_signal.as_deref() {
             super::lifecycle::signal_number(name)?;

@@ -50,6 +50,10 @@ impl Containers {
         if !container.state().is_running() {
             return Err(ApiError::conflict(format!("container {} is not running", container.id)).into());
         }
+        if container.state().paused {
+            let message = format!("container {} is paused, unpause the container before exec", container.id);
+            return Err(ApiError::conflict(message).into());
+        }
         let record = container.record();
         let host = &record.host_config;
         let security = spec::security(host)?;

@@ -61,6 +61,7 @@ impl Containers {
         container.update(|state| {
             state.status = if next.is_some() { Status::Restarting } else { Status::Exited };
             state.pid = 0;
+            state.paused = false;
             state.exit_code = exit.exit_code;
             state.oom_killed = exit.oom_killed;
             state.error = exit.error.clone().unwrap_or_default();

@@ -66,7 +66,7 @@ impl Containers {
                     (false, false) => record.name.contains(bare),
                 }
             })
-            && filters.any("status", |status| state.status.name() == status)
+            && filters.any("status", |status| state.name() == status)
             && filters.any("health", |wanted| wanted == health)
             && filters.any("exited", |code| !state.is_running() && code.parse() == Ok(state.exit_code))
             && filters.any("volume", |name| record.mounts.iter().any(|mount| mount.name == name || mount.destination == name))

@@ -61,6 +61,9 @@ impl Containers {
             if tokio::time::timeout(pause, ended).await.is_ok() {
                 return;
             }
+            if container.state().paused {
+                continue; // it cannot answer, and is not asked
+            }
             let probe = self.probe(container, args.clone(), timeout).await;
             if container.state().run != run || !container.state().is_running() {
                 return;

@@ -41,9 +41,9 @@ fn health(health: &Health) -> Value {
 
 fn state(state: &State) -> Value {
     let mut value = json!({
-        "Status": state.status.name(),
+        "Status": state.name(),
         "Running": matches!(state.status, Status::Running | Status::Restarting),
-        "Paused": false,
+        "Paused": state.paused && state.is_running(),
         "Restarting": state.status == Status::Restarting,
         "OOMKilled": state.oom_killed,
         "Dead": false,
@@ -205,7 +205,7 @@ impl Containers {
             "Created": record.created / 1_000_000_000,
             "Ports": list,
             "Labels": record.config.labels,
-            "State": now.status.name(),
+            "State": now.name(),
             "Status": status_text(&now),
             "HostConfig": { "NetworkMode": network_name(&record) },
             "NetworkSettings": { "Networks": self.networks(&record, &now, instance) },
@@ -256,7 +256,8 @@ fn status_text(state: &State) -> String {
     match state.status {
         Status::Created => "Created".into(),
         Status::Running => {
-            let health = match state.health.as_ref().map(|health| health.status) {
+            let health = match state.paused.then_some("paused").or(state.health.as_ref().map(|health| health.status)) {
+                Some("paused") => " (Paused)",
                 Some("starting") => " (health: starting)",
                 Some("healthy") => " (healthy)",
                 Some("unhealthy") => " (unhealthy)",

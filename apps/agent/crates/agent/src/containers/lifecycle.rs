@@ -72,6 +72,9 @@ impl Containers {
     pub async fn start(self: &Arc<Self>, container: &Arc<Container>) -> ApiResult<bool> {
         let _operation = container.operations.lock().await;
         match container.state().status {
+            Status::Running if container.state().paused => {
+                return Err(ApiError::conflict("cannot start a paused container, try unpause instead"));
+            }
             Status::Running => return Ok(false),
             Status::Removing => return Err(ApiError::conflict("the container is being removed")),
             _ => {}
@@ -99,6 +102,7 @@ impl Containers {
                     state.status = if before == Status::Created { Status::Created } else { Status::Exited };
                     state.run = run;
                     state.pid = 0;
+                    state.paused = false;
                     state.exit_code = exit_code;
                     state.error = error.message.clone();
                     state.finished_at = slipway_runtime::clock::now();
@@ -134,6 +138,7 @@ impl Containers {
             state.status = Status::Running;
             state.run = run;
             state.pid = 0;
+            state.paused = false;
             state.started_at = slipway_runtime::clock::now();
             state.finished_at = 0;
             state.exit_code = 0;
@@ -261,13 +266,16 @@ impl Containers {
     }
 
     async fn signal(&self, container: &Container, signal: i32) -> ApiResult<()> {
-        match container.shim() {
+        let Some(shim) = container.shim() else { return Ok(()) };
+        match shim.kill(signal).await {
             // The shim may be ending at this moment, which is what was wanted.
-            Some(shim) => match shim.kill(signal).await {
-                Ok(()) | Err(Error::ShimGone) => Ok(()),
-                Err(error) => Err(ApiError::internal("cannot signal the container", error)),
-            },
-            None => Ok(()),
+            Ok(()) | Err(Error::ShimGone) => {}
+            Err(error) => return Err(ApiError::internal("cannot signal the container", error)),
+        }
+        // What stands still takes no signal. After it, so that the signal is the first it meets.
+        match container.state().paused {
+            true => self.thaw(container).await,
+            false => Ok(()),
         }
     }
 

@@ -13,10 +13,12 @@ pub mod logs;
 pub mod model;
 mod mounts;
 mod names;
+mod pause;
 pub mod record;
 mod remove;
 mod restore;
 pub mod spec;
+mod update;
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -33,6 +35,7 @@ pub use filter::Filters;
 pub use names::new_id;
 use record::{Record, State};
 pub use restore::Found;
+pub use update::UpdateRequest;
 
 use crate::config::Config;
 use crate::error::{ApiError, ApiResult};

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use slipway_store::HealthConfig;
 
 /// Clients written in Go send `null` for empty lists and maps.
-fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(input: D) -> Result<T, D::Error> {
+pub(super) fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(input: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(input)?.unwrap_or_default())
 }
 

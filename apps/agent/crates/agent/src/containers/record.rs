@@ -105,6 +105,8 @@ pub struct State {
     pub restart_count: u32,
     /// A person stopped it, so the restart policy keeps still.
     pub stopped_by_user: bool,
+    /// Every process stands still; only while it runs.
+    pub paused: bool,
     /// It ran when the agent was shut down, and is to run again with the agent.
     pub resume: bool,
     pub address: Option<Ipv4Addr>,
@@ -141,6 +143,11 @@ pub struct Probe {
 impl State {
     pub fn is_running(&self) -> bool {
         self.status == Status::Running
+    }
+
+    /// What clients read as the status.
+    pub fn name(&self) -> &'static str {
+        if self.paused && self.is_running() { "paused" } else { self.status.name() }
     }
 }
 

@@ -14,8 +14,14 @@ impl Containers {
             return Err(ApiError::not_found(format!("No such container: {}", container.id)));
         }
         if matches!(state.status, Status::Running | Status::Restarting) {
+            if !force && state.paused {
+                return Err(ApiError::conflict(format!(
+                    "cannot remove container \"/{}\": container is paused and must be unpaused first",
+                    container.name()
+                )));
+            }
             if !force {
-                let status = state.status.name();
+                let status = state.name();
                 return Err(ApiError::conflict(format!(
                     "cannot remove container \"/{}\": container is {status}: stop the container before removing or force remove",
                     container.name()

@@ -99,6 +99,10 @@ impl Containers {
         match find_shim(container).await {
             Some(shim) if !matches!(state.status, Status::Removing) => {
                 self.republish(container, &state).await;
+                // The control group knows: this may have been killed between a freeze and its note.
+                let group = self.group(container);
+                let paused = tokio::task::spawn_blocking(move || group.frozen()).await.unwrap_or(state.paused);
+                container.update(|state| state.paused = paused);
                 self.adopt(container, Arc::new(shim));
                 return;
             }

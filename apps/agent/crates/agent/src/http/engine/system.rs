@@ -77,6 +77,7 @@ async fn version() -> Json<Value> {
 async fn info(State(app): State<App>) -> Json<Value> {
     let all = app.containers.list();
     let running = all.iter().filter(|container| matches!(container.state().status, Status::Running | Status::Restarting)).count();
+    let paused = all.iter().filter(|container| container.state().name() == "paused").count();
     let cgroups = app.containers.deps().groups.layout();
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let mut info = json!({
@@ -84,8 +85,8 @@ async fn info(State(app): State<App>) -> Json<Value> {
         "Name": read("/proc/sys/kernel/hostname"),
         "ServerVersion": VERSION,
         "Containers": all.len(),
-        "ContainersRunning": running,
-        "ContainersPaused": 0,
+        "ContainersRunning": running - paused,
+        "ContainersPaused": paused,
         "ContainersStopped": all.len() - running,
         "Images": app.images.store.images().len(),
         "Driver": "overlay2",

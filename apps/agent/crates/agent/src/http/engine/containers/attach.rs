@@ -11,6 +11,9 @@ use crate::state::App;
 
 pub async fn attach(State(app): State<App>, Path(id): Path<String>, params: Params, mut request: Request) -> ApiResult<Response> {
     let container = app.containers.get(&id)?;
+    if container.state().paused {
+        return Err(ApiError::conflict(format!("container {} is paused, unpause the container before attach", container.id)));
+    }
     let config = container.record().config;
     let wanted = Wanted {
         stdin: params.flag("stdin") && config.open_stdin,

@@ -61,6 +61,9 @@ async fn create(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> 
     if !container.state().is_running() {
         return Err(ApiError::conflict(format!("container {} is not running", container.id)));
     }
+    if container.state().paused {
+        return Err(ApiError::conflict(format!("container {} is paused, unpause the container before exec", container.id)));
+    }
     let request = ExecRequest {
         args,
         env: body.env.unwrap_or_default(),

@@ -99,6 +99,6 @@ pub async fn prune(State(app): State<App>, params: Params) -> ApiResult<Json<Val
     Ok(Json(json!({ "ContainersDeleted": deleted, "SpaceReclaimed": bytes })))
 }
 
-async fn detached<T: Send + 'static>(work: impl Future<Output = ApiResult<T>> + Send + 'static) -> ApiResult<T> {
+pub async fn detached<T: Send + 'static>(work: impl Future<Output = ApiResult<T>> + Send + 'static) -> ApiResult<T> {
     tokio::spawn(work).await.map_err(|error| ApiError::internal("the operation was cut off", error))?
 }

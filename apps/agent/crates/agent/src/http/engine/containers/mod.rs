@@ -3,8 +3,11 @@ mod attach;
 mod exec;
 mod lifecycle;
 mod logs;
+mod pause;
 mod read;
 mod stats;
+mod top;
+mod update;
 mod wait;
 
 use axum::Router;
@@ -19,11 +22,14 @@ pub fn router() -> Router<App> {
         .route("/containers/prune", post(lifecycle::prune))
         .route("/containers/{id}", delete(lifecycle::remove))
         .route("/containers/{id}/json", get(read::inspect))
-        .route("/containers/{id}/top", get(read::top))
+        .route("/containers/{id}/top", get(top::top))
         .route("/containers/{id}/start", post(lifecycle::start))
         .route("/containers/{id}/stop", post(lifecycle::stop))
         .route("/containers/{id}/restart", post(lifecycle::restart))
         .route("/containers/{id}/kill", post(lifecycle::kill))
+        .route("/containers/{id}/pause", post(pause::pause))
+        .route("/containers/{id}/unpause", post(pause::unpause))
+        .route("/containers/{id}/update", post(update::update))
         .route("/containers/{id}/rename", post(lifecycle::rename))
         .route("/containers/{id}/resize", post(lifecycle::resize))
         .route("/containers/{id}/wait", post(wait::wait))
