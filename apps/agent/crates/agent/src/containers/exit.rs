@@ -13,6 +13,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A run this long starts the doubling anew.
 const STEADY: i64 = 10 * 1_000_000_000;
 
+/// What is left of the pause before the next run of a container that waits for it since its end.
+pub(super) fn remaining_pause(state: &State) -> Duration {
+    let pause = (FIRST_PAUSE * 2u32.pow(state.restart_count.min(10))).min(LONGEST_PAUSE);
+    // A clock that was set back makes the wait no longer than the pause.
+    let waited = u64::try_from(clock::now() - state.finished_at).unwrap_or(0);
+    pause.saturating_sub(Duration::from_nanos(waited))
+}
+
 impl Containers {
     /// Takes charge of a running container: its shim answers from now on, and its end is waited for.
     pub(super) fn adopt(self: &Arc<Self>, container: &Arc<Container>, shim: Arc<Shim>) {
@@ -126,7 +134,7 @@ impl Containers {
         Some((FIRST_PAUSE * 2u32.pow(doublings)).min(LONGEST_PAUSE))
     }
 
-    fn restart_later(self: &Arc<Self>, container: &Arc<Container>, pause: Duration) {
+    pub(super) fn restart_later(self: &Arc<Self>, container: &Arc<Container>, pause: Duration) {
         let (this, container) = (self.clone(), container.clone());
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;

@@ -6,6 +6,7 @@ use std::sync::{Arc, RwLock};
 use futures::future::join_all;
 use slipway_runtime::{ExitRecord, Shim, clock};
 
+use super::exit::remaining_pause;
 use super::lifecycle::STOP_TIMEOUT;
 use super::record::{self, Record, State, Status};
 use super::{Container, Containers, Deps, Index};
@@ -124,7 +125,8 @@ impl Containers {
                 self.spawn_resume(container);
             }
             Status::Running => self.ended(container, None).await,
-            Status::Restarting => self.spawn_resume(container),
+            // The policy's decision stands, with its count and its pause: neither starts anew with the daemon.
+            Status::Restarting => self.restart_later(container, remaining_pause(&state)),
             Status::Removing => {
                 if let Err(error) = self.remove(container, true, false).await {
                     tracing::error!(%error, container = %container.id, "cannot finish the removal");

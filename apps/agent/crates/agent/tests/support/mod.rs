@@ -19,6 +19,10 @@ pub struct Agent {
     pub root: tempfile::TempDir,
     pub socket: PathBuf,
     pub client: Client,
+    /// What the next `respawn` starts; another copy of it stands for a newer version.
+    pub program: PathBuf,
+    /// Variables for the next `respawn`.
+    pub env: Vec<(String, String)>,
     child: Child,
     keeper: Keeper,
 }
@@ -51,15 +55,15 @@ impl Keeper {
     }
 }
 
-fn spawn(root: &Path, socket: &Path) -> Child {
-    let log = std::fs::File::options().append(true).create(true).open(root.join("log")).unwrap();
-    spawn_with(root, socket, log.into())
+fn log_file(root: &Path) -> Stdio {
+    std::fs::File::options().append(true).create(true).open(root.join("log")).unwrap().into()
 }
 
-fn spawn_with(root: &Path, socket: &Path, log: Stdio) -> Child {
+fn spawn(program: &Path, env: &[(String, String)], root: &Path, socket: &Path, log: Stdio) -> Child {
     let settings = root.join("settings.json");
     let config: Vec<&std::ffi::OsStr> = if settings.exists() { vec!["--config".as_ref(), settings.as_os_str()] } else { Vec::new() };
-    let child = Command::new(env!("CARGO_BIN_EXE_slipway-agent"))
+    let child = Command::new(program)
+        .envs(env.iter().map(|(key, value)| (key, value)))
         .args(["daemon", "--data-root"])
         .arg(root.join("data"))
         .arg("--socket")
@@ -89,8 +93,9 @@ impl Agent {
             std::fs::write(root.path().join("settings.json"), settings.to_string()).unwrap();
         }
         let keeper = Keeper::start(root.path());
-        let child = spawn(root.path(), &socket);
-        let agent = Self { client: Client::new(&socket), root, socket, child, keeper };
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_slipway-agent"));
+        let child = spawn(&program, &[], root.path(), &socket, log_file(root.path()));
+        let agent = Self { client: Client::new(&socket), program, env: Vec::new(), root, socket, child, keeper };
         agent.await_ready();
         agent
     }
@@ -134,8 +139,13 @@ impl Agent {
         self.child.wait().unwrap();
     }
 
+    /// Waits for the end of a process that was signalled by the test.
+    pub fn reap(&mut self) {
+        self.child.wait().unwrap();
+    }
+
     pub fn respawn(&mut self) {
-        self.child = spawn(self.root.path(), &self.socket);
+        self.child = spawn(&self.program, &self.env, self.root.path(), &self.socket, log_file(self.root.path()));
         self.await_ready();
     }
 
@@ -143,7 +153,7 @@ impl Agent {
     pub fn respawn_unheard(&mut self) {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        self.child = spawn_with(self.root.path(), &self.socket, writer.into());
+        self.child = spawn(&self.program, &self.env, self.root.path(), &self.socket, writer.into());
         self.await_ready();
     }
 
