@@ -35,6 +35,11 @@ pub fn reader_of(body: Body) -> ChunkReader {
     reader
 }
 
+/// Reads what is left of a body, up to a limit, and forgets it.
+pub async fn discard(body: Body) {
+    let _ = tokio::time::timeout(DRAIN_TIME, drain(body.into_data_stream())).await; // a courtesy that may end early
+}
+
 async fn drain(mut stream: BodyDataStream) {
     let mut left = DRAIN_BYTES;
     while let Some(Ok(chunk)) = stream.next().await {

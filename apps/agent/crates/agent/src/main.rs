@@ -16,6 +16,7 @@ mod execs;
 mod http;
 mod images;
 mod instance;
+mod ledger;
 mod policy;
 mod seccomp;
 mod state;

@@ -2,9 +2,13 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use slipway_net::Protocol;
+use slipway_runtime::clock;
 
+use super::record::{Record, State};
 use super::{Container, Containers};
 use crate::error::{ApiError, ApiResult};
+use crate::http::query::{parse_duration, parse_time};
 
 #[derive(Debug, Clone, Default)]
 pub struct Filters(BTreeMap<String, Vec<String>>);
@@ -46,6 +50,34 @@ impl Filters {
             None => labels.contains_key(wanted),
         };
         self.get("label").is_none_or(|wanted| wanted.iter().all(fits))
+            && !self.get("label!").is_some_and(|without| without.iter().any(fits))
+    }
+
+    /// `until`: what was made before. A time, or how long ago as Go writes it (`24h`, `1h30m`). Nanoseconds since the epoch.
+    pub fn until(&self) -> ApiResult<Option<i64>> {
+        let text = match self.get("until") {
+            None => return Ok(None),
+            Some([one]) => one,
+            Some(_) => return Err(ApiError::bad_request("more than one until filter specified")),
+        };
+        match parse_time(text).or_else(|| Some(clock::now() - parse_duration(text)?)) {
+            Some(time) => Ok(Some(time)),
+            None => Err(ApiError::bad_request(format!("invalid filter 'until={text}': give a time, or a duration like 24h"))),
+        }
+    }
+
+    /// `is-task`, `dangling` and the like.
+    pub fn flag(&self, name: &str) -> ApiResult<Option<bool>> {
+        let parse = |value: &String| match value.to_ascii_lowercase().as_str() {
+            "1" | "t" | "true" => Ok(true),
+            "0" | "f" | "false" => Ok(false),
+            _ => Err(ApiError::bad_request(format!("invalid filter '{name}={value}'"))),
+        };
+        match self.get(name) {
+            None => Ok(None),
+            Some([one]) => parse(one).map(Some),
+            Some(_) => Err(ApiError::bad_request(format!("invalid filter '{name}': given twice"))),
+        }
     }
 }
 
@@ -71,7 +103,43 @@ impl Containers {
             && filters.any("exited", |code| !state.is_running() && code.parse() == Ok(state.exit_code))
             && filters.any("volume", |name| record.mounts.iter().any(|mount| mount.name == name || mount.destination == name))
             && filters.any("network", |name| super::inspect::network_name(&record) == name)
+            && filters.any("publish", |port| self.has_port(&record, &state, port, true))
+            && filters.any("expose", |port| self.has_port(&record, &state, port, false))
             && filters.any("ancestor", |wanted| self.descends(&record.image_id, &record.config.image, wanted))
+    }
+
+    fn has_port(&self, record: &Record, state: &State, wanted: &str, published: bool) -> bool {
+        let Ok(wanted) = PortRange::parse(wanted) else { return false };
+        let bound = state.ports.iter().map(|port| (port.container_port, port.protocol));
+        let exposed = record.config.exposed_ports.keys().filter_map(|key| super::spec::parse_port(key).ok());
+        match published {
+            // Docker means the port on the host here.
+            true => state.ports.iter().any(|port| wanted.has(port.host_port, port.protocol)),
+            false => bound.chain(exposed).any(|(port, protocol)| wanted.has(port, protocol)),
+        }
+    }
+
+    /// Refuses values that can fit nothing, and gives the times that `before` and `since` stand for.
+    pub fn check_filters(&self, filters: &Filters) -> ApiResult<(Option<i64>, Option<i64>)> {
+        const STATUSES: [&str; 7] = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
+        const HEALTH: [&str; 4] = ["starting", "healthy", "unhealthy", "none"];
+        let invalid = |name: &str, value: &str| Err(ApiError::bad_request(format!("invalid filter '{name}={value}'")));
+        for (name, known) in [("status", &STATUSES[..]), ("health", &HEALTH[..])] {
+            if let Some(value) = filters.get(name).and_then(|values| values.iter().find(|value| !known.contains(&value.as_str()))) {
+                return invalid(name, value);
+            }
+        }
+        if let Some(value) = filters.get("exited").and_then(|values| values.iter().find(|value| value.parse::<i32>().is_err())) {
+            return invalid("exited", value);
+        }
+        for name in ["publish", "expose"] {
+            filters.get(name).unwrap_or_default().iter().try_for_each(|value| PortRange::parse(value).map(drop))?;
+        }
+        let created = |name: &str| -> ApiResult<Option<i64>> {
+            let Some(value) = filters.get(name).and_then(<[String]>::last) else { return Ok(None) };
+            self.get(value).map(|container| Some(container.record().created))
+        };
+        Ok((created("before")?, created("since")?))
     }
 
     fn descends(&self, image_id: &str, image_name: &str, wanted: &str) -> bool {
@@ -79,6 +147,27 @@ impl Containers {
         image_name == wanted
             || bare.starts_with(wanted.strip_prefix("sha256:").unwrap_or(wanted))
             || self.deps.images.resolve(wanted).is_ok_and(|image| image.record.id.to_string() == image_id)
+    }
+}
+
+/// `80`, `80/tcp`, `8000-8010/udp`.
+struct PortRange {
+    first: u16,
+    last: u16,
+    protocol: Protocol,
+}
+
+impl PortRange {
+    fn parse(text: &str) -> ApiResult<Self> {
+        let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, protocol) = super::spec::parse_port(&format!("{first}/{protocol}"))?;
+        let (last, _) = super::spec::parse_port(&format!("{last}/tcp"))?;
+        Ok(Self { first, last, protocol })
+    }
+
+    fn has(&self, port: u16, protocol: Protocol) -> bool {
+        protocol == self.protocol && (self.first..=self.last).contains(&port)
     }
 }
 

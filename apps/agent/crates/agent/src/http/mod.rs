@@ -3,20 +3,22 @@ pub mod engine;
 pub mod hijack;
 pub mod query;
 pub mod slipway;
+mod version;
 
+use std::convert::Infallible;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::Context;
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{StatusCode, Uri};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::UnixListener;
-use tower::Layer;
-use tower::util::MapRequestLayer;
+use tower::{Service, ServiceExt};
 
 use crate::error::ApiError;
 use crate::state::App;
@@ -38,43 +40,35 @@ pub fn listen(path: &Path) -> anyhow::Result<UnixListener> {
 }
 
 fn router(app: App) -> Router {
-    Router::new().merge(engine::router()).nest("/slipway/v1", slipway::router()).fallback(unknown).with_state(app)
+    Router::new()
+        .merge(engine::router())
+        .nest("/slipway/v1", slipway::router())
+        .fallback(unknown)
+        .method_not_allowed_fallback(engine::absent::other_method)
+        .with_state(app)
 }
 
 async fn unknown(request: Request) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, format!("this engine has no {} {}", request.method(), request.uri().path()))
 }
 
-/// Docker clients put the version they speak before the path: `/v1.44/containers/json`.
-fn strip_version<B>(request: axum::http::Request<B>) -> Request<Body>
-where
-    B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
-    B::Error: Into<axum::BoxError>,
-{
-    let mut request = request.map(Body::new);
-    let uri = request.uri();
-    let Some(rest) = versionless(uri.path()) else { return request };
-    let rest = match uri.query() {
-        Some(query) => format!("{rest}?{query}"),
-        None => rest.to_owned(),
-    };
-    if let Ok(stripped) = rest.parse::<Uri>() {
-        *request.uri_mut() = stripped;
-    }
-    request
-}
-
-fn versionless(path: &str) -> Option<&str> {
-    let rest = path.strip_prefix("/v")?;
-    let slash = rest.find('/')?;
-    let (version, rest) = rest.split_at(slash);
-    let (major, minor) = version.split_once('.')?;
-    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-    (digits(major) && digits(minor)).then_some(rest)
+/// What every connection speaks to.
+fn service(app: App) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send {
+    let router = router(app);
+    tower::service_fn(move |request| {
+        let router = router.clone();
+        async move {
+            let response = match version::negotiate(request) {
+                Ok(request) => router.oneshot(request).await?,
+                Err(error) => error.into_response(),
+            };
+            Ok(version::sign(response))
+        }
+    })
 }
 
 pub async fn serve(listener: UnixListener, app: App) {
-    let service = MapRequestLayer::new(strip_version::<hyper::body::Incoming>).layer(router(app));
+    let service = service(app);
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -91,17 +85,5 @@ pub async fn serve(listener: UnixListener, app: App) {
                 tracing::debug!(%error, "connection ended");
             }
         });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::versionless;
-
-    #[test]
-    fn strips_only_versions() {
-        assert_eq!(versionless("/v1.44/info"), Some("/info"));
-        assert_eq!(versionless("/volumes/x"), None);
-        assert_eq!(versionless("/v1/x"), None);
     }
 }

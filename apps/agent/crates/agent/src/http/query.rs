@@ -45,7 +45,7 @@ impl Params {
     }
 }
 
-fn parse_time(text: &str) -> Option<i64> {
+pub fn parse_time(text: &str) -> Option<i64> {
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
     match seconds.parse::<i64>() {
         Ok(seconds) if fraction.bytes().all(|b| b.is_ascii_digit()) => {
@@ -56,14 +56,38 @@ fn parse_time(text: &str) -> Option<i64> {
     }
 }
 
+/// As Go writes durations: `1h30m`, `1.5h`, `300ms`. Nanoseconds.
+pub fn parse_duration(text: &str) -> Option<i64> {
+    const UNITS: [(&str, f64); 6] = [("ms", 1e6), ("us", 1e3), ("ns", 1.0), ("h", 3.6e12), ("m", 6e10), ("s", 1e9)];
+    let (mut rest, mut total) = (text, 0.0);
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').filter(|length| *length > 0)?;
+        let (number, tail) = rest.split_at(digits);
+        let (unit, factor) = UNITS.iter().find(|(unit, _)| tail.starts_with(unit))?;
+        total += number.parse::<f64>().ok()? * factor;
+        rest = &tail[unit.len()..];
+    }
+    (!text.is_empty() && total < i64::MAX as f64).then_some(total as i64)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::parse_time;
+    use super::{parse_duration, parse_time};
 
     #[test]
     fn times() {
         assert_eq!(parse_time("1700000000.25"), Some(1_700_000_000_250_000_000));
         assert_eq!(parse_time("1970-01-01T00:00:01Z"), Some(1_000_000_000));
         assert_eq!(parse_time("10m"), None);
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(parse_duration("1h30m"), Some(5_400_000_000_000));
+        assert_eq!(parse_duration("1.5s"), Some(1_500_000_000));
+        assert_eq!(parse_duration("250ms"), Some(250_000_000));
+        for bad in ["", "10", "h", "-1h", "1x", "1..5s"] {
+            assert_eq!(parse_duration(bad), None, "{bad}");
+        }
     }
 }

@@ -33,12 +33,15 @@ fn passes(event: &Event, filters: &Filters) -> bool {
         && filters.any("container", about("container"))
         && filters.any("image", |wanted| about("image")(wanted) || event.attributes.get("image").is_some_and(|image| image == wanted))
         && filters.any("volume", about("volume"))
+        && filters.any("network", about("network"))
+        && filters.any("daemon", about("daemon"))
+        && filters.any("scope", |scope| scope == "local")
         && filters.labels(&event.attributes)
 }
 
 async fn events(State(app): State<App>, params: Params) -> ApiResult<Response> {
     let filters = Filters::parse(params.text("filters"))?;
-    filters.only(&["container", "daemon", "event", "image", "label", "network", "scope", "type", "volume"])?;
+    filters.only(&["container", "daemon", "event", "image", "label", "label!", "network", "scope", "type", "volume"])?;
     let (since, until) = (params.time("since")?, params.time("until")?);
     let (past, live) = app.events.subscribe();
     let past: Vec<Event> = past.into_iter().filter(|event| since.is_some_and(|since| event.time >= since)).collect();

@@ -2,7 +2,7 @@
 mod create;
 mod delete;
 mod inspect;
-mod list;
+pub mod list;
 mod load;
 mod push;
 mod save;

@@ -1,6 +1,8 @@
 //! The Docker Engine API, one file per resource.
+pub mod absent;
 pub mod auth;
 pub mod containers;
+pub mod df;
 pub mod events;
 pub mod images;
 pub mod networks;
@@ -18,6 +20,8 @@ pub fn router() -> Router<App> {
     Router::new()
         .merge(system::router())
         .merge(auth::router())
+        .merge(df::router())
+        .merge(absent::router())
         .merge(containers::router())
         .merge(images::router())
         .merge(volumes::router())

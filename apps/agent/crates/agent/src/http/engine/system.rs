@@ -20,11 +20,9 @@ pub fn router() -> Router<App> {
 
 async fn ping() -> impl IntoResponse {
     let mut headers = HeaderMap::new();
-    headers.insert("Api-Version", HeaderValue::from_static(API_VERSION));
-    headers.insert("Docker-Experimental", HeaderValue::from_static("false"));
-    headers.insert("Ostype", HeaderValue::from_static("linux"));
+    // The classic one: clients that prefer BuildKit ask for /session, and are told there what builds here.
+    headers.insert("Builder-Version", HeaderValue::from_static("1"));
     headers.insert("Swarm", HeaderValue::from_static("inactive"));
-    headers.insert(header::SERVER, HeaderValue::from_static(concat!("Slipway/", env!("CARGO_PKG_VERSION"), " (linux)")));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, must-revalidate"));
     headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -58,7 +56,7 @@ fn os_name() -> String {
 
 async fn version() -> Json<Value> {
     let kernel = read("/proc/sys/kernel/osrelease");
-    let details = json!({ "ApiVersion": API_VERSION, "MinAPIVersion": MIN_API_VERSION, "Os": "linux", "Arch": architecture(), "KernelVersion": kernel });
+    let details = json!({ "ApiVersion": API_VERSION, "MinAPIVersion": MIN_API_VERSION, "Os": "linux", "Arch": architecture(), "KernelVersion": kernel, "Experimental": "false" });
     Json(json!({
         "Platform": { "Name": "Slipway agent" },
         "Components": [{ "Name": "Engine", "Version": VERSION, "Details": details }],

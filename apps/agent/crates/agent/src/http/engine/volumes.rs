@@ -34,8 +34,8 @@ struct CreateBody {
 
 async fn list(State(app): State<App>, params: Params) -> ApiResult<Json<Value>> {
     let filters = Filters::parse(params.text("filters"))?;
-    filters.only(&["dangling", "driver", "label", "name"])?;
-    let dangling = filters.get("dangling").map(|values| values.iter().any(|value| value == "true" || value == "1"));
+    filters.only(&["dangling", "driver", "label", "label!", "name"])?;
+    let dangling = filters.flag("dangling")?;
     let found: Vec<Value> = app
         .volumes
         .list()
@@ -98,14 +98,23 @@ async fn remove(State(app): State<App>, Path(name): Path<String>, params: Params
 /// As Docker: volumes with a name of their own stay unless `all` is asked for.
 async fn prune(State(app): State<App>, params: Params) -> ApiResult<Json<Value>> {
     let filters = Filters::parse(params.text("filters"))?;
-    filters.only(&["all", "label"])?;
-    let all = filters.get("all").is_some_and(|values| values.iter().any(|value| value == "true" || value == "1"));
-    let mut deleted = Vec::new();
+    filters.only(&["all", "label", "label!"])?;
+    let all = filters.flag("all")? == Some(true);
+    let (mut deleted, mut bytes) = (Vec::new(), 0);
     for volume in app.volumes.list() {
-        if (all || volume.anonymous) && filters.labels(&volume.labels) && !app.containers.uses_volume(&volume.name, None) {
-            delete(&app, &volume.name).await?;
-            deleted.push(volume.name);
+        if !(all || volume.anonymous) || !filters.labels(&volume.labels) || app.containers.uses_volume(&volume.name, None) {
+            continue;
+        }
+        let path = volume.path.clone();
+        let usage = tokio::task::spawn_blocking(move || crate::ledger::du(&path)).await;
+        match delete(&app, &volume.name).await {
+            Ok(()) => {
+                bytes += usage.ok().and_then(Result::ok).unwrap_or(0);
+                deleted.push(volume.name);
+            }
+            Err(error) => tracing::warn!(%error, volume = volume.name, "not pruned"),
         }
     }
-    Ok(Json(json!({ "VolumesDeleted": deleted, "SpaceReclaimed": 0 })))
+    app.events.publish("volume", "prune", "", BTreeMap::from([("reclaimed".to_owned(), bytes.to_string())]));
+    Ok(Json(json!({ "VolumesDeleted": deleted, "SpaceReclaimed": bytes })))
 }

@@ -1,5 +1,6 @@
 //! `/slipway/v1`: what Docker has no word for.
 pub mod builds;
+pub mod disk;
 pub mod health;
 
 use axum::Router;
@@ -7,5 +8,5 @@ use axum::Router;
 use crate::state::App;
 
 pub fn router() -> Router<App> {
-    Router::new().merge(health::router()).merge(builds::router())
+    Router::new().merge(health::router()).merge(builds::router()).merge(disk::router())
 }

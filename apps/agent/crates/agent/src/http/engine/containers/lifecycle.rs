@@ -1,13 +1,11 @@
-//! Create, start, stop, restart, kill, rename, remove, prune.
+//! Create, start, stop, restart, kill, rename, remove.
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::containers::Filters;
 use crate::containers::model::CreateRequest;
-use crate::containers::record::Status;
 use crate::error::{ApiError, ApiResult};
 use crate::http::query::Params;
 use crate::state::App;
@@ -74,29 +72,6 @@ pub async fn remove(State(app): State<App>, Path(id): Path<String>, params: Para
     let containers = app.containers.clone();
     detached(async move { containers.remove(&container, force, volumes).await }).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-pub async fn prune(State(app): State<App>, params: Params) -> ApiResult<Json<Value>> {
-    let filters = Filters::parse(params.text("filters"))?;
-    filters.only(&["label"])?;
-    let mut deleted = Vec::new();
-    let mut bytes = 0;
-    for container in app.containers.list() {
-        let ended = matches!(container.state().status, Status::Created | Status::Exited);
-        if !ended || !filters.labels(&container.record().config.labels) {
-            continue;
-        }
-        let (layers, snapshot) = (app.images.layers.clone(), container.id.clone());
-        let usage = tokio::task::spawn_blocking(move || layers.snapshots().usage(&snapshot)).await;
-        match app.containers.remove(&container, false, false).await {
-            Ok(()) => {
-                bytes += usage.ok().and_then(Result::ok).map_or(0, |usage| usage.bytes);
-                deleted.push(container.id.clone());
-            }
-            Err(error) => tracing::warn!(%error, container = %container.id, "not pruned"),
-        }
-    }
-    Ok(Json(json!({ "ContainersDeleted": deleted, "SpaceReclaimed": bytes })))
 }
 
 pub async fn detached<T: Send + 'static>(work: impl Future<Output = ApiResult<T>> + Send + 'static) -> ApiResult<T> {

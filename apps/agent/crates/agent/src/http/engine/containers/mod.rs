@@ -4,6 +4,7 @@ mod exec;
 mod lifecycle;
 mod logs;
 mod pause;
+mod prune;
 mod read;
 mod stats;
 mod top;
@@ -19,7 +20,7 @@ pub fn router() -> Router<App> {
     Router::new()
         .route("/containers/json", get(read::list))
         .route("/containers/create", post(lifecycle::create))
-        .route("/containers/prune", post(lifecycle::prune))
+        .route("/containers/prune", post(prune::prune))
         .route("/containers/{id}", delete(lifecycle::remove))
         .route("/containers/{id}/json", get(read::inspect))
         .route("/containers/{id}/top", get(top::top))

@@ -11,17 +11,29 @@ use crate::error::ApiResult;
 use crate::http::query::Params;
 use crate::state::App;
 
-const FILTERS: [&str; 11] = ["ancestor", "exited", "expose", "health", "id", "label", "name", "network", "publish", "status", "volume"];
+const FILTERS: [&str; 15] = [
+    "ancestor", "before", "exited", "expose", "health", "id", "is-task", "label", "label!", "name", "network", "publish", "since",
+    "status", "volume",
+];
 
 pub async fn list(State(app): State<App>, params: Params) -> ApiResult<Json<Value>> {
     let filters = Filters::parse(params.text("filters"))?;
     filters.only(&FILTERS)?;
+    let (before, since) = app.containers.check_filters(&filters)?;
+    // There is no swarm, so nothing is a task of one.
+    if filters.flag("is-task")? == Some(true) {
+        return Ok(Json(Value::Array(Vec::new())));
+    }
     let limit: Option<usize> = params.number::<i64>("limit")?.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
     let all = params.flag("all") || limit.is_some() || filters.get("status").is_some() || filters.get("exited").is_some();
     let mut list = Vec::new();
     for container in app.containers.list() {
         let status = container.state().status;
         if (!all && !matches!(status, Status::Running | Status::Restarting)) || !app.containers.passes(&container, &filters) {
+            continue;
+        }
+        let created = container.record().created;
+        if before.is_some_and(|before| created >= before) || since.is_some_and(|since| created <= since) {
             continue;
         }
         let size = if params.flag("size") { size(&app, &container).await } else { None };

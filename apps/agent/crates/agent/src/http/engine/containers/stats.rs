@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures::stream;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use slipway_cgroups::{Stats, host_cpu};
 use slipway_runtime::clock;
 
@@ -23,26 +23,35 @@ struct Sample {
     stats: Stats,
     host_cpu: u64,
     cpus: usize,
-    network: [u64; 8],
+    networks: Map<String, Value>,
     time: i64,
 }
 
 async fn sample(app: &App, container: &Container) -> ApiResult<Sample> {
     let (group, pid) = (app.containers.group(container), container.state().pid);
+    // The host's interfaces are not this container's figures.
+    let shared = container.record().host_config.network_mode == "host";
     let work = tokio::task::spawn_blocking(move || {
         let (host_cpu, cpus) = host_cpu();
-        Sample { stats: group.stats(), host_cpu, cpus, network: network(pid), time: clock::now() }
+        Sample { stats: group.stats(), host_cpu, cpus, networks: if shared { Map::new() } else { networks(pid) }, time: clock::now() }
     });
     work.await.map_err(|error| ApiError::internal("cannot read the container's figures", error))
 }
 
-/// Received and sent: bytes, packets, errors, drops; from the container's own view of eth0.
-fn network(pid: i32) -> [u64; 8] {
+/// Received and sent by each interface: bytes, packets, errors, drops; as the container sees them.
+fn networks(pid: i32) -> Map<String, Value> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/net/dev")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.trim().strip_prefix("eth0:"));
-    let fields: Vec<u64> = line.unwrap_or_default().split_whitespace().filter_map(|field| field.parse().ok()).collect();
-    let at = |index: usize| fields.get(index).copied().unwrap_or(0);
-    [at(0), at(1), at(2), at(3), at(8), at(9), at(10), at(11)]
+    let mut networks = Map::new();
+    for (name, figures) in text.lines().filter_map(|line| line.trim().split_once(':')).filter(|(name, _)| *name != "lo") {
+        let fields: Vec<u64> = figures.split_whitespace().filter_map(|field| field.parse().ok()).collect();
+        let at = |index: usize| fields.get(index).copied().unwrap_or(0);
+        let figures = json!({
+            "rx_bytes": at(0), "rx_packets": at(1), "rx_errors": at(2), "rx_dropped": at(3),
+            "tx_bytes": at(8), "tx_packets": at(9), "tx_errors": at(10), "tx_dropped": at(11),
+        });
+        networks.insert(name.to_owned(), figures);
+    }
+    networks
 }
 
 fn cpu(sample: &Sample) -> Value {
@@ -59,7 +68,6 @@ fn cpu(sample: &Sample) -> Value {
 }
 
 fn render(container: &Container, before: &Sample, now: &Sample, host_memory: u64) -> Value {
-    let [rx_bytes, rx_packets, rx_errors, rx_dropped, tx_bytes, tx_packets, tx_errors, tx_dropped] = now.network;
     json!({
         "id": container.id,
         "name": format!("/{}", container.name()),
@@ -77,10 +85,7 @@ fn render(container: &Container, before: &Sample, now: &Sample, host_memory: u64
             "stats": { "inactive_file": now.stats.memory_inactive_file, "total_inactive_file": now.stats.memory_inactive_file },
         },
         "blkio_stats": { "io_service_bytes_recursive": [] },
-        "networks": { "eth0": {
-            "rx_bytes": rx_bytes, "rx_packets": rx_packets, "rx_errors": rx_errors, "rx_dropped": rx_dropped,
-            "tx_bytes": tx_bytes, "tx_packets": tx_packets, "tx_errors": tx_errors, "tx_dropped": tx_dropped,
-        } },
+        "networks": now.networks,
     })
 }
 

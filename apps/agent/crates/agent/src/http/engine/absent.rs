@@ -1,0 +1,63 @@
+//! What the Docker Engine API has and this engine has not: told in a sentence, so that nobody looks for a mistake of theirs.
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::routing::any;
+
+use crate::error::ApiError;
+use crate::state::App;
+
+const CLUSTER: [&str; 6] = ["swarm", "nodes", "services", "tasks", "secrets", "configs"];
+
+pub fn router() -> Router<App> {
+    let mut router = Router::new()
+        .route("/build", any(build))
+        .route("/session", any(session))
+        .route("/grpc", any(session))
+        .route("/plugins", any(plugins))
+        .route("/plugins/{*rest}", any(plugins))
+        .route("/distribution/{*rest}", any(distribution));
+    for name in CLUSTER {
+        router = router.route(&format!("/{name}"), any(cluster)).route(&format!("/{name}/{{*rest}}"), any(cluster));
+    }
+    router
+}
+
+fn absent(message: &str) -> ApiError {
+    ApiError::new(StatusCode::NOT_IMPLEMENTED, message)
+}
+
+async fn cluster() -> ApiError {
+    // The status dockerd gives outside of a swarm, which clients expect.
+    ApiError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "This node is not a swarm manager: this engine runs the containers of one host. Slipway itself spreads applications over hosts.",
+    )
+}
+
+async fn plugins() -> ApiError {
+    absent("this engine takes no plugins; volumes have the driver local and networks the driver bridge")
+}
+
+async fn distribution() -> ApiError {
+    absent("this engine does not ask registries for images that it does not pull; pull the image and inspect it")
+}
+
+async fn session() -> ApiError {
+    absent("this engine has no BuildKit; images are built by Slipway's builder: POST /slipway/v1/builds, or deploy with Slipway")
+}
+
+async fn build(request: Request) -> ApiError {
+    // A client that still sends its files would see a broken pipe instead of the reason.
+    crate::body::discard(request.into_body()).await;
+    absent(
+        "this engine does not build Dockerfiles here; images are built by Slipway's builder: POST /slipway/v1/builds, or deploy with Slipway",
+    )
+}
+
+/// A path that is there with another method.
+pub async fn other_method(request: axum::http::Request<Body>) -> ApiError {
+    let message = format!("this engine has no {} {}", request.method(), request.uri().path());
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message)
+}
