@@ -22,9 +22,6 @@ fn one(mount: &Mount, root: &Root) -> Step<()> {
     let stage = format!("mount {}", mount.target);
     match &mount.kind {
         MountKind::Bind { source, recursive, propagation, populate } => {
-            if *populate {
-                populate::fill(root, &mount.target, source).stage(&format!("fill the volume at {}", mount.target))?;
-            }
             let tree = clone_tree(source, *recursive).stage(&format!("open {}", source.display()))?;
             let set = if mount.readonly { sys::mount::RDONLY } else { 0 };
             let propagation = match propagation {
@@ -35,7 +32,15 @@ fn one(mount: &Mount, root: &Root) -> Step<()> {
             sys::mount::set_attributes(tree.as_fd(), c"", set, 0, propagation, *recursive).stage(&stage)?;
             let is_dir = rustix::fs::fstat(&tree).map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir()).stage(&stage)?;
             let point = if is_dir { root.make_dir(&mount.target) } else { root.make_file(&mount.target) };
-            attach(&tree, &point.stage(&stage)?).stage(&stage)
+            let point = point.stage(&stage)?;
+            // The kernel's own view is no deception: `-v /proc:/proc`.
+            if !on_proc(&tree).stage(&stage)? {
+                outside_of_proc(&mount.target, &point)?;
+            }
+            if *populate {
+                populate::fill(root, &mount.target, source).stage(&format!("fill the volume at {}", mount.target))?;
+            }
+            attach(&tree, &point).stage(&stage)
         }
         MountKind::Tmpfs { size, mode, exec } => {
             let mode = format!("{mode:o}");
@@ -51,9 +56,27 @@ fn one(mount: &Mount, root: &Root) -> Step<()> {
             }
             let tmpfs = make("tmpfs", &options, flags).stage(&stage)?;
             let point = root.make_dir(&mount.target).stage(&stage)?;
+            outside_of_proc(&mount.target, &point)?;
             attach(&tmpfs, &point).stage(&stage)
         }
     }
+}
+
+/// What tools like lxcfs put over the kernel's figures; nothing that confines anybody.
+const IN_PROC: [&str; 9] = ["cpuinfo", "diskstats", "loadavg", "meminfo", "net/dev", "slabinfo", "stat", "swaps", "uptime"];
+
+fn on_proc(fd: &OwnedFd) -> Result<bool, rustix::io::Errno> {
+    Ok(rustix::fs::fstatfs(fd)?.f_type == rustix::fs::PROC_SUPER_MAGIC)
+}
+
+/// A volume in place of `/proc`, maybe through a link of the image, would make masking and read-only paths cover the
+/// volume's files instead of the kernel's (CVE-2019-16884, CVE-2019-19921).
+fn outside_of_proc(target: &str, point: &OwnedFd) -> Step<()> {
+    let stage = format!("mount {target}");
+    if !on_proc(point).stage(&stage)? || target.strip_prefix("/proc/").is_some_and(|name| IN_PROC.contains(&name)) {
+        return Ok(());
+    }
+    Err("it is inside of /proc, where nothing may be mounted").stage(&stage)
 }
 
 /// `source` has no symlinks, as it was resolved when the policy looked at it. One that is there now was put there since,

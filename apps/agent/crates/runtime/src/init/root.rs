@@ -105,6 +105,9 @@ fn escape(path: &[u8], special: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Links followed to the end of one path.
+const MAX_LINKS: usize = 16;
+
 fn components(path: &str) -> Vec<&str> {
     let mut clean: Vec<&str> = Vec::new();
     for part in path.split('/') {
@@ -170,18 +173,31 @@ impl Root {
         self.open(&parts.join("/"), OFlags::PATH | OFlags::DIRECTORY)
     }
 
-    /// The file `path`, made empty when missing: the mount point of a file.
+    /// The file `path`, made empty when missing: the mount point of a file. Where a link of the image leads nowhere yet
+    /// (`/etc/resolv.conf` → `/run/…` is common), the file is made at its end, within the root.
     pub fn make_file(&self, path: &str) -> Result<OwnedFd, Errno> {
-        match self.open(path, OFlags::PATH) {
-            Err(Errno::NOENT) => {}
-            other => return other,
+        let mut end = components(path).join("/");
+        for _ in 0..MAX_LINKS {
+            match self.open(path, OFlags::PATH) {
+                Err(Errno::NOENT) => {}
+                other => return other,
+            }
+            let parts = components(&end);
+            let Some((name, parents)) = parts.split_last() else { return Err(Errno::ISDIR) };
+            let parents = parents.join("/");
+            let parent = self.make_dir(&parents)?;
+            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            end = match rustix::fs::openat(&parent, *name, flags, Mode::from_raw_mode(0o644)) {
+                Ok(_) => continue,
+                Err(Errno::EXIST) => {
+                    let target = rustix::fs::readlinkat(&parent, *name, Vec::new())?;
+                    let target = target.to_str().map_err(|_| Errno::ILSEQ)?;
+                    if target.starts_with('/') { target.to_owned() } else { format!("{parents}/{target}") }
+                }
+                Err(error) => return Err(error),
+            };
         }
-        let parts = components(path);
-        let Some((name, parents)) = parts.split_last() else { return Err(Errno::ISDIR) };
-        let parent = self.make_dir(&parents.join("/"))?;
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        rustix::fs::openat(&parent, *name, flags, Mode::from_raw_mode(0o644))?;
-        self.open(path, OFlags::PATH)
+        Err(Errno::LOOP)
     }
 
     /// Makes this the root of the process and lets go of the host's.
@@ -216,6 +232,13 @@ mod tests {
         assert_eq!(root.open_plain("/up").unwrap_err(), Errno::LOOP);
         root.make_file("/etc/hosts").unwrap();
         assert!(dir.path().join("etc/hosts").is_file());
+        for (name, target) in [("etc/resolv.conf", "../run/stub/resolv.conf"), ("etc/out", "/../../new"), ("etc/a", "b"), ("etc/b", "a")] {
+            std::os::unix::fs::symlink(target, dir.path().join(name)).unwrap();
+        }
+        root.make_file("/etc/resolv.conf").unwrap();
+        root.make_file("/etc/out").unwrap();
+        assert!(dir.path().join("run/stub/resolv.conf").is_file() && dir.path().join("new").is_file());
+        assert_eq!(root.make_file("/etc/a").unwrap_err(), Errno::LOOP);
     }
 
     #[test]
