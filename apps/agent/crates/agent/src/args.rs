@@ -2,14 +2,20 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::http::tls::TcpOptions;
+
 pub const USAGE: &str = "\
 Usage: slipway-agent daemon --data-root DIR --socket PATH [--config FILE] [--registry NAME=URL]...
+                            [--tcp ADDRESS --tls-cert FILE --tls-key FILE --tls-ca FILE]
        slipway-agent down --data-root DIR
 
   --data-root DIR   everything the agent keeps: images, containers, volumes, build cache
   --socket PATH     Unix socket of the API (Docker Engine API and /slipway/v1)
   --config FILE     settings as JSON: policy, network pool, registries (optional)
   --registry NAME=URL  where the registry NAME is reached, like slipway.local=http://127.0.0.1:5000 (repeatable)
+  --tcp ADDRESS:PORT   also serve the API over TCP, to clients with a certificate of --tls-ca only; all four go together
+  --tls-cert FILE, --tls-key FILE   this host's certificate and key (PEM)
+  --tls-ca FILE     the authority whose certificates clients must have (PEM)
 
 Signals: SIGINT stops every container, takes the network down and exits (the next start brings them back);
 SIGTERM exits and leaves the containers running.
@@ -23,6 +29,7 @@ pub struct DaemonOptions {
     pub config: Option<PathBuf>,
     /// Name and address.
     pub registries: Vec<(String, String)>,
+    pub tcp: Option<TcpOptions>,
 }
 
 #[derive(Debug)]
@@ -53,12 +60,17 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command, String
 
 fn parse_daemon(mut args: impl Iterator<Item = OsString>) -> Result<DaemonOptions, String> {
     let (mut data_root, mut socket, mut config) = (None, None, None);
+    let (mut tcp, mut certificate, mut key, mut authority) = (None, None, None, None);
     let mut registries = Vec::new();
     while let Some(flag) = args.next() {
         let slot = match flag.to_str() {
             Some("--data-root") => &mut data_root,
             Some("--socket") => &mut socket,
             Some("--config") => &mut config,
+            Some("--tcp") => &mut tcp,
+            Some("--tls-cert") => &mut certificate,
+            Some("--tls-key") => &mut key,
+            Some("--tls-ca") => &mut authority,
             Some("--registry") => {
                 registries.push(parse_registry(args.next())?);
                 continue;
@@ -73,7 +85,24 @@ fn parse_daemon(mut args: impl Iterator<Item = OsString>) -> Result<DaemonOption
         socket: socket.ok_or("--socket is missing")?,
         config,
         registries,
+        tcp: parse_tcp([tcp, certificate, key, authority])?,
     })
+}
+
+/// Never without certificates: the API is root on this host.
+fn parse_tcp(values: [Option<PathBuf>; 4]) -> Result<Option<TcpOptions>, String> {
+    match values {
+        [None, None, None, None] => Ok(None),
+        [Some(address), Some(certificate), Some(key), Some(authority)] => {
+            let text = address.to_string_lossy();
+            let address = text.parse().map_err(|_| format!("--tcp {text} must be an IP address and a port, like 10.0.0.5:2376"))?;
+            Ok(Some(TcpOptions { address, certificate, key, authority }))
+        }
+        _ => {
+            Err("--tcp, --tls-cert, --tls-key and --tls-ca go together: the API is never served over TCP without client certificates"
+                .into())
+        }
+    }
 }
 
 fn parse_registry(value: Option<OsString>) -> Result<(String, String), String> {

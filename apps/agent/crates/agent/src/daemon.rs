@@ -10,6 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::args::DaemonOptions;
 use crate::config::Config;
 use crate::http;
+use crate::http::tls::TcpOptions;
 use crate::state::AppState;
 
 pub fn run(options: DaemonOptions) -> anyhow::Result<()> {
@@ -17,12 +18,13 @@ pub fn run(options: DaemonOptions) -> anyhow::Result<()> {
     // Files for containers are readable in them; what must not be is protected by its folder.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let config = Config::load(&options)?;
+    let tcp = options.tcp;
     // Before the first thread: containers are cloned by a process that never had one.
     let containers = Runtime::start()?;
     raise_file_limit();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("cannot start the async runtime")?;
-    runtime.block_on(serve(config, containers))
+    runtime.block_on(serve(config, containers, tcp))
 }
 
 /// To standard error. `RUST_LOG` chooses by module: `info,slipway_net=debug`.
@@ -46,10 +48,15 @@ fn raise_file_limit() {
     }
 }
 
-async fn serve(config: Config, containers: Runtime) -> anyhow::Result<()> {
+async fn serve(config: Config, containers: Runtime, tcp: Option<TcpOptions>) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let socket = config.socket.clone();
+    // First: a wrong certificate must be told before anything is opened.
+    let secure = match &tcp {
+        Some(options) => Some(http::tls::listen(options).await?),
+        None => None,
+    };
     let listener = http::listen(&socket)?;
     let app = match AppState::open(config, containers).await {
         Ok(app) => app,
@@ -59,13 +66,17 @@ async fn serve(config: Config, containers: Runtime) -> anyhow::Result<()> {
         }
     };
     tracing::info!(socket = %socket.display(), instance = %app.instance, containers = app.containers.running(), "ready");
-    let server = tokio::spawn(http::serve(listener, app.clone()));
+    let mut servers = vec![tokio::spawn(http::serve(listener, app.clone()))];
+    if let Some(secure) = secure {
+        tracing::info!(address = ?secure.address(), "serving clients with certificates");
+        servers.push(tokio::spawn(secure.serve(app.clone())));
+    }
     let everything = tokio::select! {
         _ = interrupt.recv() => true,
         () = app.shutdown.notified() => true,
         _ = terminate.recv() => false,
     };
-    server.abort();
+    servers.iter().for_each(tokio::task::JoinHandle::abort);
     let outcome = if everything {
         tracing::info!("stopping every container");
         app.take_down().await

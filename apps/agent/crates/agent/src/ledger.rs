@@ -107,6 +107,10 @@ fn content(images: &Images, root: &Path, ledger: &mut Ledger) -> std::io::Result
         }
     }
     let records = root.join("build-cache");
+    if fs::read_dir(&records)?.next().is_none() {
+        ledger.images = own;
+        return Ok(());
+    }
     let bytes = du(&records)?;
     cached("records".to_owned(), "what was built from what", &records, bytes);
     ledger.images = own;

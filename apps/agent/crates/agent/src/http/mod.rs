@@ -3,11 +3,13 @@ pub mod engine;
 pub mod hijack;
 pub mod query;
 pub mod slipway;
+pub mod tls;
 mod version;
 
 use std::convert::Infallible;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
@@ -15,8 +17,9 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixListener;
 use tower::{Service, ServiceExt};
 
@@ -74,16 +77,25 @@ pub async fn serve(listener: UnixListener, app: App) {
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!(%error, "accept failed");
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
-        let service = TowerToHyperService::new(service.clone());
-        tokio::spawn(async move {
-            let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades();
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended");
-            }
-        });
+        // Root's own clients may keep a connection for as long as they like.
+        tokio::spawn(speak(stream, service.clone(), None));
+    }
+}
+
+/// One connection, to its end. Within `head_time` a client must say what it wants, each time anew.
+async fn speak<T, S>(stream: T, service: S, head_time: Option<Duration>)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
+    let mut server = hyper::server::conn::http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(head_time);
+    let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).with_upgrades();
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "connection ended");
     }
 }
