@@ -1,74 +1,19 @@
 /**
- * `npm run bench`: brings a Slipway of its own up, measures, and prints a table. `--cold` also times a fresh clone (minutes).
- * With Debian's dockerd installed, container starts are measured against it on the same work.
+ * `npm run bench`: brings a Slipway of its own up, measures, then the engine alone, and prints a table. `--cold` also times a
+ * fresh clone (minutes). `npm run bench -- engine` measures only the engine, which needs no installation. With Debian's
+ * dockerd installed, the same work is given to it in the same run.
  */
-import { cpus, totalmem } from 'node:os'
-import { readyInstallation } from '../../tests/e2e/support/account'
-import { coldStart } from './cold-start'
-import { containerStart } from './container-start'
-import { deployUnderLoad, webhookToContent } from './deploys'
-import { memoryOf } from './memory'
-import { type Figure, table } from './stats'
+import { cpus, loadavg, totalmem } from 'node:os'
+import { engineFigures, GROUPS } from './engine'
+import { table } from './stats'
 
-const figures: Figure[] = []
 const say = (text: string) => process.stderr.write(`${text}\n`)
-
-if (process.argv.includes('--cold')) {
-  say('cold start from a fresh clone …')
-  figures.push({ name: 'Cold `npm start` from a fresh clone', unit: 'ms', ours: [await coldStart()], aim: '—' })
-}
-
-say('bringing up …')
-const ready = await readyInstallation()
-const { installation } = ready
-try {
-  const warm: number[] = []
-  for (let i = 0; i < 5; i++) {
-    await installation.stop()
-    warm.push(await installation.start())
-  }
-  figures.push({ name: 'Warm `npm start`', unit: 'ms', ours: warm, aim: '≤ 15 s' })
-
-  say('webhook to new content …')
-  figures.push({
-    name: '`examples/hello`: webhook received → new content answers',
-    unit: 'ms',
-    ours: await webhookToContent(ready, 10),
-    aim: '≤ 3 s',
-  })
-
-  say('container starts …')
-  figures.push(await containerStart(installation.agentSocket, 50))
-
-  say('memory at rest …')
-  await new Promise((resolve) => setTimeout(resolve, 15_000))
-  const parts = (['caddy', 'registry', 'agent', 'worker', 'web'] as const).map((part) => installation.pid(part))
-  const memory = memoryOf([process.pid, ...parts].slice(1), (command) => /^(\S*postgres|postgres:|\S*redis-server)/.test(command))
-  for (const part of memory.parts) say(`  ${(part.bytes / 1e6).toFixed(1).padStart(7)} MB  ${part.command}`)
-  figures.push({
-    name: 'Idle memory (PSS) of all Slipway processes without Postgres and Redis',
-    unit: 'MB',
-    ours: [memory.total / 1e6],
-    aim: '≤ 450 MB',
-  })
-
-  say('20 deployments at 50 requests/s …')
-  const load = await deployUnderLoad(ready, 20, 50)
-  say(
-    `  ${load.sent} requests, ${load.failed.length} failed${load.failed
-      .slice(0, 5)
-      .map((f) => `; ${f.why}`)
-      .join('')}`,
-  )
-  figures.push({
-    name: `Failed requests at 50/s during 20 deployments (${load.sent} sent)`,
-    unit: 'requests',
-    ours: [load.failed.length],
-    aim: '0',
-  })
-} finally {
-  await installation.remove()
-}
-process.stdout.write(
-  `\n${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), ${Math.round(totalmem() / 1e9)} GB\n\n${table(figures)}\n`,
-)
+const [what, ...groups] = process.argv.slice(2)
+const unknown = what === 'engine' ? groups.find((group) => !GROUPS.includes(group)) : undefined
+if (unknown) throw new Error(`there is no group ${unknown}; there are: ${GROUPS.join(', ')}`)
+// Imported only when wanted: it needs all that an installation does.
+const installation =
+  what === 'engine' ? [] : await (await import('./installation')).installationFigures(say, process.argv.includes('--cold'))
+const engine = await engineFigures(say, what === 'engine' && groups.length > 0 ? groups : GROUPS)
+const machine = `${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), ${Math.round(totalmem() / 1e9)} GB, load ${loadavg()[0]?.toFixed(1)}`
+process.stdout.write(`\n${new Date().toISOString().slice(0, 10)}, ${machine}\n\n${table([...installation, ...engine])}\n`)

@@ -1,26 +1,30 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-interface Process {
+export interface Process {
   pid: number
   parent: number
   command: string
   /** Proportional set size, in bytes: shared pages count once over all who share them. */
   pss: number
+  /** What would be free if it ended, in bytes. */
+  private: number
 }
 
-function readProcesses(): Process[] {
+export function processTree(): Process[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
       try {
         const status = readFileSync(`/proc/${name}/status`, 'utf8')
-        const pss = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${name}/smaps_rollup`, 'utf8'))
+        const maps = readFileSync(`/proc/${name}/smaps_rollup`, 'utf8')
+        const kilobytes = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(maps)?.[1] ?? 0)
         return [
           {
             pid: Number(name),
             parent: Number(/^PPid:\s+(\d+)/m.exec(status)?.[1] ?? 0),
             command: readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim(),
-            pss: Number(pss?.[1] ?? 0) * 1024,
+            pss: kilobytes('Pss') * 1024,
+            private: (kilobytes('Private_Clean') + kilobytes('Private_Dirty')) * 1024,
           },
         ]
       } catch {
@@ -34,7 +38,7 @@ export function memoryOf(
   roots: number[],
   skip: (command: string) => boolean,
 ): { total: number; parts: { command: string; bytes: number }[] } {
-  const all = readProcesses()
+  const all = processTree()
   const parts: { command: string; bytes: number }[] = []
   const visit = (process: Process) => {
     if (skip(process.command)) return

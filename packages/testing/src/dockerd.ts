@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface TestDockerd {
   socketPath: string
+  pid: number
   stop(): Promise<void>
 }
 
@@ -15,16 +16,25 @@ export const hasDockerd = () => existsSync(BINARY)
 
 /**
  * Debian's dockerd (package docker.io) with data, sockets and process ids of its own, beside whatever runs here.
- * Without `bridge` it makes no network and no firewall rule: enough for images, pushes and pulls.
+ * Without `bridge` it makes no network and no firewall rule: enough for images, pushes and pulls. With `bridge` it lives in
+ * a network namespace of its own: dockerd leaves its bridge and rules behind, and they go with the namespace. `parent` is
+ * the folder that holds it all.
  */
-export async function startDockerd({ bridge = false }: { bridge?: boolean } = {}): Promise<TestDockerd> {
+export async function startDockerd({
+  bridge = false,
+  parent = tmpdir(),
+}: {
+  bridge?: boolean
+  parent?: string
+} = {}): Promise<TestDockerd> {
   if (!hasDockerd()) throw new Error('dockerd is not installed: apt-get install docker.io')
-  const folder = mkdtempSync(join(tmpdir(), 'sw-dockerd-'))
+  const folder = mkdtempSync(join(parent, 'sw-dockerd-'))
   const socketPath = join(folder, 'docker.sock')
   const network = bridge ? ['--bip', '10.199.77.1/24'] : ['--bridge', 'none', '--iptables=false', '--ip-forward=false']
   const child = spawn(
-    BINARY,
+    bridge ? 'unshare' : BINARY,
     [
+      ...(bridge ? ['--net', '--', 'sh', '-c', 'ip link set lo up && exec "$0" "$@"', BINARY] : []),
       '--data-root',
       join(folder, 'data'),
       '--exec-root',
@@ -48,10 +58,14 @@ export async function startDockerd({ bridge = false }: { bridge?: boolean } = {}
   }
   return {
     socketPath,
+    pid: child.pid ?? 0,
     async stop() {
-      const gone = new Promise((resolve) => child.once('close', resolve))
-      child.kill('SIGTERM')
-      await gone
+      // Ctrl-C in a terminal has reached it too.
+      if (child.exitCode === null && child.signalCode === null) {
+        const gone = new Promise((resolve) => child.once('close', resolve))
+        child.kill('SIGTERM')
+        await gone
+      }
       endContainerd(join(folder, 'exec/containerd/containerd.pid'))
       rmSync(folder, { recursive: true, force: true })
     },

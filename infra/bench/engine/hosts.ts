@@ -1,0 +1,151 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+// By file: the package as a whole needs the generated database client.
+import { hasDockerd, startDockerd } from '@slipway/testing/dockerd'
+import { freePort } from '@slipway/testing/ports'
+import { Engine } from './api'
+
+const AGENT = resolve(import.meta.dirname, '../../../apps/agent/target/release/slipway-agent')
+const REGISTRY = '/usr/bin/docker-registry'
+const CLEAN_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/** Takes back, in reverse, all that the bench made: at its end, on an error, and on Ctrl-C. */
+export class Cleanup {
+  private readonly steps: (() => unknown)[] = []
+  private running: Promise<void> | null = null
+
+  add(step: () => unknown): void {
+    this.steps.push(step)
+  }
+
+  run(): Promise<void> {
+    this.running ??= this.all()
+    return this.running
+  }
+
+  private async all(): Promise<void> {
+    for (let step = this.steps.pop(); step; step = this.steps.pop()) {
+      try {
+        await step()
+      } catch (error) {
+        process.stderr.write(`clean-up: ${error instanceof Error ? error.message : error}\n`)
+      }
+    }
+  }
+}
+
+/** A folder on a real disk: overlayfs and honest writes, whatever /tmp is. */
+export function benchFolder(cleanup: Cleanup): string {
+  const folder = mkdtempSync('/var/tmp/sw-bench-')
+  cleanup.add(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+export async function startAgent(folder: string, cleanup: Cleanup): Promise<{ engine: Engine; pid: number }> {
+  if (!existsSync(AGENT)) throw new Error('The agent is not built. `npm start` builds it, or: cargo build --release in apps/agent')
+  const [dataRoot, socketPath] = [join(folder, 'agent'), join(folder, 'agent.sock')]
+  const child = spawn(AGENT, ['daemon', '--data-root', dataRoot, '--socket', socketPath], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { PATH: CLEAN_PATH, RUST_LOG: 'warn' },
+  })
+  const log = lastWords(child)
+  cleanup.add(async () => {
+    // SIGINT: containers and network go with it.
+    await stop(child, 'SIGINT', 60_000)
+    execFileSync(AGENT, ['down', '--data-root', dataRoot], { stdio: 'ignore' })
+  })
+  const engine = new Engine('ours', socketPath)
+  cleanup.add(() => engine.close())
+  await untilUp('the agent', child, log, () => engine.call('GET', '/_ping'))
+  return { engine, pid: child.pid ?? 0 }
+}
+
+/** Debian's dockerd for the same work; null when it is not installed. */
+export async function startPeer(folder: string, bridge: boolean, cleanup: Cleanup): Promise<{ engine: Engine; pid: number } | null> {
+  if (!hasDockerd()) return null
+  const peer = await startDockerd({ bridge, parent: folder })
+  cleanup.add(() => peer.stop())
+  const engine = new Engine('dockerd', peer.socketPath)
+  cleanup.add(() => engine.close())
+  return { engine, pid: peer.pid }
+}
+
+/** An empty registry (Debian's docker-registry) on loopback. Gives `127.0.0.1:port` and what ends it. */
+export async function startRegistry(folder: string, cleanup: Cleanup): Promise<{ host: string; stop(): Promise<void> }> {
+  const host = `127.0.0.1:${await freePort()}`
+  const root = mkdtempSync(join(folder, 'registry-'))
+  const config = join(root, 'config.yml')
+  mkdirSync(join(root, 'data'))
+  writeFileSync(
+    config,
+    `version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: ${root}/data}, delete: {enabled: true}}\nhttp: {addr: "${host}"}\n`,
+  )
+  const child = spawn(REGISTRY, ['serve', config], { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: CLEAN_PATH } })
+  const log = lastWords(child)
+  const end = async () => {
+    await stop(child, 'SIGTERM', 10_000)
+    rmSync(root, { recursive: true, force: true })
+  }
+  cleanup.add(end)
+  await untilUp('docker-registry', child, log, async () => {
+    if (!(await fetch(`http://${host}/v2/`)).ok) throw new Error('not yet')
+  })
+  return { host, stop: end }
+}
+
+export const hasRegistry = () => existsSync(REGISTRY)
+
+/** Whether something at this address accepts a connection within two seconds. */
+export function accepts(host: string, port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect({ host, port, timeout: 2000 })
+    const say = (yes: boolean) => {
+      socket.destroy()
+      done(yes)
+    }
+    socket.once('connect', () => say(true))
+    socket.once('timeout', () => say(false))
+    socket.once('error', () => say(false))
+  })
+}
+
+/** Writes of the run before must not be paid by the next. */
+export function settle(): void {
+  try {
+    execFileSync('sync', { timeout: 3_000 })
+  } catch {
+    process.stderr.write('the disk is still writing after 3 s; going on\n')
+  }
+}
+
+function lastWords(child: ChildProcess): () => string {
+  let log = ''
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    log = (log + text).slice(-4096)
+  })
+  return () => log
+}
+
+async function untilUp(what: string, child: ChildProcess, log: () => string, ask: () => Promise<unknown>): Promise<void> {
+  const deadline = Date.now() + 30_000
+  for (;;) {
+    try {
+      await ask()
+      return
+    } catch {
+      if (child.exitCode !== null || Date.now() > deadline) throw new Error(`${what} did not come up:\n${log()}`)
+    }
+    await sleep(30)
+  }
+}
+
+async function stop(child: ChildProcess, signal: NodeJS.Signals, patienceMs: number): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = new Promise((done) => child.once('exit', done))
+  child.kill(signal)
+  if ((await Promise.race([gone, sleep(patienceMs, 'late')])) === 'late') child.kill('SIGKILL')
+  await gone
+}
