@@ -43,6 +43,8 @@ pub struct Volumes {
 }
 
 const META: &str = "volume.json";
+/// Begins the name of a folder that is being deleted; names of volumes begin with a letter or digit.
+const REMOVED: &str = ".removed-";
 
 impl Volumes {
     pub fn open(data_root: &Path) -> io::Result<Self> {
@@ -54,7 +56,14 @@ impl Volumes {
         let root = root.canonicalize()?;
         let mut all = BTreeMap::new();
         for entry in fs::read_dir(&root)? {
-            let dir = entry?.path();
+            let entry = entry?;
+            let dir = entry.path();
+            if entry.file_name().as_encoded_bytes().starts_with(REMOVED.as_bytes()) {
+                if let Err(error) = fs::remove_dir_all(&dir) {
+                    tracing::warn!(%error, dir = %dir.display(), "cannot delete what is left of a volume");
+                }
+                continue;
+            }
             match read(&dir) {
                 Ok(volume) => drop(all.insert(volume.name.clone(), volume)),
                 // Never deleted by itself: it may hold the only copy of somebody's data.
@@ -101,9 +110,17 @@ impl Volumes {
     pub fn remove(&self, name: &str) -> ApiResult<()> {
         self.get(name)?;
         let failed = |error| ApiError::internal(format!("cannot remove the volume {name}"), error);
-        fs::remove_dir_all(self.root.join(name)).map_err(failed)?;
+        // A removal that is cut off must leave no half of a volume.
+        let removed = self.root.join(format!("{REMOVED}{name}"));
+        match fs::rename(self.root.join(name), &removed) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
         self.lock().remove(name);
-        Ok(())
+        match fs::remove_dir_all(removed) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+            _ => Ok(()),
+        }
     }
 }
 

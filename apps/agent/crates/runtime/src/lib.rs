@@ -7,6 +7,7 @@ pub mod caps;
 pub mod clock;
 mod daemon;
 pub mod error;
+pub mod fault;
 mod init;
 mod say;
 pub mod seccomp;

@@ -49,9 +49,13 @@ fn serve() -> Result<(), String> {
 }
 
 fn launch(message: &[u8], fds: Vec<OwnedFd>, socket: &mut OwnedFd) -> Result<(), String> {
+    crate::fault::point("spawner.received");
     let launch: Launch = serde_json::from_slice(message).map_err(|e| e.to_string())?;
     match sys::process::clone3(0, None).map_err(|e| e.desc().to_string())? {
-        Forked::Parent { .. } => Ok(()),
+        Forked::Parent { .. } => {
+            crate::fault::point("spawner.cloned");
+            Ok(())
+        }
         Forked::Child => {
             // The shim must not hold the daemon's socket, or its end would not be seen while a container lives.
             if let Ok(null) = std::fs::File::open("/dev/null") {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slipway_cgroups::Join;
-use slipway_runtime::clock;
 use slipway_runtime::spec::{LaunchSpec, Rootfs};
+use slipway_runtime::{clock, fault};
 use slipway_store::ContainerConfig;
 
 use super::model::{Config, CreateRequest};
@@ -84,21 +84,33 @@ impl Containers {
         if serde_json::to_vec(&record).map_or(usize::MAX, |bytes| bytes.len()) > LARGEST_CONFIG {
             return Err(ApiError::bad_request("the container's configuration is larger than 4 MiB"));
         }
+        let dir = self.root.join(&record.id);
+        let failed = |error: std::io::Error| ApiError::internal("cannot write the container's files", error);
+        std::fs::create_dir(&dir).map_err(failed)?;
         let anonymous = RefCell::new(Vec::new());
         let volume_name = || {
             let name = names::new_id()?;
             anonymous.borrow_mut().push(name.clone());
+            // Before it is made: a daemon that dies meanwhile leaves no volume that nobody knows.
+            record::save_making(&dir, &anonymous.borrow()).map_err(failed)?;
             Ok(name)
         };
         let mounts = mounts::resolve(&self.deps.volumes, &record.config, &record.host_config, volume_name);
         let made = mounts.and_then(|mounts| {
+            fault::point("create.volumes");
             record.mounts = mounts;
             let warnings = self.check(&record)?;
             Ok((self.write(record, diff_ids)?, warnings))
         });
-        if made.is_err() {
-            for name in anonymous.take() {
-                let _ = self.deps.volumes.remove(&name); // the first error is the one to tell
+        let anonymous = anonymous.take();
+        match &made {
+            Ok(_) if anonymous.is_empty() => {}
+            Ok(_) => record::end_making(&dir).map_err(failed)?,
+            Err(_) => {
+                for name in anonymous {
+                    let _ = self.deps.volumes.remove(&name); // the first error is the one to tell
+                }
+                let _ = std::fs::remove_dir_all(&dir);
             }
         }
         made
@@ -107,13 +119,13 @@ impl Containers {
     fn write(&self, record: Record, diff_ids: &[slipway_store::Digest]) -> ApiResult<Arc<Container>> {
         let (id, dir) = (record.id.clone(), self.root.join(&record.id));
         let failed = |error: std::io::Error| ApiError::internal("cannot write the container's files", error);
-        std::fs::create_dir(&dir).map_err(failed)?;
         let prepared = self.deps.images.layers.snapshots().prepare(&id, diff_ids).map_err(ApiError::from);
+        fault::point("create.snapshot");
         if let Err(error) = prepared.and_then(|_| record::save_record(&dir, &record).map_err(failed)) {
             let _ = self.deps.images.layers.snapshots().remove(&id); // the first error is the one to tell
-            let _ = std::fs::remove_dir_all(&dir);
             return Err(error);
         }
+        fault::point("create.recorded");
         let container = Arc::new(Container::new(dir, record, State::default()));
         self.index_mut().by_id.insert(id, container.clone());
         Ok(container)

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use slipway_runtime::{ExitRecord, Shim, clock, read_exit};
+use slipway_runtime::{ExitRecord, Shim, clock, fault, read_exit};
 
 use super::record::{Record, State, Status};
 use super::{Container, Containers, lock};
@@ -61,8 +61,10 @@ impl Containers {
     }
 
     pub(super) async fn settle(self: &Arc<Self>, container: &Arc<Container>, exit: ExitRecord) {
+        fault::point("exit.noticed");
         *lock(&container.shim) = None;
         self.release(container).await;
+        fault::point("exit.released");
         let record = container.record();
         let before = container.state();
         let next = self.decide(&record, &before, &exit);
@@ -77,6 +79,7 @@ impl Containers {
             state.ends += 1;
             state.health = None;
         });
+        fault::point("exit.settled");
         if exit.oom_killed {
             self.event(container, "oom", &[]);
         }

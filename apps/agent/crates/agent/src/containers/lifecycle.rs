@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use slipway_net::files;
 use slipway_runtime::spec::Rootfs;
-use slipway_runtime::{Error, LaunchFds, peer_is_gone};
+use slipway_runtime::{Error, LaunchFds, fault, peer_is_gone};
 
 use super::record::{Record, State, Status};
 use super::spec::{self, NetworkMode};
@@ -133,6 +133,7 @@ impl Containers {
             }
             NetworkMode::None | NetworkMode::Host => (None, None, String::new()),
         };
+        fault::point("start.attached");
         // Written before anything runs: should this daemon die now, the next one knows which address is taken.
         container.update(|state| {
             state.status = Status::Running;
@@ -157,10 +158,12 @@ impl Containers {
                 container.update(|state| state.ports = ports);
             }
         }
+        fault::point("start.published");
         self.write_network_files(container, &record, address, mode).map_err(internal("cannot write the container's network files"))?;
         let limits = spec::limits(&record.host_config).map_err(engine)?;
         let group = self.deps.groups.create(&container.id, &limits);
         let group = group.map_err(|error| (125, ApiError::internal("cannot make the container's control group", error)))?;
+        fault::point("start.grouped");
         let dirs = self.deps.images.layers.snapshots().dirs(&container.id).map_err(|error| (125, error.into()))?;
         let lower = dirs.lower_links.into_iter().map(Into::into).collect();
         let rootfs = Rootfs::Overlay { base: dirs.link_dir, lower, upper: dirs.upper, work: dirs.work };
@@ -176,6 +179,7 @@ impl Containers {
         let late = attach.split_off(attach.len().min(ATTACHED_AT_LAUNCH));
         let fds = LaunchFds { seccomp, netns, stdio: None, attach };
         let shim = self.deps.runtime.launch(&spec, fds).await.map_err(explain)?;
+        fault::point("start.launched");
         let shim = Arc::new(shim);
         for socket in late {
             let _ = shim.attach(socket).await; // a program that ended already has no more output
@@ -238,7 +242,9 @@ impl Containers {
             return Ok(was_waiting);
         }
         let seconds = timeout.or(record.config.stop_timeout).unwrap_or(STOP_TIMEOUT as i64);
+        fault::point("stop.marked");
         self.signal(container, signal).await?;
+        fault::point("stop.signalled");
         let ended = match u64::try_from(seconds) {
             Ok(seconds) => wait_until(container, Duration::from_secs(seconds), |state| !state.is_running()).await,
             // Negative: wait for as long as it takes.

@@ -3,6 +3,7 @@
 //! ```text
 //! config.json      what it is; written at creation, again when renamed
 //! state.json       what became of it; written at every change
+//! volumes.new      anonymous volumes made for it, until config.json is there
 //! exit.json        the shim's record of how the last run ended
 //! shim.sock        the shim's control socket, while it runs
 //! container.log    its output (container.log.1, … when rotated)
@@ -112,6 +113,8 @@ pub struct State {
     pub address: Option<Ipv4Addr>,
     pub mac: String,
     pub ports: Vec<PublishedPort>,
+    /// Its removal, once begun, takes its anonymous volumes along.
+    pub remove_volumes: bool,
     /// The boot it was started in.
     pub boot: String,
     /// Runs that have ended since the daemon started; tells waiters of one end from the next.
@@ -151,6 +154,7 @@ impl State {
     }
 }
 
+const MAKING: &str = "volumes.new";
 const CONFIG: &str = "config.json";
 const STATE: &str = "state.json";
 
@@ -164,6 +168,36 @@ pub fn save_record(dir: &Path, record: &Record) -> io::Result<()> {
 
 pub fn save_state(dir: &Path, state: &State) -> io::Result<()> {
     write(dir, STATE, state)
+}
+
+/// Tells which volumes were made for a container that may never come to be.
+pub fn save_making(dir: &Path, volumes: &[String]) -> io::Result<()> {
+    fs::write(dir.join(MAKING), volumes.join("\n"))
+}
+
+/// The volumes of a container whose creation was cut off.
+pub fn load_making(dir: &Path) -> Vec<String> {
+    fs::read_to_string(dir.join(MAKING)).unwrap_or_default().lines().map(String::from).collect()
+}
+
+/// The container is there now, and its volumes are its own.
+pub fn end_making(dir: &Path) -> io::Result<()> {
+    absent(fs::remove_file(dir.join(MAKING)))
+}
+
+/// Removes all of it; what makes it a container first, so that a removal that is cut off is finished and not taken for
+/// a container without a past.
+pub fn remove_all(dir: &Path) -> io::Result<()> {
+    end_making(dir)?;
+    absent(fs::remove_file(dir.join(CONFIG)))?;
+    absent(fs::remove_dir_all(dir))
+}
+
+fn absent(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }
 
 pub fn load(dir: &Path) -> io::Result<(Record, State)> {

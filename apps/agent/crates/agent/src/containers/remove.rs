@@ -1,6 +1,8 @@
 //! Removing containers.
 use std::sync::Arc;
 
+use slipway_runtime::fault;
+
 use super::record::{self, MountKind, Status};
 use super::{Container, Containers, lock};
 use crate::error::{ApiError, ApiResult};
@@ -33,24 +35,31 @@ impl Containers {
             }
         }
         // From here on a crash is followed through at the next start.
-        container.update(|state| state.status = Status::Removing);
+        let volumes = volumes || (state.status == Status::Removing && state.remove_volumes);
+        container.update(|state| {
+            state.status = Status::Removing;
+            state.remove_volumes = volumes;
+        });
+        fault::point("remove.marked");
         let record = container.record();
         let (this, dir, id) = (self.clone(), container.dir.clone(), container.id.clone());
         let anonymous: Vec<String> =
             record.mounts.iter().filter(|m| m.kind == MountKind::Volume && m.anonymous).map(|m| m.name.clone()).collect();
         let work = tokio::task::spawn_blocking(move || -> ApiResult<()> {
             this.deps.images.layers.snapshots().remove(&id)?;
+            fault::point("remove.snapshot");
             for name in anonymous.iter().filter(|_| volumes) {
                 if !this.uses_volume(name, Some(&id)) {
-                    this.deps.volumes.remove(name)?;
+                    match this.deps.volumes.remove(name) {
+                        Err(error) if error.status != 404 => return Err(error), // 404: an earlier attempt came that far
+                        _ => {}
+                    }
                 }
             }
-            match std::fs::remove_dir_all(&dir) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    Err(ApiError::internal("cannot remove the container's files", error))
-                }
-                _ => Ok(()),
-            }
+            fault::point("remove.volumes");
+            record::remove_all(&dir).map_err(|error| ApiError::internal("cannot remove the container's files", error))?;
+            fault::point("remove.files");
+            Ok(())
         });
         work.await.map_err(|error| ApiError::internal("the removal was cut off", error))??;
         {

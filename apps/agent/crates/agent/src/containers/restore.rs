@@ -1,6 +1,6 @@
 //! Finding everything again when the daemon starts, and leaving nothing when it shuts down.
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use futures::future::join_all;
@@ -29,7 +29,11 @@ async fn find_shim(container: &Container) -> Option<Shim> {
 }
 
 /// Containers read from disk, before there is a network.
-pub struct Found(Vec<(std::path::PathBuf, Record, State)>);
+pub struct Found {
+    containers: Vec<(PathBuf, Record, State)>,
+    /// Folders of containers that were never wholly made, or are wholly removed but for these.
+    unfinished: Vec<PathBuf>,
+}
 
 impl Found {
     /// Reads every container directory. What is not readable was never created (the record is written last) or is
@@ -39,21 +43,21 @@ impl Found {
         let root = data_root.join("containers");
         std::fs::create_dir_all(&root)?;
         std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o700))?;
-        let mut found = Vec::new();
+        let mut found = Self { containers: Vec::new(), unfinished: Vec::new() };
         for entry in std::fs::read_dir(&root)? {
             let dir = entry?.path();
             match record::load(&dir) {
-                Ok((record, state)) => found.push((dir, record, state)),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => drop(std::fs::remove_dir_all(&dir)),
+                Ok((record, state)) => found.containers.push((dir, record, state)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => found.unfinished.push(dir),
                 Err(error) => tracing::error!(%error, dir = %dir.display(), "this container is not readable and is left alone"),
             }
         }
-        Ok(Self(found))
+        Ok(found)
     }
 
     /// Addresses of containers that may still run.
     pub fn addresses(&self) -> Vec<Ipv4Addr> {
-        self.0.iter().filter(|(_, _, state)| state.is_running()).filter_map(|(_, _, state)| state.address).collect()
+        self.containers.iter().filter(|(_, _, state)| state.is_running()).filter_map(|(_, _, state)| state.address).collect()
     }
 }
 
@@ -63,14 +67,36 @@ impl Containers {
     pub async fn open(deps: Deps, found: Found) -> Arc<Self> {
         let root = deps.config.data_root.join("containers");
         let mut index = Index::default();
-        for (dir, record, state) in found.0 {
+        for (dir, record, state) in found.containers {
             index.by_name.insert(record.name.clone(), record.id.clone());
             index.by_id.insert(record.id.clone(), Arc::new(Container::new(dir, record, state)));
         }
         let this = Arc::new(Self { deps, root, boot: record::boot_id(), all: RwLock::new(index) });
-        this.remove_strays();
+        let strays = this.clone();
+        let removed = tokio::task::spawn_blocking(move || {
+            strays.remove_unfinished(&found.unfinished);
+            strays.remove_strays();
+        });
+        if let Err(error) = removed.await {
+            tracing::error!(%error, "what nothing uses was not all removed");
+        }
         join_all(this.list().iter().map(|container| this.reconnect(container))).await;
         this
+    }
+
+    fn remove_unfinished(&self, dirs: &[PathBuf]) {
+        for dir in dirs {
+            for name in record::load_making(dir) {
+                match self.deps.volumes.remove(&name) {
+                    Err(error) if error.status != 404 => tracing::warn!(%error, %name, "cannot remove a volume that nothing uses"),
+                    _ => {}
+                }
+            }
+            let removed = if dir.is_dir() { std::fs::remove_dir_all(dir) } else { std::fs::remove_file(dir) };
+            if let Err(error) = removed {
+                tracing::warn!(%error, dir = %dir.display(), "cannot remove what is left of a container");
+            }
+        }
     }
 
     /// Writable layers and control groups whose container is gone.
@@ -133,6 +159,8 @@ impl Containers {
                 }
             }
             Status::Created | Status::Exited if state.resume => self.spawn_resume(container),
+            // Its end was recorded, and its removal not yet begun.
+            Status::Exited if container.record().host_config.auto_remove => self.spawn_removal(container),
             Status::Created | Status::Exited => {}
         }
     }

@@ -72,6 +72,7 @@ impl Runtime {
         passed.extend(fds.attach.iter().map(|fd| fd.as_fd()));
         self.spawner.send(&serde_json::to_vec(&launch)?, &passed).map_err(Error::Launch)?;
         drop(theirs);
+        crate::fault::point("launch.sent");
         drop(fds); // whoever reads the container's streams sees their end only when nobody else holds them
         let link = Link::new(ours).map_err(Error::Launch)?;
         let first = tokio::time::timeout(Duration::from_secs(LAUNCH_DEADLINE), link.receive());

@@ -58,6 +58,7 @@ fn spawn() -> io::Result<Process> {
     let child = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()))
         .arg("spawner")
         .env_clear()
+        .envs(crate::fault::wanted().map(|step| (crate::fault::VARIABLE, step)))
         .stdin(Stdio::from(theirs))
         .stdout(Stdio::null())
         .spawn()?;

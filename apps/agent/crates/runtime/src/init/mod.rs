@@ -94,6 +94,7 @@ fn build(spec: &LaunchSpec, sync: &OwnedFd, netns: Option<OwnedFd>, stdio: [Owne
     sys::process::set_dumpable(false).stage("hide the init")?;
     rustix::process::umask(rustix::fs::Mode::empty());
     enter(spec, netns)?;
+    crate::fault::point("init.entered");
     let root = root::mount(spec)?;
     filesystems::mount_all(spec, &root)?;
     mounts::attach_all(spec, &root)?;
@@ -110,6 +111,7 @@ fn build(spec: &LaunchSpec, sync: &OwnedFd, netns: Option<OwnedFd>, stdio: [Owne
     let cwd = if spec.process.cwd.is_empty() { "/" } else { &spec.process.cwd };
     root.make_dir(cwd).stage(&format!("make the working directory {cwd}"))?;
     mounts::protect(spec, &root)?;
+    crate::fault::point("init.mounted");
     root.enter().stage("enter the root file system")?;
     process::become_program(&spec.process, stdio, sync, seccomp, spec.init)
 }

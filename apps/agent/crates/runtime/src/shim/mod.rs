@@ -58,6 +58,7 @@ pub(crate) fn main(launch: &Launch, fds: Vec<OwnedFd>) -> ! {
     sys::signal::default(libc::SIGCHLD);
     let code = match start::start(launch, fds) {
         Ok(Some(mut shim)) => {
+            crate::fault::point("shim.cloned");
             sys::process::trim_heap();
             shim.serve();
             0
@@ -178,6 +179,7 @@ impl Shim {
             start::InitSays::Running => {
                 self.sync = None;
                 self.started_at = clock::now();
+                crate::fault::point("shim.started");
                 self.broadcast(&Event::Started {
                     pid: self.init.as_raw(),
                     shim_pid: nix::unistd::getpid().as_raw(),
@@ -198,6 +200,7 @@ impl Shim {
         // What the init said last may still be unread, when it failed fast.
         while self.init_spoke() {}
         self.streams.drain();
+        crate::fault::point("shim.ended");
         let oom_killed = start::oom_kills(&self.spec) > 0;
         let exit_code = self.failure.as_ref().map_or(code, |failure| failure.exit_code);
         let error = self.failure.as_ref().map(|failure| failure.message.clone());
@@ -207,10 +210,12 @@ impl Shim {
         if let Err(error) = written {
             say!("slipway shim: cannot record the exit of {}: {error}", self.spec.id);
         }
+        crate::fault::point("shim.recorded");
         if let Some(failure) = self.failure.take() {
             self.broadcast(&Event::Failed { stage: failure.stage, message: failure.message, exit_code: failure.exit_code });
         }
         self.broadcast(&Event::Exited(record.clone()));
+        crate::fault::point("shim.told");
         self.listener = None;
         if !self.spec.ephemeral {
             let _ = std::fs::remove_file(self.spec.dir.join(SHIM_SOCKET)); // connecting fails either way

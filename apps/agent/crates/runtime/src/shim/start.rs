@@ -96,6 +96,7 @@ fn prepare(launch: &Launch, mut fds: std::vec::IntoIter<OwnedFd>, spec: LaunchSp
         )
     });
     let born_into = born_into.transpose().stage("open the control group")?;
+    crate::fault::point("shim.prepared");
     // The daemon that asked has died or given up, and counts this run as ended.
     if peer_is_gone(control.socket.as_fd()) {
         return Err("the daemon is gone").stage("start the container");
