@@ -51,10 +51,11 @@ try {
 }
 
 print('')
-for (const { title, passed, failed, skipped, ms } of results) {
+for (const { title, passed, failed, skipped, flaky = [], ms } of results) {
   print(
     `${failed === 0 ? '✓' : '✗'} ${title}: ${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''} (${duration(ms)})`,
   )
+  for (const name of flaky) print(`  passed only when run again: ${name}`)
 }
 const sum = (key) => results.reduce((total, result) => total + result[key], 0)
 print(`${sum('passed')} passed, ${sum('failed')} failed`)

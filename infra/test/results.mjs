@@ -1,6 +1,6 @@
 // How many tests passed, from what the runners write.
 
-/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+/** `flaky` names what failed once and passed when it was run again. @typedef {{ passed: number, failed: number, skipped: number, flaky?: string[] }} Counts */
 
 /** Sums “test result: ok. 12 passed; 0 failed; 1 ignored; …”, one per test binary. @param {string} output @returns {Counts} */
 export function countCargo(output) {
@@ -32,3 +32,24 @@ export function countVitest(report) {
 
 /** A suite that ended badly without a failed test (it did not compile, it was killed) has failed once. @param {Counts} counts @param {boolean} ok @returns {Counts} */
 export const atLeastOneFailure = (counts, ok) => (ok || counts.failed > 0 ? counts : { ...counts, failed: 1 })
+
+/** What cargo says at its end with --no-fail-fast: "    `-p slipway-agent --test faults`", as arguments. @param {string} output @returns {string[][]} */
+export const failedTargets = (output) => {
+  const list = output.match(/^error: \d+ targets? failed:\n((?: +`[^`]*`\n?)+)/m)?.[1] ?? ''
+  return [...list.matchAll(/`([^`]*)`/g)].map(([, target]) => target.split(' '))
+}
+
+/** Files of a Vitest report in which something failed. @param {{ testResults: { name: string, status: string }[] } | undefined} report */
+export const failedFiles = (report) => (report?.testResults ?? []).filter((file) => file.status === 'failed').map((file) => file.name)
+
+/**
+ * Tests of whole systems share two cores with everything else that a machine of CI does; what failed is run once more, by
+ * itself. What fails again has failed. What passes then counts, and is named, so that it gets mended.
+ * @param {Counts} first @param {Counts} again @param {string[]} names @returns {Counts}
+ */
+export const afterSecondRun = (first, again, names) => ({
+  ...first,
+  passed: again.failed === 0 ? first.passed + first.failed : first.passed,
+  failed: again.failed,
+  flaky: again.failed === 0 ? names : [],
+})

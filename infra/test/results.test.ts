@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { atLeastOneFailure, countCargo, countVitest } from './results.mjs'
+import { afterSecondRun, atLeastOneFailure, countCargo, countVitest, failedFiles, failedTargets } from './results.mjs'
 
 it('sums the test binaries of cargo', () => {
   const output = `running 3 tests
@@ -28,3 +28,23 @@ it('has one failure when a runner ends badly without naming any', () => {
   expect(atLeastOneFailure({ passed: 3, failed: 2, skipped: 0 }, false).failed).toBe(2)
   expect(atLeastOneFailure({ passed: 3, failed: 0, skipped: 0 }, true).failed).toBe(0)
 })
+
+it('finds what to run again', () => {
+  const output =
+    'error: test failed, to rerun pass `-p slipway-agent --test faults`\nerror: 2 targets failed:\n    `-p slipway-agent --test faults`\n    `-p slipway-net --lib`\n'
+  expect(failedTargets(output)).toEqual([
+    ['-p', 'slipway-agent', '--test', 'faults'],
+    ['-p', 'slipway-net', '--lib'],
+  ])
+  expect(failedTargets('error: could not compile `slipway-agent`\n')).toEqual([])
+  expect(failedFiles({ testResults: [file('a.test.ts', 'failed'), file('b.test.ts', 'passed')] })).toEqual(['a.test.ts'])
+  expect(failedFiles(undefined)).toEqual([])
+})
+
+it('counts what passed when it was run again, and names it', () => {
+  const first = { passed: 10, failed: 2, skipped: 1 }
+  expect(afterSecondRun(first, { passed: 6, failed: 0, skipped: 0 }, ['a'])).toEqual({ passed: 12, failed: 0, skipped: 1, flaky: ['a'] })
+  expect(afterSecondRun(first, { passed: 5, failed: 1, skipped: 0 }, ['a'])).toEqual({ passed: 10, failed: 1, skipped: 1, flaky: [] })
+})
+
+const file = (name: string, status: string) => ({ name, status })
