@@ -13,6 +13,8 @@ import type { LocalImage } from './images'
 
 export const LABELS = { app: 'slipway.app', deployment: 'slipway.deployment', organization: 'slipway.organization' } as const
 const STOP_SECONDS = 10
+/** How long a container that keeps ending is watched for its next end. */
+const NEXT_END_MS = 5_000
 
 export interface ContainerPlan {
   organizationId: string
@@ -122,7 +124,9 @@ export function addressOf(info: Docker.ContainerInspectInfo): string | null {
 
 /** Throws in words for the user when the container has ended or keeps being restarted. */
 export async function assertAlive(deps: Deps, engineId: string): Promise<void> {
-  const info = await inspect(deps, engineId)
+  const first = await inspect(deps, engineId)
+  if (first?.State.Running && !first.State.Restarting && first.RestartCount === 0) return
+  const info = first && (await atItsEnd(deps, engineId, first))
   if (!info)
     throw new AppError({
       kind: 'bad-input',
@@ -130,7 +134,6 @@ export async function assertAlive(deps: Deps, engineId: string): Promise<void> {
       message: 'The container was removed while it was starting. Deploy again.',
     })
   const { State: state } = info
-  if (state.Running && !state.Restarting && info.RestartCount === 0) return
   const lastLines = await tail(deps, engineId)
   if (state.OOMKilled)
     throw new AppError({
@@ -145,9 +148,25 @@ export async function assertAlive(deps: Deps, engineId: string): Promise<void> {
     message:
       state.Error && state.ExitCode >= 126
         ? `The container could not run: ${state.Error}`
-        : `The container ended with exit code ${state.ExitCode} right after it was started. Its last lines say why.`,
+        : state.Running
+          ? `The container ended and was started again (${info.RestartCount} times so far). Its last lines may say why.`
+          : `The container ended with exit code ${state.ExitCode} right after it was started. Its last lines say why.`,
     details: { exitCode: state.ExitCode, lastLines },
   })
+}
+
+/**
+ * A container that the engine has started again says nothing of how it ended before: its state when it ends the next
+ * time, or the latest one if it does not within some seconds.
+ */
+async function atItsEnd(deps: Deps, engineId: string, first: Docker.ContainerInspectInfo): Promise<Docker.ContainerInspectInfo | null> {
+  const deadline = Date.now() + NEXT_END_MS
+  let info: Docker.ContainerInspectInfo | null = first
+  while (info?.State.Running && !info.State.Restarting && Date.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 25))
+    info = await inspect(deps, engineId)
+  }
+  return info
 }
 
 const limitText = (info: Docker.ContainerInspectInfo) =>
