@@ -1,7 +1,9 @@
 /**
  * Docker's shell-like expansion: quotes, the escape character, `$x`, `${x}`, `${x:-word}`, `${x:+word}`, `${x:?word}` and the
- * forms without a colon. The words of the modifiers are expanded themselves.
+ * forms without a colon, `${x#p}`, `${x##p}`, `${x%p}`, `${x%%p}`, `${x/p/r}` and `${x//p/r}`. The words of the modifiers are
+ * expanded themselves.
  */
+import { GlobError, newWork, replace, trimPrefix, trimSuffix } from './glob'
 import { LIMITS } from './limits'
 import { isSpace } from './words'
 
@@ -35,14 +37,17 @@ class Expander {
   readonly #source: string
   readonly #lookup: Lookup
   readonly #escape: string
+  readonly #quotes: boolean
+  readonly #work = newWork()
   #pos = 0
   #depth = 0
   #length = 0
 
-  constructor(source: string, lookup: Lookup, escapeChar: string) {
+  constructor(source: string, lookup: Lookup, escapeChar: string, quotes: boolean) {
     this.#source = source
     this.#lookup = lookup
     this.#escape = escapeChar
+    this.#quotes = quotes
   }
 
   run(): Expansion {
@@ -67,8 +72,11 @@ class Expander {
     return { text, words, unset: this.unset }
   }
 
-  /** Expands up to `stop` ('' is the end of the text). `emit(part, raw)`: raw parts are never cut into words. */
-  #until(stop: string, emit?: (part: string, raw: boolean) => void): string {
+  /**
+   * Expands up to `stop` ('' is the end of the text). `emit(part, raw)`: raw parts are never cut into words. `keepEscapes`: for
+   * patterns, which have escapes of their own.
+   */
+  #until(stop: string, emit?: (part: string, raw: boolean) => void, keepEscapes = false): string {
     const out: string[] = []
     const add = (part: string, raw: boolean) => {
       this.#length += part.length
@@ -82,13 +90,13 @@ class Expander {
         this.#pos++
         return out.join('')
       }
-      if (ch === "'") add(this.#singleQuoted(), true)
-      else if (ch === '"') add(this.#doubleQuoted(), true)
+      if (ch === "'" && this.#quotes) add(this.#singleQuoted(), true)
+      else if (ch === '"' && this.#quotes) add(this.#doubleQuoted(), true)
       else if (ch === '$') add(this.#dollar(), false)
       else if (ch === this.#escape) {
         const next = this.#source[this.#pos + 1]
         this.#pos += 2
-        if (next !== undefined) add(next, true)
+        if (next !== undefined) add(keepEscapes ? ch + next : next, true)
       } else {
         add(ch, false)
         this.#pos++
@@ -172,10 +180,7 @@ class Expander {
       emptyIsUnset = true
       modifier = this.#source[this.#pos++]
     }
-    if (modifier === '#' || modifier === '%' || modifier === '/') {
-      this.#pos = start
-      throw this.#fail('EXPANSION_NOT_SUPPORTED', `The substitution \${${name}${modifier}…} is not supported yet.`)
-    }
+    if (!emptyIsUnset && (modifier === '#' || modifier === '%' || modifier === '/')) return this.#matched(start, name, modifier)
     if (modifier !== '-' && modifier !== '+' && modifier !== '?')
       throw bad(`The substitution \${${name}${emptyIsUnset ? ':' : ''}${modifier ?? ''} is unknown.`)
     if (++this.#depth > LIMITS.expansionDepth) throw bad(`Substitutions are nested more than ${LIMITS.expansionDepth} deep.`)
@@ -194,6 +199,28 @@ class Expander {
     return value
   }
 
+  /** What is left of a value after its pattern. */
+  #matched(start: number, name: string, modifier: '#' | '%' | '/'): string {
+    const twice = this.#source[this.#pos] === modifier
+    if (twice) this.#pos++
+    if (++this.#depth > LIMITS.expansionDepth)
+      throw this.#fail('BAD_SUBSTITUTION', `Substitutions are nested more than ${LIMITS.expansionDepth} deep.`)
+    const pattern = this.#until(modifier === '/' ? '/' : '}', undefined, true)
+    const replacement = modifier === '/' ? this.#until('}', undefined, true) : ''
+    this.#depth--
+    const value = this.#get(name)
+    if (value === undefined) return ''
+    try {
+      if (modifier === '#') return trimPrefix(value, pattern, twice, this.#work)
+      if (modifier === '%') return trimSuffix(value, pattern, twice, this.#work)
+      return replace(value, pattern, replacement, twice, this.#work)
+    } catch (error) {
+      if (!(error instanceof GlobError)) throw error
+      this.#pos = start
+      throw this.#fail('BAD_PATTERN', `The pattern of \${${name}${modifier}…} is wrong: ${error.message}.`)
+    }
+  }
+
   #fail(code: string, message: string): ExpansionError {
     return new ExpansionError(code, message, Math.min(this.#pos, this.#source.length))
   }
@@ -201,7 +228,15 @@ class Expander {
 
 /** @throws ExpansionError */
 export function expand(text: string, lookup: Lookup, escapeChar: string): Expansion {
-  const result = new Expander(text, lookup, escapeChar).run()
+  return bounded(new Expander(text, lookup, escapeChar, true).run())
+}
+
+/** The content of a heredoc: quotes mean nothing in it, and the escape character is always a backslash. @throws ExpansionError */
+export function expandContent(text: string, lookup: Lookup): Expansion {
+  return bounded(new Expander(text, lookup, '\\', false).run())
+}
+
+function bounded(result: Expansion): Expansion {
   if (result.text.length > LIMITS.valueLength)
     throw new ExpansionError('EXPANSION_TOO_LARGE', 'The expanded value is larger than 128 KiB.', 0)
   return result

@@ -40,7 +40,7 @@ function resolve(references: string[], images: Args['images'] = {}) {
 function dump(dockerfile: Dockerfile): string {
   const clean = (_: string, value: unknown) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-    const { line: _line, ...rest } = value as Record<string, unknown>
+    const { line: _line, source: _source, ...rest } = value as Record<string, unknown>
     if ('column' in value && 'line' in value) return `${value.line}:${value.column}`
     return rest
   }
@@ -63,6 +63,7 @@ describe('testdata', () => {
       const dockerfile = parseDockerfile(read(at('Dockerfile')))
       if (existsSync(at('ast.json'))) compare(at('ast.json'), dump(dockerfile))
       const resolved = resolve(baseReferences(dockerfile, args), args.images)
+      for (const [name, image] of resolve(baseReferences(dockerfile, { ...args, resolved }), args.images)) resolved.set(name, image)
       const { plan, warnings } = planBuild(dockerfile, { ...args, resolved })
       expect(buildPlan.parse(plan)).toEqual(plan)
       output = `${JSON.stringify({ warnings, plan }, null, 2)}\n`

@@ -3,6 +3,7 @@
  * dropped, every character traceable to its line and column.
  */
 import type { DockerfileWarning, Position } from './errors'
+import { type Heredoc, heredocsOf } from './heredoc'
 import type { Source } from './source'
 
 interface Piece {
@@ -21,6 +22,8 @@ export interface LogicalLine {
   pieces: Piece[]
   /** Comment lines right above. */
   comments: string[]
+  /** In the order in which they stand in the line. */
+  heredocs: Heredoc[]
 }
 
 /** Line and column of an offset in the logical text. An offset at the very end gives the place after the last character. */
@@ -92,7 +95,33 @@ export function lex(source: Source, escapeChar: string, warnings: DockerfileWarn
     if (emptyAt) {
       warnings.push({ rule: 'NoEmptyContinuation', message: 'Empty continuation line; it will become an error in Docker.', line: emptyAt })
     }
-    out.push({ text: parts.join(''), startLine, endLine, pieces, comments })
+    const logical = parts.join('')
+    const heredocs: Heredoc[] = []
+    for (const start of heredocsOf(logical, escapeChar)) {
+      const first = i + 1
+      let last = first
+      const isEnd = (line: string) => (start.chomp ? line.replace(/^\t+/, '') : line) === start.name
+      while (last < lines.length && !isEnd(lines[last] ?? '')) last++
+      if (last >= lines.length) {
+        throw source.error(
+          'HEREDOC_NOT_ENDED',
+          `The heredoc ${start.word} does not end.`,
+          { line: startLine, column: 1 },
+          { hint: `End it with a line that holds ${start.name} and nothing else.` },
+        )
+      }
+      heredocs.push({
+        ...start,
+        content: lines
+          .slice(first, last)
+          .map((line) => `${line}\n`)
+          .join(''),
+        line: first + 1,
+      })
+      i = last
+      endLine = last + 1
+    }
+    out.push({ text: logical, startLine, endLine, pieces, comments, heredocs })
     comments = []
   }
   return out

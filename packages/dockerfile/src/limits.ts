@@ -5,15 +5,17 @@ export const LIMITS = {
   instructions: 50_000,
   /** As the contract's BuildPlan. */
   vertices: 1000,
+  /** Steps of matching the patterns of one value: some 100 ms. */
+  globWork: 5_000_000,
   /** `${a:-${b:-${c}}}` */
   expansionDepth: 32,
   /** Linux refuses one argument or variable beyond 128 KiB (MAX_ARG_STRLEN). */
   valueLength: 131_071,
   /** Sum over the environments of all RUN steps of a plan: `ENV A=$A$A` must not become gigabytes. */
   planEnvLength: 32 * 1024 * 1024,
-  /** `instruction` and `createdBy`. */
   /** All ports of two protocols. */
   exposedPorts: 131_072,
+  /** `instruction` and `createdBy`. */
   historyLength: 4096,
   nameLength: 400,
   ignoreFileLength: 256 * 1024,

@@ -2,7 +2,7 @@ import { type Directives, readDirectives } from './directives'
 import type { DockerfileWarning } from './errors'
 import { Node } from './instructions/node'
 import { parseInstruction } from './instructions/parse'
-import type { ArgInstruction, Instruction, Stage } from './instructions/types'
+import type { ArgInstruction, Instruction, Stage, StageInstruction } from './instructions/types'
 import { lex } from './lexer'
 import { LIMITS } from './limits'
 import { Source } from './source'
@@ -56,4 +56,14 @@ export function parseDockerfile(text: string, options: ParseOptions = {}): Docke
   }
   if (stages.length === 0) throw source.error('NO_FROM', 'The file holds no FROM.', undefined, { hint: 'Begin with FROM <image>.' })
   return { file: source.file, directives, globalArgs, stages, warnings, source }
+}
+
+/** An ONBUILD trigger, as an image's configuration has it. @throws DockerfileError that names `file`, since the Dockerfile has no such line. */
+export function parseTrigger(text: string, file: string): StageInstruction[] {
+  const source = new Source(text, file)
+  return lex(source, '\\', []).map((line) => {
+    const instruction = parseInstruction(new Node(source, line, '\\'))
+    if (instruction.kind !== 'FROM' && instruction.kind !== 'ONBUILD' && instruction.kind !== 'MAINTAINER') return instruction
+    throw source.error('BAD_TRIGGER', `${instruction.kind} is not allowed as an ONBUILD trigger.`, instruction.range.start)
+  })
 }

@@ -42,7 +42,9 @@ export async function plan(deps: Deps, source: PlanSource, signal: AbortSignal, 
   const options = { buildArgs: source.buildArgs, target: source.target ?? undefined }
 
   const resolved = new Map<string, ResolvedImage>()
-  for (const reference of baseReferences(dockerfile, options)) {
+  // A base's ONBUILD triggers may copy from images of their own.
+  for (let next = missing(); next !== undefined; next = missing()) {
+    const reference = next
     onProgress(`resolving ${reference}`)
     try {
       const image = await withAgent(deps, signal, () => ensureImage(deps, source.organization, reference, signal, onProgress))
@@ -62,6 +64,9 @@ export async function plan(deps: Deps, source: PlanSource, signal: AbortSignal, 
         })
       throw error
     }
+  }
+  function missing() {
+    return baseReferences(dockerfile, { ...options, resolved }).find((name) => !resolved.has(name))
   }
   const platform = { os: 'linux' as const, architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' }
   const planned = planBuild(dockerfile, { ...options, platform, resolved })

@@ -24,25 +24,32 @@ const execOp = z.object({
   /** `` | uid | name | uid:gid | name:group, resolved by the agent in the vertex's own /etc/passwd. */
   user: z.string(),
 })
+/** A file whose content stands in the Dockerfile (`COPY <<name`): mode 0644 unless `chmod` says otherwise. */
+const inlineFile = z.object({ name: z.string().regex(/^(?!\.{1,2}$)[^/\0]{1,255}$/), data: z.string() })
 /** COPY and local ADD. Sources are slash paths or Go filepath.Match patterns beneath the root of `from`. */
-const copyOp = z.object({
-  type: z.literal('copy'),
-  input: vertexId,
-  /** null: the build context. */
-  from: vertexId.nullable(),
-  sources: z.array(z.string()).min(1),
-  /** Absolute; a trailing slash means "into this directory". Missing parents are created 0755 and belong to `chown`. */
-  dest: z.string(),
-  /** `` or as `user` above; as in Docker, `` is 0:0 for the context and keeps the owners of another vertex's files. */
-  chown: z.string(),
-  /** Octal digits, or null: keep the source's mode. */
-  chmod: z
-    .string()
-    .regex(/^[0-7]{3,4}$/)
-    .nullable(),
-  /** ADD: a local tar archive (none, gzip, bzip2, xz, zstd; told by its first bytes) is unpacked into dest. */
-  extract: z.boolean(),
-})
+const copyOp = z
+  .object({
+    type: z.literal('copy'),
+    input: vertexId,
+    /** null: the build context. */
+    from: vertexId.nullable(),
+    /** May be empty when there are `inline` files. */
+    sources: z.array(z.string()),
+    /** Copied after `sources`. */
+    inline: z.array(inlineFile).min(1).optional(),
+    /** Absolute; a trailing slash means "into this directory". Missing parents are created 0755 and belong to `chown`. */
+    dest: z.string(),
+    /** `` or as `user` above; as in Docker, `` is 0:0 for the context and keeps the owners of another vertex's files. */
+    chown: z.string(),
+    /** Octal digits, or chmod(1)'s letters applied to the source's mode (no umask), or null: keep the source's mode. */
+    chmod: z
+      .string()
+      .regex(/^(?:[0-7]{3,4}|[ugoa]*(?:[-+=][rwxXst]*)+(?:,[ugoa]*(?:[-+=][rwxXst]*)+)*)$/)
+      .nullable(),
+    /** ADD: a local tar archive (none, gzip, bzip2, xz, zstd; told by its first bytes) is unpacked into dest. */
+    extract: z.boolean(),
+  })
+  .refine((op) => op.sources.length > 0 || op.inline, { message: 'a copy needs a source', path: ['sources'] })
 /** WORKDIR: creates the directory (0755) when it is missing; no layer when it exists. */
 const mkdirOp = z.object({ type: z.literal('mkdir'), input: vertexId, path: z.string(), user: z.string() })
 

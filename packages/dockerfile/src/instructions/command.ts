@@ -1,7 +1,6 @@
 /** RUN, CMD, ENTRYPOINT, SHELL and HEALTHCHECK: shell form or exec form. */
 import { parseDuration } from '../duration'
 import { isSpace, jsonArray, type Word } from '../words'
-import { refuseHeredocs } from './heredoc'
 import type { Node } from './node'
 import type { CommandLine, Healthcheck, Instruction } from './types'
 
@@ -32,9 +31,9 @@ export function parseRun(node: Node): Instruction {
   node.readFlags(['network', 'security'], ['mount', 'device'])
   node.needArgs()
   const command = commandLine(node, node.args, node.argsOffset)
-  if (command.form === 'shell') refuseHeredocs(node)
-  else if (command.args.length === 0) throw node.fail('MISSING_ARGUMENTS', 'RUN requires at least one argument.', node.argsOffset)
-  return { ...node.place(), kind: 'RUN', command }
+  if (command.form === 'exec' && command.args.length === 0)
+    throw node.fail('MISSING_ARGUMENTS', 'RUN requires at least one argument.', node.argsOffset)
+  return { ...node.place(), kind: 'RUN', command, heredocs: node.line.heredocs }
 }
 
 export function parseCommandDefault(node: Node, kind: 'CMD' | 'ENTRYPOINT'): Instruction {

@@ -1,6 +1,6 @@
 /** FROM, COPY, ADD and VOLUME. */
+import { type Heredoc, heredocStart } from '../heredoc'
 import { blankSeparated, jsonArray, type Word } from '../words'
-import { refuseHeredocs } from './heredoc'
 import type { Node } from './node'
 import type { FromInstruction, Instruction } from './types'
 
@@ -30,9 +30,8 @@ export function parseFrom(node: Node): FromInstruction {
 }
 
 /** JSON array of strings, or blank-separated words. */
-function pathList(node: Node, refuse?: (node: Node) => void): Word[] {
+function pathList(node: Node): Word[] {
   const json = jsonArray(node.args)
-  if (json.kind !== 'strings') refuse?.(node)
   if (json.kind === 'strings') return json.items.map((text) => ({ text, offset: node.argsOffset }))
   if (json.kind === 'not-strings') {
     throw node.fail(
@@ -50,7 +49,7 @@ export function parseCopy(node: Node, kind: 'COPY' | 'ADD'): Instruction {
     kind === 'COPY'
       ? node.readFlags(['from', 'chown', 'chmod'], ['link', 'parents', 'exclude'])
       : node.readFlags(['chown', 'chmod'], ['link', 'exclude', 'checksum', 'keep-git-dir', 'unpack'])
-  const words = pathList(node, refuseHeredocs)
+  const words = pathList(node)
   const dest = words.at(-1)
   if (!dest || words.length < 2) {
     throw node.fail(
@@ -60,15 +59,40 @@ export function parseCopy(node: Node, kind: 'COPY' | 'ADD'): Instruction {
       `Write ${kind} <source> <destination>.`,
     )
   }
+  const written = words.slice(0, -1)
+  const inline: Heredoc[] = []
+  const sources = written.filter((word) => {
+    const start = node.line.heredocs.length > 0 ? heredocStart(word.text, node.escape) : null
+    const heredoc = start && node.line.heredocs.findLast((one) => one.name === start.name)
+    if (heredoc) inline.push(checkName(node, heredoc, word))
+    return !heredoc
+  })
+  if (node.line.heredocs.length > 0 && heredocStart(dest.text, node.escape)) {
+    throw node.fail('HEREDOC_DESTINATION', `${kind} cannot write into a heredoc.`, dest.offset, 'Put the destination last.')
+  }
   return {
     ...node.place(),
     kind,
-    sources: words.slice(0, -1),
+    sources,
+    inline,
     dest,
     from: flags.get('from') ?? null,
     chown: flags.get('chown') ?? null,
     chmod: flags.get('chmod') ?? null,
   }
+}
+
+/** The name of a heredoc is the name of its file. */
+function checkName(node: Node, heredoc: Heredoc, word: Word): Heredoc {
+  if (heredoc.name === '.' || heredoc.name === '..' || heredoc.name.includes('/') || heredoc.name.length > 255) {
+    throw node.fail(
+      'BAD_HEREDOC_NAME',
+      `"${heredoc.name.slice(0, 60)}" cannot name a file.`,
+      word.offset,
+      'Name the heredoc as the file, without a path.',
+    )
+  }
+  return heredoc
 }
 
 export function parseVolume(node: Node): Instruction {

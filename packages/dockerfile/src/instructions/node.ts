@@ -1,6 +1,6 @@
 /** One logical line cut into keyword, flags and arguments, with errors that point into it. */
 
-import type { DockerfileError } from '../errors'
+import type { DockerfileError, Position } from '../errors'
 import { type LogicalLine, positionAt } from '../lexer'
 import type { Source } from '../source'
 import { didYouMean, suggest } from '../suggest'
@@ -50,9 +50,16 @@ export class Node {
     return {
       keyword: this.keyword,
       original,
-      range: { start: positionAt(this.line, 0), end: positionAt(this.line, original.length) },
+      range: { start: positionAt(this.line, 0), end: this.#end(original.length) },
       line: this.line,
+      source: this.source,
     }
+  }
+
+  /** Heredocs belong to their instruction, with the line that ends them. */
+  #end(length: number): Position {
+    if (this.line.heredocs.length === 0) return positionAt(this.line, length)
+    return { line: this.line.endLine, column: (this.source.lines[this.line.endLine - 1]?.length ?? 0) + 1 }
   }
 
   fail(code: string, message: string, offset = 0, hint?: string): DockerfileError {

@@ -2,6 +2,7 @@ import { parseCommandDefault, parseHealthcheck, parseRun, parseShell } from './c
 import { parseCopy, parseFrom, parseVolume } from './files'
 import { parseArg, parseExpose, parsePairs, parseValue } from './metadata'
 import { type Node, unknownInstruction } from './node'
+import { parseOnbuild } from './onbuild'
 import type { Instruction } from './types'
 
 /** One node → one typed instruction. Throws DockerfileError. */
@@ -36,7 +37,7 @@ export function parseInstruction(node: Node): Instruction {
     case 'HEALTHCHECK':
       return parseHealthcheck(node)
     case 'ONBUILD':
-      throw node.fail('ONBUILD_NOT_SUPPORTED', 'ONBUILD is not supported yet.')
+      return parseOnbuild(node)
     default:
       throw unknownInstruction(node)
   }

@@ -1,5 +1,7 @@
 import type { Position } from '../errors'
+import type { Heredoc } from '../heredoc'
 import type { LogicalLine } from '../lexer'
+import type { Source } from '../source'
 import type { Word } from '../words'
 
 export interface Range {
@@ -14,9 +16,11 @@ export interface Place {
   keyword: string
   /** The logical line as written, trimmed. */
   original: string
+  /** In the Dockerfile. Of a trigger: its FROM. */
   range: Range
-  /** To turn a word's offset into line and column. */
+  /** To turn a word's offset into line and column of `source`: the Dockerfile, or a trigger. */
   line: LogicalLine
+  source: Source
 }
 
 /** Shell form is one string for the SHELL; exec form is the argv itself. */
@@ -47,10 +51,12 @@ export type FromInstruction = Place & {
   /** Lower case. */
   name: string | null
 }
-export type RunInstruction = Place & { kind: 'RUN'; command: CommandLine }
+export type RunInstruction = Place & { kind: 'RUN'; command: CommandLine; heredocs: Heredoc[] }
 export type CopyInstruction = Place & {
   kind: 'COPY' | 'ADD'
   sources: Word[]
+  /** `COPY <<name`: files whose content stands in the Dockerfile. */
+  inline: Heredoc[]
   dest: Word
   /** As written: stage name, stage index or image. Never expanded, as in Docker. */
   from: Word | null
@@ -73,6 +79,7 @@ export type Instruction =
   | (Place & { kind: 'VOLUME'; paths: Word[] })
   | (Place & { kind: 'SHELL'; shell: string[] })
   | (Place & { kind: 'HEALTHCHECK'; check: Healthcheck })
+  | (Place & { kind: 'ONBUILD'; trigger: string })
 
 /** What may stand in a stage after its FROM. */
 export type StageInstruction = Exclude<Instruction, FromInstruction>

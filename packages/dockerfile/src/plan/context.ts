@@ -1,6 +1,8 @@
 /** What a whole planning run shares: options, global scope, warnings, and expansion with errors that point at the word. */
+import type { ImageConfig } from '@slipway/contracts'
 import type { DockerfileError, DockerfileWarning } from '../errors'
-import { type Expansion, ExpansionError, expand, type Lookup } from '../expand'
+import { type Expansion, ExpansionError, expand, expandContent, type Lookup } from '../expand'
+import type { Heredoc } from '../heredoc'
 import type { ArgInstruction, Place } from '../instructions/types'
 import { positionAt } from '../lexer'
 import type { Dockerfile } from '../parser'
@@ -15,6 +17,8 @@ export interface ScopeOptions {
   target?: string
   /** Default linux/amd64. */
   platform?: Platform
+  /** Images resolved so far, as written; their ONBUILD triggers count. */
+  resolved?: ReadonlyMap<string, { config: ImageConfig }>
 }
 
 export class PlanContext {
@@ -27,6 +31,7 @@ export class PlanContext {
   readonly warnings: DockerfileWarning[] = []
   /** Names of ARG instructions met, to tell which build arguments nobody asked for. */
   readonly declared = new Set<string>()
+  readonly #resolved: ScopeOptions['resolved']
   /** Ports that EXPOSE instructions named so far. */
   exposed = 0
 
@@ -35,6 +40,7 @@ export class PlanContext {
     this.platform = options.platform ?? { os: 'linux', architecture: 'amd64' }
     this.target = options.target ?? ''
     this.buildArgs = new Map(Object.entries(options.buildArgs ?? {}))
+    this.#resolved = options.resolved
     for (const [name, value] of platformArgs(this.platform, this.target)) this.globals.set(name, this.buildArgs.get(name) ?? value)
     for (const instruction of dockerfile.globalArgs) this.#declareGlobals(instruction)
   }
@@ -48,6 +54,22 @@ export class PlanContext {
   }
 
   readonly globalLookup: Lookup = (name) => this.globals.get(name)
+
+  triggersOf(reference: string): readonly string[] {
+    return this.#resolved?.get(reference)?.config.OnBuild ?? []
+  }
+
+  /** A heredoc's content with variables expanded, where it asks for that. */
+  expandHeredoc(place: Place, heredoc: Heredoc, content: string, lookup: Lookup): string {
+    if (!heredoc.expand) return content
+    try {
+      return expandContent(content, lookup).text
+    } catch (error) {
+      if (!(error instanceof ExpansionError)) throw error
+      const line = heredoc.line + (content.slice(0, error.offset).match(/\n/g)?.length ?? 0)
+      throw place.source.error(error.code, error.message, { line, column: 1 })
+    }
+  }
 
   expand(place: Place, word: Word, lookup: Lookup, known: () => Iterable<string> = () => this.globals.keys()): Expansion {
     let result: Expansion
@@ -67,7 +89,7 @@ export class PlanContext {
 
   /** `offset` counts in the instruction's logical line. */
   fail(code: string, message: string, place: Place, offset = 0, hint?: string): DockerfileError {
-    return this.dockerfile.source.error(code, message, positionAt(place.line, offset), { hint })
+    return place.source.error(code, message, positionAt(place.line, offset), { hint })
   }
 
   warn(rule: string, message: string, place: Place | null): void {

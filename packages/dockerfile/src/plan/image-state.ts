@@ -41,6 +41,8 @@ export class ImageState {
   volumes = new Set<string>()
   ports = new Set<string>()
   history: HistoryEntry[] = []
+  /** Of this stage itself: those of its base have run by then. */
+  onBuild: string[] = []
   /** Set by a CMD of this stage; an ENTRYPOINT resets an inherited CMD only. */
   cmdSet = false
 
@@ -74,6 +76,7 @@ export class ImageState {
     state.ports = new Set(this.ports)
     state.history = [...this.history]
     state.cmdSet = false
+    state.onBuild = []
     return state
   }
 
@@ -94,6 +97,7 @@ export class ImageState {
     if (this.stopSignal !== undefined) config.StopSignal = this.stopSignal
     if (this.healthcheck) config.Healthcheck = this.healthcheck
     if (this.shell) config.Shell = this.shell
+    if (this.onBuild.length > 0) config.OnBuild = this.onBuild
     return config
   }
 }

@@ -135,6 +135,9 @@ export function applyMetadata(instruction: MetadataInstruction, state: ImageStat
     case 'MAINTAINER':
       state.author = instruction.value.text
       return `MAINTAINER ${instruction.value.text}`
+    case 'ONBUILD':
+      state.onBuild.push(instruction.trigger)
+      return `ONBUILD ${instruction.trigger}`
     case 'HEALTHCHECK':
       state.healthcheck = healthcheckConfig(instruction.check)
       return `HEALTHCHECK ${healthcheckText(instruction.check)}`

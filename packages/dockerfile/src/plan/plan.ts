@@ -25,7 +25,8 @@ export interface PlanOptions extends ScopeOptions {
 }
 
 /**
- * Images the target needs, as written (arguments expanded), each once: to be resolved before `planBuild`.
+ * Images the target needs, as written (arguments expanded), each once: to be resolved before `planBuild`. Triggers of a resolved
+ * image may need further ones: ask again with `resolved` until nothing new comes.
  * @throws DockerfileError
  */
 export function baseReferences(dockerfile: Dockerfile, options: ScopeOptions = {}): string[] {
@@ -85,8 +86,8 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): { plan:
   }
 
   for (const stage of graph.needed) {
-    const { from, instructions, index } = stage.stage
-    const own = instructions.filter(({ kind }) => kind === 'RUN' || kind === 'COPY' || kind === 'ADD' || kind === 'WORKDIR').length
+    const { from, index } = stage.stage
+    const own = stage.instructions.filter(({ kind }) => kind === 'RUN' || kind === 'COPY' || kind === 'ADD' || kind === 'WORKDIR').length
     const steps = new StepCounter(graph.named ? (from.name ?? `stage-${index}`) : '', own + (stage.base.kind === 'image' ? 1 : 0))
     let state: ImageState
     let vertex: string
@@ -99,14 +100,6 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): { plan:
       vertex = vertices.add(from, stage.id, '', 'FROM scratch', { type: 'scratch' })
     } else {
       const image = resolve(stage.base)
-      if (image.config.OnBuild?.length) {
-        throw context.fail(
-          'ONBUILD_TRIGGERS_NOT_SUPPORTED',
-          `The image ${stage.base.reference} has ONBUILD triggers, which are not supported yet.`,
-          from,
-          from.image.offset,
-        )
-      }
       state = ImageState.of(image.config)
       const reference = image.reference ?? stage.base.reference
       vertex = vertices.add(from, stage.id, steps.prefix(), `FROM ${stage.base.reference}`, {

@@ -1,4 +1,5 @@
 /** One stage: its instructions in order become vertices and image configuration. */
+import { contentOf } from '../heredoc'
 import type { CopyInstruction, RunInstruction, StageInstruction } from '../instructions/types'
 import { LIMITS } from '../limits'
 import type { Word } from '../words'
@@ -9,6 +10,9 @@ import { absolutePath, copyDestination, copySource } from './paths'
 import { PROXY_ARGS } from './platform'
 import type { Origin, PlannedStage } from './stages'
 import { historyText, type StepCounter, type Vertices } from './vertices'
+
+/** As the contract's: `u=rwX,go-w`. */
+const SYMBOLIC_MODE = /^[ugoa]*(?:[-+=][rwxXst]*)+(?:,[ugoa]*(?:[-+=][rwxXst]*)+)*$/
 
 export interface StagePlannerInit {
   context: PlanContext
@@ -36,7 +40,7 @@ export class StagePlanner {
   }
 
   run(): void {
-    for (const instruction of this.#init.stage.stage.instructions) this.#step(instruction)
+    for (const instruction of this.#init.stage.instructions) this.#step(instruction)
   }
 
   #step(instruction: StageInstruction): void {
@@ -97,7 +101,7 @@ export class StagePlanner {
   #run(instruction: RunInstruction): void {
     const { context, vertices, stage, steps, budget } = this.#init
     const { state } = this
-    const args = instruction.command.form === 'exec' ? instruction.command.args : [...state.shellArgs, instruction.command.text]
+    const args = this.#runArgs(instruction)
     if (args.some((arg) => arg.length > LIMITS.valueLength)) {
       throw context.fail(
         'RUN_TOO_LONG',
@@ -131,6 +135,29 @@ export class StagePlanner {
     this.#commit(['RUN', ...(buildArgs.length > 0 ? [`|${buildArgs.length}`, ...buildArgs] : []), ...args].join(' '), this.vertex)
   }
 
+  /** The argv of a RUN. A lone heredoc is the script itself; one behind a command is left to the shell. */
+  #runArgs(instruction: RunInstruction): string[] {
+    const { command, heredocs } = instruction
+    if (command.form === 'exec') return command.args
+    const { shellArgs } = this.state
+    const [first] = heredocs
+    if (!first) return [...shellArgs, command.text]
+    if (heredocs.length > 1 || command.text !== first.word) {
+      return [...shellArgs, [command.text, ...heredocs.map((heredoc) => `${heredoc.content}${heredoc.name}`)].join('\n')]
+    }
+    const script = contentOf(first)
+    if (script.startsWith('#!')) {
+      throw this.#init.context.fail(
+        'HEREDOC_SHEBANG_NOT_SUPPORTED',
+        'A script with a #! line of its own is not supported yet in RUN <<.',
+        instruction,
+        0,
+        'Pass it to its interpreter, such as RUN python3 <<EOF.',
+      )
+    }
+    return [...shellArgs, script]
+  }
+
   #copy(instruction: CopyInstruction): void {
     const { context, vertices, stage, steps, vertexOf } = this.#init
     const { kind } = instruction
@@ -153,7 +180,11 @@ export class StagePlanner {
     })
     written.push(this.#expand(instruction, instruction.dest))
     const dest = copyDestination(this.state.workdir, written.at(-1) ?? '')
-    if (sources.length > 1 && !dest.endsWith('/')) {
+    const inline = instruction.inline.map((heredoc) => ({
+      name: heredoc.name,
+      data: context.expandHeredoc(instruction, heredoc, contentOf(heredoc), (name) => this.state.scope.get(name)),
+    }))
+    if (sources.length + inline.length > 1 && !dest.endsWith('/')) {
       throw context.fail(
         'DESTINATION_NOT_A_DIRECTORY',
         `${kind} with more than one source needs a directory as its destination.`,
@@ -175,13 +206,17 @@ export class StagePlanner {
       chown,
       chmod: this.#mode(instruction),
       extract: kind === 'ADD',
+      ...(inline.length > 0 && { inline }),
     })
     const flags = [
       instruction.from?.text && `--from=${instruction.from.text}`,
       chown && `--chown=${chown}`,
       instruction.chmod && `--chmod=${instruction.chmod.text}`,
     ]
-    this.#commit([kind, ...flags.filter(Boolean), ...written].join(' '), this.vertex)
+    this.#commit(
+      [kind, ...flags.filter(Boolean), ...written.slice(0, -1), ...inline.map(({ name }) => `<<${name}`), written.at(-1)].join(' '),
+      this.vertex,
+    )
   }
 
   #mode(instruction: CopyInstruction): string | null {
@@ -190,12 +225,13 @@ export class StagePlanner {
     if (text === '') return null
     const digits = text.replace(/^0+(?=[0-7]{3})/, '').padStart(3, '0')
     if (/^[0-7]{3,4}$/.test(digits)) return digits
+    if (SYMBOLIC_MODE.test(text)) return text
     throw this.#init.context.fail(
-      /^[ugoa]*[-+=]/.test(text) ? 'SYMBOLIC_CHMOD_NOT_SUPPORTED' : 'BAD_CHMOD',
-      /^[ugoa]*[-+=]/.test(text) ? 'Symbolic modes in --chmod are not supported yet.' : `--chmod=${text.slice(0, 40)} is no octal mode.`,
+      'BAD_CHMOD',
+      `--chmod=${text.slice(0, 40)} is no mode.`,
       instruction,
       instruction.chmod.offset,
-      'Write octal digits, such as --chmod=755.',
+      'Write octal digits, such as --chmod=755, or letters, such as --chmod=u=rwX,go=rX.',
     )
   }
 }

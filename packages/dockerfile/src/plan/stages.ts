@@ -1,7 +1,8 @@
 /** Which stages exist, what each is based on and copies from, and which of them the target needs. */
 
 import { expand } from '../expand'
-import type { CopyInstruction, Place, Stage } from '../instructions/types'
+import type { CopyInstruction, Place, Stage, StageInstruction } from '../instructions/types'
+import { parseTrigger } from '../parser'
 import { didYouMean } from '../suggest'
 import type { Word } from '../words'
 import type { PlanContext } from './context'
@@ -16,6 +17,8 @@ export type Origin =
 export interface PlannedStage {
   stage: Stage
   base: Origin
+  /** The base's ONBUILD triggers, then the stage's own. */
+  instructions: StageInstruction[]
   /** COPY --from; a COPY of the context is not in it. */
   copies: Map<CopyInstruction, Origin>
   /** Name, or the index as text. */
@@ -35,13 +38,15 @@ export function stageGraph(context: PlanContext): StageGraph {
   const byName = new Map<string, PlannedStage>()
   let sources = 0
   for (const stage of context.dockerfile.stages) {
+    const base = baseOf(context, stage, byName)
     const planned: PlannedStage = {
       stage,
-      base: baseOf(context, stage, byName),
+      base,
+      instructions: [...triggersOf(context, base, stage), ...stage.instructions],
       copies: new Map(),
       id: stage.from.name ?? String(stage.index),
     }
-    for (const instruction of stage.instructions) {
+    for (const instruction of planned.instructions) {
       if (instruction.kind !== 'COPY' && instruction.kind !== 'ADD') continue
       if (!instruction.from || instruction.from.text === '') continue
       const origin = copyOrigin(context, instruction, instruction.from, stages, byName, stage)
@@ -53,6 +58,17 @@ export function stageGraph(context: PlanContext): StageGraph {
   }
   const target = findTarget(context, stages, byName)
   return { needed: reachable(target), target, named: stages.length + sources > 1 }
+}
+
+/** What ONBUILD of the base asks for. Of an image that is not resolved yet: nothing, it is asked again when it is. */
+function triggersOf(context: PlanContext, base: Origin, stage: Stage): StageInstruction[] {
+  if (base.kind === 'scratch') return []
+  const [name, triggers] =
+    base.kind === 'image'
+      ? [base.reference, context.triggersOf(base.reference)]
+      : [base.stage.id, base.stage.stage.instructions.flatMap((one) => (one.kind === 'ONBUILD' ? [one.trigger] : []))]
+  const { range } = stage.from
+  return triggers.flatMap((text) => parseTrigger(text, `ONBUILD of ${name}`)).map((one) => ({ ...one, range }))
 }
 
 function baseOf(context: PlanContext, stage: Stage, byName: Map<string, PlannedStage>): Origin {

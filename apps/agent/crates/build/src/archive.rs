@@ -154,7 +154,8 @@ impl Unpacker<'_> {
         }
         own(parent, name, self.owner(member))?;
         if member.kind != EntryType::Symlink {
-            rustix::fs::chmodat(parent, name, Mode::from_raw_mode(self.placement.mode.unwrap_or(member.mode)), AtFlags::empty())?;
+            let mode = self.placement.mode_of(member.mode, member.kind == EntryType::Directory);
+            rustix::fs::chmodat(parent, name, Mode::from_raw_mode(mode), AtFlags::empty())?;
         }
         if member.kind == EntryType::Directory {
             return Ok(());
@@ -188,7 +189,7 @@ impl Unpacker<'_> {
         }
         let (uid, gid) = self.owner(member);
         rustix::fs::fchown(&file, Some(rustix::fs::Uid::from_raw(uid)), Some(rustix::fs::Gid::from_raw(gid)))?;
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(self.placement.mode.unwrap_or(member.mode)))?;
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(self.placement.mode_of(member.mode, false)))?;
         Ok(rustix::fs::futimens(&file, &times(member.mtime.0, member.mtime.1))?)
     }
 

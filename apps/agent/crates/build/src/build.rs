@@ -149,6 +149,7 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send
 ///   context.tar              the request as it came, when it is large
 ///   steps/<vertex>/upper     what the step wrote; becomes a layer
 ///   steps/<vertex>/work      overlayfs's own
+///   inline/<vertex>/         files whose content stands in the Dockerfile
 /// ```
 #[derive(Debug)]
 pub struct BuildDir {

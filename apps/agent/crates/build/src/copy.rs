@@ -16,6 +16,7 @@ use std::rc::Rc;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, XattrFlags, mknodat, openat, statat};
 use rustix::io::Errno;
 
+use crate::mode::ModeChange;
 use crate::select::{Entry, Source, xattrs};
 use crate::tree::{Tree, own, times};
 
@@ -26,8 +27,15 @@ pub struct Placement {
     pub dest: String,
     /// `None`: keep the source's owner.
     pub owner: Option<(u32, u32)>,
-    /// Permission bits for everything copied.
-    pub mode: Option<u32>,
+    /// For everything copied.
+    pub mode: Option<ModeChange>,
+}
+
+impl Placement {
+    /// The mode of what has `mode` where it comes from.
+    pub fn mode_of(&self, mode: u32, is_dir: bool) -> u32 {
+        self.mode.as_ref().map_or(mode, |change| change.apply(mode, is_dir))
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -258,14 +266,15 @@ fn copy_file(source_dir: impl AsFd, source: &OsStr, dir: impl AsFd, name: &OsStr
         rustix::fs::fsetxattr(&output, &key, &value, XattrFlags::empty())?;
     }
     // After chown, which clears setuid.
-    rustix::fs::fchmod(&output, Mode::from_raw_mode(placement.mode.unwrap_or(entry.mode)))?;
+    rustix::fs::fchmod(&output, Mode::from_raw_mode(placement.mode_of(entry.mode, false)))?;
     Ok(rustix::fs::futimens(&output, &times(entry.mtime.0, entry.mtime.1))?)
 }
 
 fn set_metadata(dir: impl AsFd, name: &OsStr, entry: &Entry, placement: &Placement) -> io::Result<()> {
     own(&dir, name, placement.owner.unwrap_or((entry.uid, entry.gid)))?;
     if entry.kind != FileType::Symlink {
-        rustix::fs::chmodat(&dir, name, Mode::from_raw_mode(placement.mode.unwrap_or(entry.mode)), AtFlags::empty())?;
+        let mode = placement.mode_of(entry.mode, entry.kind == FileType::Directory);
+        rustix::fs::chmodat(&dir, name, Mode::from_raw_mode(mode), AtFlags::empty())?;
     }
     Ok(rustix::fs::utimensat(&dir, name, &times(entry.mtime.0, entry.mtime.1), AtFlags::SYMLINK_NOFOLLOW)?)
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::archive;
 use crate::copy::{CopyError, Placement, copy};
 use crate::files::FileList;
+use crate::mode::ModeChange;
 use crate::select::{SelectError, digest_files, select};
 use crate::tree::Tree;
 
@@ -194,7 +195,7 @@ fn existing_things_are_kept_or_replaced() {
 fn owners_and_modes_can_be_given() {
     let room = Room::new();
     std::os::unix::fs::chown(room.path("from/src/main.rs"), Some(55), Some(66)).unwrap();
-    let given = Placement { dest: "/p/q/r/".into(), owner: Some((10, 20)), mode: Some(0o741) };
+    let given = Placement { dest: "/p/q/r/".into(), owner: Some((10, 20)), mode: Some(ModeChange::Set(0o741)) };
     room.try_copy(&["src"], &given).unwrap();
     for path in ["to/p", "to/p/q/r", "to/p/q/r/deep", "to/p/q/r/main.rs", "to/p/q/r/link"] {
         assert_eq!((room.meta(path).uid(), room.meta(path).gid()), (10, 20), "{path}");

@@ -1,7 +1,8 @@
 //! COPY, ADD and WORKDIR on the files of a build. Everything here blocks.
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 
 use crate::archive;
 use crate::build::Build;
@@ -13,7 +14,7 @@ use crate::key::selection_key;
 use crate::layer::Output;
 use crate::overlay;
 use crate::plan::{CopyOp, Vertex};
-use crate::select::{SelectError, Source, digest_files, select};
+use crate::select::{SelectError, Source, digest_files, select, source_named};
 use crate::tree::Tree;
 
 /// The checksums of what a COPY copies. What another vertex's files amount to is remembered by its output, so that it is
@@ -24,18 +25,18 @@ use crate::tree::Tree;
 pub fn checksums(build: &Build, vertex: &Vertex, op: &CopyOp, from: Option<&Output>) -> Result<FileList> {
     let Some(output) = from else {
         let sources = select(&build.context.index, &op.sources).map_err(|error| select_error(vertex, op, &error))?;
-        return Ok(FileList::new(&sources, false));
+        return Ok(FileList::new(&sources, false).with_inline(&op.inline));
     };
     let name = selection_key(&output.id, &op.sources);
-    if let Some(files) = build.cache.recall(build.scope(), "selections", &name) {
-        return Ok(files);
+    if let Some(files) = build.cache.recall::<FileList>(build.scope(), "selections", &name) {
+        return Ok(files.with_inline(&op.inline));
     }
     let view = output.view(&build.layers, &build.lease)?;
     let mut sources = select(&view.tree, &op.sources).map_err(|error| select_error(vertex, op, &error))?;
     digest_files(&view.tree, &mut sources).map_err(|error| select_error(vertex, op, &error))?;
     let files = FileList::new(&sources, true);
     build.cache.remember(build.scope(), "selections", &name, &files)?;
-    Ok(files)
+    Ok(files.with_inline(&op.inline))
 }
 
 /// Copies; gives the upper directory that now holds the layer.
@@ -53,22 +54,45 @@ pub fn run_copy(build: &Build, vertex: &Vertex, op: &CopyOp, input: &Output, fro
             Some(files.owner(spec).map_err(|text| refused(vertex, &format!("{text}; check --chown")))?)
         }
     };
-    let mode = op.chmod.as_deref().and_then(|mode| u32::from_str_radix(mode, 8).ok());
+    let mode = op.chmod.as_deref().and_then(|mode| mode.parse().ok());
     let placement = Placement { dest: op.dest.clone(), owner, mode };
-    let view;
-    let tree = match from {
-        None => build.context.tree()?,
-        Some(output) => {
-            view = output.view(&build.layers, &build.lease)?;
-            &view.tree
-        }
-    };
-    let sources = select(tree, &op.sources).map_err(|error| select_error(vertex, op, &error))?;
-    let stopped = || build.stopped();
-    let outcome =
-        if op.extract { add(tree, sources, &to, &placement, op, &stopped) } else { copy(tree, &sources, &to, &placement, &stopped) };
-    outcome.map_err(|error| copy_error(vertex, error))?;
+    if !op.sources.is_empty() {
+        let view;
+        let tree = match from {
+            None => build.context.tree()?,
+            Some(output) => {
+                view = output.view(&build.layers, &build.lease)?;
+                &view.tree
+            }
+        };
+        let sources = select(tree, &op.sources).map_err(|error| select_error(vertex, op, &error))?;
+        let stopped = || build.stopped();
+        let outcome =
+            if op.extract { add(tree, sources, &to, &placement, op, &stopped) } else { copy(tree, &sources, &to, &placement, &stopped) };
+        outcome.map_err(|error| copy_error(vertex, error))?;
+    }
+    write_inline(build, vertex, op, &to, &placement).map_err(|error| copy_error(vertex, error))?;
     Ok(step.dirs.upper)
+}
+
+/// Heredocs: files of a directory of their own, copied as any others are.
+fn write_inline(build: &Build, vertex: &Vertex, op: &CopyOp, to: &Tree, placement: &Placement) -> Result<(), CopyError> {
+    if op.inline.is_empty() {
+        return Ok(());
+    }
+    let dir = build.dir.path().join("inline").join(&vertex.id);
+    let failed = |error| CopyError::Io { path: placement.dest.clone().into(), error };
+    std::fs::create_dir_all(&dir).map_err(failed)?;
+    for file in &op.inline {
+        let path = dir.join(&file.name);
+        std::fs::write(&path, &file.data).map_err(failed)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).map_err(failed)?;
+    }
+    let tree = rustix::fs::open(&dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map(Tree::new);
+    let tree = tree.map_err(|error| failed(error.into()))?;
+    let sources: Result<Vec<Source>, SelectError> = op.inline.iter().map(|file| source_named(&tree, &file.name)).collect();
+    let sources = sources.map_err(|error| CopyError::Refused(error.to_string()))?;
+    copy(&tree, &sources, to, placement, &|| build.stopped())
 }
 
 /// ADD: archives are unpacked, everything else is copied.

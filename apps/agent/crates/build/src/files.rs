@@ -7,6 +7,7 @@ use rustix::fs::FileType;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::plan::InlineFile;
 use crate::select::{Entry, Source};
 
 /// Each file's path (from its source's parent, for people) and checksum, in the order in which they are copied.
@@ -42,6 +43,25 @@ impl FileList {
             }
         }
         Self { digest: hex::encode(whole.finalize()), files: remember(files) }
+    }
+
+    /// With files whose content stands in the Dockerfile.
+    #[must_use]
+    pub fn with_inline(mut self, inline: &[InlineFile]) -> Self {
+        if inline.is_empty() {
+            return self;
+        }
+        let mut whole = Sha256::new().chain_update(&self.digest);
+        let FileList { files, .. } = &mut self;
+        for file in inline {
+            let checksum = Sha256::digest(&file.data);
+            whole.update((file.name.len() as u64).to_le_bytes());
+            whole.update(&file.name);
+            whole.update(checksum);
+            files.push((format!("<<{}", file.name), hex::encode(&checksum[..8])));
+        }
+        self.digest = hex::encode(whole.finalize());
+        self
     }
 
     /// Of everything: paths, types, modes, contents.

@@ -22,6 +22,7 @@ mod files;
 mod index;
 mod key;
 mod layer;
+mod mode;
 mod output;
 mod overlay;
 mod pattern;

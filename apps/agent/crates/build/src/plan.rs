@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{BuildError, ErrorCode};
+use crate::mode::ModeChange;
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -85,11 +86,22 @@ pub struct CopyOp {
     pub input: String,
     /// `None`: the build context.
     pub from: Option<String>,
+    /// May be empty when there are `inline` files.
     pub sources: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inline: Vec<InlineFile>,
     pub dest: String,
     pub chown: String,
     pub chmod: Option<String>,
     pub extract: bool,
+}
+
+/// A file whose content stands in the Dockerfile: `COPY <<name`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct InlineFile {
+    pub name: String,
+    pub data: String,
 }
 
 impl Op {
@@ -253,15 +265,14 @@ impl Vertex {
                 if !cwd.starts_with('/') { at("the working directory must be absolute.") } else { Ok(()) }
             }
             Op::Copy(copy) => {
-                if copy.sources.is_empty() || !copy.dest.starts_with('/') {
+                if (copy.sources.is_empty() && copy.inline.is_empty()) || !copy.dest.starts_with('/') {
                     return at("a copy needs a source and an absolute destination.");
                 }
-                if copy
-                    .chmod
-                    .as_deref()
-                    .is_some_and(|mode| mode.is_empty() || mode.len() > 4 || !mode.bytes().all(|b| (b'0'..=b'7').contains(&b)))
-                {
-                    return at("the mode must be octal digits.");
+                if copy.chmod.as_deref().is_some_and(|mode| mode.parse::<ModeChange>().is_err()) {
+                    return at("the mode must be octal digits, or letters as chmod takes them.");
+                }
+                if !copy.inline.iter().all(|file| is_file_name(&file.name)) {
+                    return at("a heredoc's name cannot name a file.");
                 }
                 Ok(())
             }
@@ -278,6 +289,11 @@ fn bad(message: String) -> BuildError {
 /// Ids become directory and cgroup names.
 pub fn is_id(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// One name in a directory, not a path.
+fn is_file_name(name: &str) -> bool {
+    (1..=255).contains(&name.len()) && name != "." && name != ".." && !name.contains(['/', '\0'])
 }
 
 fn is_vertex_id(id: &str) -> bool {

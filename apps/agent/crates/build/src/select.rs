@@ -111,6 +111,14 @@ pub fn select(tree: &impl Files, sources: &[String]) -> Result<Vec<Source>, Sele
     Ok(selected)
 }
 
+/// A single entry of the tree's root, by its name, which is no pattern.
+///
+/// # Errors
+/// See [`SelectError`].
+pub fn source_named(tree: &impl Files, name: &str) -> Result<Source, SelectError> {
+    open_source(tree, &Path::new("/").join(name), name.into())?.ok_or_else(|| SelectError::Missing(name.to_owned()))
+}
+
 /// `a/../b` is `b`, and `..` never leaves the root; escapes of a pattern's literal part are taken off.
 fn clean(parts: &[&str]) -> PathBuf {
     let mut path = PathBuf::from("/");

@@ -198,3 +198,34 @@ async fn many_layers_fit() {
     let files = fixture.unpacked(&outcome.image());
     assert_eq!(std::fs::read_dir(files.root.join("all")).unwrap().count(), 120);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_files_whose_content_stands_in_the_dockerfile() {
+    let fixture = Fixture::new();
+    let plan = |note: &str| {
+        let mut plan = Plan::from(&fixture);
+        let inline = json!([{ "name": "note *", "data": note }, { "name": "run.sh", "data": "#!/bin/sh\necho ran\n" }]);
+        let op = json!({ "type": "copy", "input": "v0", "from": null, "sources": ["a"], "inline": inline, "dest": "/srv/",
+            "chown": "", "chmod": "u=rwX,go=rX", "extract": false });
+        plan.add("COPY a <<note /srv/", op);
+        plan.copy_with(
+            &[],
+            "/bin/run",
+            json!({ "inline": [{ "name": "x", "data": "#!/bin/sh\necho ran\n" }], "chmod": "+x", "chown": "app" }),
+        );
+        plan.run("run; cat '/srv/note *'");
+        plan.request("b")
+    };
+    let files = [File::Text("a", "a")];
+    let first = fixture.build(plan("one\n"), &files).await;
+    assert_eq!(first.log("v3"), "ran\none\n");
+    let image = fixture.unpacked(&first.image());
+    assert_eq!(image.meta("srv/note *").mode() & 0o7777, 0o644);
+    assert_eq!((image.meta("bin/run").mode() & 0o7777, image.meta("bin/run").uid()), (0o755, 1000));
+    assert_eq!(image.read("srv/a"), "a");
+
+    assert_eq!(fixture.build(plan("one\n"), &files).await.status("v1"), Status::Cached);
+    let changed = fixture.build(plan("two\n"), &files).await;
+    assert_eq!(changed.miss("v1"), ("files-changed".into(), "1 file changed: <<note *".into()));
+    assert_eq!(changed.status("v2"), Status::Done, "what comes after a changed step is made again");
+}
