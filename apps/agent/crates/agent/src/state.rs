@@ -48,9 +48,10 @@ impl AppState {
         let instance = instance_of(&config.data_root);
         let images = Arc::new(Images::open(&config).await?);
         let (settings, data_root, name) = (network_settings(&config, &instance)?, config.data_root.clone(), instance.clone());
+        let favor_moves = config.file.cgroups.favor_dynmods;
         let opened = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
             let found = Found::read(&data_root).context("cannot read the containers")?;
-            let groups = Groups::open(&name).context("cannot prepare control groups")?;
+            let groups = Groups::open(&name, favor_moves).context("cannot prepare control groups")?;
             let network = Network::open(&settings, found.addresses()).context("cannot prepare the network")?;
             let volumes = Volumes::open(&data_root).context("cannot read the volumes")?;
             Ok((found, groups, Arc::new(network), Arc::new(volumes)))

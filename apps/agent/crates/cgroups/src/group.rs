@@ -1,6 +1,7 @@
 //! Making, filling, killing and removing groups.
 use std::fs;
 use std::io::ErrorKind;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::stats::{self, Stats};
 use crate::warm::Warmer;
-use crate::{Limits, cpu, cpuset, devices, file, freezer, memory, pids};
+use crate::{Limits, cpu, cpuset, devices, favor, file, freezer, memory, pids};
 
 /// The parents of all groups, by the devices they may use.
 const CONFINED: &str = "confined";
@@ -23,6 +24,8 @@ pub struct Groups {
     layout: Layout,
     root: PathBuf,
     warmer: Arc<Warmer>,
+    /// Keeps moves fast; see `favor.rs`.
+    favored: Option<Arc<OwnedFd>>,
 }
 
 /// How a new process gets into a group. Sent to the shim, which knows nothing else about cgroups.
@@ -39,10 +42,12 @@ pub struct Join {
 }
 
 impl Groups {
-    /// Prepares the instance's directories. Idempotent.
-    pub fn open(instance: &str) -> Result<Self> {
-        let groups = Self::find(instance)?;
+    /// Prepares the instance's directories. Idempotent. `favor_moves` sets `favordynmods` for as long as this (or a clone
+    /// of it) lives.
+    pub fn open(instance: &str, favor_moves: bool) -> Result<Self> {
+        let mut groups = Self::find(instance)?;
         groups.prepare()?;
+        groups.favored = favor_moves.then(|| favor::hold(&groups.layout, instance)).flatten().map(Arc::new);
         Ok(groups)
     }
 
@@ -50,7 +55,12 @@ impl Groups {
     pub fn find(instance: &str) -> Result<Self> {
         let layout = Layout::detect()?;
         let warmer = Arc::new(Warmer::new(&layout));
-        Ok(Self { layout, root: PathBuf::from(format!("slipway-{instance}")), warmer })
+        Ok(Self { layout, root: PathBuf::from(format!("slipway-{instance}")), warmer, favored: None })
+    }
+
+    /// Whether it is of use to tell ahead that a process will join.
+    pub fn joins_wait(&self) -> bool {
+        self.favored.is_none() && !self.layout.is_v2()
     }
 
     /// Says that a process will join a group within `time`; see `warm.rs`. Blocks for at most that long.

@@ -6,6 +6,7 @@ mod cpu;
 mod cpuset;
 mod devices;
 mod error;
+mod favor;
 mod file;
 mod freezer;
 mod group;

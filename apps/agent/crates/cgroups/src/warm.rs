@@ -1,7 +1,8 @@
 //! Moving a process between v1 groups first waits for an RCU grace period (5 to 20 ms), unless another move ended a moment
 //! ago: the kernel keeps its lock in "writer mode" a little longer. Who knows that a container is about to start can take
 //! that wait ahead, while the client is still talking: writing a process into the group it is in already moves nothing but
-//! takes the lock. Processes of v2 groups are born inside and never moved.
+//! takes the lock. Processes of v2 groups are born inside and never moved. This is for hosts where `favor.rs` has no effect:
+//! it helps only whoever creates a container some time before starting it.
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

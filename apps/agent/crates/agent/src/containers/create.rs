@@ -57,6 +57,9 @@ impl Containers {
     /// Whoever creates a container starts it within moments.
     pub(super) fn expect_start(&self) {
         let groups = self.deps.groups.clone();
+        if !groups.joins_wait() {
+            return;
+        }
         drop(tokio::task::spawn_blocking(move || groups.expect_join(START_EXPECTED)));
     }
 
