@@ -4,7 +4,6 @@
 //! own. A step's files outside of the image (`resolv.conf` and so on) live in `<data root>/runs/<build>.<vertex>.<number>`.
 //! The number keeps what is cleaned up after one step apart from the same step of a build that begins anew meanwhile.
 use std::io;
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +11,7 @@ use std::time::Duration;
 
 use slipway_build::executor::{ExecError, ExecLimits, ExecNetwork, ExecOutcome, ExecRequest, Executor};
 use slipway_cgroups::{Group, Groups, Limits};
-use slipway_net::{Network, files};
+use slipway_net::{Endpoint, Network, files};
 use slipway_runtime::spec::{LaunchSpec, Mount, MountKind, Namespaces, Network as NetworkKind, Process, Propagation, Rootfs, Stdin};
 use slipway_runtime::{Error, Oneshot, Runtime, caps};
 use tokio_util::sync::CancellationToken;
@@ -43,14 +42,14 @@ fn setup(message: impl std::fmt::Display) -> ExecError {
 struct Held {
     dir: PathBuf,
     group: Group,
-    address: Option<Ipv4Addr>,
+    endpoint: Option<Endpoint>,
     network: Arc<Network>,
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(address) = self.address {
-            self.network.release(address);
+        if let Some(endpoint) = &self.endpoint {
+            self.network.release(endpoint);
         }
         let (dir, group) = (self.dir.clone(), self.group.clone());
         // Usually a matter of microseconds; after a kill the kernel may take a moment.
@@ -89,25 +88,28 @@ impl BuildExecutor {
     }
 
     async fn hold(&self, request: &ExecRequest) -> Result<(Held, Option<std::os::fd::OwnedFd>), ExecError> {
-        let endpoint = match request.network {
-            ExecNetwork::Bridge => Some(self.network.attach().await.map_err(setup)?),
-            ExecNetwork::None => None,
+        let (netns, endpoint) = match request.network {
+            ExecNetwork::Bridge => {
+                self.network.attach_default().await.map(|(netns, endpoint)| (Some(netns), Some(endpoint))).map_err(setup)?
+            }
+            ExecNetwork::None => (None, None),
         };
-        let address = endpoint.as_ref().map(|endpoint| endpoint.address);
         let group = self.groups.create(&group_name(&request.build_id), &limits(request.limits)).map_err(setup)?;
         drop(group);
         let number = self.steps.fetch_add(1, Ordering::Relaxed);
         let group = self.groups.create_within(&group_name(&request.build_id), &format!("{}.{number}", request.vertex_id)).map_err(setup)?;
         let dir = self.runs.join(format!("{}.{}.{number}", request.build_id, request.vertex_id));
-        let held = Held { dir, group, address, network: self.network.clone() };
-        self.write_files(&held.dir, address).map_err(setup)?;
-        Ok((held, endpoint.map(|endpoint| endpoint.netns)))
+        let held = Held { dir, group, endpoint, network: self.network.clone() };
+        self.write_files(&held).map_err(setup)?;
+        Ok((held, netns))
     }
 
-    fn write_files(&self, dir: &Path, address: Option<Ipv4Addr>) -> io::Result<()> {
+    fn write_files(&self, held: &Held) -> io::Result<()> {
+        let dir = &held.dir;
+        let addresses: Vec<_> = held.endpoint.iter().map(|endpoint| endpoint.address).collect();
         std::fs::create_dir_all(dir)?;
         std::fs::write(dir.join("resolv.conf"), files::resolv_conf(&files::DnsSettings::default()))?;
-        std::fs::write(dir.join("hosts"), files::hosts(HOSTNAME, address, None, &[]))?;
+        std::fs::write(dir.join("hosts"), files::hosts(HOSTNAME, &addresses, None, &[]))?;
         std::fs::write(dir.join("hostname"), format!("{HOSTNAME}\n"))
     }
 }

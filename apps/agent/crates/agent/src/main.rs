@@ -17,6 +17,7 @@ mod http;
 mod images;
 mod instance;
 mod ledger;
+mod networks;
 mod policy;
 mod seccomp;
 mod state;

@@ -18,6 +18,7 @@ use crate::events::Events;
 use crate::execs::Execs;
 use crate::images::{ImageUser, Images};
 use crate::instance::instance_of;
+use crate::networks::{self, Networks};
 use crate::seccomp::Filters;
 use crate::volumes::Volumes;
 
@@ -33,6 +34,7 @@ pub struct AppState {
     pub volumes: Arc<Volumes>,
     pub events: Arc<Events>,
     pub network: Arc<Network>,
+    pub networks: Arc<Networks>,
     pub execs: Execs,
     /// Told to take everything down and end.
     pub shutdown: Notify,
@@ -48,16 +50,22 @@ impl AppState {
         let instance = instance_of(&config.data_root);
         let images = Arc::new(Images::open(&config).await?);
         let (settings, data_root, name) = (network_settings(&config, &instance)?, config.data_root.clone(), instance.clone());
+        let events = Arc::new(Events::default());
+        let shared = events.clone();
         let favor_moves = config.file.cgroups.favor_dynmods;
         let opened = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
             let found = Found::read(&data_root).context("cannot read the containers")?;
             let groups = Groups::open(&name, favor_moves).context("cannot prepare control groups")?;
-            let network = Network::open(&settings, found.addresses()).context("cannot prepare the network")?;
+            let networks = networks::Found::read(&data_root).context("cannot read the networks")?;
+            let settings = Settings { subnets: networks.subnets(), ..settings };
+            let bridges = networks.bridges(&name);
+            let network = Arc::new(Network::open(settings, &bridges, found.places()).context("cannot prepare the network")?);
+            let networks = Networks::open(&data_root, &name, network.clone(), shared, networks);
             let volumes = Volumes::open(&data_root).context("cannot read the volumes")?;
-            Ok((found, groups, Arc::new(network), Arc::new(volumes)))
+            Ok((found, groups, network, Arc::new(networks), Arc::new(volumes)))
         });
-        let (found, groups, network, volumes) = opened.await??;
-        let (runtime, filters, events) = (Arc::new(runtime), Arc::new(Filters::default()), Arc::new(Events::default()));
+        let (found, groups, network, networks, volumes) = opened.await??;
+        let (runtime, filters) = (Arc::new(runtime), Arc::new(Filters::default()));
         let executor = {
             let (config, runtime, groups, network, filters) =
                 (config.clone(), runtime.clone(), groups.clone(), network.clone(), filters.clone());
@@ -73,6 +81,7 @@ impl AppState {
             runtime,
             groups: groups.clone(),
             network: network.clone(),
+            networks: networks.clone(),
             filters,
         };
         let containers = Containers::open(deps, found).await;
@@ -86,6 +95,7 @@ impl AppState {
             volumes,
             events,
             network,
+            networks,
             execs: Execs::default(),
             shutdown: Notify::new(),
             groups,
@@ -118,7 +128,14 @@ pub fn lock(data_root: &Path) -> anyhow::Result<File> {
 fn network_settings(config: &Config, instance: &str) -> anyhow::Result<Settings> {
     let own = &config.file.network;
     let subnet = own.subnet.as_deref().map(str::parse).transpose().context("network.subnet in the settings file")?;
-    Ok(Settings { instance: instance.to_owned(), state_file: config.data_root.join("network.json"), subnet, mtu: own.mtu })
+    Ok(Settings {
+        instance: instance.to_owned(),
+        network: networks::predefined_id(instance, "bridge"),
+        state_file: config.data_root.join("network.json"),
+        subnet,
+        mtu: own.mtu,
+        subnets: Vec::new(),
+    })
 }
 
 /// Images must know which containers stand on them, and their events go where all events go.

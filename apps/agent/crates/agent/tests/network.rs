@@ -53,7 +53,7 @@ fn published_ports() {
     assert_eq!(agent.text(&format!("wget -qO- http://{gateway}:{port}/"), json!({})), "web\n");
     let taken = agent.create("true", json!({ "HostConfig": { "PortBindings": { "80/tcp": [{ "HostPort": port }] } } }));
     let answer = agent.client.request("POST", &format!("/containers/{taken}/start"), b"");
-    assert!(answer.status == 500 && answer.text().contains("already in use"), "{}", answer.text());
+    assert!(answer.status == 500 && answer.text().contains("port is already allocated"), "{}", answer.text());
     assert_eq!(agent.client.request("POST", &format!("/containers/{id}/stop?t=0"), b"").status, 204);
     assert!(get(&format!("127.0.0.1:{port}")).is_none());
     agent.begin(&taken);

@@ -1,6 +1,6 @@
 //! `/etc/resolv.conf`, `/etc/hosts` and `/etc/hostname` of a container.
 use std::fmt::Write;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// What `--dns`, `--dns-search`, `--dns-option` said; empty lists mean "as the host".
 #[derive(Debug, Clone, Default)]
@@ -57,8 +57,8 @@ fn build(host: &str, settings: &DnsSettings) -> String {
     text
 }
 
-/// `extra`: `name:address` or `name=address`; the address `host-gateway` is the bridge's.
-pub fn hosts(hostname: &str, address: Option<Ipv4Addr>, gateway: Option<Ipv4Addr>, extra: &[String]) -> String {
+/// `extra`: `name:address` or `name=address`; the address `host-gateway` is the bridge's. `addresses` are the container's.
+pub fn hosts(hostname: &str, addresses: &[IpAddr], gateway: Option<IpAddr>, extra: &[String]) -> String {
     let mut text = String::from(
         "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n",
     );
@@ -71,10 +71,12 @@ pub fn hosts(hostname: &str, address: Option<Ipv4Addr>, gateway: Option<Ipv4Addr
         };
         let _ = writeln!(text, "{target}\t{name}"); // writing to a String cannot fail
     }
-    let _ = match address {
-        Some(address) => writeln!(text, "{address}\t{hostname}"),
-        None => writeln!(text, "127.0.0.1\t{hostname}"),
-    };
+    for address in addresses {
+        let _ = writeln!(text, "{address}\t{hostname}");
+    }
+    if addresses.is_empty() {
+        let _ = writeln!(text, "127.0.0.1\t{hostname}");
+    }
     text
 }
 
@@ -96,8 +98,8 @@ mod tests {
     fn hosts_names_itself() {
         let text = hosts(
             "web",
-            Some(Ipv4Addr::new(10, 1, 0, 5)),
-            Some(Ipv4Addr::new(10, 1, 0, 1)),
+            &["10.1.0.5".parse().unwrap()],
+            Some("10.1.0.1".parse().unwrap()),
             &["db:10.2.0.1".into(), "up=host-gateway".into()],
         );
         assert!(text.ends_with("10.2.0.1\tdb\n10.1.0.1\tup\n10.1.0.5\tweb\n"), "{text}");

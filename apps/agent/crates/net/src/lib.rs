@@ -1,104 +1,332 @@
-//! The network of one agent instance: a bridge, an address for each container, NAT and published ports.
+//! The networks of one agent instance: bridges, an address for each container, NAT and published ports.
 //!
-//! [`Network::attach`] hands out a network namespace that is ready to use: interface, address, route and all. A thread
-//! keeps a few of them made ahead, so that a container's start does not wait for the kernel. Nothing needs to be taken
+//! [`Network::attach`] hands out a network namespace that is ready to use: interface, address, route and all. Threads
+//! keep a few of them made ahead, so that a container's start does not wait for the kernel. Nothing needs to be taken
 //! down for a single container: when the last process and descriptor of a namespace are gone, the kernel removes it and
-//! both ends of its veth pair.
+//! both ends of its veth pairs.
+mod addresses;
 mod bridge;
+mod endpoint;
 mod error;
 pub mod files;
 mod maker;
 mod netlink;
 mod nft;
 mod pool;
+mod proxy;
 mod publish;
 mod subnet;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
+pub use endpoint::{Endpoint, Wanted, parse_mac};
 pub use error::Error;
-pub use pool::Endpoint;
-pub use publish::{Protocol, PublishedPort};
+pub use publish::{Protocol, PublishedPort, Target};
 pub use subnet::Subnet;
 
+use bridge::Bridge;
 use error::Result;
-use pool::{Addresses, Pool};
+use maker::{Maker, Spare};
+use pool::Pool;
 use publish::Publication;
 
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// 8 hex digits.
     pub instance: String,
+    /// Id of the default network.
+    pub network: String,
     /// Remembers the subnet, so that it survives restarts.
     pub state_file: PathBuf,
     /// Fixed by the administrator; otherwise chosen free of routes.
     pub subnet: Option<Subnet>,
     pub mtu: Option<u32>,
+    /// Of the other networks.
+    pub subnets: Vec<Subnet>,
 }
 
+/// A bridge network as it is on the host.
 #[derive(Debug, Clone)]
 pub struct BridgeInfo {
+    /// The network's id.
+    pub id: String,
+    /// The bridge's, at most 15 bytes.
     pub name: String,
+    /// The user chose the name.
+    pub named: bool,
     pub subnet: Subnet,
-    pub gateway: Ipv4Addr,
+    pub gateway: IpAddr,
+    pub ipv6: Option<(Subnet, IpAddr)>,
+    /// Where addresses are given out from.
+    pub range: Option<Subnet>,
+    pub range6: Option<Subnet>,
+    /// Never given out.
+    pub reserved: Vec<IpAddr>,
+    /// 0: as the default network.
     pub mtu: u32,
+    /// Nothing goes out of it or comes in.
+    pub internal: bool,
+    /// Containers reach each other.
+    pub icc: bool,
+    pub masquerade: bool,
 }
 
-/// Removes the bridge and the rules of an instance whose agent is not there to do it. Blocking.
+impl BridgeInfo {
+    /// A network without any options.
+    pub fn plain(id: &str, name: &str, subnet: Subnet, mtu: u32) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            named: false,
+            subnet,
+            gateway: subnet.gateway(),
+            ipv6: None,
+            range: None,
+            range6: None,
+            reserved: Vec::new(),
+            mtu,
+            internal: false,
+            icc: true,
+            masquerade: true,
+        }
+    }
+
+    fn with_mtu(self, default: u32) -> Self {
+        Self { mtu: if self.mtu == 0 { default } else { self.mtu }, ..self }
+    }
+}
+
+/// A container that ran when the daemon started.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub container: String,
+    pub endpoints: Vec<Endpoint>,
+    pub target: Option<Target>,
+    pub ports: Vec<PublishedPort>,
+}
+
+/// Begins the alias of every bridge but the default one.
+fn mark(instance: &str) -> String {
+    format!("slipway-{instance} ")
+}
+
+/// Removes the bridges and the rules of an instance whose agent is not there to do it. Blocking.
 pub fn remove(instance: &str) -> Result<()> {
     let rules = nft::apply_blocking(&nft::removal(instance));
-    bridge::remove(&bridge::name(instance)).and(rules)
+    bridge::with_alias(&mark(instance))
+        .into_iter()
+        .chain([bridge::default_name(instance)])
+        .map(|name| bridge::remove(&name))
+        .fold(rules, Result::and)
 }
 
-/// The default bridge network.
+/// All networks of an instance, the default one among them.
 pub struct Network {
-    instance: String,
-    bridge: BridgeInfo,
-    addresses: Arc<Mutex<Addresses>>,
-    pool: Pool,
+    settings: Settings,
+    default: Arc<Bridge>,
+    bridges: RwLock<BTreeMap<String, Arc<Bridge>>>,
+    places: Pool<(OwnedFd, Endpoint)>,
+    /// Started when first needed.
+    spares: tokio::sync::OnceCell<Pool<Spare>>,
     /// `None` once the network is closed: a container that is just starting must not bring the rules back.
     published: tokio::sync::Mutex<Option<BTreeMap<String, Publication>>>,
 }
 
 impl Network {
-    /// Makes the bridge and the rules, or takes over what an earlier daemon left running. `in_use` are the addresses of
-    /// containers that still run. Blocking.
-    pub fn open(settings: &Settings, in_use: impl IntoIterator<Item = Ipv4Addr>) -> Result<Self> {
-        let bridge = bridge::ensure(settings)?;
-        nft::apply_blocking(&nft::script(&settings.instance, &bridge, &[]))?;
-        let addresses = Arc::new(Mutex::new(Addresses::new(bridge.subnet, in_use)));
-        let pool = Pool::start(&settings.instance, &bridge, addresses.clone())?;
-        Ok(Self { instance: settings.instance.clone(), bridge, addresses, pool, published: tokio::sync::Mutex::new(Some(BTreeMap::new())) })
+    /// Makes the default bridge and the rules, or takes over what an earlier daemon left running. Other networks are
+    /// added with [`Network::add`]; `found` are containers that still run, in whichever. Blocking.
+    pub fn open(settings: Settings, others: &[(BridgeInfo, String)], found: Vec<Found>) -> Result<Self> {
+        let endpoints: Vec<Endpoint> = found.iter().flat_map(|found| found.endpoints.clone()).collect();
+        let default = Arc::new(Bridge::new(bridge::ensure_default(&settings)?, &endpoints));
+        let mut bridges = BTreeMap::from([(settings.network.clone(), default.clone())]);
+        for (info, name) in others {
+            let info = &info.clone().with_mtu(default.info.mtu);
+            match bridge::ensure(info, &(mark(&settings.instance) + name)) {
+                Ok(()) => drop(bridges.insert(info.id.clone(), Arc::new(Bridge::new(info.clone(), &endpoints)))),
+                // One that cannot be there is no reason for the others not to be.
+                Err(error) => tracing::error!(%error, network = name, "this network is not usable"),
+            }
+        }
+        let ports = |found: Found| Some((found.container, Publication::unheld(found.target?, found.ports)));
+        let published: BTreeMap<String, Publication> = found.into_iter().filter_map(ports).collect();
+        let infos: Vec<&BridgeInfo> = bridges.values().map(|bridge| &bridge.info).collect();
+        nft::apply_blocking(&nft::script(&settings.instance, &infos, &published.values().collect::<Vec<_>>()))?;
+        let places = pool::places(&settings.instance, &default)?;
+        Ok(Self {
+            settings,
+            default,
+            bridges: RwLock::new(bridges),
+            places,
+            spares: tokio::sync::OnceCell::new(),
+            published: tokio::sync::Mutex::new(Some(published)),
+        })
     }
 
+    /// The default network's.
     pub fn bridge(&self) -> &BridgeInfo {
-        &self.bridge
+        &self.default.info
     }
 
-    /// A namespace with an address of its own. Dropping the endpoint's descriptor before a process is in it removes it;
-    /// the address is free again after [`Network::release`].
-    pub async fn attach(&self) -> Result<Endpoint> {
-        self.pool.take().await
+    pub fn info(&self, network: &str) -> Option<BridgeInfo> {
+        self.find(network).ok().map(|bridge| bridge.info.clone())
     }
 
-    /// Gives an address back.
-    pub fn release(&self, address: Ipv4Addr) {
-        self.addresses.lock().unwrap_or_else(PoisonError::into_inner).release(address);
+    fn find(&self, network: &str) -> Result<Arc<Bridge>> {
+        let bridges = self.bridges.read().unwrap_or_else(PoisonError::into_inner);
+        bridges.get(network).cloned().ok_or_else(|| Error::NoNetwork(network.to_owned()))
     }
 
-    /// Publishes ports of the container `id` at `address`; all or none. Host port 0 asks for any free one. The answer has
-    /// the ports that were taken.
-    pub async fn publish(&self, id: &str, address: Ipv4Addr, ports: &[PublishedPort]) -> Result<Vec<PublishedPort>> {
+    /// A subnet that neither the host nor another network uses. Blocking.
+    pub fn choose_subnet(&self) -> Result<Subnet> {
+        let own = self.subnets(false);
+        subnet::choose(&self.settings.instance, &[subnet::taken(""), own].concat())
+    }
+
+    /// The same for IPv6.
+    pub fn choose_subnet6(&self, network: &str) -> Result<Subnet> {
+        subnet::choose_ipv6(&self.settings.instance, network, &self.subnets(true))
+    }
+
+    fn subnets(&self, ipv6: bool) -> Vec<Subnet> {
+        let bridges = self.bridges.read().unwrap_or_else(PoisonError::into_inner);
+        let subnets = bridges.values().map(|bridge| &bridge.info);
+        match ipv6 {
+            true => subnets.filter_map(|info| info.ipv6.map(|(subnet, _)| subnet)).collect(),
+            false => subnets.map(|info| info.subnet).collect(),
+        }
+    }
+
+    /// True when a network of this agent has some of these addresses.
+    pub fn overlaps(&self, subnet: Subnet) -> bool {
+        self.subnets(subnet.is_ipv6()).iter().any(|own| own.overlaps(subnet))
+    }
+
+    /// Adds a network; its name is what `ip link` shows beside the bridge.
+    pub async fn add(&self, info: BridgeInfo, name: &str) -> Result<()> {
+        let alias = mark(&self.settings.instance) + name;
+        let info = info.with_mtu(self.default.info.mtu);
+        let bridge = Arc::new(Bridge::new(info.clone(), &[]));
+        let id = info.id.clone();
+        let published = self.published.lock().await;
+        let Some(published) = published.as_ref() else { return Err(Error::Stopped) };
+        blocking(move || {
+            let _lock = bridge::choosing()?;
+            bridge::ensure(&info, &alias)
+        })
+        .await?;
+        self.bridges.write().unwrap_or_else(PoisonError::into_inner).insert(id, bridge);
+        self.apply(published).await
+    }
+
+    /// Removes a network that nothing is in.
+    pub async fn remove(&self, network: &str) -> Result<()> {
+        let published = self.published.lock().await;
+        let bridge = self.bridges.write().unwrap_or_else(PoisonError::into_inner).remove(network);
+        let (Some(published), Some(bridge)) = (published.as_ref(), bridge) else { return Ok(()) };
+        let removed = blocking(move || bridge::remove(&bridge.info.name)).await;
+        self.apply(published).await.and(removed)
+    }
+
+    /// A namespace of its own in the default network, as it comes.
+    pub async fn attach_default(&self) -> Result<(OwnedFd, Endpoint)> {
+        self.places.take().await
+    }
+
+    /// A new namespace with a place in a network. Dropping the descriptor before a process is in it removes it; the
+    /// address is free again after [`Network::release`].
+    pub async fn attach(&self, network: &str, wanted: Wanted) -> Result<(OwnedFd, Endpoint)> {
+        if network == self.settings.network && wanted == (Wanted { route: true, ..Wanted::default() }) {
+            return self.attach_default().await;
+        }
+        let bridge = self.find(network)?;
+        let spare = self.spare().await?;
+        let instance = self.settings.instance.clone();
+        blocking(move || {
+            let (mut endpoint, mac) = Endpoint::take(&bridge, &wanted)?;
+            endpoint.host_interface = spare.host_interface;
+            let place = || {
+                maker::inside(&spare.netns, || maker::dress(&endpoint, mac, bridge.info.mtu, wanted.route))?;
+                Maker::open(&instance)?.plug(&bridge, &endpoint.host_interface)
+            };
+            match place() {
+                Ok(()) => Ok((spare.netns, endpoint)),
+                Err(error) => {
+                    bridge.release(&endpoint);
+                    Err(error)
+                }
+            }
+        })
+        .await
+    }
+
+    /// A new namespace that is in no network.
+    pub async fn detached(&self) -> Result<OwnedFd> {
+        let spare = self.spare().await?;
+        let instance = self.settings.instance.clone();
+        blocking(move || Maker::open(&instance)?.remove(&spare.host_interface).map(|()| spare.netns)).await
+    }
+
+    async fn spare(&self) -> Result<Spare> {
+        let instance = &self.settings.instance;
+        self.spares.get_or_try_init(|| async { pool::spares(instance) }).await?.take().await
+    }
+
+    /// Adds an interface to a namespace.
+    pub async fn connect(&self, network: &str, netns: OwnedFd, wanted: Wanted) -> Result<Endpoint> {
+        let bridge = self.find(network)?;
+        let instance = self.settings.instance.clone();
+        blocking(move || {
+            let (mut endpoint, mac) = Endpoint::take(&bridge, &wanted)?;
+            let mut maker = Maker::open(&instance)?;
+            let mut place = || {
+                (endpoint.interface, endpoint.host_interface) = maker.extend(&netns)?;
+                maker::inside(&netns, || maker::dress(&endpoint, mac, bridge.info.mtu, wanted.route))?;
+                maker.plug(&bridge, &endpoint.host_interface)
+            };
+            let placed = place();
+            if placed.is_err() {
+                let _ = maker.remove(&endpoint.host_interface); // the first error is the one to tell
+                bridge.release(&endpoint);
+            }
+            placed.map(|()| endpoint)
+        })
+        .await
+    }
+
+    /// Takes an interface out of a namespace, and gives its addresses back.
+    pub async fn disconnect(&self, endpoint: &Endpoint) -> Result<()> {
+        let (instance, interface) = (self.settings.instance.clone(), endpoint.host_interface.clone());
+        let removed = blocking(move || Maker::open(&instance)?.remove(&interface)).await;
+        self.release(endpoint);
+        removed
+    }
+
+    /// What a namespace sends elsewhere goes through this endpoint of it from now on.
+    pub async fn route(&self, netns: OwnedFd, endpoint: Endpoint) -> Result<()> {
+        blocking(move || maker::inside(&netns, || maker::route_through(&endpoint))).await
+    }
+
+    /// Gives addresses back.
+    pub fn release(&self, endpoint: &Endpoint) {
+        if let Ok(bridge) = self.find(&endpoint.network) {
+            bridge.release(endpoint);
+        }
+    }
+
+    /// Publishes ports of the container `id`; all or none. Host port 0 asks for any free one. The answer has the ports
+    /// that were taken.
+    pub async fn publish(&self, id: &str, target: Target, ports: &[PublishedPort]) -> Result<Vec<PublishedPort>> {
         if ports.is_empty() {
             return Ok(Vec::new());
         }
-        let publication = publish::reserve(address, ports).await?;
-        let taken = publication.ports.clone();
         let mut published = self.published.lock().await;
         let published = published.as_mut().ok_or(Error::Stopped)?;
+        let publication = publish::reserve(target, ports, published.iter().filter(|(other, _)| *other != id).map(|(_, own)| own)).await?;
+        let taken = publication.ports.clone();
         published.insert(id.to_owned(), publication);
         match self.apply(published).await {
             Ok(()) => Ok(taken),
@@ -121,17 +349,30 @@ impl Network {
     /// The whole table in one atomic batch: what others flushed comes back, what is gone leaves nothing behind.
     async fn apply(&self, published: &BTreeMap<String, Publication>) -> Result<()> {
         let all: Vec<&Publication> = published.values().collect();
-        nft::apply(&nft::script(&self.instance, &self.bridge, &all)).await
+        let script = {
+            let bridges = self.bridges.read().unwrap_or_else(PoisonError::into_inner);
+            let infos: Vec<&BridgeInfo> = bridges.values().map(|bridge| &bridge.info).collect();
+            nft::script(&self.settings.instance, &infos, &all)
+        };
+        nft::apply(&script).await
     }
 
-    /// Removes the bridge, what is plugged into it and the rules.
+    /// Removes the bridges, what is plugged into them and the rules.
     pub async fn close(&self) -> Result<()> {
-        self.pool.stop().await;
+        self.places.stop().await;
+        if let Some(spares) = self.spares.get() {
+            spares.stop().await;
+        }
         let mut published = self.published.lock().await;
         *published = None;
-        let rules = nft::apply(&nft::removal(&self.instance)).await;
+        let rules = nft::apply(&nft::removal(&self.settings.instance)).await;
         drop(published);
-        let name = self.bridge.name.clone();
-        tokio::task::spawn_blocking(move || bridge::remove(&name)).await.map_err(|_| Error::Stopped)?.and(rules)
+        let bridges = std::mem::take(&mut *self.bridges.write().unwrap_or_else(PoisonError::into_inner));
+        let names: Vec<String> = bridges.values().map(|bridge| bridge.info.name.clone()).collect();
+        blocking(move || names.iter().map(|name| bridge::remove(name)).fold(Ok(()), Result::and)).await.and(rules)
     }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Stopped)?
 }

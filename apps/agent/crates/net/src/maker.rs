@@ -1,68 +1,153 @@
-//! Makes network namespaces, on a thread of its own: a thread may change its network namespace without the others.
-use std::fs::File;
+//! Makes network namespaces and what connects them, on threads of their own: a thread may change its network namespace
+//! without the others.
+use std::fs::{self, File};
 use std::io;
-use std::net::Ipv4Addr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::sched::{CloneFlags, setns, unshare};
 
-use crate::BridgeInfo;
-use crate::bridge::mac;
-use crate::error::{Context, Result};
+use crate::bridge::Bridge;
+use crate::endpoint::Endpoint;
+use crate::error::{Context, Error, Result};
 use crate::netlink::{Netlink, Veth};
-use crate::pool::Endpoint;
+
+/// A namespace with `eth0`, whose other end is plugged in nowhere. Dropped, it vanishes with its veth pair.
+pub(crate) struct Spare {
+    pub netns: OwnedFd,
+    pub host_interface: String,
+}
+
+/// Interfaces that one container may have.
+const MOST_INTERFACES: u32 = 128;
+
+/// Runs `work` in a network namespace, on a thread that ends with it. Blocking.
+pub(crate) fn inside<T: Send>(netns: impl AsFd + Send, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(move || {
+            setns(netns, CloneFlags::CLONE_NEWNET).context("join a network namespace")?;
+            work()
+        });
+        thread.join().unwrap_or(Err(Error::Stopped))
+    })
+}
 
 pub(crate) struct Maker {
     host: Netlink,
     host_netns: OwnedFd,
     instance: String,
-    bridge: BridgeInfo,
-    bridge_index: u32,
     counter: u32,
 }
 
 impl Maker {
-    pub fn open(instance: &str, bridge: &BridgeInfo) -> Result<Self> {
-        let mut host = Netlink::open().context("open a netlink socket")?;
-        let bridge_index = host.index(&bridge.name).context(format!("find {}", bridge.name))?;
+    pub fn open(instance: &str) -> Result<Self> {
+        let host = Netlink::open().context("open a netlink socket")?;
         let host_netns = File::open("/proc/self/ns/net").context("open the host's network namespace")?.into();
-        Ok(Self { host, host_netns, instance: instance.to_owned(), bridge: bridge.clone(), bridge_index, counter: 0 })
+        // Where makers begin differs, so that they seldom meet.
+        Ok(Self { host, host_netns, instance: instance.to_owned(), counter: rustix::thread::gettid().as_raw_pid().unsigned_abs() })
     }
 
-    pub fn make(&mut self, address: Ipv4Addr) -> Result<Endpoint> {
+    /// A new namespace; `prepare` runs inside of it.
+    pub fn make(&mut self, prepare: impl FnOnce() -> Result<()>) -> Result<Spare> {
         unshare(CloneFlags::CLONE_NEWNET).context("make a network namespace")?;
-        let made = self.fill(address);
+        let made = self.fill().and_then(|spare| prepare().map(|()| spare));
         // Staying in it would keep it alive after its container.
         setns(&self.host_netns, CloneFlags::CLONE_NEWNET).context("return to the host's network")?;
         made
     }
 
-    fn fill(&mut self, address: Ipv4Addr) -> Result<Endpoint> {
+    fn fill(&mut self) -> Result<Spare> {
         let netns: OwnedFd = File::open("/proc/thread-self/ns/net").context("open the network namespace")?.into();
-        let peer_mac = mac(address);
-        self.add_veth(peer_mac, netns.as_raw_fd()).context("make a veth pair")?;
-        let mut inside = Netlink::open().context("open a netlink socket")?;
-        inside.set_up(1).context("start the loopback")?;
-        let subnet = self.bridge.subnet;
-        let index = inside.index("eth0").context("find eth0")?;
-        inside.set_up(index).context("start eth0")?;
-        inside.add_address(index, address, subnet.prefix(), subnet.address(subnet.size() - 1)).context("set the address")?;
-        inside.add_default_route(self.bridge.gateway).context("set the default route")?;
-        let text = peer_mac.map(|byte| format!("{byte:02x}")).join(":");
-        Ok(Endpoint { netns, address, prefix: subnet.prefix(), gateway: self.bridge.gateway, mac: text })
+        // Interfaces made from now on. A network that has IPv6 turns it on; routers are believed in none (CVE-2020-13401).
+        for (name, value) in [("accept_ra", "0"), ("accept_dad", "0"), ("disable_ipv6", "1")] {
+            set_ipv6("default", name, value)?;
+        }
+        let host_interface = self.add_veth("eth0", netns.as_raw_fd()).context("make a veth pair")?;
+        let mut own = Netlink::open().context("open a netlink socket")?;
+        own.set_up(1).context("start the loopback")?;
+        Ok(Spare { netns, host_interface })
     }
 
     /// Names of running containers' interfaces are still there after a restart of the daemon, so taken ones are skipped.
-    fn add_veth(&mut self, peer_mac: [u8; 6], peer_netns: i32) -> io::Result<()> {
+    fn add_veth(&mut self, peer_name: &str, peer_netns: i32) -> io::Result<String> {
         for _ in 0..100_000 {
             self.counter = (self.counter + 1) % 0x10_0000;
             let name = format!("v{}{:05x}", self.instance, self.counter);
-            let veth = Veth { name: &name, bridge: self.bridge_index, mtu: self.bridge.mtu, peer_name: "eth0", peer_mac, peer_netns };
-            match self.host.add_veth(&veth) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                other => return other,
+            match self.host.add_veth(&Veth { name: &name, peer_name, peer_netns }) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.host.index(&name).is_ok() => {}
+                other => return other.map(|()| name),
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Plugs the host's end of an endpoint into its bridge.
+    pub fn plug(&mut self, bridge: &Bridge, host_interface: &str) -> Result<()> {
+        let index = self.host.index(host_interface).context(format!("find {host_interface}"))?;
+        let to = self.host.index(&bridge.info.name).context(format!("find {}", bridge.info.name))?;
+        self.host.plug(index, to, bridge.info.mtu).context(format!("plug {host_interface} into {}", bridge.info.name))?;
+        if !bridge.info.icc {
+            // The bridge itself then keeps its ports apart, whatever rules there are.
+            let path = format!("/sys/class/net/{host_interface}/brport/isolated");
+            fs::write(&path, "1").context(format!("set {path}"))?;
+        }
+        Ok(())
+    }
+
+    /// Adds an interface to a namespace that is in use, and gives the names of its ends.
+    pub fn extend(&mut self, netns: &OwnedFd) -> Result<(String, String)> {
+        let free = inside(netns, || {
+            let mut own = Netlink::open().context("open a netlink socket")?;
+            Ok((0..MOST_INTERFACES).map(|number| format!("eth{number}")).find(|name| own.index(name).is_err()))
+        })?;
+        let name = free.ok_or(Error::Kernel { what: "add an interface".into(), source: io::ErrorKind::QuotaExceeded.into() })?;
+        let host_interface = self.add_veth(&name, netns.as_raw_fd()).context("make a veth pair")?;
+        Ok((name, host_interface))
+    }
+
+    /// Takes a veth pair away; one that is gone is no error.
+    pub fn remove(&mut self, host_interface: &str) -> Result<()> {
+        let Ok(index) = self.host.index(host_interface) else { return Ok(()) };
+        match self.host.delete(index) {
+            Err(error) if error.raw_os_error() != Some(19) => Err(error).context(format!("remove {host_interface}")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Gives the container's end what the endpoint says. Runs inside the namespace.
+pub(crate) fn dress(endpoint: &Endpoint, mac: [u8; 6], mtu: u32, route: bool) -> Result<()> {
+    let mut own = Netlink::open().context("open a netlink socket")?;
+    let name = &endpoint.interface;
+    let index = own.index(name).context(format!("find {name}"))?;
+    own.dress(index, mac, mtu).context(format!("start {name}"))?;
+    if endpoint.address6.is_some() {
+        set_ipv6(name, "disable_ipv6", "0")?;
+    }
+    let subnet = crate::Subnet::new(endpoint.address, endpoint.prefix);
+    own.add_address(index, endpoint.address, endpoint.prefix, subnet.broadcast()).context("set the address")?;
+    if let Some(address) = endpoint.address6 {
+        own.add_address(index, address, endpoint.prefix6, None).context("set the IPv6 address")?;
+    }
+    if route { set_routes(&mut own, endpoint) } else { Ok(()) }
+}
+
+/// Sends what is for elsewhere through this endpoint. Runs inside the namespace.
+pub(crate) fn route_through(endpoint: &Endpoint) -> Result<()> {
+    set_routes(&mut Netlink::open().context("open a netlink socket")?, endpoint)
+}
+
+fn set_routes(own: &mut Netlink, endpoint: &Endpoint) -> Result<()> {
+    for gateway in endpoint.gateway.into_iter().chain(endpoint.gateway6) {
+        own.set_default_route(gateway).context(format!("set the default route to {gateway}"))?;
+    }
+    Ok(())
+}
+
+/// Of the namespace that this thread is in. A kernel without IPv6 has nothing to set.
+fn set_ipv6(interface: &str, name: &str, value: &str) -> Result<()> {
+    let path = format!("/proc/sys/net/ipv6/conf/{interface}/{name}");
+    match fs::write(&path, value) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).context(format!("set {path}")),
+        _ => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 //! The few rtnetlink messages needed, by hand: one socket, one request, one acknowledgement.
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -15,6 +15,12 @@ const REQUEST: u16 = 1;
 const ACK: u16 = 4;
 const EXCL: u16 = 0x200;
 const CREATE: u16 = 0x400;
+const REPLACE: u16 = 0x100;
+
+const INET: u8 = 2;
+const INET6: u8 = 10;
+/// `IFA_F_NODAD`: addresses are given out once, so asking the neighbours first would only cost a second.
+const NO_DETECTION: u8 = 2;
 
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
@@ -78,6 +84,13 @@ impl Message {
         self
     }
 
+    fn address(self, kind: u16, address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => self.attribute(kind, &address.octets()),
+            IpAddr::V6(address) => self.attribute(kind, &address.octets()),
+        }
+    }
+
     fn name(self, kind: u16, name: &str) -> Self {
         let mut value = name.as_bytes().to_vec();
         value.push(0);
@@ -105,10 +118,7 @@ impl Message {
 /// One end of a pair and its other end, which is born in another namespace.
 pub(crate) struct Veth<'a> {
     pub name: &'a str,
-    pub bridge: u32,
-    pub mtu: u32,
     pub peer_name: &'a str,
-    pub peer_mac: [u8; 6],
     pub peer_netns: i32,
 }
 
@@ -164,34 +174,36 @@ impl Netlink {
         self.request(message).map(drop)
     }
 
-    /// Both ends in one message: named, this one up and plugged into the bridge, the peer already in its namespace.
+    /// Both ends in one message, down: this one here, the peer already in its namespace.
     pub fn add_veth(&mut self, veth: &Veth<'_>) -> io::Result<()> {
-        let message = Message::new(NEWLINK, CREATE | EXCL)
-            .link(0, true)
-            .name(IFLA_IFNAME, veth.name)
-            .attribute(IFLA_MTU, &veth.mtu.to_ne_bytes())
-            .attribute(IFLA_MASTER, &veth.bridge.to_ne_bytes())
-            .nest(IFLA_LINKINFO, |m| {
-                m.name(IFLA_INFO_KIND, "veth").nest(IFLA_INFO_DATA, |m| {
-                    m.nest(VETH_INFO_PEER, |mut m| {
-                        m.push_link(0, false); // the kernel cannot start one end before the pair is whole
-                        m.name(IFLA_IFNAME, veth.peer_name)
-                            .attribute(IFLA_MTU, &veth.mtu.to_ne_bytes())
-                            .attribute(IFLA_ADDRESS, &veth.peer_mac)
-                            .attribute(IFLA_NET_NS_FD, &veth.peer_netns.to_ne_bytes())
-                    })
+        let message = Message::new(NEWLINK, CREATE | EXCL).link(0, false).name(IFLA_IFNAME, veth.name).nest(IFLA_LINKINFO, |m| {
+            m.name(IFLA_INFO_KIND, "veth").nest(IFLA_INFO_DATA, |m| {
+                m.nest(VETH_INFO_PEER, |mut m| {
+                    m.push_link(0, false); // the kernel cannot start one end before the pair is whole
+                    m.name(IFLA_IFNAME, veth.peer_name).attribute(IFLA_NET_NS_FD, &veth.peer_netns.to_ne_bytes())
                 })
-            });
+            })
+        });
+        self.request(message).map(drop)
+    }
+
+    /// Plugs the interface into the bridge, and starts it.
+    pub fn plug(&mut self, index: u32, bridge: u32, mtu: u32) -> io::Result<()> {
+        let message = Message::new(NEWLINK, 0)
+            .link(index, true)
+            .attribute(IFLA_MTU, &mtu.to_ne_bytes())
+            .attribute(IFLA_MASTER, &bridge.to_ne_bytes());
+        self.request(message).map(drop)
+    }
+
+    /// Gives an interface its hardware address and MTU, and starts it.
+    pub fn dress(&mut self, index: u32, mac: [u8; 6], mtu: u32) -> io::Result<()> {
+        let message = Message::new(NEWLINK, 0).link(index, true).attribute(IFLA_ADDRESS, &mac).attribute(IFLA_MTU, &mtu.to_ne_bytes());
         self.request(message).map(drop)
     }
 
     pub fn set_up(&mut self, index: u32) -> io::Result<()> {
         self.request(Message::new(NEWLINK, 0).link(index, true)).map(drop)
-    }
-
-    /// Gives an interface its hardware address for good.
-    pub fn set_mac(&mut self, index: u32, mac: [u8; 6]) -> io::Result<()> {
-        self.request(Message::new(NEWLINK, 0).link(index, true).attribute(IFLA_ADDRESS, &mac)).map(drop)
     }
 
     /// A text that `ip link` shows; a longer one is cut.
@@ -204,20 +216,28 @@ impl Netlink {
         self.request(Message::new(DELLINK, 0).link(index, false)).map(drop)
     }
 
-    pub fn add_address(&mut self, index: u32, address: Ipv4Addr, prefix: u8, broadcast: Ipv4Addr) -> io::Result<()> {
+    /// `broadcast` is IPv4's.
+    pub fn add_address(&mut self, index: u32, address: IpAddr, prefix: u8, broadcast: Option<Ipv4Addr>) -> io::Result<()> {
         // struct ifaddrmsg: family, prefix, flags, scope, index; then IFA_LOCAL, IFA_ADDRESS, IFA_BROADCAST
+        let (family, flags) = if address.is_ipv4() { (INET, 0) } else { (INET6, NO_DETECTION) };
         let message = Message::new(NEWADDR, CREATE | EXCL)
-            .raw(&[2, prefix, 0, 0])
+            .raw(&[family, prefix, flags, 0])
             .raw(&index.to_ne_bytes())
-            .attribute(2, &address.octets())
-            .attribute(1, &address.octets())
-            .attribute(4, &broadcast.octets());
+            .address(2, address)
+            .address(1, address);
+        let message = match broadcast {
+            Some(broadcast) => message.address(4, broadcast.into()),
+            None => message,
+        };
         self.request(message).map(drop)
     }
 
-    pub fn add_default_route(&mut self, gateway: Ipv4Addr) -> io::Result<()> {
-        // struct rtmsg: AF_INET, main table, static, universe, unicast; then RTA_GATEWAY
-        let message = Message::new(NEWROUTE, CREATE | EXCL).raw(&[2, 0, 0, 0, 254, 4, 0, 1]).raw(&[0; 4]).attribute(5, &gateway.octets());
+    /// Sets the default route of the gateway's family, in place of one that is there.
+    pub fn set_default_route(&mut self, gateway: IpAddr) -> io::Result<()> {
+        // struct rtmsg: family, main table, static, universe, unicast; then RTA_GATEWAY
+        let family = if gateway.is_ipv4() { INET } else { INET6 };
+        let header = [family, 0, 0, 0, 254, 4, 0, 1];
+        let message = Message::new(NEWROUTE, CREATE | REPLACE).raw(&header).raw(&[0; 4]).address(5, gateway);
         self.request(message).map(drop)
     }
 }

@@ -1,87 +1,34 @@
-//! Addresses, and network namespaces made ahead.
-use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+//! Network namespaces made ahead, so that a container's start does not wait for the kernel.
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use crate::bridge::Bridge;
+use crate::endpoint::{Endpoint, Wanted};
 use crate::error::{Context, Error, Result};
-use crate::maker::Maker;
-use crate::{BridgeInfo, Subnet};
+use crate::maker::{Maker, Spare, dress};
 
-/// How many namespaces wait ready (one more is in the maker's hands). Each costs some 30 kB of kernel memory.
+/// How many wait ready (one more is in the maker's hands). Each costs some 30 kB of kernel memory.
 const READY: usize = 3;
 
-/// A container's place in the network.
-#[derive(Debug)]
-pub struct Endpoint {
-    /// The namespace, complete: `eth0` with address and default route, loopback up.
-    pub netns: OwnedFd,
-    pub address: Ipv4Addr,
-    pub prefix: u8,
-    pub gateway: Ipv4Addr,
-    pub mac: String,
+/// Things that a thread of its own makes ahead.
+pub(crate) struct Pool<T> {
+    ready: tokio::sync::Mutex<mpsc::Receiver<Result<T>>>,
 }
 
-/// Which addresses are free. Handed out in turn, so that an address rests before it is used again.
-pub(crate) struct Addresses {
-    subnet: Subnet,
-    taken: BTreeSet<u32>,
-    next: u32,
-}
-
-impl Addresses {
-    pub fn new(subnet: Subnet, in_use: impl IntoIterator<Item = Ipv4Addr>) -> Self {
-        let taken: BTreeSet<u32> = in_use.into_iter().filter_map(|address| subnet.index_of(address)).collect();
-        let next = taken.last().map_or(2, |last| last + 1);
-        Self { subnet, taken, next }
-    }
-
-    pub fn take(&mut self) -> Result<Ipv4Addr> {
-        // 0 is the network, 1 the gateway, the last the broadcast.
-        let (first, end) = (2, self.subnet.size() - 1);
-        let start = if (first..end).contains(&self.next) { self.next } else { first };
-        let free = (start..end).chain(first..start).find(|index| !self.taken.contains(index));
-        let index = free.ok_or_else(|| Error::Exhausted(self.subnet.to_string()))?;
-        self.taken.insert(index);
-        self.next = index + 1;
-        Ok(self.subnet.address(index))
-    }
-
-    pub fn release(&mut self, address: Ipv4Addr) {
-        if let Some(index) = self.subnet.index_of(address) {
-            self.taken.remove(&index);
-        }
-    }
-}
-
-pub(crate) struct Pool {
-    ready: tokio::sync::Mutex<mpsc::Receiver<Result<Endpoint>>>,
-}
-
-impl Pool {
-    pub fn start(instance: &str, bridge: &BridgeInfo, addresses: Arc<Mutex<Addresses>>) -> Result<Self> {
+impl<T: Send + 'static> Pool<T> {
+    fn start(name: &str, mut make: impl FnMut() -> Result<T> + Send + 'static) -> Result<Self> {
         let (sender, receiver) = mpsc::channel(READY);
-        let mut maker = Maker::open(instance, bridge)?;
-        let thread = std::thread::Builder::new().name("netns-maker".into());
-        let spawned = thread.spawn(move || {
-            loop {
-                let taken = addresses.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let made = taken.and_then(|address| {
-                    maker.make(address).inspect_err(|_| addresses.lock().unwrap_or_else(PoisonError::into_inner).release(address))
-                });
-                // Blocks while enough are ready; fails when the network is shut down.
-                if sender.blocking_send(made).is_err() {
-                    return;
-                }
-            }
+        let spawned = std::thread::Builder::new().name(name.into()).spawn(move || {
+            // Blocks while enough are ready; fails when the network is shut down.
+            while sender.blocking_send(make()).is_ok() {}
         });
-        spawned.context("start the namespace maker")?;
+        spawned.context("start a maker of network namespaces")?;
         Ok(Self { ready: tokio::sync::Mutex::new(receiver) })
     }
 
-    pub async fn take(&self) -> Result<Endpoint> {
+    pub async fn take(&self) -> Result<T> {
         self.ready.lock().await.recv().await.ok_or(Error::Stopped)?
     }
 
@@ -92,22 +39,31 @@ impl Pool {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Complete places in one bridge: interface, address, route and all. For the default bridge, where nobody asks for a
+/// certain address.
+pub(crate) fn places(instance: &str, bridge: &Arc<Bridge>) -> Result<Pool<(OwnedFd, Endpoint)>> {
+    let (mut maker, bridge) = (Maker::open(instance)?, bridge.clone());
+    Pool::start("netns-maker", move || {
+        let (mut endpoint, mac) = Endpoint::take(&bridge, &Wanted::default())?;
+        let made = maker.make(|| dress(&endpoint, mac, bridge.info.mtu, true)).and_then(|spare| {
+            maker.plug(&bridge, &spare.host_interface)?;
+            Ok(spare)
+        });
+        match made {
+            Ok(spare) => {
+                endpoint.host_interface = spare.host_interface;
+                Ok((spare.netns, endpoint))
+            }
+            Err(error) => {
+                bridge.release(&endpoint);
+                Err(error)
+            }
+        }
+    })
+}
 
-    #[test]
-    fn addresses_rest_before_reuse() {
-        let subnet: Subnet = "10.9.0.0/28".parse().unwrap();
-        let mut addresses = Addresses::new(subnet, [Ipv4Addr::new(10, 9, 0, 3)]);
-        let first = addresses.take().unwrap();
-        assert_eq!(first, Ipv4Addr::new(10, 9, 0, 4));
-        addresses.release(first);
-        assert_eq!(addresses.take().unwrap(), Ipv4Addr::new(10, 9, 0, 5));
-        let mut all: Vec<Ipv4Addr> = std::iter::from_fn(|| addresses.take().ok()).collect();
-        all.sort();
-        assert_eq!(all.len(), 11);
-        assert!(!all.contains(&Ipv4Addr::new(10, 9, 0, 1)) && !all.contains(&Ipv4Addr::new(10, 9, 0, 15)));
-        assert!(matches!(addresses.take(), Err(Error::Exhausted(_))));
-    }
+/// Namespaces that are in no network yet, for whichever is asked for.
+pub(crate) fn spares(instance: &str) -> Result<Pool<Spare>> {
+    let mut maker = Maker::open(instance)?;
+    Pool::start("netns-spares", move || maker.make(|| Ok(())))
 }

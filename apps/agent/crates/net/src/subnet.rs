@@ -1,68 +1,107 @@
-//! Choosing a subnet that nothing else on this host uses.
+//! Subnets of both families, and choosing one that nothing else on this host uses.
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// An IPv4 network.
+/// A network of either family. IPv4 has prefixes up to 30, IPv6 up to 126: smaller ones hold no container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Subnet {
-    base: u32,
+    base: IpAddr,
     prefix: u8,
 }
 
+fn bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => u128::from(u32::from(address)),
+        IpAddr::V6(address) => u128::from(address),
+    }
+}
+
+const fn width(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
 impl Subnet {
-    pub const fn new(base: Ipv4Addr, prefix: u8) -> Self {
-        let bits = u32::from_be_bytes(base.octets());
-        Self { base: bits & mask(prefix), prefix }
+    /// The network that `address` is in; a prefix longer than the address is cut.
+    pub fn new(address: impl Into<IpAddr>, prefix: u8) -> Self {
+        let address = address.into();
+        let prefix = prefix.min(width(address));
+        let subnet = Self { base: address, prefix };
+        Self { base: subnet.number(bits(address) & subnet.mask()), prefix }
+    }
+
+    fn mask(self) -> u128 {
+        let host = width(self.base) - self.prefix;
+        let all = if self.base.is_ipv4() { u128::from(u32::MAX) } else { u128::MAX };
+        if host == 128 { 0 } else { all & (u128::MAX << host) }
+    }
+
+    fn number(self, bits: u128) -> IpAddr {
+        match self.base {
+            // The upper bits are those of the base, which fits.
+            IpAddr::V4(_) => Ipv4Addr::from(bits as u32).into(),
+            IpAddr::V6(_) => Ipv6Addr::from(bits).into(),
+        }
     }
 
     pub fn prefix(self) -> u8 {
         self.prefix
     }
 
-    pub fn gateway(self) -> Ipv4Addr {
-        Ipv4Addr::from(self.base + 1)
+    pub fn is_ipv6(self) -> bool {
+        self.base.is_ipv6()
+    }
+
+    /// The first address, where the bridge is unless told otherwise.
+    pub fn gateway(self) -> IpAddr {
+        self.address(1)
     }
 
     /// Host number `index`, counting from the network's own address.
-    pub fn address(self, index: u32) -> Ipv4Addr {
-        Ipv4Addr::from(self.base + index)
+    pub fn address(self, index: u128) -> IpAddr {
+        self.number(bits(self.base).wrapping_add(index))
     }
 
-    pub fn index_of(self, address: Ipv4Addr) -> Option<u32> {
-        self.contains(address).then(|| u32::from(address) - self.base)
+    pub fn index_of(self, address: IpAddr) -> Option<u128> {
+        self.contains(address).then(|| bits(address) - bits(self.base))
     }
 
     /// Addresses, the network's own and the broadcast included.
-    pub fn size(self) -> u32 {
-        1 << (32 - self.prefix)
+    pub fn size(self) -> u128 {
+        1u128.checked_shl(u32::from(width(self.base) - self.prefix)).unwrap_or(u128::MAX)
     }
 
-    pub fn contains(self, address: Ipv4Addr) -> bool {
-        u32::from(address) & mask(self.prefix) == self.base
+    /// Host numbers that may be given away; IPv6 has no broadcast.
+    pub fn hosts(self) -> std::ops::Range<u128> {
+        1..if self.is_ipv6() { self.size() } else { self.size() - 1 }
+    }
+
+    pub fn contains(self, address: IpAddr) -> bool {
+        address.is_ipv4() == self.base.is_ipv4() && bits(address) & self.mask() == bits(self.base)
     }
 
     pub fn overlaps(self, other: Self) -> bool {
-        let prefix = self.prefix.min(other.prefix);
-        self.base & mask(prefix) == other.base & mask(prefix)
+        let wider = if self.prefix <= other.prefix { self } else { other };
+        wider.contains(self.base) && wider.contains(other.base)
     }
-}
 
-const fn mask(prefix: u8) -> u32 {
-    match prefix {
-        0 => 0,
-        prefix => u32::MAX << (32 - prefix),
+    /// Of IPv4.
+    pub fn broadcast(self) -> Option<Ipv4Addr> {
+        match self.address(self.size() - 1) {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        }
     }
 }
 
 impl fmt::Display for Subnet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", Ipv4Addr::from(self.base), self.prefix)
+        write!(f, "{}/{}", self.base, self.prefix)
     }
 }
 
@@ -71,11 +110,12 @@ impl FromStr for Subnet {
     fn from_str(text: &str) -> Result<Self> {
         let bad = || Error::BadSubnet(text.into());
         let (base, prefix) = text.split_once('/').ok_or_else(bad)?;
-        let prefix: u8 = prefix.parse().map_err(|_| bad())?;
-        if !(8..=28).contains(&prefix) {
+        let (base, prefix): (IpAddr, u8) = (base.parse().map_err(|_| bad())?, prefix.parse().map_err(|_| bad())?);
+        let allowed = if base.is_ipv4() { 8..=30 } else { 16..=126 };
+        if !allowed.contains(&prefix) {
             return Err(bad());
         }
-        Ok(Self::new(base.parse().map_err(|_| bad())?, prefix))
+        Ok(Self::new(base, prefix))
     }
 }
 
@@ -92,7 +132,7 @@ impl From<Subnet> for String {
     }
 }
 
-/// What is taken: every route of the host but those of `own_bridge`, and its name servers, which containers must reach.
+/// What is taken: every IPv4 route of the host but those of `own_bridge`, and its name servers, which containers must reach.
 pub(crate) fn taken(own_bridge: &str) -> Vec<Subnet> {
     let routes = std::fs::read_to_string("/proc/net/route").unwrap_or_default();
     let resolvers = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
@@ -122,6 +162,16 @@ pub(crate) fn choose(instance: &str, taken: &[Subnet]) -> Result<Subnet> {
     ten.chain(rfc1918).find(|candidate| !taken.iter().any(|other| other.overlaps(*candidate))).ok_or(Error::NoSubnet)
 }
 
+/// A /64 of the instance's own part of fd00::/8 (RFC 4193) that is not in `taken`, the same for the same network.
+pub(crate) fn choose_ipv6(instance: &str, network: &str, taken: &[Subnet]) -> Result<Subnet> {
+    let hex = |text: &str, digits: usize| u128::from_str_radix(text.get(..digits).unwrap_or_default(), 16).unwrap_or(0);
+    // 40 bits of global id: the instance's 32 and eight that say whose they are.
+    let base = 0xfd_u128 << 120 | 0x51_u128 << 112 | hex(instance, 8) << 80;
+    let start = hex(network, 4);
+    let all = (0..0x1_0000).map(|step| Subnet::new(Ipv6Addr::from(base | ((start + step) % 0x1_0000) << 64), 64));
+    all.into_iter().find(|candidate| !taken.iter().any(|other| other.overlaps(*candidate))).ok_or(Error::NoSubnet)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,7 +192,24 @@ mod tests {
     #[test]
     fn parses() {
         let subnet: Subnet = "10.88.7.9/20".parse().unwrap();
-        assert_eq!((subnet.to_string(), subnet.gateway()), ("10.88.0.0/20".into(), Ipv4Addr::new(10, 88, 0, 1)));
-        assert!("10.0.0.0/33".parse::<Subnet>().is_err() && "x/8".parse::<Subnet>().is_err() && "10.0.0.0".parse::<Subnet>().is_err());
+        assert_eq!((subnet.to_string(), subnet.gateway().to_string()), ("10.88.0.0/20".into(), "10.88.0.1".into()));
+        for bad in ["10.0.0.0/33", "x/8", "10.0.0.0", "fd00::/8", "fd00::/129", "10.0.0.0/-1", "/24"] {
+            assert!(bad.parse::<Subnet>().is_err(), "{bad}");
+        }
+        let wide: Subnet = "fd00:1::5/64".parse().unwrap();
+        assert_eq!((wide.to_string(), wide.gateway().to_string(), wide.size()), ("fd00:1::/64".into(), "fd00:1::1".into(), 1 << 64));
+        assert!(wide.contains("fd00:1::ffff".parse().unwrap()) && !wide.contains("10.0.0.1".parse().unwrap()));
+        assert!(wide.overlaps("fd00:1::/100".parse().unwrap()) && !wide.overlaps(subnet));
+        assert_eq!(
+            (subnet.index_of("10.88.1.0".parse().unwrap()), subnet.broadcast().unwrap()),
+            (Some(256), Ipv4Addr::new(10, 88, 15, 255))
+        );
+    }
+
+    #[test]
+    fn ipv6_is_chosen_apart() {
+        let first = choose_ipv6("0123abcd", "ffff", &[]).unwrap();
+        assert_eq!(first.to_string(), "fd51:123:abcd:ffff::/64");
+        assert_eq!(choose_ipv6("0123abcd", "ffff", &[first]).unwrap().to_string(), "fd51:123:abcd::/64");
     }
 }

@@ -11,7 +11,7 @@ use slipway_store::ContainerConfig;
 
 use super::model::{Config, CreateRequest};
 use super::record::{self, MountKind, Record, State};
-use super::{Container, Containers, mounts, names, spec};
+use super::{Container, Containers, endpoints, mounts, names, spec};
 use crate::error::{ApiError, ApiResult};
 
 /// Variables, arguments and labels together; far above any use, far below what would hurt.
@@ -28,6 +28,7 @@ impl Containers {
         let image = self.deps.images.for_container(&request.config.image).await?;
         let mut config = request.config;
         merge(&mut config, image.config.config.clone().unwrap_or_default());
+        let networks = endpoints::plan(&self.deps.networks, &config, &request.host_config, request.networking_config)?;
         let id = names::new_id()?;
         let name = self.reserve_name(name, &id)?;
         let this = self.clone();
@@ -39,6 +40,7 @@ impl Containers {
             config,
             host_config: request.host_config,
             mounts: Vec::new(),
+            networks: Some(networks),
         };
         // Directories, volumes and the snapshot are disk work.
         let made = tokio::task::spawn_blocking(move || this.make(record, &image.diff_ids));
@@ -147,7 +149,7 @@ impl Containers {
         if record.host_config.auto_remove && !matches!(policy.name.as_str(), "" | "no") {
             return Err(ApiError::bad_request("can't create 'AutoRemove' container with restart policy"));
         }
-        spec::ports(record)?;
+        spec::ports(record, None)?;
         if let Some(name) = record.config.stop_signal.as_deref() {
             super::lifecycle::signal_number(name)?;
         }

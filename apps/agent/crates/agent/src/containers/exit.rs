@@ -111,14 +111,7 @@ impl Containers {
             Ok(Err(error)) => tracing::error!(%error, container = %container.id, "cannot remove the control group"),
             Err(error) => tracing::error!(%error, "the clean-up was cut off"),
         }
-        let address = container.state().address;
-        container.state.send_modify(|state| {
-            state.address = None;
-            state.ports.clear();
-        });
-        if let Some(address) = address {
-            self.deps.network.release(address);
-        }
+        self.leave_networks(container);
     }
 
     /// The pause before the next run, if the policy wants one.

@@ -102,7 +102,7 @@ impl Containers {
             && filters.any("health", |wanted| wanted == health)
             && filters.any("exited", |code| !state.is_running() && code.parse() == Ok(state.exit_code))
             && filters.any("volume", |name| record.mounts.iter().any(|mount| mount.name == name || mount.destination == name))
-            && filters.any("network", |name| super::inspect::network_name(&record) == name)
+            && filters.any("network", |wanted| self.is_in(&record, wanted))
             && filters.any("publish", |port| self.has_port(&record, &state, port, true))
             && filters.any("expose", |port| self.has_port(&record, &state, port, false))
             && filters.any("ancestor", |wanted| self.descends(&record.image_id, &record.config.image, wanted))

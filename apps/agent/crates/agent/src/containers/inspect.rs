@@ -6,7 +6,7 @@ use slipway_net::PublishedPort;
 use slipway_runtime::clock;
 
 use super::record::{Health, MountKind, MountPoint, Record, State, Status, log_path};
-use super::spec::{self, NetworkMode};
+use super::spec;
 use super::{Container, Containers};
 
 /// Docker's way of saying "never".
@@ -16,18 +16,12 @@ fn time(nanoseconds: i64) -> String {
     if nanoseconds == 0 { NEVER.to_owned() } else { clock::rfc3339(nanoseconds) }
 }
 
-pub fn network_name(record: &Record) -> &'static str {
-    match spec::network_mode(&record.host_config) {
-        Ok(NetworkMode::Host) => "host",
-        Ok(NetworkMode::None) => "none",
-        _ => "bridge",
+/// Of the network that a container was made for, as the client wrote it.
+fn network_mode(record: &Record) -> String {
+    match record.host_config.network_mode.as_str() {
+        "" | "default" => "bridge".to_owned(),
+        mode => mode.to_owned(),
     }
-}
-
-/// An id for a network that has only a name: stable and of the right form.
-pub fn network_id(instance: &str, name: &str) -> String {
-    use sha2::{Digest, Sha256};
-    hex::encode(Sha256::digest(format!("{instance}/{name}")))
 }
 
 fn health(health: &Health) -> Value {
@@ -78,9 +72,9 @@ fn ports(record: &Record, state: &State) -> Value {
 
 /// The wildcard socket serves both families.
 fn host_ips(port: &PublishedPort) -> Vec<String> {
-    match port.host_ip.is_unspecified() {
-        true => vec!["0.0.0.0".into(), "::".into()],
-        false => vec![port.host_ip.to_string()],
+    match port.host_ip {
+        None => vec!["0.0.0.0".into(), "::".into()],
+        Some(ip) => vec![ip.to_string()],
     }
 }
 
@@ -106,29 +100,7 @@ fn mount(mount: &MountPoint) -> Value {
 }
 
 impl Containers {
-    fn networks(&self, record: &Record, state: &State, instance: &str) -> Value {
-        let name = network_name(record);
-        let bridge = self.deps.network.bridge();
-        let connected = state.address.filter(|_| state.is_running());
-        json!({ name: {
-            "IPAMConfig": null,
-            "Links": null,
-            "Aliases": null,
-            "MacAddress": if connected.is_some() { state.mac.as_str() } else { "" },
-            "DriverOpts": null,
-            "NetworkID": network_id(instance, name),
-            "EndpointID": if connected.is_some() { network_id(&record.id, name) } else { String::new() },
-            "Gateway": connected.map(|_| bridge.gateway.to_string()).unwrap_or_default(),
-            "IPAddress": connected.map(|address| address.to_string()).unwrap_or_default(),
-            "IPPrefixLen": connected.map_or(0, |_| bridge.subnet.prefix()),
-            "IPv6Gateway": "",
-            "GlobalIPv6Address": "",
-            "GlobalIPv6PrefixLen": 0,
-            "DNSNames": null,
-        } })
-    }
-
-    pub fn inspect(&self, container: &Container, instance: &str, size: Option<(u64, u64)>) -> Value {
+    pub fn inspect(&self, container: &Container, size: Option<(u64, u64)>) -> Value {
         let (record, now) = (container.record(), container.state());
         let mut args = record.config.entrypoint.clone().unwrap_or_default();
         args.extend(record.config.cmd.clone().unwrap_or_default());
@@ -165,13 +137,7 @@ impl Containers {
             "GraphDriver": { "Name": "overlay2", "Data": layer_data },
             "Mounts": record.mounts.iter().map(mount).collect::<Vec<_>>(),
             "Config": config,
-            "NetworkSettings": {
-                "Bridge": "",
-                "SandboxID": "",
-                "SandboxKey": "",
-                "Ports": if now.is_running() { ports(&record, &now) } else { json!({}) },
-                "Networks": self.networks(&record, &now, instance),
-            },
+            "NetworkSettings": self.network_settings(&record, &now, ports(&record, &now)),
         });
         if let Some((own, all)) = size {
             value["SizeRw"] = json!(own);
@@ -180,7 +146,7 @@ impl Containers {
         value
     }
 
-    pub fn summary(&self, container: &Container, instance: &str, size: Option<(u64, u64)>) -> Value {
+    pub fn summary(&self, container: &Container, size: Option<(u64, u64)>) -> Value {
         let (record, now) = (container.record(), container.state());
         let mut command = record.config.entrypoint.clone().unwrap_or_default();
         command.extend(record.config.cmd.clone().unwrap_or_default());
@@ -207,8 +173,8 @@ impl Containers {
             "Labels": record.config.labels,
             "State": now.name(),
             "Status": status_text(&now),
-            "HostConfig": { "NetworkMode": network_name(&record) },
-            "NetworkSettings": { "Networks": self.networks(&record, &now, instance) },
+            "HostConfig": { "NetworkMode": network_mode(&record) },
+            "NetworkSettings": { "Networks": self.endpoints(&record, &now) },
             "Mounts": record.mounts.iter().map(mount).collect::<Vec<_>>(),
         });
         if let Some((own, all)) = size {
@@ -229,7 +195,7 @@ fn host_config(record: &Record) -> Value {
     let Some(map) = value.as_object_mut() else { return value };
     let empty = |value: Option<&Value>| value.is_none_or(|value| value.is_null() || value == "");
     for (key, default) in [
-        ("NetworkMode", json!(network_name(record))),
+        ("NetworkMode", json!(network_mode(record))),
         ("IpcMode", json!("private")),
         ("CgroupnsMode", json!("private")),
         ("Runtime", json!("slipway")),

@@ -1,5 +1,4 @@
 //! Start, stop, kill, restart.
-use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,15 +123,8 @@ impl Containers {
         let internal = |what: &'static str| move |error: std::io::Error| (125, ApiError::internal(what, error));
         let record = container.record();
         let mode = spec::network_mode(&record.host_config).map_err(engine)?;
-        let wanted = spec::ports(&record).map_err(engine)?;
-        let (netns, address, mac) = match mode {
-            NetworkMode::Bridge => {
-                let endpoint = self.deps.network.attach().await;
-                let endpoint = endpoint.map_err(|error| (125, ApiError::internal("cannot connect the container to the network", error)))?;
-                (Some(endpoint.netns), Some(endpoint.address), endpoint.mac)
-            }
-            NetworkMode::None | NetworkMode::Host => (None, None, String::new()),
-        };
+        let held = self.deps.networks.hold().await;
+        let joined = self.join_networks(&record).await.map_err(engine)?;
         fault::point("start.attached");
         // Written before anything runs: should this daemon die now, the next one knows which address is taken.
         container.update(|state| {
@@ -146,20 +138,23 @@ impl Containers {
             state.error.clear();
             state.oom_killed = false;
             state.resume = false;
-            state.address = address;
-            state.mac = mac;
+            state.endpoints = joined.endpoints;
+            state.gateway = joined.gateway;
             state.ports.clear();
             state.boot = self.boot.clone();
         });
-        if let Some(address) = address {
-            let published = self.deps.network.publish(&container.id, address, &wanted).await;
-            let ports = published.map_err(|error| (125, ApiError::internal("driver failed programming external connectivity", error)))?;
+        drop(held);
+        self.tell_joined(container, "connect");
+        if let Some(target) = container.state().target() {
+            let wanted = spec::ports(&record, self.host_binding(container)).map_err(engine)?;
+            let published = self.deps.network.publish(&container.id, target, &wanted).await;
+            let ports = published.map_err(|error| (125, self.unpublished(container, error)))?;
             if !ports.is_empty() {
                 container.update(|state| state.ports = ports);
             }
         }
         fault::point("start.published");
-        self.write_network_files(container, &record, address, mode).map_err(internal("cannot write the container's network files"))?;
+        self.write_network_files(container, &record, mode).map_err(internal("cannot write the container's network files"))?;
         let limits = spec::limits(&record.host_config).map_err(engine)?;
         let group = self.deps.groups.create(&container.id, &limits);
         let group = group.map_err(|error| (125, ApiError::internal("cannot make the container's control group", error)))?;
@@ -177,7 +172,7 @@ impl Containers {
         let mut attach = std::mem::take(&mut *lock(&container.waiting));
         attach.retain(|socket| !peer_is_gone(socket.as_fd()));
         let late = attach.split_off(attach.len().min(ATTACHED_AT_LAUNCH));
-        let fds = LaunchFds { seccomp, netns, stdio: None, attach };
+        let fds = LaunchFds { seccomp, netns: joined.netns, stdio: None, attach };
         let shim = self.deps.runtime.launch(&spec, fds).await.map_err(explain)?;
         fault::point("start.launched");
         let shim = Arc::new(shim);
@@ -192,13 +187,7 @@ impl Containers {
         Ok(())
     }
 
-    fn write_network_files(
-        &self,
-        container: &Container,
-        record: &Record,
-        address: Option<Ipv4Addr>,
-        mode: NetworkMode,
-    ) -> std::io::Result<()> {
+    fn write_network_files(&self, container: &Container, record: &Record, mode: NetworkMode) -> std::io::Result<()> {
         let hostname = spec::hostname(record);
         let host = &record.host_config;
         let dns = files::DnsSettings { servers: host.dns.clone(), search: host.dns_search.clone(), options: host.dns_options.clone() };
@@ -206,8 +195,11 @@ impl Containers {
             NetworkMode::Host => std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
             _ => files::resolv_conf(&dns),
         };
-        let gateway = address.map(|_| self.deps.network.bridge().gateway);
-        let hosts = files::hosts(&hostname, address, gateway, &host.extra_hosts);
+        let state = container.state();
+        let addresses: Vec<_> = state.endpoints.iter().flat_map(|own| [Some(own.address), own.address6]).flatten().collect();
+        // `host-gateway`: the host's own address where the container can reach it.
+        let gateway = state.endpoints.iter().find_map(|own| self.deps.network.info(&own.network)).map(|info| info.gateway);
+        let hosts = files::hosts(&hostname, &addresses, gateway, &host.extra_hosts);
         for (name, text) in [("resolv.conf", resolv), ("hosts", hosts), ("hostname", format!("{hostname}\n"))] {
             std::fs::write(container.dir.join(name), text)?;
         }

@@ -3,6 +3,7 @@
 //! One container's changes (start, stop, remove) are serialized by its `operations` lock. Its end is not such a change:
 //! it happens, and is noticed by a task that waits on the shim (`exit.rs`). Whoever waits for a state watches it.
 mod create;
+pub mod endpoints;
 mod exec;
 mod exit;
 mod filter;
@@ -13,6 +14,7 @@ pub mod logs;
 pub mod model;
 mod mounts;
 mod names;
+mod networking;
 mod pause;
 pub mod record;
 mod remove;
@@ -41,6 +43,7 @@ use crate::config::Config;
 use crate::error::{ApiError, ApiResult};
 use crate::events::Events;
 use crate::images::Images;
+use crate::networks::Networks;
 use crate::volumes::Volumes;
 
 /// What containers are made with.
@@ -52,6 +55,7 @@ pub struct Deps {
     pub runtime: Arc<Runtime>,
     pub groups: Groups,
     pub network: Arc<Network>,
+    pub networks: Arc<Networks>,
     pub filters: Arc<crate::seccomp::Filters>,
 }
 

@@ -241,7 +241,40 @@ pub struct CreateRequest {
     #[serde(deserialize_with = "nullable")]
     pub host_config: HostConfig,
     #[serde(deserialize_with = "nullable")]
-    pub networking_config: Map<String, Value>,
+    pub networking_config: NetworkingConfig,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworkingConfig {
+    #[serde(deserialize_with = "nullable")]
+    pub endpoints_config: BTreeMap<String, Option<EndpointSettings>>,
+}
+
+/// How a container is to be in one network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct EndpointSettings {
+    #[serde(rename = "IPAMConfig")]
+    pub ipam_config: Option<EndpointAddresses>,
+    pub links: Option<Vec<String>>,
+    pub aliases: Option<Vec<String>>,
+    #[serde(deserialize_with = "nullable")]
+    pub mac_address: String,
+    pub driver_opts: Option<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "nullable")]
+    pub gw_priority: i64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EndpointAddresses {
+    #[serde(rename = "IPv4Address", deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub ipv4: String,
+    #[serde(rename = "IPv6Address", deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub ipv6: String,
+    #[serde(rename = "LinkLocalIPs", skip_serializing_if = "Option::is_none")]
+    pub link_local: Option<Vec<String>>,
 }
 
 impl CreateRequest {

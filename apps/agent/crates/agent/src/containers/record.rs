@@ -12,16 +12,16 @@
 //! ```
 //! Files are replaced whole (write, rename). They are not synced: after a power cut nothing runs any more anyway, and a
 //! start does not wait for the disk.
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use slipway_net::PublishedPort;
+use slipway_net::{Endpoint, PublishedPort, Target};
 
-use super::model::{Config, HostConfig};
+use super::model::{Config, EndpointSettings, HostConfig};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
@@ -35,6 +35,9 @@ pub struct Record {
     pub config: Config,
     pub host_config: HostConfig,
     pub mounts: Vec<MountPoint>,
+    /// By name; absent: the default network.
+    #[serde(default)]
+    pub networks: Option<BTreeMap<String, EndpointSettings>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,8 +113,10 @@ pub struct State {
     pub paused: bool,
     /// It ran when the agent was shut down, and is to run again with the agent.
     pub resume: bool,
-    pub address: Option<Ipv4Addr>,
-    pub mac: String,
+    /// Its places in networks, while it runs.
+    pub endpoints: Vec<Endpoint>,
+    /// Id of the network that leads elsewhere, and that its ports are published in.
+    pub gateway: Option<String>,
     pub ports: Vec<PublishedPort>,
     /// Its removal, once begun, takes its anonymous volumes along.
     pub remove_volumes: bool,
@@ -146,6 +151,12 @@ pub struct Probe {
 impl State {
     pub fn is_running(&self) -> bool {
         self.status == Status::Running
+    }
+
+    /// Where published ports lead.
+    pub fn target(&self) -> Option<Target> {
+        let endpoint = self.endpoints.iter().find(|endpoint| Some(&endpoint.network) == self.gateway.as_ref())?;
+        Some(Target { address: endpoint.address, address6: endpoint.address6 })
     }
 
     /// What clients read as the status.

@@ -1,5 +1,4 @@
 //! Finding everything again when the daemon starts, and leaving nothing when it shuts down.
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
@@ -55,9 +54,16 @@ impl Found {
         Ok(found)
     }
 
-    /// Addresses of containers that may still run.
-    pub fn addresses(&self) -> Vec<Ipv4Addr> {
-        self.containers.iter().filter(|(_, _, state)| state.is_running()).filter_map(|(_, _, state)| state.address).collect()
+    /// Places in networks of containers that may still run.
+    pub fn places(&self) -> Vec<slipway_net::Found> {
+        let running = self.containers.iter().filter(|(_, _, state)| state.is_running());
+        let place = |(_, record, state): &(PathBuf, Record, State)| slipway_net::Found {
+            container: record.id.clone(),
+            endpoints: state.endpoints.clone(),
+            target: state.target(),
+            ports: state.ports.clone(),
+        };
+        running.map(place).collect()
     }
 }
 
@@ -166,8 +172,8 @@ impl Containers {
     }
 
     async fn republish(&self, container: &Container, state: &State) {
-        let Some(address) = state.address else { return };
-        if let Err(error) = self.deps.network.publish(&container.id, address, &state.ports).await {
+        let Some(target) = state.target() else { return };
+        if let Err(error) = self.deps.network.publish(&container.id, target, &state.ports).await {
             tracing::error!(%error, container = %container.id, "cannot publish its ports again");
         }
     }

@@ -1,5 +1,6 @@
 //! From what a client asked for to what the runtime runs.
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -25,11 +26,14 @@ fn bad(message: impl Into<String>) -> ApiError {
 }
 
 /// How a container is connected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetworkMode {
+    /// The default network.
     Bridge,
     None,
     Host,
+    /// A network of the user's, by name or id.
+    Named(String),
 }
 
 pub fn network_mode(host: &HostConfig) -> ApiResult<NetworkMode> {
@@ -38,7 +42,7 @@ pub fn network_mode(host: &HostConfig) -> ApiResult<NetworkMode> {
         "none" => Ok(NetworkMode::None),
         "host" => Ok(NetworkMode::Host),
         mode if mode.starts_with("container:") => Err(bad("sharing another container's network is not supported")),
-        name => Err(ApiError::not_found(format!("network {name} not found: this engine has the networks bridge, host and none"))),
+        name => Ok(NetworkMode::Named(name.to_owned())),
     }
 }
 
@@ -100,8 +104,8 @@ pub fn limits(host: &HostConfig) -> ApiResult<Limits> {
     Ok(limits)
 }
 
-/// The ports to publish, with host port 0 for "any".
-pub fn ports(record: &Record) -> ApiResult<Vec<PublishedPort>> {
+/// The ports to publish, with host port 0 for "any"; on `binding` where no address is given.
+pub fn ports(record: &Record, binding_ip: Option<IpAddr>) -> ApiResult<Vec<PublishedPort>> {
     let mut ports = Vec::new();
     let mut seen = HashSet::new();
     for (key, bindings) in &record.host_config.port_bindings {
@@ -109,16 +113,12 @@ pub fn ports(record: &Record) -> ApiResult<Vec<PublishedPort>> {
         let any = [PortBinding::default()];
         let bindings = bindings.as_deref().filter(|bindings| !bindings.is_empty()).unwrap_or(&any);
         for binding in bindings {
-            let host_ip = match binding.host_ip.as_str() {
-                // "::" is served by the wildcard socket as well.
-                "" | "::" => std::net::Ipv4Addr::UNSPECIFIED,
-                ip => ip.parse().map_err(|_| bad(format!("invalid host IP {ip:?}: only IPv4 addresses can be published on")))?,
+            let host_ip = match binding.host_ip.trim_matches(['[', ']']) {
+                "" => binding_ip,
+                ip => Some(ip.parse().map_err(|_| bad(format!("invalid IP address {ip:?} to publish a port on")))?),
             };
-            let host_port = match binding.host_port.as_str() {
-                "" => 0,
-                port => port.parse().map_err(|_| bad(format!("invalid host port {port:?}")))?,
-            };
-            let port = PublishedPort { host_ip, host_port, container_port, protocol };
+            let (host_port, last_host_port) = host_ports(&binding.host_port)?;
+            let port = PublishedPort { host_ip, host_port, last_host_port, container_port, protocol };
             if seen.insert(port.clone()) || host_port == 0 {
                 ports.push(port);
             }
@@ -129,7 +129,7 @@ pub fn ports(record: &Record) -> ApiResult<Vec<PublishedPort>> {
         for key in record.config.exposed_ports.keys() {
             let (container_port, protocol) = parse_port(key)?;
             if bound.insert((container_port, protocol)) {
-                ports.push(PublishedPort { host_ip: std::net::Ipv4Addr::UNSPECIFIED, host_port: 0, container_port, protocol });
+                ports.push(PublishedPort { host_ip: binding_ip, host_port: 0, last_host_port: 0, container_port, protocol });
             }
         }
     }
@@ -137,6 +137,20 @@ pub fn ports(record: &Record) -> ApiResult<Vec<PublishedPort>> {
     match ports.len() > MOST_PORTS {
         true => Err(bad(format!("more than {MOST_PORTS} published ports"))),
         false => Ok(ports),
+    }
+}
+
+/// `8080`, `8000-8010` (any of these), or nothing for any at all.
+fn host_ports(text: &str) -> ApiResult<(u16, u16)> {
+    let invalid = || bad(format!("invalid host port {text:?}"));
+    let number = |text: &str| text.parse::<u16>().map_err(|_| invalid());
+    match text.split_once('-') {
+        None if text.is_empty() => Ok((0, 0)),
+        None => Ok((number(text)?, 0)),
+        Some((first, last)) => match (number(first)?, number(last)?) {
+            (first, last) if first > 0 && first <= last => Ok((first, last)),
+            _ => Err(invalid()),
+        },
     }
 }
 
@@ -165,7 +179,7 @@ pub fn build(record: &Record, run: u64, dir: &Path, rootfs: Rootfs, cgroup: Join
     };
     let namespaces = Namespaces {
         network: match network {
-            NetworkMode::Bridge => Network::Given,
+            NetworkMode::Bridge | NetworkMode::Named(_) => Network::Given,
             NetworkMode::None => Network::Loopback,
             NetworkMode::Host => Network::Host,
         },

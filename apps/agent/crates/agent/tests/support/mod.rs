@@ -3,6 +3,7 @@
 #![allow(dead_code)] // each test file uses its part
 
 pub mod client;
+pub mod networks;
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;

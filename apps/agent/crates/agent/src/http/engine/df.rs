@@ -78,7 +78,7 @@ fn containers(app: &App, ledger: &Ledger) -> Value {
     let entry = |container: std::sync::Arc<crate::containers::Container>| {
         let own = ledger.of_containers.get(&container.id).copied().unwrap_or(0);
         let image = app.images.resolve(&container.record().image_id).map_or(0, |image| image.record.size);
-        app.containers.summary(&container, &app.instance, Some((own, own + image)))
+        app.containers.summary(&container, Some((own, own + image)))
     };
     app.containers.list().into_iter().map(entry).collect()
 }

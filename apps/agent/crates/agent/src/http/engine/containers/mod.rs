@@ -1,7 +1,7 @@
 //! `/containers`.
 mod attach;
 mod exec;
-mod lifecycle;
+pub mod lifecycle;
 mod logs;
 mod pause;
 mod prune;

@@ -37,7 +37,7 @@ pub async fn list(State(app): State<App>, params: Params) -> ApiResult<Json<Valu
             continue;
         }
         let size = if params.flag("size") { size(&app, &container).await } else { None };
-        list.push(app.containers.summary(&container, &app.instance, size));
+        list.push(app.containers.summary(&container, size));
         if limit.is_some_and(|limit| list.len() >= limit) {
             break;
         }
@@ -56,5 +56,5 @@ async fn size(app: &App, container: &Arc<Container>) -> Option<(u64, u64)> {
 pub async fn inspect(State(app): State<App>, Path(id): Path<String>, params: Params) -> ApiResult<Json<Value>> {
     let container = app.containers.get(&id)?;
     let size = if params.flag("size") { size(&app, &container).await } else { None };
-    Ok(Json(app.containers.inspect(&container, &app.instance, size)))
+    Ok(Json(app.containers.inspect(&container, size)))
 }
