@@ -48,6 +48,12 @@ const copyOp = z
       .nullable(),
     /** ADD: a local tar archive (none, gzip, bzip2, xz, zstd; told by its first bytes) is unpacked into dest. */
     extract: z.boolean(),
+    /** --parents: sources keep their path in `dest`; of one with a `/./` only what stands behind it. */
+    parents: z.literal(true).optional(),
+    /** --exclude: patterns (`**` and `!` as in .dockerignore) from each source directory; of a source file: its name. */
+    exclude: z.array(z.string()).min(1).max(1000).optional(),
+    /** --link: the layer is made without a look at `input`, so that it is found again whatever it lies on. */
+    link: z.literal(true).optional(),
   })
   .refine((op) => op.sources.length > 0 || op.inline, { message: 'a copy needs a source', path: ['sources'] })
 /** WORKDIR: creates the directory (0755) when it is missing; no layer when it exists. */

@@ -47,8 +47,8 @@ function pathList(node: Node): Word[] {
 export function parseCopy(node: Node, kind: 'COPY' | 'ADD'): Instruction {
   const flags =
     kind === 'COPY'
-      ? node.readFlags(['from', 'chown', 'chmod'], ['link', 'parents', 'exclude'])
-      : node.readFlags(['chown', 'chmod'], ['link', 'exclude', 'checksum', 'keep-git-dir', 'unpack'])
+      ? node.readFlags(['from', 'chown', 'chmod'], [], { switches: ['link', 'parents'], several: ['exclude'] })
+      : node.readFlags(['chown', 'chmod'], ['checksum', 'keep-git-dir', 'unpack'], { switches: ['link'], several: ['exclude'] })
   const words = pathList(node)
   const dest = words.at(-1)
   if (!dest || words.length < 2) {
@@ -79,6 +79,9 @@ export function parseCopy(node: Node, kind: 'COPY' | 'ADD'): Instruction {
     from: flags.get('from') ?? null,
     chown: flags.get('chown') ?? null,
     chmod: flags.get('chmod') ?? null,
+    link: node.readSwitch('link'),
+    parents: node.readSwitch('parents'),
+    exclude: node.readAll('exclude'),
   }
 }
 

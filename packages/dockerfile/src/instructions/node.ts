@@ -14,6 +14,12 @@ export interface Flag {
   offset: number
 }
 
+/** Flags that are not one value each. */
+export interface Others {
+  switches?: readonly string[]
+  several?: readonly string[]
+}
+
 const NO_FLAGS: ReadonlyMap<string, Word> = new Map()
 
 export class Node {
@@ -75,18 +81,37 @@ export class Node {
     if (this.args === '') throw this.fail('MISSING_ARGUMENTS', `${this.keyword} requires at least one argument.`)
   }
 
+  /** A flag that is on when it stands alone: `--link`, `--link=true`. */
+  readSwitch(name: string): boolean {
+    const given = this.flags.filter((flag) => flag.name === name)
+    const [flag] = given
+    if (!flag) return false
+    if (given.length > 1) throw this.fail('DUPLICATE_FLAG', `The flag --${name} may be given only once.`, given[1]?.offset)
+    const text = flag.value?.text ?? 'true'
+    if (text !== 'true' && text !== 'false')
+      throw this.fail('BAD_FLAG_VALUE', `--${name} takes true or false, not ${text.slice(0, 40)}.`, flag.offset)
+    return text === 'true'
+  }
+
+  /** All values of a flag that may be given several times. */
+  readAll(name: string): Word[] {
+    return this.flags.flatMap((flag) => (flag.name === name && flag.value ? [flag.value] : []))
+  }
+
   /**
    * Checks the flags against those Docker knows here. `supported` ones are returned; the rest of `known` is refused as not
-   * supported yet, everything else as unknown.
+   * supported yet, everything else as unknown. `others` are read with `readSwitch` and `readAll`.
    */
-  readFlags(supported: readonly string[], known: readonly string[] = []): ReadonlyMap<string, Word> {
+  readFlags(supported: readonly string[], known: readonly string[] = [], others: Others = {}): ReadonlyMap<string, Word> {
     if (this.flags.length === 0) return NO_FLAGS
     const found = new Map<string, Word>()
     for (const flag of this.flags) {
       if (known.includes(flag.name))
         throw this.fail(notSupported(this.keyword, flag.name), `${this.keyword} --${flag.name} is not supported yet.`, flag.offset)
-      if (!supported.includes(flag.name)) {
-        const hint = didYouMean(flag.name, supported, (name) => `--${name}`)
+      if (others.switches?.includes(flag.name)) continue
+      const several = others.several?.includes(flag.name) === true
+      if (!several && !supported.includes(flag.name)) {
+        const hint = didYouMean(flag.name, [...supported, ...(others.switches ?? []), ...(others.several ?? [])], (name) => `--${name}`)
         const none = supported.length + known.length === 0
         throw this.fail(
           'UNKNOWN_FLAG',
@@ -97,6 +122,7 @@ export class Node {
       }
       if (!flag.value)
         throw this.fail('FLAG_NEEDS_VALUE', `The flag --${flag.name} needs a value.`, flag.offset, `Write --${flag.name}=<value>.`)
+      if (several) continue
       if (found.has(flag.name)) throw this.fail('DUPLICATE_FLAG', `The flag --${flag.name} may be given only once.`, flag.offset)
       found.set(flag.name, flag.value)
     }

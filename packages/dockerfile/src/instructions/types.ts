@@ -62,6 +62,9 @@ export type CopyInstruction = Place & {
   from: Word | null
   chown: Word | null
   chmod: Word | null
+  link: boolean
+  parents: boolean
+  exclude: Word[]
 }
 export type WorkdirInstruction = Place & { kind: 'WORKDIR'; value: Word }
 export type ArgInstruction = Place & { kind: 'ARG'; args: { key: Word; value: Word | null }[] }

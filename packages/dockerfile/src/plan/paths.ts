@@ -24,5 +24,13 @@ export function copyDestination(workdir: string, dest: string): string {
   return into && path !== '/' ? `${path}/` : path
 }
 
+/** Source of a COPY --parents: as `copySource`, but a `/./` stays. What stands before it does not become a part of the destination. */
+export function parentsSource(source: string): string {
+  const pivot = source.indexOf('/./')
+  if (pivot === -1) return copySource(source)
+  const before = copySource(source.slice(0, pivot))
+  return `${before === '.' ? '' : before}/./${copySource(source.slice(pivot + 3))}`
+}
+
 /** Source of a COPY, relative to the root it is read from and never above it; `.` is the root itself. */
 export const copySource = (source: string): string => cleanPath(`/${source}`).slice(1) || '.'

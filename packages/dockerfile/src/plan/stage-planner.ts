@@ -6,7 +6,7 @@ import type { Word } from '../words'
 import type { PlanContext } from './context'
 import { envList, type ImageState } from './image-state'
 import { applyMetadata } from './metadata'
-import { absolutePath, copyDestination, copySource } from './paths'
+import { absolutePath, copyDestination, copySource, parentsSource } from './paths'
 import { PROXY_ARGS } from './platform'
 import type { Origin, PlannedStage } from './stages'
 import { historyText, type StepCounter, type Vertices } from './vertices'
@@ -176,7 +176,7 @@ export class StagePlanner {
           : context.fail('COPY_URL', 'COPY takes no URLs.', instruction, word.offset)
       }
       written.push(source)
-      return copySource(source)
+      return instruction.parents ? parentsSource(source) : copySource(source)
     })
     written.push(this.#expand(instruction, instruction.dest))
     const dest = copyDestination(this.state.workdir, written.at(-1) ?? '')
@@ -195,6 +195,7 @@ export class StagePlanner {
     }
     if (written.some((text) => text.includes('\0'))) throw context.fail('NUL_BYTE', 'A path cannot hold a NUL character.', instruction)
     const chown = instruction.chown ? this.#expand(instruction, instruction.chown) : ''
+    const exclude = instruction.exclude.map((word) => this.#expand(instruction, word)).filter((pattern) => pattern !== '')
     const origin = stage.copies.get(instruction)
     const from = origin ? vertexOf(origin, instruction) : null
     this.vertex = vertices.add(instruction, stage.id, steps.prefix(), instruction.original.replace(/^\S+/, kind), {
@@ -207,11 +208,17 @@ export class StagePlanner {
       chmod: this.#mode(instruction),
       extract: kind === 'ADD',
       ...(inline.length > 0 && { inline }),
+      ...(instruction.parents && { parents: true as const }),
+      ...(exclude.length > 0 && { exclude }),
+      ...(instruction.link && { link: true as const }),
     })
     const flags = [
       instruction.from?.text && `--from=${instruction.from.text}`,
       chown && `--chown=${chown}`,
       instruction.chmod && `--chmod=${instruction.chmod.text}`,
+      instruction.link && '--link',
+      instruction.parents && '--parents',
+      ...exclude.map((pattern) => `--exclude=${pattern}`),
     ]
     this.#commit(
       [kind, ...flags.filter(Boolean), ...written.slice(0, -1), ...inline.map(({ name }) => `<<${name}`), written.at(-1)].join(' '),

@@ -14,7 +14,7 @@ use crate::key::selection_key;
 use crate::layer::Output;
 use crate::overlay;
 use crate::plan::{CopyOp, Vertex};
-use crate::select::{SelectError, Source, digest_files, select, source_named};
+use crate::select::{SelectError, Source, digest_files, select_for, source_named};
 use crate::tree::Tree;
 
 /// The checksums of what a COPY copies. What another vertex's files amount to is remembered by its output, so that it is
@@ -24,15 +24,15 @@ use crate::tree::Tree;
 /// `COPY_FAILED` naming the path that is missing.
 pub fn checksums(build: &Build, vertex: &Vertex, op: &CopyOp, from: Option<&Output>) -> Result<FileList> {
     let Some(output) = from else {
-        let sources = select(&build.context.index, &op.sources).map_err(|error| select_error(vertex, op, &error))?;
+        let sources = select_for(&build.context.index, op).map_err(|error| select_error(vertex, op, &error))?;
         return Ok(FileList::new(&sources, false).with_inline(&op.inline));
     };
-    let name = selection_key(&output.id, &op.sources);
+    let name = selection_key(&output.id, op);
     if let Some(files) = build.cache.recall::<FileList>(build.scope(), "selections", &name) {
         return Ok(files.with_inline(&op.inline));
     }
     let view = output.view(&build.layers, &build.lease)?;
-    let mut sources = select(&view.tree, &op.sources).map_err(|error| select_error(vertex, op, &error))?;
+    let mut sources = select_for(&view.tree, op).map_err(|error| select_error(vertex, op, &error))?;
     digest_files(&view.tree, &mut sources).map_err(|error| select_error(vertex, op, &error))?;
     let files = FileList::new(&sources, true);
     build.cache.remember(build.scope(), "selections", &name, &files)?;
@@ -65,7 +65,7 @@ pub fn run_copy(build: &Build, vertex: &Vertex, op: &CopyOp, input: &Output, fro
                 &view.tree
             }
         };
-        let sources = select(tree, &op.sources).map_err(|error| select_error(vertex, op, &error))?;
+        let sources = select_for(tree, op).map_err(|error| select_error(vertex, op, &error))?;
         let stopped = || build.stopped();
         let outcome =
             if op.extract { add(tree, sources, &to, &placement, op, &stopped) } else { copy(tree, &sources, &to, &placement, &stopped) };

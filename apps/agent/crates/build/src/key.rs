@@ -67,9 +67,18 @@ pub fn mkdir_key(input: &str, path: &str, user: &str) -> String {
     KeyHash::new("mkdir").field(input).field(path).field(user).finish()
 }
 
+/// Of a layer that was made apart from what it lies on.
+pub fn linked_output(input: &str, layer: &str) -> String {
+    KeyHash::new("link").field(input).field(layer).finish()
+}
+
 /// Names the files that `sources` have in an output, to remember their checksums.
-pub fn selection_key(output: &str, sources: &[String]) -> String {
-    KeyHash::new("selection").field(output).list(sources.iter()).finish()
+pub fn selection_key(output: &str, op: &CopyOp) -> String {
+    let key = KeyHash::new("selection").field(output).list(op.sources.iter());
+    if !op.parents && op.exclude.is_empty() {
+        return key.finish();
+    }
+    key.field([u8::from(op.parents)]).list(op.exclude.iter()).finish()
 }
 
 /// A new output id.

@@ -19,6 +19,7 @@ pub mod executor;
 mod export;
 mod fileops;
 mod files;
+mod globs;
 mod index;
 mod key;
 mod layer;

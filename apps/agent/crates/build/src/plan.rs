@@ -94,6 +94,15 @@ pub struct CopyOp {
     pub chown: String,
     pub chmod: Option<String>,
     pub extract: bool,
+    /// Sources keep their path (behind a `/./` in it) in the destination.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub parents: bool,
+    /// Patterns of what is left out of the sources.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// A layer of its own, made without a look at `input`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub link: bool,
 }
 
 /// A file whose content stands in the Dockerfile: `COPY <<name`.

@@ -14,7 +14,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, readlinkat, statat};
 use sha2::{Digest as _, Sha256};
 
+use crate::globs::{self, Globs};
 use crate::pattern;
+use crate::plan::CopyOp;
 use crate::tree::{Tree, list};
 
 /// One match of one source.
@@ -107,6 +109,40 @@ pub fn select(tree: &impl Files, sources: &[String]) -> Result<Vec<Source>, Sele
             // A dangling link that a pattern happens to match is no reason to fail.
             selected.extend(open_source(tree, &path, name)?);
         }
+    }
+    Ok(selected)
+}
+
+/// Finds what a COPY copies: its sources, less what it excludes, with their parents if it asks for them.
+///
+/// # Errors
+/// See [`SelectError`].
+pub fn select_for(tree: &impl Files, op: &CopyOp) -> Result<Vec<Source>, SelectError> {
+    let mut selected = if op.parents { with_parents(tree, &op.sources)? } else { select(tree, &op.sources)? };
+    if !op.exclude.is_empty() {
+        let globs = Globs::new(&op.exclude).map_err(|_| SelectError::Pattern(op.exclude.join(" ")))?;
+        // Beneath a directory the patterns begin at that directory; a file is told by its name.
+        selected.retain(|source| source.is_dir() || !globs.take(Path::new(&source.name)));
+        for source in selected.iter_mut().filter(|source| source.is_dir()) {
+            globs::retain(&mut source.entries, |path| !globs.take(path));
+        }
+    }
+    Ok(selected)
+}
+
+/// Each source as the directory before its `/./` (the root, without one), with nothing in it but what the rest matches.
+fn with_parents(tree: &impl Files, sources: &[String]) -> Result<Vec<Source>, SelectError> {
+    let mut selected = Vec::new();
+    for text in sources {
+        let (base, wanted) = text.split_once("/./").unwrap_or(("", text.trim_start_matches("./")));
+        let base = clean(&base.split('/').filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>());
+        let globs = Globs::new(&[wanted.to_owned()]).map_err(|_| SelectError::Pattern(text.clone()))?;
+        let mut source = open_source(tree, &base, OsString::new())?.ok_or_else(|| SelectError::Missing(text.clone()))?;
+        globs::retain(&mut source.entries, |path| globs.take(path));
+        if source.entries.len() < 2 && !wanted.split('/').any(pattern::has_wildcard) {
+            return Err(SelectError::Missing(text.clone()));
+        }
+        selected.push(source);
     }
     Ok(selected)
 }

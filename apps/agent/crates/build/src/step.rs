@@ -41,7 +41,9 @@ pub async fn solve(build: &Arc<Build>, vertex: &Vertex, given: Given) -> Result<
         }
         _ => {
             let input = given.input.clone().ok_or_else(|| BuildError::internal("solving a step", "it has no input"))?;
-            Step { build, vertex, input, from: given.from, started }.solve().await
+            let linked = matches!(&vertex.op, Op::Copy(op) if op.link);
+            let beneath = if linked { Output { id: key::base_output(&[]), layers: Vec::new() } } else { input.clone() };
+            Step { build, vertex, input, linked, beneath, from: given.from, started }.solve().await
         }
     }
 }
@@ -93,7 +95,12 @@ fn base_image(build: &Build, reference: &str, digest: &str) -> Result<Output> {
 struct Step<'a> {
     build: &'a Arc<Build>,
     vertex: &'a Vertex,
+    /// What the vertex's layer comes on top of.
     input: Output,
+    /// COPY --link: the layer is made, and found again, without a look at the input.
+    linked: bool,
+    /// What the vertex sees: its input, or nothing.
+    beneath: Output,
     from: Option<Output>,
     started: Instant,
 }
@@ -140,16 +147,21 @@ impl Step<'_> {
     async fn inputs(&self) -> Result<Inputs> {
         let plan = &self.build.request.plan;
         let (key, files) = match &self.vertex.op {
-            Op::Exec { args, env, cwd, user, .. } => (key::exec_key(&self.input.id, args, env, cwd, user, &plan.platform), None),
-            Op::Mkdir { path, user, .. } => (key::mkdir_key(&self.input.id, path, user), None),
+            Op::Exec { args, env, cwd, user, .. } => (key::exec_key(&self.beneath.id, args, env, cwd, user, &plan.platform), None),
+            Op::Mkdir { path, user, .. } => (key::mkdir_key(&self.beneath.id, path, user), None),
             Op::Copy(op) => {
                 let (build, vertex, op_, from) = (self.build.clone(), self.vertex.clone(), op.clone(), self.from.clone());
                 let files = blocking(move || fileops::checksums(&build, &vertex, &op_, from.as_ref())).await?;
-                (key::copy_key(&self.input.id, op, &files), Some(files))
+                (key::copy_key(&self.beneath.id, op, &files), Some(files))
             }
             Op::Image { .. } | Op::Scratch {} => return Err(BuildError::internal("solving a step", "a base has no inputs")),
         };
-        Ok(Inputs::new(plan, self.vertex, &key, &self.input.id, files))
+        Ok(Inputs::new(plan, self.vertex, &key, &self.beneath.id, files))
+    }
+
+    /// Of the layer's own id: a linked one lies on many inputs.
+    fn output_id(&self, own: String) -> String {
+        if self.linked { key::linked_output(&self.input.id, &own) } else { own }
     }
 
     fn lookup(&self, key: &str) -> Result<Option<Entry>> {
@@ -173,7 +185,7 @@ impl Step<'_> {
         let Some(layer) = entry.layer else { return Ok(Output { id: self.input.id.clone(), ..self.input.clone() }) };
         let mut layers = self.input.layers.clone();
         layers.push(LayerRef::stored(Some(&self.vertex.id), layer, Some(entry.created)));
-        Ok(Output { id: entry.output, layers })
+        Ok(Output { id: self.output_id(entry.output), layers })
     }
 
     /// Takes what another build has just made.
@@ -190,7 +202,7 @@ impl Step<'_> {
         }));
         let mut layers = self.input.layers.clone();
         layers.extend(output.layers.last().cloned());
-        Ok(Output { id: output.id, layers })
+        Ok(Output { id: self.output_id(output.id), layers })
     }
 
     async fn work(self, inputs: Inputs, miss: Miss, flight: Option<Arc<Flight>>) -> Result<Output> {
@@ -225,13 +237,13 @@ impl Step<'_> {
                 if let Some(flight) = flight {
                     flight.land(Some(output.clone()));
                 }
-                Ok(output)
+                Ok(Output { id: self.output_id(output.id), ..output })
             }
         }
     }
 
     async fn run(&self) -> Result<Done> {
-        let (build, vertex, input, from) = (self.build.clone(), self.vertex.clone(), self.input.clone(), self.from.clone());
+        let (build, vertex, input, from) = (self.build.clone(), self.vertex.clone(), self.beneath.clone(), self.from.clone());
         match &self.vertex.op {
             Op::Exec { .. } => {
                 let ran = exec::run(self.build, self.vertex, &self.input).await?;

@@ -229,3 +229,53 @@ async fn writes_files_whose_content_stands_in_the_dockerfile() {
     assert_eq!(changed.miss("v1"), ("files-changed".into(), "1 file changed: <<note *".into()));
     assert_eq!(changed.status("v2"), Status::Done, "what comes after a changed step is made again");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keeps_parents_and_leaves_out_what_is_excluded() {
+    let fixture = Fixture::new();
+    let mut plan = Plan::from(&fixture);
+    plan.copy_with(&["x/./y/*.json", "packages/**/package.json", "top"], "/srv", json!({ "parents": true }));
+    plan.copy_with(&["packages", "notes.md", "top"], "/some/", json!({ "exclude": ["**/*.md", "*.md", "!b/keep.md"] }));
+    let files = [
+        File::Text("x/y/1.json", "1"),
+        File::Text("x/y/deep/2.json", "2"),
+        File::Text("packages/a/package.json", "a"),
+        File::Text("packages/b/c/package.json", "c"),
+        File::Text("packages/b/keep.md", "keep"),
+        File::Text("packages/b/drop.md", "drop"),
+        File::Text("notes.md", "notes"),
+        File::Text("top", "top"),
+    ];
+    let image = fixture.unpacked(&fixture.build(plan.request("b"), &files).await.image());
+    for path in ["srv/y/1.json", "srv/packages/a/package.json", "srv/packages/b/c/package.json", "srv/top", "some/b/keep.md", "some/top"] {
+        assert!(image.exists(path), "{path}");
+    }
+    for path in ["srv/y/deep", "srv/x", "srv/packages/b/keep.md", "some/b/drop.md", "some/notes.md"] {
+        assert!(!image.exists(path), "{path}");
+    }
+    let mut plan = Plan::from(&fixture);
+    plan.copy_with(&["packages/gone/package.json"], "/srv", json!({ "parents": true }));
+    let refused = fixture.build(plan.request("c"), &files).await;
+    assert_eq!(refused.error().0, "COPY_FAILED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn finds_a_linked_layer_again_on_another_base() {
+    let fixture = Fixture::new();
+    let plan = |base: &str| {
+        let mut plan = Plan::from(&fixture);
+        plan.run(&format!("mkdir /real && ln -s /real /app && echo {base} > /base"));
+        plan.copy_with(&["a"], "/app/", json!({ "link": true })).run("cat /app/a /base");
+        plan.request("b")
+    };
+    let files = [File::Text("a", "a\n")];
+    let first = fixture.build(plan("one"), &files).await;
+    assert_eq!(first.log("v3"), "a\none\n");
+    let image = fixture.unpacked(&first.image());
+    assert!(!image.exists("real/a"), "links of the base are not followed");
+
+    let second = fixture.build(plan("two"), &files).await;
+    assert_eq!((second.status("v1"), second.status("v2")), (Status::Done, Status::Cached));
+    assert_eq!(second.log("v3"), "a\ntwo\n", "what lies on a linked layer is made for its own base");
+    assert_eq!(fixture.build(plan("one"), &files).await.image(), first.image());
+}
