@@ -22,7 +22,7 @@ export const APPS = {
   web: ['core', 'contracts', 'services', 'api', 'ui', 'dockerfile'],
   worker: ['core', 'contracts', 'db', 'services', 'jobs', 'oci', 'dockerfile', 'agent-client', 'ingress'],
   registry: ['core', 'oci', 'contracts', 'db'],
-  cli: ['core', 'contracts', 'api'],
+  cli: ['core', 'contracts', 'dockerfile', 'api'],
 }
 
 /** Crate of the agent → crates it may depend on. */

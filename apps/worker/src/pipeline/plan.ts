@@ -69,11 +69,12 @@ export async function plan(deps: Deps, source: PlanSource, signal: AbortSignal, 
     return baseReferences(dockerfile, { ...options, resolved }).find((name) => !resolved.has(name))
   }
   const platform = { os: 'linux' as const, architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' }
-  const planned = planBuild(dockerfile, { ...options, platform, resolved })
+  const ignore = await readIgnore(contextRoot, source)
+  const planned = planBuild(dockerfile, { ...options, platform, resolved, ignore })
   return {
     plan: planned.plan,
     contextRoot,
-    ignore: await readIgnore(contextRoot, source),
+    ignore,
     warnings: planned.warnings.map((warning) => warning.message),
   }
 }

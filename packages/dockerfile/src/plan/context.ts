@@ -82,7 +82,11 @@ export class PlanContext {
     for (const name of result.unset) {
       // `$$`, `$?`, `$1`: the user means the shell, where Docker sees a variable that is never set.
       const hint = name.length < 3 ? undefined : didYouMean(name, known(), (s) => `$${s}`)
-      this.warn('UndefinedVar', `Usage of undefined variable $${name.slice(0, 80)}.${hint ? ` ${hint}` : ''}`, place)
+      this.warn(
+        place.keyword === 'FROM' ? 'UndefinedArgInFrom' : 'UndefinedVar',
+        `Usage of undefined variable $${name.slice(0, 80)}.${hint ? ` ${hint}` : ''}`,
+        place,
+      )
     }
     return result
   }

@@ -1,7 +1,7 @@
 import type { BuildPlan, ImageConfig } from '@slipway/contracts'
 import type { DockerfileWarning } from '../errors'
 import type { CopyInstruction } from '../instructions/types'
-import { lintDockerfile } from '../lint'
+import { type LintOptions, lintDockerfile, readCheckDirective } from '../lint/lint'
 import type { Dockerfile } from '../parser'
 import { PlanContext, type ScopeOptions } from './context'
 import { ImageState } from './image-state'
@@ -19,7 +19,7 @@ export interface ResolvedImage {
   reference?: string
 }
 
-export interface PlanOptions extends ScopeOptions {
+export interface PlanOptions extends ScopeOptions, LintOptions {
   /** Keyed as `baseReferences` returned them. */
   resolved: ReadonlyMap<string, ResolvedImage>
 }
@@ -138,5 +138,22 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): { plan:
     image: { config: target.state.toConfig(), history: target.state.history },
   }
   if (target.state.author !== undefined) plan.image.author = target.state.author
-  return { plan, warnings: [...dockerfile.warnings, ...lintDockerfile(dockerfile), ...context.warnings] }
+  return { plan, warnings: checked(dockerfile, [...dockerfile.warnings, ...lintDockerfile(dockerfile, options), ...context.warnings]) }
+}
+
+/** What the `check` directive wants to be told; fails when it makes findings errors. */
+function checked(dockerfile: Dockerfile, warnings: DockerfileWarning[]): DockerfileWarning[] {
+  const { skips, error } = readCheckDirective(dockerfile.directives.check)
+  const told = warnings.filter(({ rule }) => !skips(rule))
+  // What is about the build and not about the file is no finding.
+  const found = told.filter(({ line }) => line !== null)
+  const [first] = found
+  if (!error || !first) return told
+  const more = found.length > 1 ? ` (and ${found.length - 1} more)` : ''
+  throw dockerfile.source.error(
+    'CHECK_FAILED',
+    `${first.rule}: ${first.message}${more}`,
+    { line: first.line ?? 1, column: 1 },
+    { hint: 'The check directive of this file makes findings errors.' },
+  )
 }
