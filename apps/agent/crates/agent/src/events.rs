@@ -31,11 +31,13 @@ impl Event {
             "time": self.time / 1_000_000_000,
             "timeNano": self.time,
         });
-        if self.kind == "container" {
-            // Fields of the days before `Actor`, which older clients still read.
+        // Fields of the days before `Actor`, which older clients still read.
+        if matches!(self.kind, "container" | "image") {
             value["status"] = json!(self.action);
             value["id"] = json!(self.id);
-            value["from"] = json!(self.attributes.get("image"));
+        }
+        if let (Some(image), "container") = (self.attributes.get("image"), self.kind) {
+            value["from"] = json!(image);
         }
         value
     }

@@ -19,6 +19,9 @@ pub struct Exec {
     pub stdin: bool,
     pub stdout: bool,
     pub stderr: bool,
+    pub detach_keys: String,
+    /// Rows and columns.
+    pub console_size: Option<[u16; 2]>,
     pub state: Mutex<ExecState>,
 }
 
@@ -57,6 +60,12 @@ impl Execs {
         }
         all.insert(exec.id.clone(), exec.clone());
         exec
+    }
+
+    /// Ids of the execs that run in a container now.
+    pub fn running_in(&self, container: &str) -> Vec<String> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.values().filter(|exec| exec.container.id == container && exec.state().running).map(|exec| exec.id.clone()).collect()
     }
 
     pub fn get(&self, id: &str) -> ApiResult<Arc<Exec>> {

@@ -16,7 +16,9 @@ mod spawner;
 pub mod spec;
 pub mod wire;
 
-pub use daemon::{ExecStreams, LaunchFds, Oneshot, OneshotEnd, RunningExec, Runtime, Shim, filter_fd, read_exit};
+pub use daemon::{
+    ExecStreams, LaunchFds, LogPosition, Oneshot, OneshotEnd, RunningExec, Runtime, Shim, attach_after_log, filter_fd, read_exit,
+};
 pub use error::Error;
 pub use shim::log::numbered as rotated_log;
 pub use shim::peer_is_gone;

@@ -30,7 +30,14 @@ pub enum Request {
     /// Terminal size.
     Resize { rows: u16, columns: u16 },
     /// One descriptor: a stream socket. Out: 8-byte framed output (raw with a terminal). In: standard input.
-    Attach,
+    Attach {
+        /// Answer with `Attached`, and begin with the lines whose end is not written yet.
+        #[serde(default)]
+        answer: bool,
+        /// The container's output waits for this client, as for the reader of a pipe.
+        #[serde(default)]
+        paces: bool,
+    },
     /// Descriptors: spec (memfd), then seccomp filter if told, then stdin, stdout, stderr unless it has a terminal.
     Exec { seccomp: bool },
     /// SIGKILL for the execs started over this connection.
@@ -67,6 +74,11 @@ pub enum Event {
     },
     ExecExited {
         exit_code: i32,
+    },
+    /// The client's stream goes on where the log ends here: file (inode number) and bytes of it.
+    Attached {
+        inode: u64,
+        length: u64,
     },
     Refused {
         message: String,

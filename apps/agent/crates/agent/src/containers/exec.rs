@@ -1,11 +1,12 @@
-//! Processes started in a running container, for health checks.
+//! Processes started in a running container: for clients and for health checks.
 use std::sync::Arc;
 
 use slipway_runtime::spec::Process;
 use slipway_runtime::{ExecStreams, RunningExec};
 
-use super::{Container, Containers, spec};
-use crate::error::ApiError;
+use super::record::Status;
+use super::{Container, Containers, paused, restarting, spec};
+use crate::error::{ApiError, ApiResult};
 
 /// A command to run inside.
 #[derive(Debug, Clone, Default)]
@@ -45,15 +46,20 @@ impl std::fmt::Display for ExecError {
 }
 
 impl Containers {
+    /// Refuses execs of containers that cannot have any now.
+    pub fn can_exec(&self, container: &Container) -> ApiResult<()> {
+        let state = container.state();
+        match state.status {
+            Status::Running if state.paused => Err(paused(container, "exec")),
+            Status::Running => Ok(()),
+            Status::Restarting => Err(restarting(container)),
+            _ => Err(ApiError::conflict(format!("container {} is not running", container.id))),
+        }
+    }
+
     /// Starts the command with the container's own environment, user and confinement unless the request says otherwise.
     pub async fn exec(&self, container: &Arc<Container>, request: ExecRequest, streams: ExecStreams) -> Result<RunningExec, ExecError> {
-        if !container.state().is_running() {
-            return Err(ApiError::conflict(format!("container {} is not running", container.id)).into());
-        }
-        if container.state().paused {
-            let message = format!("container {} is paused, unpause the container before exec", container.id);
-            return Err(ApiError::conflict(message).into());
-        }
+        self.can_exec(container)?;
         let record = container.record();
         let host = &record.host_config;
         let security = spec::security(host)?;
@@ -87,7 +93,10 @@ impl Containers {
             oom_score_adj: None,
         };
         RunningExec::start(&container.dir, process, seccomp.as_deref(), streams).await.map_err(|error| match error {
-            slipway_runtime::Error::NotStarted { message, exit_code, .. } => ExecError::Program { message, exit_code },
+            slipway_runtime::Error::NotStarted { message, exit_code, .. } => {
+                let message = format!("OCI runtime exec failed: exec failed: unable to start container process: {message}: unknown");
+                ExecError::Program { message, exit_code }
+            }
             slipway_runtime::Error::ShimGone | slipway_runtime::Error::Refused(_) => {
                 ApiError::conflict(format!("container {} is not running", container.id)).into()
             }

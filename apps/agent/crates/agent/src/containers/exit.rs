@@ -68,6 +68,8 @@ impl Containers {
         let record = container.record();
         let before = container.state();
         let next = self.decide(&record, &before, &exit);
+        let ran = (exit.finished_at - before.started_at).max(0) / 1_000_000_000;
+        let how = [("exitCode", exit.exit_code.to_string()), ("execDuration", ran.to_string())];
         container.update(|state| {
             state.status = if next.is_some() { Status::Restarting } else { Status::Exited };
             state.pid = 0;
@@ -78,12 +80,13 @@ impl Containers {
             state.finished_at = exit.finished_at;
             state.ends += 1;
             state.health = None;
+            // Told before anyone who waits for the end can tell more.
+            if exit.oom_killed {
+                self.event(container, "oom", &[]);
+            }
+            self.event(container, "die", &how);
         });
         fault::point("exit.settled");
-        if exit.oom_killed {
-            self.event(container, "oom", &[]);
-        }
-        self.event(container, "die", &[("exitCode", exit.exit_code.to_string())]);
         match next {
             Some(pause) => self.restart_later(container, pause),
             None if record.host_config.auto_remove => self.spawn_removal(container),

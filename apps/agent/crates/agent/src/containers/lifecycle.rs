@@ -91,10 +91,7 @@ impl Containers {
         let before = container.state().status;
         let run = container.state().run + 1;
         match self.try_run(container, run).await {
-            Ok(()) => {
-                self.event(container, "start", &[]);
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             Err((exit_code, error)) => {
                 self.release(container).await;
                 container.update(|state| {
@@ -177,13 +174,20 @@ impl Containers {
         fault::point("start.launched");
         let shim = Arc::new(shim);
         for socket in late {
-            let _ = shim.attach(socket).await; // a program that ended already has no more output
+            let _ = shim.attach(socket, true).await; // a program that ended already has no more output
         }
         if record.config.tty && record.host_config.console_size != [0, 0] {
             let [rows, columns] = record.host_config.console_size;
             let _ = shim.resize(rows, columns).await; // a program that ended already needs no size
         }
-        self.adopt(container, shim);
+        // Before its end can be noticed, so that the two are told in this order.
+        self.event(container, "start", &[]);
+        self.adopt(container, shim.clone());
+        // Who came since they were taken above.
+        let late = std::mem::take(&mut *lock(&container.waiting));
+        for socket in late {
+            let _ = shim.attach(socket, true).await; // a program that ended already has no more output
+        }
         Ok(())
     }
 
@@ -265,6 +269,8 @@ impl Containers {
 
     async fn signal(&self, container: &Container, signal: i32) -> ApiResult<()> {
         let Some(shim) = container.shim() else { return Ok(()) };
+        // Before the end that it may bring about.
+        self.event(container, "kill", &[("signal", signal.to_string())]);
         match shim.kill(signal).await {
             // The shim may be ending at this moment, which is what was wanted.
             Ok(()) | Err(Error::ShimGone) => {}
@@ -292,7 +298,6 @@ impl Containers {
             container.update(|state| state.stopped_by_user = true);
         }
         self.signal(container, number).await?;
-        self.event(container, "kill", &[("signal", number.to_string())]);
         if number == libc_kill() && !wait_until(container, KILL_PATIENCE, |state| !state.is_running()).await {
             return self.kill_hard(container).await;
         }
@@ -324,12 +329,16 @@ pub(super) async fn wait_until(container: &Container, patience: Duration, wanted
 
 /// In Docker's words and with its status codes: a program that is not there is the client's mistake.
 fn explain(error: Error) -> (i32, ApiError) {
+    const TASK: &str = "failed to create task for container: failed to create shim task";
     match error {
-        Error::NotStarted { stage, message, exit_code } if stage == "exec" || stage == "find the user" || exit_code > 125 => {
-            (exit_code, ApiError::bad_request(format!("failed to create task for container: {message}")))
+        Error::NotStarted { stage, message, exit_code } => {
+            let why = format!("OCI runtime create failed: unable to start container process: {message}: unknown");
+            match stage == "exec" || stage == "find the user" || exit_code > 125 {
+                true => (exit_code, ApiError::bad_request(format!("{TASK}: {why}"))),
+                false => (exit_code, ApiError::internal(TASK, why)),
+            }
         }
-        Error::NotStarted { message, exit_code, .. } => (exit_code, ApiError::internal("failed to create task for container", message)),
-        other => (125, ApiError::internal("failed to create task for container", other)),
+        other => (125, ApiError::internal(TASK, other)),
     }
 }
 

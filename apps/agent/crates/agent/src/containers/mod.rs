@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use slipway_cgroups::{Group, Groups};
 use slipway_net::Network;
-use slipway_runtime::{Runtime, Shim, peer_is_gone};
+use slipway_runtime::{LogPosition, Runtime, Shim, peer_is_gone};
 use tokio::sync::watch;
 
 pub use exec::{ExecError, ExecRequest};
@@ -88,6 +88,15 @@ const LARGEST_LABELS: usize = 16 * 1024;
 /// Clients that may wait for one container's start.
 const MOST_WAITING: usize = 64;
 
+/// Docker's words for what cannot be done to a container that stands still.
+pub fn paused(container: &Container, what: &str) -> ApiError {
+    ApiError::conflict(format!("container {} is paused, unpause the container before {what}", container.id))
+}
+
+pub fn restarting(container: &Container) -> ApiError {
+    ApiError::conflict(format!("Container {} is restarting, wait until the container is running", container.id))
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -134,20 +143,31 @@ impl Container {
         }
     }
 
-    /// Connects a client's stream: to the running container, or to its next run.
-    pub async fn attach(&self, socket: OwnedFd) -> ApiResult<()> {
-        match self.shim() {
-            Some(shim) => shim.attach(socket).await.map_err(|error| ApiError::internal("cannot attach to the container", error)),
-            None => {
-                let mut waiting = lock(&self.waiting);
-                waiting.retain(|socket| !peer_is_gone(socket.as_fd()));
-                if waiting.len() >= MOST_WAITING {
-                    return Err(ApiError::conflict(format!("{MOST_WAITING} clients wait for this container's start already")));
-                }
-                waiting.push(socket);
-                Ok(())
-            }
+    /// Connects a client's stream: to the running container, or to its next run. For a client that wants the log first,
+    /// gives where it ends and the stream begins; of a container that does not run the log is whole (`None`).
+    pub async fn attach(&self, socket: OwnedFd, after_log: bool) -> ApiResult<Option<LogPosition>> {
+        let failed = |error| ApiError::internal("cannot attach to the container", error);
+        let Some(shim) = self.wait_for_start(&socket)? else { return Ok(None) };
+        if after_log {
+            return slipway_runtime::attach_after_log(&self.dir, socket).await.map(Some).map_err(failed);
         }
+        shim.attach(socket, false).await.map_err(failed)?;
+        Ok(None)
+    }
+
+    /// Leaves the stream for the next launch, unless there is a shim already.
+    fn wait_for_start(&self, socket: &OwnedFd) -> ApiResult<Option<Arc<Shim>>> {
+        let mut waiting = lock(&self.waiting);
+        // Asked under the lock: a launch under way takes what waits once more when there is a shim.
+        if let Some(shim) = self.shim() {
+            return Ok(Some(shim));
+        }
+        waiting.retain(|socket| !peer_is_gone(socket.as_fd()));
+        if waiting.len() >= MOST_WAITING {
+            return Err(ApiError::conflict(format!("{MOST_WAITING} clients wait for this container's start already")));
+        }
+        waiting.push(socket.try_clone().map_err(|error| ApiError::internal("cannot attach to the container", error))?);
+        Ok(None)
     }
 }
 
@@ -202,7 +222,7 @@ impl Containers {
     }
 
     /// Publishes an event with the attributes every container event has.
-    fn event(&self, container: &Container, action: impl Into<String>, more: &[(&str, String)]) {
+    pub fn event(&self, container: &Container, action: impl Into<String>, more: &[(&str, String)]) {
         let record = container.record();
         let mut attributes = record.config.labels;
         // An image may have megabytes of them, and a thousand events are remembered.

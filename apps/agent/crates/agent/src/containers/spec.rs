@@ -307,8 +307,18 @@ fn sysctls(host: &HostConfig, names: &Namespaces) -> ApiResult<std::collections:
 }
 
 fn log_settings(host: &HostConfig, dir: &Path) -> ApiResult<LogSettings> {
-    if !matches!(host.log_config.kind.as_str(), "" | "json-file" | "local" | "none") {
-        return Err(bad(format!("log driver {:?} is not supported, use json-file or none", host.log_config.kind)));
+    let driver = if host.log_config.kind.is_empty() { "json-file" } else { host.log_config.kind.as_str() };
+    let known: &[&str] = match driver {
+        "json-file" => {
+            &["max-file", "max-size", "compress", "labels", "labels-regex", "env", "env-regex", "tag", "mode", "max-buffer-size"]
+        }
+        "local" => &["max-file", "max-size", "compress", "mode", "max-buffer-size"],
+        "none" => &[],
+        other => return Err(bad(format!("logger: no log driver named '{other}' is registered"))),
+    };
+    // The driver `none` takes any and uses none of them.
+    if let Some(name) = host.log_config.config.keys().find(|name| driver != "none" && !known.contains(&name.as_str())) {
+        return Err(bad(format!("unknown log opt '{name}' for {driver} log driver")));
     }
     let option = |name: &str| host.log_config.config.get(name);
     let max_size = option("max-size").map(|text| parse_size(text).ok_or_else(|| bad(format!("invalid max-size {text:?}")))).transpose()?;

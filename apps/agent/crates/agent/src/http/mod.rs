@@ -1,4 +1,5 @@
 //! HTTP on a Unix socket: the Docker Engine API (`engine/`) and what Docker has no word for (`slipway/`).
+mod detach;
 pub mod engine;
 pub mod hijack;
 pub mod query;

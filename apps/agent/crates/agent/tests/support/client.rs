@@ -10,6 +10,11 @@ pub struct Client {
     socket: PathBuf,
 }
 
+/// For a query.
+pub fn encode(text: &str) -> String {
+    text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
 pub struct Answer {
     pub status: u16,
     pub body: Vec<u8>,
@@ -106,6 +111,21 @@ impl Client {
         let (status, _, _, reader) = self.open("POST", path, body, "Connection: Upgrade\r\nUpgrade: tcp\r\n").unwrap();
         assert_eq!(status, 101);
         reader
+    }
+
+    /// As `hijack`, for requests that may be refused.
+    pub fn upgrade(&self, path: &str, body: &[u8]) -> (u16, BufReader<UnixStream>) {
+        let (status, _, _, reader) = self.open("POST", path, body, "Connection: Upgrade\r\nUpgrade: tcp\r\n").unwrap();
+        (status, reader)
+    }
+
+    /// What has happened so far, oldest first; `filters` as Docker's JSON.
+    pub fn events(&self, filters: &Value) -> Vec<Value> {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let path = format!("/events?since=1&until={}.{:09}&filters={}", now.as_secs(), now.subsec_nanos(), encode(&filters.to_string()));
+        let answer = self.request("GET", &path, b"");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The connection of a request whose answer is left unread.

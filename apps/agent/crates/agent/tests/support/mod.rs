@@ -337,10 +337,10 @@ pub fn leftovers(instance: &str, root: &Path) -> Vec<String> {
     found
 }
 
-const APPLETS: [&str; 34] = [
+const APPLETS: [&str; 35] = [
     "awk", "cat", "chmod", "dd", "df", "echo", "env", "false", "grep", "head", "hostname", "httpd", "id", "ip", "kill", "ls", "mkdir",
-    "mknod", "mount", "nc", "nslookup", "ps", "readlink", "seq", "sh", "sleep", "stat", "stty", "tail", "touch", "true", "tty", "wget",
-    "yes",
+    "mknod", "mount", "nc", "nslookup", "ps", "readlink", "seq", "sh", "sleep", "stat", "stty", "tail", "touch", "tr", "true", "tty",
+    "wget", "yes",
 ];
 
 /// A root file system of a static busybox, as a tar; `more` adds to it.

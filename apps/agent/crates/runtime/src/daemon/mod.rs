@@ -124,10 +124,35 @@ impl Shim {
         self.link.send(&Request::Resize { rows, columns }, &[]).await
     }
 
-    /// Gives the shim one end of a stream socket.
-    pub async fn attach(&self, socket: OwnedFd) -> Result<()> {
-        self.link.send(&Request::Attach, &[socket.as_fd()]).await
+    /// Gives the shim one end of a stream socket. `paces`: the container waits for whoever reads it.
+    pub async fn attach(&self, socket: OwnedFd, paces: bool) -> Result<()> {
+        self.link.send(&Request::Attach { answer: false, paces }, &[socket.as_fd()]).await
     }
+}
+
+/// Where a stream goes on: the log's file (inode number) and how many bytes of it came before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogPosition {
+    pub inode: u64,
+    pub length: u64,
+}
+
+/// As [`Shim::attach`], on a connection of its own, for a client that has read the log before: what the log holds up to
+/// the position and what the stream brings are the whole output, without a gap and nothing twice.
+pub async fn attach_after_log(dir: &Path, socket: OwnedFd) -> Result<LogPosition> {
+    let link = Link::connect(dir, SHIM_SOCKET).map_err(|_| Error::ShimGone)?;
+    link.send(&Request::Attach { answer: true, paces: false }, &[socket.as_fd()]).await?;
+    drop(socket);
+    let answer = async {
+        loop {
+            match link.receive().await? {
+                Some((Event::Attached { inode, length }, _)) => return Ok(LogPosition { inode, length }),
+                Some(_) => {}
+                None => return Err(Error::ShimGone),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), answer).await.map_err(|_| Error::Timeout(5))?
 }
 
 /// The record a shim left in `dir` for run number `run`.

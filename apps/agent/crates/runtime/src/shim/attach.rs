@@ -1,7 +1,8 @@
 //! Clients attached to the container's streams.
 //!
-//! A client that reads too slowly slows the container down, as with Docker, but only for `PATIENCE`: a dead client
-//! must not stop it for ever. When the daemon dies its sockets close, and the container runs on undisturbed.
+//! Who attached before the start is the reader of what it has started (`docker run … | gzip`): it slows the container
+//! down, as a pipe would, but only for `PATIENCE`, for a dead client must not stop it for ever. Who came later looks on:
+//! when it falls too far behind it is cut off. When the daemon dies its sockets close, and the container runs on.
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -14,10 +15,13 @@ use super::log::Stream;
 /// Bytes waiting for one client above which the container's output is not read.
 const HIGH_WATER: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Bytes that a client which does not pace the container may be behind.
+const FARTHEST_BEHIND: usize = 8 << 20;
 
 pub(super) struct Client {
     pub socket: OwnedFd,
     raw: bool,
+    paces: bool,
     waiting: VecDeque<u8>,
     progress: Instant,
     pub gone: bool,
@@ -26,9 +30,9 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub fn new(socket: OwnedFd, raw: bool) -> rustix::io::Result<Self> {
+    pub fn new(socket: OwnedFd, raw: bool, paces: bool) -> rustix::io::Result<Self> {
         rustix::io::ioctl_fionbio(&socket, true)?;
-        Ok(Self { socket, raw, waiting: VecDeque::new(), progress: Instant::now(), gone: false, input_ended: false })
+        Ok(Self { socket, raw, paces, waiting: VecDeque::new(), progress: Instant::now(), gone: false, input_ended: false })
     }
 
     /// Queues output, with Docker's 8-byte header unless the stream is raw, and sends what the socket takes.
@@ -46,6 +50,9 @@ impl Client {
         }
         self.waiting.extend(data);
         self.flush();
+        if !self.paces && self.waiting.len() > FARTHEST_BEHIND {
+            self.gone = true;
+        }
     }
 
     pub fn flush(&mut self) {
@@ -71,7 +78,7 @@ impl Client {
     }
 
     pub fn is_full(&self) -> bool {
-        !self.gone && self.waiting.len() >= HIGH_WATER
+        self.paces && !self.gone && self.waiting.len() >= HIGH_WATER
     }
 
     /// Gives up on a client that took nothing for too long.

@@ -100,7 +100,14 @@ impl Shim {
         match request {
             Request::Kill { signal } => self.kill(signal),
             Request::Resize { rows, columns } => self.streams.resize(rows, columns),
-            Request::Attach => fds.into_iter().for_each(|socket| self.streams.attach(socket)),
+            Request::Attach { answer, paces } => {
+                let id = connection.id;
+                fds.into_iter().for_each(|socket| self.streams.attach(socket, paces, answer));
+                if answer {
+                    let (inode, length) = self.streams.log_position();
+                    self.tell(id, &Event::Attached { inode, length }, None);
+                }
+            }
             Request::KillExec => {
                 let id = connection.id;
                 self.execs.iter().filter(|exec| exec.connection == id).for_each(Exec::kill);

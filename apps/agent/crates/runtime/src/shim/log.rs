@@ -75,11 +75,45 @@ impl Log {
         self.flush();
     }
 
+    /// What was written of a line that has no end yet.
+    pub fn unfinished(&self, stream: Stream) -> &[u8] {
+        &self.partial[stream as usize - 1]
+    }
+
+    /// Inode number and length of the file that is written now.
+    pub fn position(&self) -> (u64, u64) {
+        use std::os::unix::fs::MetadataExt;
+        (self.file.metadata().map_or(0, |data| data.ino()), self.size)
+    }
+
     fn flush(&mut self) {
-        if self.buffer.is_empty() {
-            return;
+        let buffer = std::mem::take(&mut self.buffer);
+        let mut rest = buffer.as_str();
+        while !rest.is_empty() {
+            let (part, tail) = rest.split_at(self.fitting(rest));
+            rest = tail;
+            self.flush_part(part);
         }
-        let full = self.settings.max_size.is_some_and(|max| self.size > 0 && self.size + self.buffer.len() as u64 > max);
+        self.buffer = buffer;
+        self.buffer.clear();
+        self.buffer.shrink_to(LONGEST * 4);
+    }
+
+    /// Bytes of the whole entries at the start of `entries` that go into one file: at least one.
+    fn fitting(&self, entries: &str) -> usize {
+        let Some(max) = self.settings.max_size.and_then(|max| usize::try_from(max).ok()) else { return entries.len() };
+        let used = usize::try_from(self.size).unwrap_or(max);
+        let first = entries.find('\n').map_or(entries.len(), |end| end + 1);
+        // When nothing more fits in, what follows goes into the next file.
+        let room = if used + first > max { max } else { max - used };
+        if entries.len() <= room {
+            return entries.len();
+        }
+        entries.as_bytes()[..room].iter().rposition(|byte| *byte == b'\n').map_or(first, |end| end + 1)
+    }
+
+    fn flush_part(&mut self, part: &str) {
+        let full = self.settings.max_size.is_some_and(|max| self.size > 0 && self.size + part.len() as u64 > max);
         if full && let Err(error) = self.rotate() {
             self.note_failure(&error);
         }
@@ -91,14 +125,10 @@ impl Log {
                 self.dropped = 0;
             }
         }
-        let buffer = std::mem::take(&mut self.buffer);
-        if let Err(error) = self.append(&buffer) {
-            self.dropped += buffer.lines().count() as u64;
+        if let Err(error) = self.append(part) {
+            self.dropped += part.lines().count() as u64;
             self.note_failure(&error);
         }
-        self.buffer = buffer;
-        self.buffer.clear();
-        self.buffer.shrink_to(LONGEST * 4);
     }
 
     /// A torn entry would make the rest of the file unreadable, so a failed write is taken back.
@@ -125,18 +155,19 @@ impl Log {
     /// `log` → `log.1` → `log.2` …; the oldest goes.
     fn rotate(&mut self) -> io::Result<()> {
         let files = self.settings.max_files.max(1);
-        for number in (1..files).rev() {
+        let free = (1..files).find(|number| !numbered(&self.settings.path, *number).exists());
+        for number in (1..=free.unwrap_or(files - 1)).rev() {
             let from = if number == 1 { self.settings.path.clone() } else { numbered(&self.settings.path, number - 1) };
             match std::fs::rename(&from, numbered(&self.settings.path, number)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
+        // A new file also when none is kept: whoever follows reads the old one to its end.
         if files == 1 {
-            self.file.set_len(0)?;
-        } else {
-            self.file = OpenOptions::new().append(true).create(true).open(&self.settings.path)?;
+            std::fs::remove_file(&self.settings.path).or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) })?;
         }
+        self.file = OpenOptions::new().append(true).create(true).open(&self.settings.path)?;
         self.size = 0;
         Ok(())
     }
@@ -244,5 +275,19 @@ mod tests {
         for file in [path.clone(), numbered(&path, 1), numbered(&path, 2)] {
             assert!(file.metadata().unwrap().len() <= 1_000);
         }
+    }
+
+    #[test]
+    fn one_burst_is_spread_over_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let mut log = Log::open(&LogSettings { path: path.clone(), max_size: Some(1_000), max_files: 50 }).unwrap();
+        let burst: String = (0..200).map(|number| format!("line {number}\n")).collect();
+        log.write(Stream::Stdout, burst.as_bytes());
+        let mut files: Vec<PathBuf> = (1..50).map(|number| numbered(&path, number)).filter(|file| file.exists()).collect();
+        files.insert(0, path);
+        assert!(files.iter().all(|file| file.metadata().unwrap().len() <= 1_000) && files.len() > 10);
+        let all: String = files.iter().rev().flat_map(|file| read(file)).map(|(_, text)| text).collect();
+        assert_eq!(all, burst);
     }
 }

@@ -87,7 +87,7 @@ fn prepare(launch: &Launch, mut fds: std::vec::IntoIter<OwnedFd>, spec: LaunchSp
     let pipes = Pipes::new(&spec, given).stage("make the standard streams")?;
     let (sync, their_sync) = sync_pair().stage("make a socket")?;
     let mut streams = Streams::new(log, spec.process.tty, spec.stdin, pipes.stdin, pipes.outputs);
-    fds.take(launch.attach).for_each(|socket| streams.attach(socket));
+    fds.take(launch.attach).for_each(|socket| streams.attach(socket, true, false));
     let born_into = spec.cgroup.born_into.as_ref().map(|dir| {
         rustix::fs::open(
             dir,

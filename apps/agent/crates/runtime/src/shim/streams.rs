@@ -60,11 +60,24 @@ impl Streams {
         }
     }
 
-    pub fn attach(&mut self, socket: OwnedFd) {
-        match Client::new(socket, self.tty) {
-            Ok(client) => self.clients.push(client),
-            Err(error) => say!("slipway shim: attach: {error}"),
+    /// `paces`: the container waits for this client. `catch_up`: begin with what is of no whole line yet, and so in no log.
+    pub fn attach(&mut self, socket: OwnedFd, paces: bool, catch_up: bool) {
+        let mut client = match Client::new(socket, self.tty, paces) {
+            Ok(client) => client,
+            Err(error) => return say!("slipway shim: attach: {error}"),
+        };
+        for stream in [Stream::Stdout, Stream::Stderr].into_iter().filter(|_| catch_up) {
+            match self.log.as_ref().map_or(&[][..], |log| log.unfinished(stream)) {
+                [] => {}
+                begun => client.push(stream, begun),
+            }
         }
+        self.clients.push(client);
+    }
+
+    /// Inode number and length of the log file; zeros without one.
+    pub fn log_position(&self) -> (u64, u64) {
+        self.log.as_ref().map_or((0, 0), Log::position)
     }
 
     pub fn set_terminal(&mut self, master: OwnedFd) {

@@ -12,7 +12,7 @@ use slipway_runtime::clock;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::containers::Filters;
-use crate::error::ApiResult;
+use crate::error::{ApiError, ApiResult};
 use crate::events::Event;
 use crate::http::query::Params;
 use crate::state::App;
@@ -31,7 +31,7 @@ fn passes(event: &Event, filters: &Filters) -> bool {
         // `health_status` also means `health_status: healthy`.
         && filters.any("event", |action| event.action == action || event.action.split(':').next() == Some(action))
         && filters.any("container", about("container"))
-        && filters.any("image", |wanted| about("image")(wanted) || event.attributes.get("image").is_some_and(|image| image == wanted))
+        && filters.any("image", |wanted| of_image(event, wanted))
         && filters.any("volume", about("volume"))
         && filters.any("network", about("network"))
         && filters.any("daemon", about("daemon"))
@@ -39,12 +39,27 @@ fn passes(event: &Event, filters: &Filters) -> bool {
         && filters.labels(&event.attributes)
 }
 
+/// By id or name, with or without the tag; events of containers by their image's.
+fn of_image(event: &Event, wanted: &str) -> bool {
+    let name = event.attributes.get(if event.kind == "image" { "name" } else { "image" }).map_or("", String::as_str);
+    let untagged = name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(name, |(name, _)| name);
+    name == wanted || untagged == wanted || (event.kind == "image" && event.id.starts_with(wanted))
+}
+
 async fn events(State(app): State<App>, params: Params) -> ApiResult<Response> {
     let filters = Filters::parse(params.text("filters"))?;
     filters.only(&["container", "daemon", "event", "image", "label", "label!", "network", "scope", "type", "volume"])?;
     let (since, until) = (params.time("since")?, params.time("until")?);
+    if let (Some(since), Some(until)) = (since, until)
+        && since > until
+    {
+        let text = |name| params.text(name).unwrap_or_default();
+        let message = format!("`since` time ({}) cannot be after `until` time ({})", text("since"), text("until"));
+        return Err(ApiError::bad_request(message));
+    }
     let (past, live) = app.events.subscribe();
-    let past: Vec<Event> = past.into_iter().filter(|event| since.is_some_and(|since| event.time >= since)).collect();
+    let asked = since.or(until.map(|_| 0));
+    let past: Vec<Event> = past.into_iter().filter(|event| asked.is_some_and(|since| event.time >= since)).collect();
     let lines = stream::unfold((past.into_iter(), live, filters), move |(mut past, mut live, filters)| async move {
         loop {
             let event = match past.next() {

@@ -63,6 +63,7 @@ pub async fn resize(State(app): State<App>, Path(id): Path<String>, params: Para
     let (rows, columns) = (params.number("h")?.unwrap_or(0), params.number("w")?.unwrap_or(0));
     let shim = container.shim().ok_or_else(|| ApiError::conflict(format!("container {id} is not running")))?;
     shim.resize(rows, columns).await.map_err(|error| ApiError::internal("cannot resize the terminal", error))?;
+    app.containers.event(&container, "resize", &[("height", rows.to_string()), ("width", columns.to_string())]);
     Ok(StatusCode::OK)
 }
 

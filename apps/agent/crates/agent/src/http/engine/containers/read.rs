@@ -56,5 +56,10 @@ async fn size(app: &App, container: &Arc<Container>) -> Option<(u64, u64)> {
 pub async fn inspect(State(app): State<App>, Path(id): Path<String>, params: Params) -> ApiResult<Json<Value>> {
     let container = app.containers.get(&id)?;
     let size = if params.flag("size") { size(&app, &container).await } else { None };
-    Ok(Json(app.containers.inspect(&container, size)))
+    let mut value = app.containers.inspect(&container, size);
+    let execs = app.execs.running_in(&container.id);
+    if !execs.is_empty() {
+        value["ExecIDs"] = serde_json::json!(execs);
+    }
+    Ok(Json(value))
 }

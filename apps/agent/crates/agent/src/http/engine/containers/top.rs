@@ -30,6 +30,7 @@ pub async fn top(State(app): State<App>, Path(id): Path<String>, params: Params)
     let pids = tokio::task::spawn_blocking(move || group.pids()).await;
     let pids = pids.map_err(|error| ApiError::internal("cannot read the processes", error))?;
     let (titles, processes) = select(&output, &pids.into_iter().collect())?;
+    app.containers.event(&container, "top", &[]);
     Ok(Json(json!({ "Titles": titles, "Processes": processes })))
 }
 
