@@ -34,8 +34,8 @@ fn what_is_asked_for_is_given() {
     let agent = Agent::start();
     let id = agent.run("sleep 1000", json!({}));
     let more = json!({ "Env": ["A=b c"], "WorkingDir": "/etc", "User": "web" });
-    let exec = create(&agent, &id, "echo $A; pwd; id -un; echo err >&2; exit 3", more);
-    assert_eq!(outcome(&agent, &exec, false), (3, "b c\n/etc\nweb\nerr\n".to_owned()));
+    let exec = create(&agent, &id, "echo $A; pwd; id -un; exit 3", more);
+    assert_eq!(outcome(&agent, &exec, false), (3, "b c\n/etc\nweb\n".to_owned()));
     let told = inspect(&agent, &exec);
     assert!(told["Running"] == false && told["Pid"] == 0 && told["ContainerID"] == id.as_str(), "{told}");
     let privileged = create(&agent, &id, "grep CapEff /proc/self/status", json!({ "Privileged": true }));
