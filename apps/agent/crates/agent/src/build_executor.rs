@@ -156,6 +156,7 @@ fn spec(request: &ExecRequest, dir: &Path, capabilities: u64) -> LaunchSpec {
             lower: request.rootfs.lower.clone(),
             upper: request.rootfs.upper.clone(),
             work: request.rootfs.work.clone(),
+            at: None,
         },
         readonly_root: false,
         process: Process {

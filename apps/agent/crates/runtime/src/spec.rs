@@ -9,8 +9,8 @@ use slipway_cgroups::Join;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LaunchSpec {
     pub id: String,
-    /// Exists, mode 0700. Holds `shim.sock`, `exit.json` and the mount point `rootfs`, which is always empty on the host:
-    /// the root file system is mounted in the container's own mount namespace only.
+    /// Exists, mode 0700. Holds `shim.sock` and `exit.json`. The root file system is mounted in the container's own
+    /// mount namespace only.
     pub dir: PathBuf,
     /// Counts starts; written into the exit record so that an old record is never taken for a new one.
     pub run: u64,
@@ -44,6 +44,10 @@ pub enum Rootfs {
         lower: Vec<PathBuf>,
         upper: PathBuf,
         work: PathBuf,
+        /// An existing directory to mount at, in the container's own mount namespace; many containers may share it. None:
+        /// `rootfs` in the container's directory, made when missing.
+        #[serde(default)]
+        at: Option<PathBuf>,
     },
     Directory(PathBuf),
 }

@@ -9,7 +9,7 @@ use slipway_store::{Descriptor, Digest, Kind, Lease, Reclaimed, Resource, Store}
 
 use crate::snapshots::{SnapshotRecord, Snapshots};
 use crate::tree;
-use crate::{Error, Result};
+use crate::{Error, Result, base};
 
 /// The unpacked layers of one data root:
 ///
@@ -20,6 +20,9 @@ use crate::{Error, Result};
 ///   l/<short>                 symlinks to ../<hex>/fs, for mount options of many layers
 ///   tmp/ trash/               on the way in and out; emptied at start
 ///   empty/                    the lower directory of an image without layers
+/// mounts/
+///   base/                     mount points that every container needs, below all its layers (`base.rs`)
+///   root/                     where each container mounts its root, in its own mount namespace; always empty
 /// ```
 ///
 /// A directory per diff id, not per chain: overlayfs's whiteouts and opaque marks belong to one layer each, so equal layers
@@ -114,12 +117,15 @@ impl Layers {
     }
 
     pub fn open_with(store: &Store, limits: Limits) -> Result<Layers> {
-        let (root, snapshots) = (store.root().join("layers"), store.root().join("snapshots"));
-        for dir in [root.clone(), root.join("l"), root.join("tmp"), root.join("trash"), root.join("empty"), snapshots.clone()] {
+        let (root, snapshots, mounts) = (store.root().join("layers"), store.root().join("snapshots"), store.root().join("mounts"));
+        for dir in
+            [root.clone(), root.join("l"), root.join("tmp"), root.join("trash"), root.join("empty"), mounts.join("root"), snapshots.clone()]
+        {
             fs::create_dir_all(&dir).map_err(Error::io(&dir))?;
         }
         // Layers hold setuid programs and device nodes: other users of the host must not reach them.
         tree::chmod(&root, 0o700)?;
+        tree::chmod(&mounts, 0o700)?;
         tree::chmod(&snapshots, 0o711)?;
         let inner = Inner {
             store: store.clone(),
@@ -131,6 +137,7 @@ impl Layers {
             next_temp: AtomicU64::new(0),
         };
         let layers = Layers { inner: Arc::new(inner) };
+        base::prepare(&mounts.join("base"))?;
         layers.recover()?;
         Ok(layers)
     }
@@ -212,6 +219,16 @@ impl Layers {
     /// The directory of short names.
     pub fn link_dir(&self) -> PathBuf {
         self.inner.root.join("l")
+    }
+
+    /// The lowest of a container's lower directories, relative to [`Layers::link_dir`]; see `base.rs`.
+    pub fn base_link(&self) -> PathBuf {
+        "../../mounts/base".into()
+    }
+
+    /// A directory to mount on, for whoever has a mount namespace of its own.
+    pub fn mount_point(&self) -> PathBuf {
+        self.inner.store.root().join("mounts/root")
     }
 
     /// All unpacked layers.

@@ -22,6 +22,7 @@
 //! Everything here blocks: call it from a blocking thread.
 
 mod archive;
+mod base;
 mod beneath;
 mod compress;
 mod decompress;

@@ -15,7 +15,6 @@ use crate::{Error, Result};
 /// snapshots/<id>/
 ///   snapshot.json   the diff ids below; gc keeps those layers for as long as the snapshot exists
 ///   upper/ work/    overlayfs's own; on one file system with the layers
-///   merged/         an empty directory to mount at
 /// ```
 #[derive(Debug, Clone)]
 pub struct Snapshots {
@@ -34,6 +33,7 @@ pub struct OverlayDirs {
     pub link_dir: PathBuf,
     pub upper: PathBuf,
     pub work: PathBuf,
+    /// Where it may be mounted; whoever does makes the directory.
     pub merged: PathBuf,
 }
 
@@ -62,7 +62,7 @@ impl Snapshots {
         self.layers.register_snapshot(record.clone())?;
         let made = self.layers.stack(parents).and_then(|_| {
             fs::create_dir(&dir).map_err(Error::io(&dir))?;
-            for name in ["upper", "work", "merged"] {
+            for name in ["upper", "work"] {
                 fs::create_dir(dir.join(name)).map_err(Error::io(&dir))?;
             }
             tree::chmod(&dir.join("upper"), 0o755)?;

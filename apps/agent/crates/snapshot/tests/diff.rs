@@ -18,6 +18,7 @@ struct Mounted(std::path::PathBuf);
 impl Mounted {
     fn new(dirs: &OverlayDirs) -> Mounted {
         let lower: Vec<_> = dirs.lower.iter().map(|d| d.to_str().unwrap()).collect();
+        std::fs::create_dir_all(&dirs.merged).unwrap();
         let (upper, work) = (dirs.upper.display(), dirs.work.display());
         let options = format!("lowerdir={},upperdir={upper},workdir={work},redirect_dir=off,metacopy=off,index=off", lower.join(":"));
         let done = Command::new("mount").args(["-t", "overlay", "overlay", "-o", &options]).arg(&dirs.merged).status().unwrap();
@@ -120,6 +121,7 @@ fn a_hundred_layers_stack_by_their_short_names() {
     let dirs = room.layers.snapshots().prepare("deep", &ids).unwrap();
     let options = format!("lowerdir={},upperdir={},workdir={}", dirs.lower_links.join(":"), dirs.upper.display(), dirs.work.display());
     assert!(options.len() < 4096, "{}", options.len());
+    std::fs::create_dir_all(&dirs.merged).unwrap();
     let mut mount = Command::new("mount");
     mount.args(["-t", "overlay", "overlay", "-o", &options]).arg(&dirs.merged).current_dir(&dirs.link_dir);
     assert!(mount.status().unwrap().success());

@@ -27,6 +27,21 @@ pub fn send(socket: BorrowedFd<'_>, data: &[u8], fds: &[BorrowedFd<'_>]) -> Resu
     if sent == data.len() { Ok(()) } else { Err(Errno::EMSGSIZE) }
 }
 
+/// Receives one datagram of at most `limit` bytes and its descriptors, close-on-exec; empty when the other side closed. The
+/// memory it takes is the datagram's own: processes that live for milliseconds pay for each page they touch.
+pub fn receive_sized(socket: BorrowedFd<'_>, limit: usize) -> Result<(Vec<u8>, Vec<OwnedFd>)> {
+    let mut nothing: [u8; 0] = [];
+    let (_, length) = rustix::net::recv(socket, &mut nothing[..], RecvFlags::PEEK | RecvFlags::TRUNC).map_err(errno)?;
+    if length == 0 {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    // One that is too long is taken out of the queue, and refused as cut off.
+    let mut message = vec![0; length.min(limit)];
+    let (length, fds) = receive(socket, &mut message)?;
+    message.truncate(length);
+    Ok((message, fds))
+}
+
 /// Receives one datagram into `buffer`: its length (0: the other side closed) and the descriptors, close-on-exec.
 pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(usize, Vec<OwnedFd>)> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];

@@ -156,9 +156,11 @@ impl Containers {
         let group = self.deps.groups.create(&container.id, &limits);
         let group = group.map_err(|error| (125, ApiError::internal("cannot make the container's control group", error)))?;
         fault::point("start.grouped");
-        let dirs = self.deps.images.layers.snapshots().dirs(&container.id).map_err(|error| (125, error.into()))?;
-        let lower = dirs.lower_links.into_iter().map(Into::into).collect();
-        let rootfs = Rootfs::Overlay { base: dirs.link_dir, lower, upper: dirs.upper, work: dirs.work };
+        let layers = &self.deps.images.layers;
+        let dirs = layers.snapshots().dirs(&container.id).map_err(|error| (125, error.into()))?;
+        let lower = dirs.lower_links.into_iter().map(Into::into).chain([layers.base_link()]).collect();
+        let at = Some(layers.mount_point());
+        let rootfs = Rootfs::Overlay { base: dirs.link_dir, lower, upper: dirs.upper, work: dirs.work, at };
         let spec = spec::build(&record, run, &container.dir, rootfs, group.join()).map_err(engine)?;
         let confined = spec::security(&record.host_config).map_err(engine)?.seccomp;
         self.allow(&record, &spec, confined).map_err(engine)?;

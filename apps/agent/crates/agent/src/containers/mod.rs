@@ -137,7 +137,11 @@ impl Container {
     /// Changes the state, for everyone to see at once, and writes it down. A failing disk is told in the log: what runs
     /// goes on running, and the shim's own record says how it ends.
     fn update(&self, change: impl FnOnce(&mut State)) {
+        let before = self.state();
         self.state.send_modify(change);
+        if before == *self.state.borrow() {
+            return;
+        }
         if let Err(error) = record::save_state(&self.dir, &self.state.borrow()) {
             tracing::error!(%error, container = %self.id, "cannot write the container's state");
         }

@@ -71,10 +71,9 @@ impl Link {
     pub async fn receive(&self) -> Result<Option<(Event, Vec<OwnedFd>)>> {
         loop {
             let mut ready = self.fd.readable().await.map_err(|_| Error::ShimGone)?;
-            let mut buffer = vec![0; MAX_MESSAGE];
-            match ready.try_io(|fd| sys::fdpass::receive(fd.get_ref().as_fd(), &mut buffer).map_err(io::Error::from)) {
-                Ok(Ok((0, _))) => return Ok(None),
-                Ok(Ok((length, fds))) => return Ok(Some((serde_json::from_slice(&buffer[..length])?, fds))),
+            match ready.try_io(|fd| sys::fdpass::receive_sized(fd.get_ref().as_fd(), MAX_MESSAGE).map_err(io::Error::from)) {
+                Ok(Ok((message, _))) if message.is_empty() => return Ok(None),
+                Ok(Ok((message, fds))) => return Ok(Some((serde_json::from_slice(&message)?, fds))),
                 Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
                 Ok(Err(_)) => return Err(Error::ShimGone),
                 Err(_) => {}

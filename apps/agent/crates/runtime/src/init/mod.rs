@@ -52,6 +52,8 @@ impl<T, E: std::fmt::Display> Stage<T> for Result<T, E> {
 /// What the init says to its shim before exec closes the socket.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromInit {
+    /// The root's descriptor is attached.
+    Root,
     /// The terminal's master is attached.
     Terminal,
     Failed(StepError),
@@ -96,6 +98,9 @@ fn build(spec: &LaunchSpec, sync: &OwnedFd, netns: Option<OwnedFd>, stdio: [Owne
     enter(spec, netns)?;
     crate::fault::point("init.entered");
     let root = root::mount(spec)?;
+    if !spec.ephemeral {
+        root.show(sync)?;
+    }
     filesystems::mount_all(spec, &root)?;
     mounts::attach_all(spec, &root)?;
     set_sysctls(spec, &root)?;

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags};
 use slipway_sys as sys;
 
-use super::{Stage, Step};
+use super::{FromInit, Stage, Step};
 use crate::spec::{LaunchSpec, Rootfs};
 
 /// A descriptor of the root directory. Every lookup stays beneath it, whatever symlinks the image holds.
@@ -21,12 +21,11 @@ pub(crate) fn mount(spec: &LaunchSpec) -> Step<Root> {
     // Slave: mounts the host takes away go here too, so that a container pins no disk; nothing travels outwards.
     sys::mount::set_attributes(CWD, c"/", 0, 0, sys::mount::SLAVE, true).stage("detach mount propagation")?;
     let target = match &spec.rootfs {
-        Rootfs::Overlay { base, lower, upper, work } => {
-            let target = spec.dir.join("rootfs");
-            match std::fs::create_dir(&target) {
-                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error).stage("make the mount point"),
-                _ => {}
-            }
+        Rootfs::Overlay { base, lower, upper, work, at } => {
+            let target = match at {
+                Some(at) => at.clone(),
+                None => make_mount_point(&spec.dir)?,
+            };
             overlay(base, lower, upper, work, &target, spec.ephemeral)?;
             target
         }
@@ -40,6 +39,14 @@ pub(crate) fn mount(spec: &LaunchSpec) -> Step<Root> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let fd = rustix::fs::open(&target, flags, Mode::empty()).stage("open the root file system")?;
     Ok(Root { fd })
+}
+
+fn make_mount_point(dir: &Path) -> Step<PathBuf> {
+    let target = dir.join("rootfs");
+    match std::fs::create_dir(&target) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error).stage("make the mount point"),
+        _ => Ok(target),
+    }
 }
 
 /// Layers are read back by diffing the upper directory, so nothing in it may refer elsewhere.
@@ -123,6 +130,12 @@ fn components(path: &str) -> Vec<&str> {
 }
 
 impl Root {
+    /// Gives the shim a descriptor too.
+    pub fn show(&self, sync: &OwnedFd) -> Step<()> {
+        let message = serde_json::to_vec(&FromInit::Root).stage("hand over the root")?;
+        sys::fdpass::send(sync.as_fd(), &message, &[self.fd.as_fd()]).stage("hand over the root")
+    }
+
     pub fn fd(&self) -> &OwnedFd {
         &self.fd
     }

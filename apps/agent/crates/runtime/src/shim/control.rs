@@ -77,10 +77,9 @@ impl Shim {
     }
 
     pub(super) fn handle_connection(&mut self, index: usize, flags: PollFlags) {
-        let mut buffer = vec![0; MAX_MESSAGE];
         let Some(connection) = self.connections.get_mut(index) else { return };
-        let (length, fds) = match sys::fdpass::receive(connection.socket.as_fd(), &mut buffer) {
-            Ok((length, fds)) if length > 0 => (length, fds),
+        let (message, fds) = match sys::fdpass::receive_sized(connection.socket.as_fd(), MAX_MESSAGE) {
+            Ok((message, fds)) if !message.is_empty() => (message, fds),
             Err(sys::Errno::EAGAIN | sys::Errno::EINTR) if !flags.contains(PollFlags::HUP) => return,
             _ => {
                 connection.closed = true;
@@ -90,7 +89,7 @@ impl Shim {
                 return;
             }
         };
-        let request = match serde_json::from_slice(&buffer[..length]) {
+        let request = match serde_json::from_slice(&message) {
             Ok(request) => request,
             Err(error) => {
                 connection.send(&Event::Refused { message: format!("not understood: {error}") });
@@ -165,13 +164,12 @@ impl Shim {
     pub(super) fn exec_spoke(&mut self, index: usize) -> bool {
         let Some(exec) = self.execs.get_mut(index) else { return false };
         let Some(sync) = &exec.sync else { return false };
-        let mut buffer = vec![0; MAX_MESSAGE];
-        let (length, fds) = match sys::fdpass::receive(sync.as_fd(), &mut buffer) {
+        let (message, fds) = match sys::fdpass::receive_sized(sync.as_fd(), MAX_MESSAGE) {
             Ok(received) => received,
             Err(_) => return false,
         };
         let connection = exec.connection;
-        if length == 0 {
+        if message.is_empty() {
             exec.sync = None;
             let terminal = exec.terminal.take();
             let (pid, exit_code) = (exec.pid, exec.exit_code);
@@ -188,7 +186,7 @@ impl Shim {
             }
             return false;
         }
-        match exec::parse(&buffer[..length]) {
+        match exec::parse(&message) {
             Some(exec::FromExec::Born(pid)) => {
                 let pid = Pid::from_raw(pid);
                 exec.pid = Some(pid);
@@ -204,7 +202,7 @@ impl Shim {
                 self.tell(connection, &event, None);
                 return false;
             }
-            None => {}
+            Some(exec::FromExec::Init(FromInit::Root)) | None => {}
         }
         true
     }

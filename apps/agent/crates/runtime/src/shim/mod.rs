@@ -38,6 +38,9 @@ struct Shim {
     init_pidfd: OwnedFd,
     /// Open until the program runs or failed to.
     sync: Option<OwnedFd>,
+    /// The container's root, so that its file system outlives the container's mount namespace for a moment: who drops it
+    /// last waits until the whole disk is synced, as overlayfs wants, and that must not be who tells the end.
+    root: Option<OwnedFd>,
     started_at: i64,
     failure: Option<crate::init::StepError>,
     children: OwnedFd,
@@ -186,6 +189,7 @@ impl Shim {
                     started_at: self.started_at,
                 });
             }
+            start::InitSays::Root(root) => self.root = Some(root),
             start::InitSays::Terminal(master) => self.streams.set_terminal(master),
             start::InitSays::Failed(error) => {
                 self.sync = None;
@@ -227,6 +231,9 @@ impl Shim {
     /// After the end only attached clients that still have output to come keep the shim.
     fn finished(&mut self) -> bool {
         let done = !self.streams.any_waiting() || self.farewell.is_none_or(|end| Instant::now() > end);
+        if done {
+            self.root = None;
+        }
         if done && !self.spec.ephemeral {
             // The record was visible at once; now it also survives a power cut.
             let synced = std::fs::File::open(self.spec.dir.join(EXIT_FILE)).and_then(|file| file.sync_data());

@@ -110,6 +110,7 @@ fn prepare(launch: &Launch, mut fds: std::vec::IntoIter<OwnedFd>, spec: LaunchSp
             init: pid,
             init_pidfd: pidfd,
             sync: Some(sync),
+            root: None,
             started_at: 0,
             failure: None,
             children,
@@ -209,21 +210,22 @@ impl Pipes {
 
 pub(super) enum InitSays {
     Running,
+    Root(OwnedFd),
     Terminal(OwnedFd),
     Failed(StepError),
     Nothing,
 }
 
 pub(super) fn read_init(sync: &OwnedFd) -> InitSays {
-    let mut buffer = vec![0; MAX_MESSAGE];
-    let (length, fds) = match sys::fdpass::receive(sync.as_fd(), &mut buffer) {
+    let (message, fds) = match sys::fdpass::receive_sized(sync.as_fd(), MAX_MESSAGE) {
         Ok(received) => received,
         Err(_) => return InitSays::Nothing,
     };
-    if length == 0 {
+    if message.is_empty() {
         return InitSays::Running;
     }
-    match (serde_json::from_slice(&buffer[..length]), fds.into_iter().next()) {
+    match (serde_json::from_slice(&message), fds.into_iter().next()) {
+        (Ok(FromInit::Root), Some(root)) => InitSays::Root(root),
         (Ok(FromInit::Terminal), Some(master)) => InitSays::Terminal(master),
         (Ok(FromInit::Failed(error)), _) => InitSays::Failed(error),
         _ => InitSays::Failed(StepError { stage: "init".into(), message: "the init sent nonsense".into(), exit_code: EXIT_ENGINE }),
