@@ -8,6 +8,7 @@ pub const USAGE: &str = "\
 Usage: slipway-agent daemon --data-root DIR --socket PATH [--config FILE] [--registry NAME=URL]...
                             [--tcp ADDRESS --tls-cert FILE --tls-key FILE --tls-ca FILE]
        slipway-agent down --data-root DIR
+       slipway-agent oci COMMAND …   an OCI runtime over bundles, without a daemon; see slipway-agent oci help
 
   --data-root DIR   everything the agent keeps: images, containers, volumes, build cache
   --socket PATH     Unix socket of the API (Docker Engine API and /slipway/v1)
@@ -39,6 +40,8 @@ pub enum Command {
     Down(PathBuf),
     /// Started by the daemon only.
     Spawner,
+    /// With everything behind the word.
+    Oci(Vec<OsString>),
     Help,
     Version,
 }
@@ -51,6 +54,7 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command, String
             (Some(flag), Some(value), None) if flag == "--data-root" => Ok(Command::Down(value.into())),
             _ => Err("down takes --data-root DIR and nothing else".into()),
         },
+        Some("oci") => Ok(Command::Oci(args.collect())),
         Some("spawner") => Ok(Command::Spawner),
         Some("help" | "--help" | "-h") => Ok(Command::Help),
         Some("version" | "--version" | "-V") => Ok(Command::Version),

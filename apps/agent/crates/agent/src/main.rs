@@ -43,6 +43,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         args::Command::Spawner => ExitCode::from(u8::try_from(slipway_runtime::spawner_main()).unwrap_or(1)),
+        args::Command::Oci(args) => ExitCode::from(u8::try_from(slipway_oci::main(args.into_iter())).unwrap_or(1)),
         args::Command::Daemon(options) => finish(daemon::run(options)),
         args::Command::Down(data_root) => finish(down::run(&data_root)),
     }

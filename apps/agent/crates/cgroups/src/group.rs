@@ -177,20 +177,21 @@ impl Groups {
 /// One container's group.
 #[derive(Debug, Clone)]
 pub struct Group {
-    layout: Layout,
-    relative: PathBuf,
+    pub(crate) layout: Layout,
+    pub(crate) relative: PathBuf,
 }
 
 impl Group {
-    pub(crate) fn is_v2(&self) -> bool {
+    pub fn is_v2(&self) -> bool {
         self.layout.is_v2()
     }
 
-    pub(crate) fn dir(&self, controller: &str) -> Option<PathBuf> {
+    /// The directory in the hierarchy that has `controller`.
+    pub fn dir(&self, controller: &str) -> Option<PathBuf> {
         self.layout.dir(controller, &self.relative)
     }
 
-    fn dirs(&self) -> Vec<PathBuf> {
+    pub(crate) fn dirs(&self) -> Vec<PathBuf> {
         match &self.layout {
             Layout::V2 { mount } => vec![mount.join(&self.relative)],
             Layout::V1(hierarchies) => hierarchies.iter().map(|h| h.mount.join(&self.relative)).collect(),
@@ -282,7 +283,7 @@ impl Group {
 }
 
 /// True when the directory is new.
-fn make(dir: &Path) -> Result<bool> {
+pub(crate) fn make(dir: &Path) -> Result<bool> {
     match fs::create_dir(dir) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
@@ -291,7 +292,7 @@ fn make(dir: &Path) -> Result<bool> {
 }
 
 /// Controllers a host lacks are simply not enabled; a limit that needs one fails with its own error later.
-fn enable_controllers(dir: &Path) {
+pub(crate) fn enable_controllers(dir: &Path) {
     for controller in ["+cpu", "+cpuset", "+memory", "+pids"] {
         if let Err(error) = file::write(&dir.join("cgroup.subtree_control"), controller) {
             tracing::debug!(%error, "controller is not available");
@@ -342,7 +343,7 @@ fn remove_tree(dir: &Path, patience: Duration) -> Result<()> {
     remove_dir(dir, patience)
 }
 
-fn remove_dir(dir: &Path, patience: Duration) -> Result<()> {
+pub(crate) fn remove_dir(dir: &Path, patience: Duration) -> Result<()> {
     let end = Instant::now() + patience;
     let mut pause = Duration::from_micros(200);
     loop {

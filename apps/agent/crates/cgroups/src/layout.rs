@@ -25,10 +25,18 @@ const JOINED: [&str; 7] = ["cpu", "cpuacct", "cpuset", "memory", "devices", "fre
 
 impl Layout {
     pub fn detect() -> Result<Self> {
-        Self::parse(&std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
+        Self::parse(&std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(), |option| JOINED.contains(&option))
     }
 
-    fn parse(mountinfo: &str) -> Result<Self> {
+    /// With the hierarchies that carry no limit of ours, too: every controller there is, and the named ones.
+    pub(crate) fn detect_all() -> Result<Self> {
+        let controllers = std::fs::read_to_string("/proc/cgroups").unwrap_or_default();
+        let known: Vec<&str> = controllers.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        Self::parse(&mounts, |option| known.contains(&option) || option.starts_with("name="))
+    }
+
+    fn parse(mountinfo: &str, wanted: impl Fn(&str) -> bool) -> Result<Self> {
         let mut v1 = Vec::new();
         let mut v2 = None;
         for line in mountinfo.lines() {
@@ -38,7 +46,7 @@ impl Layout {
             match (right.next(), right.nth(1)) {
                 (Some("cgroup2"), _) if v2.is_none() => v2 = Some(PathBuf::from(mount)),
                 (Some("cgroup"), Some(options)) => {
-                    let controllers: Vec<String> = options.split(',').filter(|o| JOINED.contains(o)).map(String::from).collect();
+                    let controllers: Vec<String> = options.split(',').filter(|o| wanted(o)).map(String::from).collect();
                     let known = v1.iter().any(|h: &Hierarchy| h.controllers == controllers);
                     if !controllers.is_empty() && !known {
                         v1.push(Hierarchy { controllers, mount: mount.into() });
@@ -78,13 +86,17 @@ impl Layout {
 mod tests {
     use super::*;
 
+    fn parse(mountinfo: &str) -> Result<Layout> {
+        Layout::parse(mountinfo, |option| JOINED.contains(&option))
+    }
+
     #[test]
     fn hybrid_hosts_are_driven_as_v1() {
         let text = "30 24 0:26 / /sys/fs/cgroup/unified rw shared:9 - cgroup2 cgroup2 rw\n\
                     31 24 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n\
                     32 24 0:28 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n\
                     33 24 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
-        let layout = Layout::parse(text).unwrap();
+        let layout = parse(text).unwrap();
         assert!(!layout.is_v2());
         assert_eq!(layout.dir("cpuacct", Path::new("a")), Some("/sys/fs/cgroup/cpu,cpuacct/a".into()));
         assert_eq!(layout.dir("pids", Path::new("a")), None);
@@ -92,8 +104,8 @@ mod tests {
 
     #[test]
     fn pure_v2() {
-        let layout = Layout::parse("30 24 0:26 / /sys/fs/cgroup rw shared:9 - cgroup2 cgroup2 rw\n").unwrap();
+        let layout = parse("30 24 0:26 / /sys/fs/cgroup rw shared:9 - cgroup2 cgroup2 rw\n").unwrap();
         assert_eq!(layout, Layout::V2 { mount: "/sys/fs/cgroup".into() });
-        assert!(Layout::parse("").is_err());
+        assert!(parse("").is_err());
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! [`Groups`] is one instance's subtree (`slipway-<instance>`); [`Group`] is one container's group in it. On v1 a
 //! group is one directory per joined hierarchy, on v2 a single directory.
+mod anywhere;
 mod cpu;
 mod cpuset;
 mod devices;

@@ -64,6 +64,11 @@ const DEFAULT: [&str; 14] = [
 
 pub const ALL: u64 = (1 << NAMES.len()) - 1;
 
+/// Names without `CAP_`, by number.
+pub fn names() -> &'static [&'static str] {
+    &NAMES
+}
+
 /// Bit of one capability; the `CAP_` prefix is optional and case does not matter.
 pub fn bit(name: &str) -> Option<u64> {
     let upper = name.to_ascii_uppercase();

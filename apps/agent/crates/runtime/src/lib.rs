@@ -9,6 +9,7 @@ mod daemon;
 pub mod error;
 pub mod fault;
 mod init;
+pub mod inside;
 mod say;
 pub mod seccomp;
 mod shim;

@@ -60,6 +60,17 @@ pub fn limit_bounding(keep: u64) -> Result<()> {
     Ok(())
 }
 
+/// Adds `set` to the ambient set; each must be permitted and inheritable.
+pub fn raise_ambient(set: u64) -> Result<()> {
+    for number in (0..64u32).filter(|number| set & (1 << number) != 0) {
+        // SAFETY: integer arguments only.
+        let raised =
+            unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as libc::c_ulong, libc::c_ulong::from(number), 0, 0) };
+        check(raised as libc::c_long)?;
+    }
+    Ok(())
+}
+
 /// Clears the ambient set.
 pub fn clear_ambient() -> Result<()> {
     // SAFETY: integer arguments only.

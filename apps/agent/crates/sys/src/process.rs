@@ -137,6 +137,21 @@ pub fn set_no_new_privs() -> Result<()> {
     check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1 as libc::c_ulong, 0, 0, 0) } as libc::c_long).map(drop)
 }
 
+/// 32-bit programs' view of the machine, for [`set_personality`]; 0 is the ordinary one.
+pub const PER_LINUX32: libc::c_ulong = 8;
+
+/// `personality(2)`: execution domain and flags of this process and what it starts.
+pub fn set_personality(persona: libc::c_ulong) -> Result<()> {
+    // SAFETY: an integer argument only.
+    check(unsafe { libc::personality(persona) } as libc::c_long).map(drop)
+}
+
+/// The NIS domain name of this UTS namespace.
+pub fn set_domain_name(name: &str) -> Result<()> {
+    // SAFETY: the pointer is valid for the length given, and the kernel copies.
+    check(unsafe { libc::setdomainname(name.as_ptr().cast(), name.len()) } as libc::c_long).map(drop)
+}
+
 /// The name shown by `ps`, at most 15 bytes.
 pub fn set_name(name: &CStr) {
     // SAFETY: `name` is a valid C string; the kernel copies it.
@@ -156,6 +171,23 @@ pub fn trim_heap() {
     unsafe {
         libc::malloc_trim(0);
     }
+}
+
+/// Closes every descriptor from `first` on but those of `keep`.
+///
+/// The caller must not use, or drop, any other descriptor it still owns: it is about to exec or to exit.
+pub fn close_from_but(first: RawFd, keep: &[BorrowedFd<'_>]) -> Result<()> {
+    let mut keep: Vec<RawFd> = keep.iter().map(AsRawFd::as_raw_fd).filter(|fd| *fd >= first).collect();
+    keep.sort_unstable();
+    let mut next = first;
+    for fd in keep {
+        if fd > next {
+            // SAFETY: closing descriptors is memory-safe; by the contract above none of these is used again.
+            check(unsafe { libc::syscall(libc::SYS_close_range, next, fd - 1, 0) })?;
+        }
+        next = next.max(fd + 1);
+    }
+    close_from(next)
 }
 
 /// Closes every descriptor but the standard streams and `keep`.

@@ -14,9 +14,11 @@ const NOEXEC: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOEXEC;
 const RDONLY: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_RDONLY;
 
 /// Name, major, minor: the nodes every container has.
-const DEVICES: [(&str, u32, u32); 6] = [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
+pub const DEVICES: [(&str, u32, u32); 6] =
+    [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
 
-const LINKS: [(&str, &str); 6] = [
+/// Target and name: the links of `/dev` that every container has.
+pub const LINKS: [(&str, &str); 6] = [
     ("/proc/self/fd", "fd"),
     ("/proc/self/fd/0", "stdin"),
     ("/proc/self/fd/1", "stdout"),
@@ -26,7 +28,7 @@ const LINKS: [(&str, &str); 6] = [
 ];
 
 /// A new file system, not yet attached anywhere.
-pub(super) fn make(kind: &str, options: &[(&str, &str)], attributes: MountAttrFlags) -> Result<OwnedFd, rustix::io::Errno> {
+pub fn make(kind: &str, options: &[(&str, &str)], attributes: MountAttrFlags) -> Result<OwnedFd, rustix::io::Errno> {
     let context = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
     for (key, value) in options {
         match value.is_empty() {
@@ -39,7 +41,7 @@ pub(super) fn make(kind: &str, options: &[(&str, &str)], attributes: MountAttrFl
 }
 
 /// Attaches a mount over what `target` is, a descriptor: no path is looked up again.
-pub(super) fn attach(mount: &OwnedFd, target: &OwnedFd) -> Result<(), rustix::io::Errno> {
+pub fn attach(mount: &OwnedFd, target: &OwnedFd) -> Result<(), rustix::io::Errno> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     rustix::mount::move_mount(mount, "", target, "", flags)
 }

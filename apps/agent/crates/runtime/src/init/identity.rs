@@ -70,6 +70,12 @@ fn read(path: &str) -> String {
     }
 }
 
+/// The home directory of the user with this number, `/` when it has none. Called inside the container's root.
+pub fn home(uid: u32) -> String {
+    let home = users(&read("/etc/passwd")).find(|user| user.uid == uid).map(|user| user.home);
+    home.filter(|home| !home.is_empty()).unwrap_or_else(|| "/".into())
+}
+
 fn users(text: &str) -> impl Iterator<Item = User> + '_ {
     text.lines().filter_map(|line| {
         let mut f = line.split(':');

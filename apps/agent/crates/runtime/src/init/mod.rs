@@ -4,14 +4,14 @@
 //! Everything here works on paths that the image controls. So every path beneath the root is resolved by the kernel
 //! within it (`openat2`, see `root.rs`), mounts are attached to descriptors instead of paths, and nothing of the host
 //! is reachable any more once user data (`/etc/passwd`, the working directory, the program) is looked at.
-mod filesystems;
-mod identity;
-mod mounts;
+pub mod filesystems;
+pub mod identity;
+pub mod mounts;
 mod populate;
-pub(crate) mod process;
+pub mod process;
 mod reaper;
-mod root;
-pub(crate) mod terminal;
+pub mod root;
+pub mod terminal;
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -31,15 +31,15 @@ pub struct StepError {
     pub exit_code: i32,
 }
 
-pub(crate) type Step<T> = Result<T, StepError>;
+pub type Step<T> = Result<T, StepError>;
 
 /// Exit code when the engine, not the program, is at fault; the shells' convention that Docker uses too.
-pub(crate) const EXIT_ENGINE: i32 = 125;
+pub const EXIT_ENGINE: i32 = 125;
 
 /// Characters of an error's sentence that are told.
 const LONGEST_MESSAGE: usize = 2_000;
 
-pub(crate) trait Stage<T> {
+pub trait Stage<T> {
     fn stage(self, stage: &str) -> Step<T>;
 }
 

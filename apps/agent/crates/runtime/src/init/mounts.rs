@@ -71,7 +71,7 @@ fn on_proc(fd: &OwnedFd) -> Result<bool, rustix::io::Errno> {
 
 /// A volume in place of `/proc`, maybe through a link of the image, would make masking and read-only paths cover the
 /// volume's files instead of the kernel's (CVE-2019-16884, CVE-2019-19921).
-fn outside_of_proc(target: &str, point: &OwnedFd) -> Step<()> {
+pub fn outside_of_proc(target: &str, point: &OwnedFd) -> Step<()> {
     let stage = format!("mount {target}");
     if !on_proc(point).stage(&stage)? || target.strip_prefix("/proc/").is_some_and(|name| IN_PROC.contains(&name)) {
         return Ok(());
@@ -83,16 +83,30 @@ fn outside_of_proc(target: &str, point: &OwnedFd) -> Step<()> {
 /// maybe by a container that has a folder above it mounted, and may lead anywhere.
 fn clone_tree(source: &Path, recursive: bool) -> Result<OwnedFd, rustix::io::Errno> {
     let fd = rustix::fs::openat2(CWD, source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::NO_SYMLINKS)?;
+    clone_mount(&fd, recursive)
+}
+
+/// A new mount of what `fd` is, not yet attached anywhere.
+pub fn clone_mount(fd: &OwnedFd, recursive: bool) -> Result<OwnedFd, rustix::io::Errno> {
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     if recursive {
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }
-    rustix::mount::open_tree(&fd, "", flags)
+    rustix::mount::open_tree(fd, "", flags)
 }
 
-/// Last, when every mount is there: hides what no container may read, locks what it may not write.
+/// Last, when every mount is there.
 pub(super) fn protect(spec: &LaunchSpec, root: &Root) -> Step<()> {
-    for path in &spec.readonly_paths {
+    protect_paths(&spec.readonly_paths, &spec.masked_paths, root)?;
+    if spec.readonly_root {
+        sys::mount::set_attributes(root.fd().as_fd(), c"", sys::mount::RDONLY, 0, 0, false).stage("make the root file system read-only")?;
+    }
+    Ok(())
+}
+
+/// Hides what no container may read, locks what it may not write.
+pub fn protect_paths(readonly: &[String], masked: &[String], root: &Root) -> Step<()> {
+    for path in readonly {
         let stage = format!("make {path} read-only");
         let Some(point) = existing(root, path).stage(&stage)? else { continue };
         let flags =
@@ -102,7 +116,7 @@ pub(super) fn protect(spec: &LaunchSpec, root: &Root) -> Step<()> {
         sys::mount::set_attributes(tree.as_fd(), c"", set, 0, 0, true).stage(&stage)?;
         attach(&tree, &point).stage(&stage)?;
     }
-    for path in &spec.masked_paths {
+    for path in masked {
         let stage = format!("mask {path}");
         let Some(point) = existing(root, path).stage(&stage)? else { continue };
         let is_dir = rustix::fs::fstat(&point).map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir()).stage(&stage)?;
@@ -115,9 +129,6 @@ pub(super) fn protect(spec: &LaunchSpec, root: &Root) -> Step<()> {
             false => clone_tree(Path::new("/dev/null"), false).stage(&stage)?,
         };
         attach(&cover, &point).stage(&stage)?;
-    }
-    if spec.readonly_root {
-        sys::mount::set_attributes(root.fd().as_fd(), c"", sys::mount::RDONLY, 0, 0, false).stage("make the root file system read-only")?;
     }
     Ok(())
 }

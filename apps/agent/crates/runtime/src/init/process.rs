@@ -96,7 +96,7 @@ fn confine(process: &Process, identity: &Identity, seccomp: Option<&[u8]>) -> St
     Ok(())
 }
 
-fn enter_directory(cwd: &str) -> Step<()> {
+pub fn enter_directory(cwd: &str) -> Step<()> {
     let stage = format!("enter the working directory {cwd}");
     std::env::set_current_dir(cwd).stage(&stage)?;
     // "(unreachable)/…" would be a directory of the host, reached through a descriptor.
@@ -121,7 +121,7 @@ fn set_limit(limit: &Rlimit) -> Step<()> {
 }
 
 /// Docker's names.
-pub(crate) fn resource(name: &str) -> Option<Resource> {
+pub fn resource(name: &str) -> Option<Resource> {
     Some(match name {
         "as" => Resource::RLIMIT_AS,
         "core" => Resource::RLIMIT_CORE,
@@ -156,8 +156,8 @@ fn c_string(text: &str) -> Step<CString> {
     CString::new(text).stage("a command or variable holds a zero byte")
 }
 
-/// Looks for `program` in the container's PATH and becomes it.
-fn execute(program: &str, args: &[String], env: &[String]) -> StepError {
+/// Looks for `program` in the container's PATH and becomes it. Returns only when that fails.
+pub fn execute(program: &str, args: &[String], env: &[String]) -> StepError {
     let prepared = (|| {
         let mut argv = vec![c_string(program)?];
         for arg in args {

@@ -12,7 +12,7 @@ use super::{FromInit, Stage, Step};
 use crate::spec::{LaunchSpec, Rootfs};
 
 /// A descriptor of the root directory. Every lookup stays beneath it, whatever symlinks the image holds.
-pub(crate) struct Root {
+pub struct Root {
     fd: OwnedFd,
 }
 
@@ -29,15 +29,23 @@ pub(crate) fn mount(spec: &LaunchSpec) -> Step<Root> {
             overlay(base, lower, upper, work, &target, spec.ephemeral)?;
             target
         }
-        Rootfs::Directory(path) => {
-            let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
-            let tree = rustix::mount::open_tree(CWD, path, flags).stage("clone the root directory")?;
-            rustix::mount::move_mount(&tree, "", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).stage("mount the root directory")?;
-            path.clone()
-        }
+        Rootfs::Directory(path) => return directory(path),
     };
+    open_root(&target)
+}
+
+/// Mounts the directory `path`, with what is mounted beneath it, over itself: the root of a container, in a mount namespace
+/// of its own.
+pub fn directory(path: &Path) -> Step<Root> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    let tree = rustix::mount::open_tree(CWD, path, flags).stage("clone the root directory")?;
+    rustix::mount::move_mount(&tree, "", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).stage("mount the root directory")?;
+    open_root(path)
+}
+
+fn open_root(target: &Path) -> Step<Root> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let fd = rustix::fs::open(&target, flags, Mode::empty()).stage("open the root file system")?;
+    let fd = rustix::fs::open(target, flags, Mode::empty()).stage("open the root file system")?;
     Ok(Root { fd })
 }
 

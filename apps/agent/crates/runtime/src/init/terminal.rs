@@ -10,13 +10,13 @@ use super::filesystems::attach;
 use super::root::Root;
 use super::{FromInit, Stage, Step};
 
-pub(crate) struct Terminal {
+pub struct Terminal {
     pub master: OwnedFd,
     pub slave: OwnedFd,
 }
 
 /// For the container's first process, before it enters its root; also bound to `/dev/console`.
-pub(super) fn open(root: &Root) -> Step<Terminal> {
+pub fn open(root: &Root) -> Step<Terminal> {
     let master = root.open("/dev/pts/ptmx", OFlags::RDWR | OFlags::NOCTTY).stage("open a terminal")?;
     let terminal = finish(master)?;
     let name = rustix::pty::ptsname(&terminal.master, Vec::new()).stage("name the terminal")?;
@@ -30,7 +30,7 @@ pub(super) fn open(root: &Root) -> Step<Terminal> {
 }
 
 /// For an exec, which already is inside.
-pub(crate) fn open_inside() -> Step<Terminal> {
+pub fn open_inside() -> Step<Terminal> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     finish(rustix::fs::openat(CWD, "/dev/pts/ptmx", flags, rustix::fs::Mode::empty()).stage("open a terminal")?)
 }
