@@ -49,10 +49,10 @@ pub fn send(socket: &OwnedFd, message: &Message, fds: &[BorrowedFd<'_>]) -> Resu
 
 /// None when the other end is closed. Waits for `patience`, or for ever.
 pub fn receive(socket: &OwnedFd, patience: Option<Duration>) -> Result<Option<(Message, Vec<OwnedFd>)>> {
-    if let Some(patience) = patience {
-        if !crate::socket::readable(socket, patience).during("wait for an answer")? {
-            return Err(Error::Told(format!("no answer from the container's init within {} s", patience.as_secs())));
-        }
+    if let Some(patience) = patience
+        && !crate::socket::readable(socket, patience).during("wait for an answer")?
+    {
+        return Err(Error::Told(format!("no answer from the container's init within {} s", patience.as_secs())));
     }
     let mut buffer = vec![0; LARGEST];
     let (length, fds) = loop {

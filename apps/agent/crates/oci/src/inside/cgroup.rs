@@ -15,10 +15,10 @@ pub fn mount(mount: &Mount, options: &Options, groups: &[(PathBuf, Vec<String>)]
     let stage = format!("mount the control groups at {}", mount.destination);
     let point = root.make_dir(&mount.destination).stage(&stage)?;
     let readonly = options.set & attr::RDONLY;
-    if let [(dir, controllers)] = groups {
-        if controllers.is_empty() {
-            return attach(&group(dir, options.set).stage(&stage)?, &point).stage(&stage);
-        }
+    if let [(dir, controllers)] = groups
+        && controllers.is_empty()
+    {
+        return attach(&group(dir, options.set).stage(&stage)?, &point).stage(&stage);
     }
     let set = MountAttrFlags::from_bits_retain((options.set & !readonly) as u32);
     let top = make("tmpfs", &[("source", "tmpfs"), ("mode", "755")], set).stage(&stage)?;

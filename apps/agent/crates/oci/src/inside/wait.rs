@@ -26,10 +26,8 @@ pub fn for_start(listener: &OwnedFd) -> Step<OwnedFd> {
             other => other.stage(stage)?,
         };
         let (called, signalled) = (!fds[0].revents().is_empty(), !fds[1].revents().is_empty());
-        if signalled {
-            if let Some(info) = signals.read_signal().stage(stage)? {
-                end_by(info.ssi_signo as i32);
-            }
+        if signalled && let Some(info) = signals.read_signal().stage(stage)? {
+            end_by(info.ssi_signo as i32);
         }
         if !called {
             continue;

@@ -27,10 +27,12 @@ pub fn apply(group: &Group, resources: &Resources) -> Result<()> {
 /// What the containers of the API can have, too.
 fn limits(cpu: &Cpu, memory: &Memory, pids: Option<i64>) -> Result<Limits> {
     let positive = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok());
-    if let (Some(limit), Some(swap)) = (memory.limit, memory.swap) {
-        if limit > 0 && swap > 0 && swap < limit {
-            return Err(Error::Told("memory+swap limit should be >= memory limit".into()));
-        }
+    if let (Some(limit), Some(swap)) = (memory.limit, memory.swap)
+        && limit > 0
+        && swap > 0
+        && swap < limit
+    {
+        return Err(Error::Told("memory+swap limit should be >= memory limit".into()));
     }
     Ok(Limits {
         memory: positive(memory.limit),
