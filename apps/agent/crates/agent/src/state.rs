@@ -86,6 +86,12 @@ impl AppState {
         };
         let containers = Containers::open(deps, found).await;
         connect_images(&images, &containers, &events);
+        let watched = network.clone();
+        tokio::spawn(async move {
+            if let Err(error) = watched.keep_rules().await {
+                tracing::error!(%error, "rules that another program flushes will not be put back");
+            }
+        });
         Ok(Arc::new(Self {
             config,
             instance,

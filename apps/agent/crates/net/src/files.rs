@@ -27,6 +27,34 @@ pub fn resolv_conf(settings: &DnsSettings) -> String {
     build(&host, settings)
 }
 
+/// For a container with a name server of its own here, which asks the right ones.
+pub fn resolv_conf_embedded(settings: &DnsSettings) -> String {
+    let host = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let text = build(&host, &DnsSettings { servers: vec![crate::dns::ADDRESS.to_string()], ..settings.clone() });
+    // Names of containers have no dots, and are to be looked up as they are first.
+    match text.contains("ndots:") {
+        true => text,
+        false => with_option(&text, "ndots:0"),
+    }
+}
+
+fn with_option(text: &str, option: &str) -> String {
+    let mut lines: Vec<String> = text.lines().map(String::from).collect();
+    match lines.iter_mut().find(|line| line.starts_with("options ")) {
+        Some(line) => *line = format!("{line} {option}"),
+        None => lines.push(format!("options {option}")),
+    }
+    lines.join("\n") + "\n"
+}
+
+/// The host's name servers, as the host itself asks them.
+pub(crate) fn host_servers() -> Vec<IpAddr> {
+    let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let servers = text.lines().filter_map(|line| line.trim().strip_prefix("nameserver")?.split_whitespace().next()?.parse().ok());
+    let found: Vec<IpAddr> = servers.collect();
+    if found.is_empty() { PUBLIC.iter().filter_map(|server| server.parse().ok()).collect() } else { found }
+}
+
 fn usable_servers(text: &str) -> Vec<String> {
     // Containers have IPv4 alone: an IPv6 server would be out of their reach, and cost a wait at every lookup.
     let servers = text.lines().filter_map(|line| line.trim().strip_prefix("nameserver")?.split_whitespace().next());
@@ -92,6 +120,13 @@ mod tests {
         assert_eq!(build("nameserver 2001:db8::53\nnameserver 10.0.0.2 # office\n", &none), "nameserver 10.0.0.2\n");
         let own = DnsSettings { servers: vec!["9.9.9.9".into()], search: vec!["a".into(), "b".into()], options: vec![] };
         assert_eq!(build("nameserver 10.0.0.2\nsearch corp\n", &own), "nameserver 9.9.9.9\nsearch a b\n");
+    }
+
+    #[test]
+    fn an_embedded_server_is_asked_for_bare_names_first() {
+        assert_eq!(with_option("nameserver 127.0.0.11\noptions edns0\n", "ndots:0"), "nameserver 127.0.0.11\noptions edns0 ndots:0\n");
+        let own = DnsSettings { servers: vec!["9.9.9.9".into()], search: vec!["a".into()], options: vec!["ndots:3".into()] };
+        assert_eq!(resolv_conf_embedded(&own), "nameserver 127.0.0.11\nsearch a\noptions ndots:3\n");
     }
 
     #[test]

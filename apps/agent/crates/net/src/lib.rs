@@ -6,6 +6,7 @@
 //! both ends of its veth pairs.
 mod addresses;
 mod bridge;
+pub mod dns;
 mod endpoint;
 mod error;
 pub mod files;
@@ -16,12 +17,14 @@ mod pool;
 mod proxy;
 mod publish;
 mod subnet;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 pub use endpoint::{Endpoint, Wanted, parse_mac};
 pub use error::Error;
@@ -33,6 +36,7 @@ use error::Result;
 use maker::{Maker, Spare};
 use pool::Pool;
 use publish::Publication;
+use watch::{Marks, Watch};
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -109,6 +113,14 @@ pub struct Found {
     pub ports: Vec<PublishedPort>,
 }
 
+/// A namespace with a place in a network.
+pub struct Place {
+    pub netns: OwnedFd,
+    pub endpoint: Endpoint,
+    /// Where a name server can answer; absent in the default network.
+    pub dns: Option<dns::Sockets>,
+}
+
 /// Begins the alias of every bridge but the default one.
 fn mark(instance: &str) -> String {
     format!("slipway-{instance} ")
@@ -124,6 +136,9 @@ pub fn remove(instance: &str) -> Result<()> {
         .fold(rules, Result::and)
 }
 
+/// Between damage and repair.
+const SETTLE: Duration = Duration::from_millis(300);
+
 /// All networks of an instance, the default one among them.
 pub struct Network {
     settings: Settings,
@@ -134,6 +149,10 @@ pub struct Network {
     spares: tokio::sync::OnceCell<Pool<Spare>>,
     /// `None` once the network is closed: a container that is just starting must not bring the rules back.
     published: tokio::sync::Mutex<Option<BTreeMap<String, Publication>>>,
+    marks: Marks,
+    names: Arc<dns::Names>,
+    /// By container.
+    name_servers: Mutex<BTreeMap<String, dns::Server>>,
 }
 
 impl Network {
@@ -154,7 +173,8 @@ impl Network {
         let ports = |found: Found| Some((found.container, Publication::unheld(found.target?, found.ports)));
         let published: BTreeMap<String, Publication> = found.into_iter().filter_map(ports).collect();
         let infos: Vec<&BridgeInfo> = bridges.values().map(|bridge| &bridge.info).collect();
-        nft::apply_blocking(&nft::script(&settings.instance, &infos, &published.values().collect::<Vec<_>>()))?;
+        let marks = Marks::new();
+        nft::apply_blocking(&nft::script(&settings.instance, &infos, &published.values().collect::<Vec<_>>(), &marks.next()))?;
         let places = pool::places(&settings.instance, &default)?;
         Ok(Self {
             settings,
@@ -163,6 +183,9 @@ impl Network {
             places,
             spares: tokio::sync::OnceCell::new(),
             published: tokio::sync::Mutex::new(Some(published)),
+            marks,
+            names: Arc::default(),
+            name_servers: Mutex::default(),
         })
     }
 
@@ -238,9 +261,9 @@ impl Network {
 
     /// A new namespace with a place in a network. Dropping the descriptor before a process is in it removes it; the
     /// address is free again after [`Network::release`].
-    pub async fn attach(&self, network: &str, wanted: Wanted) -> Result<(OwnedFd, Endpoint)> {
+    pub async fn attach(&self, network: &str, wanted: Wanted) -> Result<Place> {
         if network == self.settings.network && wanted == (Wanted { route: true, ..Wanted::default() }) {
-            return self.attach_default().await;
+            return self.attach_default().await.map(|(netns, endpoint)| Place { netns, endpoint, dns: None });
         }
         let bridge = self.find(network)?;
         let spare = self.spare().await?;
@@ -253,7 +276,7 @@ impl Network {
                 Maker::open(&instance)?.plug(&bridge, &endpoint.host_interface)
             };
             match place() {
-                Ok(()) => Ok((spare.netns, endpoint)),
+                Ok(()) => Ok(Place { netns: spare.netns, endpoint, dns: spare.dns }),
                 Err(error) => {
                     bridge.release(&endpoint);
                     Err(error)
@@ -346,13 +369,54 @@ impl Network {
         }
     }
 
+    /// Says which names a container has from now on, in each of its networks.
+    pub fn set_names(&self, container: &str, places: Vec<dns::Named>) {
+        self.names.set(container, places);
+    }
+
+    /// Sockets for a name server in a namespace; `prepared`: an earlier daemon had some there.
+    pub async fn open_dns(&self, netns: OwnedFd, prepared: bool) -> Result<dns::Sockets> {
+        let open = move || if prepared { dns::open() } else { dns::prepare().and_then(|()| dns::open()) };
+        blocking(move || maker::inside(&netns, open)).await
+    }
+
+    /// Answers a container's questions until [`Network::end_dns`]. `servers`: its own, or none for the host's.
+    pub fn serve_dns(&self, container: &str, sockets: dns::Sockets, servers: Vec<IpAddr>) -> Result<()> {
+        let server = dns::Server::start(container, sockets, self.names.clone(), servers);
+        let server = server.map_err(|source| Error::Kernel { what: "serve names".into(), source })?;
+        self.name_servers.lock().unwrap_or_else(PoisonError::into_inner).insert(container.to_owned(), server);
+        Ok(())
+    }
+
+    pub fn end_dns(&self, container: &str) {
+        self.names.set(container, Vec::new());
+        self.name_servers.lock().unwrap_or_else(PoisonError::into_inner).remove(container);
+    }
+
+    /// Brings the rules back whenever another program takes them away. Never ends but with an error.
+    pub async fn keep_rules(&self) -> Result<()> {
+        let failed = |source| Error::Kernel { what: "watch nftables".into(), source };
+        let mut watch = Watch::start(nft::table(&self.settings.instance), &self.marks).map_err(failed)?;
+        loop {
+            watch.damage().await.map_err(failed)?;
+            // Whoever flushes may be at it still, and must not be fought without a pause.
+            tokio::time::sleep(SETTLE).await;
+            let published = self.published.lock().await;
+            let Some(published) = published.as_ref() else { return Ok(()) };
+            tracing::warn!("another program changed the agent's rules; they are put back");
+            if let Err(error) = self.apply(published).await {
+                tracing::error!(%error, "cannot put the rules back");
+            }
+        }
+    }
+
     /// The whole table in one atomic batch: what others flushed comes back, what is gone leaves nothing behind.
     async fn apply(&self, published: &BTreeMap<String, Publication>) -> Result<()> {
         let all: Vec<&Publication> = published.values().collect();
         let script = {
             let bridges = self.bridges.read().unwrap_or_else(PoisonError::into_inner);
             let infos: Vec<&BridgeInfo> = bridges.values().map(|bridge| &bridge.info).collect();
-            nft::script(&self.settings.instance, &infos, &all)
+            nft::script(&self.settings.instance, &infos, &all, &self.marks.next())
         };
         nft::apply(&script).await
     }

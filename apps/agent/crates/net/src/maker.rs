@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::bridge::Bridge;
+use crate::dns;
 use crate::endpoint::Endpoint;
 use crate::error::{Context, Error, Result};
 use crate::netlink::{Netlink, Veth};
@@ -15,6 +16,8 @@ use crate::netlink::{Netlink, Veth};
 pub(crate) struct Spare {
     pub netns: OwnedFd,
     pub host_interface: String,
+    /// When it was prepared for one.
+    pub dns: Option<dns::Sockets>,
 }
 
 /// Interfaces that one container may have.
@@ -47,9 +50,9 @@ impl Maker {
     }
 
     /// A new namespace; `prepare` runs inside of it.
-    pub fn make(&mut self, prepare: impl FnOnce() -> Result<()>) -> Result<Spare> {
+    pub fn make(&mut self, prepare: impl FnOnce() -> Result<Option<dns::Sockets>>) -> Result<Spare> {
         unshare(CloneFlags::CLONE_NEWNET).context("make a network namespace")?;
-        let made = self.fill().and_then(|spare| prepare().map(|()| spare));
+        let made = self.fill().and_then(|spare| Ok(Spare { dns: prepare()?, ..spare }));
         // Staying in it would keep it alive after its container.
         setns(&self.host_netns, CloneFlags::CLONE_NEWNET).context("return to the host's network")?;
         made
@@ -64,7 +67,7 @@ impl Maker {
         let host_interface = self.add_veth("eth0", netns.as_raw_fd()).context("make a veth pair")?;
         let mut own = Netlink::open().context("open a netlink socket")?;
         own.set_up(1).context("start the loopback")?;
-        Ok(Spare { netns, host_interface })
+        Ok(Spare { netns, host_interface, dns: None })
     }
 
     /// Names of running containers' interfaces are still there after a restart of the daemon, so taken ones are skipped.

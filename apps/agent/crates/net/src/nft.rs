@@ -15,7 +15,7 @@ use crate::BridgeInfo;
 use crate::error::{Error, Result};
 use crate::publish::{Protocol, Publication};
 
-fn table(instance: &str) -> String {
+pub(crate) fn table(instance: &str) -> String {
     format!("slipway-{instance}")
 }
 
@@ -25,7 +25,8 @@ pub(crate) fn removal(instance: &str) -> String {
     format!("add table ip {table}\ndelete table ip {table}\nadd table inet {table}\ndelete table inet {table}\n")
 }
 
-pub(crate) fn script(instance: &str, bridges: &[&BridgeInfo], publications: &[&Publication]) -> String {
+/// `mark` names a chain without rules; see `watch.rs`.
+pub(crate) fn script(instance: &str, bridges: &[&BridgeInfo], publications: &[&Publication], mark: &str) -> String {
     let mut text = removal(instance);
     let names: Vec<String> = bridges.iter().map(|bridge| format!("\"{}\"", bridge.name)).collect();
     let (maps, dnat) = published(publications);
@@ -40,7 +41,8 @@ pub(crate) fn script(instance: &str, bridges: &[&BridgeInfo], publications: &[&P
          \x20 chain prerouting {{\n    type nat hook prerouting priority dstnat; policy accept;\n{dnat}  }}\n\
          \x20 chain output {{\n    type nat hook output priority -100; policy accept;\n{dnat}  }}\n\
          \x20 chain postrouting {{\n    type nat hook postrouting priority srcnat; policy accept;\n{masquerade}  }}\n\
-         \x20 chain forward {{\n    type filter hook forward priority filter; policy accept;\n{forward}  }}\n}}\n",
+         \x20 chain forward {{\n    type filter hook forward priority filter; policy accept;\n{forward}  }}\n\
+         \x20 chain {mark} {{ }}\n}}\n",
         table(instance),
         names.join(", ")
     );
@@ -186,7 +188,7 @@ mod tests {
     fn an_internal_network_has_no_way_out() {
         let mut bridge = BridgeInfo::plain("id", "inner", "10.5.0.0/16".parse().unwrap(), 1_500);
         (bridge.internal, bridge.icc) = (true, false);
-        let text = script("00000000", &[&bridge], &[]);
+        let text = script("00000000", &[&bridge], &[], "mark");
         assert!(
             text.contains("iifname \"inner\" oifname != \"inner\" drop") && !text.contains("oifname != \"inner\" masquerade"),
             "{text}"

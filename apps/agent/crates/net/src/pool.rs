@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::bridge::Bridge;
+use crate::dns;
 use crate::endpoint::{Endpoint, Wanted};
 use crate::error::{Context, Error, Result};
 use crate::maker::{Maker, Spare, dress};
@@ -45,7 +46,7 @@ pub(crate) fn places(instance: &str, bridge: &Arc<Bridge>) -> Result<Pool<(Owned
     let (mut maker, bridge) = (Maker::open(instance)?, bridge.clone());
     Pool::start("netns-maker", move || {
         let (mut endpoint, mac) = Endpoint::take(&bridge, &Wanted::default())?;
-        let made = maker.make(|| dress(&endpoint, mac, bridge.info.mtu, true)).and_then(|spare| {
+        let made = maker.make(|| dress(&endpoint, mac, bridge.info.mtu, true).map(|()| None)).and_then(|spare| {
             maker.plug(&bridge, &spare.host_interface)?;
             Ok(spare)
         });
@@ -62,8 +63,8 @@ pub(crate) fn places(instance: &str, bridge: &Arc<Bridge>) -> Result<Pool<(Owned
     })
 }
 
-/// Namespaces that are in no network yet, for whichever is asked for.
+/// Namespaces that are in no network yet, for whichever is asked for, with sockets for a name server.
 pub(crate) fn spares(instance: &str) -> Result<Pool<Spare>> {
     let mut maker = Maker::open(instance)?;
-    Pool::start("netns-spares", move || maker.make(|| Ok(())))
+    Pool::start("netns-spares", move || maker.make(|| dns::prepare().and_then(|()| dns::open()).map(Some)))
 }

@@ -119,7 +119,6 @@ impl Containers {
         let engine = |error: ApiError| (125, error);
         let internal = |what: &'static str| move |error: std::io::Error| (125, ApiError::internal(what, error));
         let record = container.record();
-        let mode = spec::network_mode(&record.host_config).map_err(engine)?;
         let held = self.deps.networks.hold().await;
         let joined = self.join_networks(&record).await.map_err(engine)?;
         fault::point("start.attached");
@@ -137,11 +136,16 @@ impl Containers {
             state.resume = false;
             state.endpoints = joined.endpoints;
             state.gateway = joined.gateway;
+            state.dns = joined.dns.is_some();
             state.ports.clear();
             state.boot = self.boot.clone();
         });
         drop(held);
         self.tell_joined(container, "connect");
+        self.set_names(container);
+        if let Some(sockets) = joined.dns {
+            self.serve_dns(container, sockets).map_err(engine)?;
+        }
         if let Some(target) = container.state().target() {
             let wanted = spec::ports(&record, self.host_binding(container)).map_err(engine)?;
             let published = self.deps.network.publish(&container.id, target, &wanted).await;
@@ -151,7 +155,7 @@ impl Containers {
             }
         }
         fault::point("start.published");
-        self.write_network_files(container, &record, mode).map_err(internal("cannot write the container's network files"))?;
+        self.write_network_files(container, &record).map_err(internal("cannot write the container's network files"))?;
         let limits = spec::limits(&record.host_config).map_err(engine)?;
         let group = self.deps.groups.create(&container.id, &limits);
         let group = group.map_err(|error| (125, ApiError::internal("cannot make the container's control group", error)))?;
@@ -193,23 +197,30 @@ impl Containers {
         Ok(())
     }
 
-    fn write_network_files(&self, container: &Container, record: &Record, mode: NetworkMode) -> std::io::Result<()> {
+    fn write_network_files(&self, container: &Container, record: &Record) -> std::io::Result<()> {
         let hostname = spec::hostname(record);
         let host = &record.host_config;
-        let dns = files::DnsSettings { servers: host.dns.clone(), search: host.dns_search.clone(), options: host.dns_options.clone() };
-        let resolv = match mode {
-            NetworkMode::Host => std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
-            _ => files::resolv_conf(&dns),
-        };
         let state = container.state();
         let addresses: Vec<_> = state.endpoints.iter().flat_map(|own| [Some(own.address), own.address6]).flatten().collect();
         // `host-gateway`: the host's own address where the container can reach it.
         let gateway = state.endpoints.iter().find_map(|own| self.deps.network.info(&own.network)).map(|info| info.gateway);
         let hosts = files::hosts(&hostname, &addresses, gateway, &host.extra_hosts);
-        for (name, text) in [("resolv.conf", resolv), ("hosts", hosts), ("hostname", format!("{hostname}\n"))] {
+        for (name, text) in [("hosts", hosts), ("hostname", format!("{hostname}\n"))] {
             std::fs::write(container.dir.join(name), text)?;
         }
-        Ok(())
+        self.write_resolv_conf(container, record)
+    }
+
+    /// In place: it is bound into the container.
+    pub(super) fn write_resolv_conf(&self, container: &Container, record: &Record) -> std::io::Result<()> {
+        let host = &record.host_config;
+        let dns = files::DnsSettings { servers: host.dns.clone(), search: host.dns_search.clone(), options: host.dns_options.clone() };
+        let text = match spec::network_mode(host) {
+            Ok(NetworkMode::Host) => std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
+            _ if container.state().dns => files::resolv_conf_embedded(&dns),
+            _ => files::resolv_conf(&dns),
+        };
+        std::fs::write(container.dir.join("resolv.conf"), text)
     }
 
     /// Stops with the container's stop signal, and SIGKILL after `timeout` seconds. `Ok(false)`: it did not run.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use slipway_net::Endpoint;
+use slipway_net::{Endpoint, dns};
 
 use super::endpoints::{self, Endpoints};
 use super::model::EndpointSettings;
@@ -22,6 +22,8 @@ pub(super) struct Joined {
     pub netns: Option<OwnedFd>,
     pub endpoints: Vec<Endpoint>,
     pub gateway: Option<String>,
+    /// Of its name server, in a network of the user's.
+    pub dns: Option<dns::Sockets>,
 }
 
 /// Differs for each container and network, and has the right form.
@@ -60,8 +62,20 @@ impl Containers {
                 return Err(error);
             }
         }
-        if joined.netns.is_none() {
-            joined.netns = Some(self.deps.network.detached().await.map_err(explain)?);
+        let prepared = async {
+            if joined.netns.is_none() {
+                joined.netns = Some(self.deps.network.detached().await.map_err(explain)?);
+            }
+            if !networks.iter().any(|(network, _)| !network.is_predefined()) {
+                joined.dns = None;
+            } else if let (None, Some(netns)) = (&joined.dns, &joined.netns) {
+                joined.dns = Some(self.open_dns(netns, false).await?);
+            }
+            Ok(())
+        };
+        if let Err(error) = prepared.await {
+            joined.endpoints.iter().for_each(|endpoint| self.deps.network.release(endpoint));
+            return Err(error);
         }
         Ok(joined)
     }
@@ -70,9 +84,9 @@ impl Containers {
         let wanted = endpoints::wanted(settings, joined.gateway.as_ref() == Some(&network.id));
         let endpoint = match &joined.netns {
             None => {
-                let (netns, endpoint) = self.deps.network.attach(&network.id, wanted).await.map_err(explain)?;
-                joined.netns = Some(netns);
-                endpoint
+                let place = self.deps.network.attach(&network.id, wanted).await.map_err(explain)?;
+                (joined.netns, joined.dns) = (Some(place.netns), place.dns);
+                place.endpoint
             }
             Some(netns) => {
                 let netns = netns.try_clone().map_err(|error| ApiError::internal("cannot connect the container to the network", error))?;
@@ -81,6 +95,50 @@ impl Containers {
         };
         joined.endpoints.push(endpoint);
         Ok(())
+    }
+
+    async fn open_dns(&self, netns: &OwnedFd, prepared: bool) -> ApiResult<dns::Sockets> {
+        let netns = netns.try_clone().map_err(|error| ApiError::internal("cannot make the container's name server", error))?;
+        self.deps.network.open_dns(netns, prepared).await.map_err(explain)
+    }
+
+    /// Says by which names others find the container, as its record and state are now.
+    pub(super) fn set_names(&self, container: &Container) {
+        let (record, state) = (container.record(), container.state());
+        let planned = self.planned(&record).unwrap_or_default();
+        let place = |endpoint: &Endpoint| {
+            let network = self.deps.networks.by_id(&endpoint.network)?;
+            let settings = planned.get(&network.name).cloned().unwrap_or_default();
+            Some(dns::Named {
+                network: network.id.clone(),
+                network_name: network.name.clone(),
+                internal: network.internal,
+                // The default network knows no names, and leads outside all the same.
+                names: if network.is_predefined() { Vec::new() } else { endpoints::names(&record, &settings) },
+                addresses: [Some(endpoint.address), endpoint.address6].into_iter().flatten().collect(),
+            })
+        };
+        self.deps.network.set_names(&container.id, state.endpoints.iter().filter_map(place).collect());
+    }
+
+    /// Answers the questions of a container that runs.
+    pub(super) fn serve_dns(&self, container: &Container, sockets: dns::Sockets) -> ApiResult<()> {
+        let servers = container.record().host_config.dns.iter().filter_map(|server| server.parse().ok()).collect();
+        self.deps.network.serve_dns(&container.id, sockets, servers).map_err(explain)
+    }
+
+    /// After a restart of the daemon. The program in the container may have taken the port meanwhile, or be about to end.
+    pub(super) async fn serve_dns_again(&self, container: &Container, state: &State) {
+        if !state.dns {
+            return;
+        }
+        let opened = match netns_of(state) {
+            Ok(netns) => self.open_dns(&netns, true).await.and_then(|sockets| self.serve_dns(container, sockets)),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = opened {
+            tracing::error!(%error, container = %container.id, "the container finds no names");
+        }
     }
 
     /// Tells that a run is in its networks.
@@ -95,10 +153,12 @@ impl Containers {
     /// After a run, whose interfaces went with its namespace.
     pub(super) fn leave_networks(&self, container: &Container) {
         self.tell_joined(container, "disconnect");
+        self.deps.network.end_dns(&container.id);
         let endpoints = container.state().endpoints;
         container.state.send_modify(|state| {
             state.endpoints.clear();
             state.gateway = None;
+            state.dns = false;
             state.ports.clear();
         });
         endpoints.iter().for_each(|endpoint| self.deps.network.release(endpoint));
@@ -151,10 +211,18 @@ impl Containers {
                 tracing::warn!(%error, container = %container.id, "cannot name the new address in its hosts file");
             }
             container.update(|state| state.endpoints.push(endpoint));
+            if !state.dns && !network.is_predefined() {
+                let sockets = self.open_dns(&netns, false).await?;
+                container.update(|state| state.dns = true);
+                self.write_resolv_conf(container, &record)
+                    .map_err(|error| ApiError::internal("cannot write the container's files", error))?;
+                self.serve_dns(container, sockets)?;
+            }
             self.reroute(container, gateway, netns).await?;
         }
         record.networks = Some(planned);
         self.save(container, record)?;
+        self.set_names(container);
         self.deps.networks.event(&network, "connect", Some(&container.id));
         Ok(())
     }
@@ -184,6 +252,7 @@ impl Containers {
         }
         record.networks = Some(planned);
         self.save(container, record)?;
+        self.set_names(container);
         self.deps.networks.event(&network, "disconnect", Some(&container.id));
         Ok(())
     }

@@ -119,6 +119,8 @@ pub struct State {
     pub endpoints: Vec<Endpoint>,
     /// Id of the network that leads elsewhere, and that its ports are published in.
     pub gateway: Option<String>,
+    /// It has a name server at 127.0.0.11.
+    pub dns: bool,
     pub ports: Vec<PublishedPort>,
     /// Its removal, once begun, takes its anonymous volumes along.
     pub remove_volumes: bool,

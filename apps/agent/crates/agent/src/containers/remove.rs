@@ -113,6 +113,7 @@ impl Containers {
             index.by_name.insert(name.to_owned(), container.id.clone());
         }
         *container.record.write().unwrap_or_else(std::sync::PoisonError::into_inner) = record;
+        self.set_names(container);
         self.event(container, "rename", &[("oldName", format!("/{old}"))]);
         Ok(())
     }

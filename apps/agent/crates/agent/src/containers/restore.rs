@@ -86,7 +86,10 @@ impl Containers {
         if let Err(error) = removed.await {
             tracing::error!(%error, "what nothing uses was not all removed");
         }
-        join_all(this.list().iter().map(|container| this.reconnect(container))).await;
+        let all = this.list();
+        // All before the first question is answered, or one would be told that another is not there.
+        all.iter().filter(|container| container.state().is_running()).for_each(|container| this.set_names(container));
+        join_all(all.iter().map(|container| this.reconnect(container))).await;
         this
     }
 
@@ -132,6 +135,7 @@ impl Containers {
         match find_shim(container).await {
             Some(shim) if !matches!(state.status, Status::Removing) => {
                 self.republish(container, &state).await;
+                self.serve_dns_again(container, &State { pid: shim.pid, ..state.clone() }).await;
                 // The control group knows: this may have been killed between a freeze and its note.
                 let group = self.group(container);
                 let paused = tokio::task::spawn_blocking(move || group.frozen()).await.unwrap_or(state.paused);

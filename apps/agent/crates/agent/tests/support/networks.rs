@@ -49,3 +49,38 @@ pub fn exec(agent: &Agent, id: &str, script: &str) -> String {
     agent.client.hijack(&format!("/exec/{exec}/start"), br#"{"Detach":false}"#).read_to_end(&mut output).unwrap();
     unframe(&output)
 }
+
+/// Runs on a thread that is in the container's network.
+pub fn inside<T: Send + 'static>(agent: &Agent, id: &str, work: impl FnOnce() -> T + Send + 'static) -> std::thread::JoinHandle<T> {
+    use std::os::fd::AsFd;
+    let pid = agent.inspect(id)["State"]["Pid"].as_i64().unwrap();
+    let netns = std::fs::File::open(format!("/proc/{pid}/ns/net")).unwrap();
+    std::thread::spawn(move || {
+        let kind = rustix::thread::LinkNameSpaceType::Network;
+        rustix::thread::move_into_link_name_space(netns.as_fd(), Some(kind)).unwrap();
+        work()
+    })
+}
+
+pub fn address(agent: &Agent, id: &str, network: &str) -> String {
+    agent.inspect(id)["NetworkSettings"]["Networks"][network]["IPAddress"].as_str().unwrap().to_owned()
+}
+
+pub fn address6(agent: &Agent, id: &str, network: &str) -> String {
+    agent.inspect(id)["NetworkSettings"]["Networks"][network]["GlobalIPv6Address"].as_str().unwrap().to_owned()
+}
+
+/// The body that an HTTP server at `to` gives.
+pub fn get(to: &str) -> Option<String> {
+    use std::io::Write;
+    let to: std::net::SocketAddr = to.parse().unwrap();
+    let mut stream = std::net::TcpStream::connect_timeout(&to, std::time::Duration::from_secs(10)).ok()?;
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(30))).ok()?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    text.rsplit_once("\r\n\r\n").map(|(_, body)| body.to_owned())
+}
+
+/// Serves its variable NAME over HTTP, on both families.
+pub const SERVER: &str = "mkdir -p /www; echo $NAME > /www/index.html; httpd -f -p 80 -h /www";
