@@ -169,6 +169,7 @@ fn spec(request: &ExecRequest, dir: &Path, capabilities: u64) -> LaunchSpec {
             no_new_privileges: false,
             tty: false,
             rlimits: Vec::new(),
+            size: None,
             oom_score_adj: None,
         },
         hostname: HOSTNAME.to_owned(),

@@ -20,8 +20,6 @@ pub struct Exec {
     pub stdout: bool,
     pub stderr: bool,
     pub detach_keys: String,
-    /// Rows and columns.
-    pub console_size: Option<[u16; 2]>,
     pub state: Mutex<ExecState>,
 }
 

@@ -67,6 +67,9 @@ pub struct Process {
     pub capabilities: u64,
     pub no_new_privileges: bool,
     pub tty: bool,
+    /// Rows and columns of the terminal from the first moment on.
+    #[serde(default)]
+    pub size: Option<[u16; 2]>,
     pub rlimits: Vec<Rlimit>,
     pub oom_score_adj: Option<i32>,
 }

@@ -16,6 +16,8 @@ pub struct ExecRequest {
     pub cwd: String,
     pub user: String,
     pub tty: bool,
+    /// Rows and columns of the terminal.
+    pub size: Option<[u16; 2]>,
     pub privileged: bool,
 }
 
@@ -89,6 +91,7 @@ impl Containers {
             capabilities,
             no_new_privileges: security.no_new_privileges,
             tty: request.tty,
+            size: request.size,
             rlimits: Vec::new(),
             oom_score_adj: None,
         };

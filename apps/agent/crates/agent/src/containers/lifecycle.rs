@@ -182,10 +182,6 @@ impl Containers {
         for socket in late {
             let _ = shim.attach(socket, true).await; // a program that ended already has no more output
         }
-        if record.config.tty && record.host_config.console_size != [0, 0] {
-            let [rows, columns] = record.host_config.console_size;
-            let _ = shim.resize(rows, columns).await; // a program that ended already needs no size
-        }
         // Before its end can be noticed, so that the two are told in this order.
         self.event(container, "start", &[]);
         self.adopt(container, shim.clone());

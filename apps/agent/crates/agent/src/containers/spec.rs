@@ -233,6 +233,7 @@ pub fn build(record: &Record, run: u64, dir: &Path, rootfs: Rootfs, cgroup: Join
             no_new_privileges: security.no_new_privileges,
             tty: config.tty,
             rlimits: rlimits(host)?,
+            size: (host.console_size != [0, 0]).then_some(host.console_size),
             oom_score_adj: (host.oom_score_adj != 0).then_some(host.oom_score_adj),
         },
         hostname: hostname(record),

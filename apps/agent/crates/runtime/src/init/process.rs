@@ -27,6 +27,10 @@ pub(crate) fn become_program(
     nix::unistd::setsid().map(drop).or_else(ignore(Errno::EPERM)).stage("make a session")?;
     if process.tty {
         rustix::process::ioctl_tiocsctty(&stdio[0]).stage("take the terminal")?;
+        if let Some([rows, columns]) = process.size {
+            let size = rustix::termios::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+            rustix::termios::tcsetwinsize(&stdio[0], size).stage("size the terminal")?;
+        }
     }
     let identity = identity::resolve(&process.user, &process.groups)?;
     for (fd, target) in stdio.iter().zip(0..) {

@@ -56,6 +56,7 @@ async fn create(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> 
         cwd: body.working_dir.unwrap_or_default(),
         user: body.user.unwrap_or_default(),
         tty: body.tty.unwrap_or_default(),
+        size: body.console_size.filter(|size| *size != [0, 0]),
         privileged: body.privileged.unwrap_or_default(),
     };
     let exec = app.execs.add(Exec {
@@ -66,7 +67,6 @@ async fn create(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> 
         stdout: body.attach_stdout.unwrap_or_default(),
         stderr: body.attach_stderr.unwrap_or_default(),
         detach_keys: body.detach_keys.unwrap_or_default(),
-        console_size: body.console_size,
         state: Mutex::new(ExecState::default()),
     });
     tell(&app, &exec, &format!("exec_create: {}", exec.request.args.join(" ")), &[]);

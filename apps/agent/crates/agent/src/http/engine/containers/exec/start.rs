@@ -76,7 +76,9 @@ async fn run(app: &App, exec: &Arc<Exec>, body: &StartBody, request: &mut Reques
     let content_type = if tty { RAW } else { FRAMED };
     let mut session = Session { stream: Some(client), wanted, history: None, detach: None };
     tell(app, exec, &format!("exec_start: {}", exec.request.args.join(" ")), &[]);
-    let running = match app.containers.exec(&exec.container, exec.request.clone(), given).await {
+    let mut wants = exec.request.clone();
+    wants.size = body.console_size.filter(|size| *size != [0, 0]).or(wants.size);
+    let running = match app.containers.exec(&exec.container, wants, given).await {
         Ok(running) => running,
         Err(error) => {
             let (exit_code, error) = match error {
@@ -96,14 +98,11 @@ async fn run(app: &App, exec: &Arc<Exec>, body: &StartBody, request: &mut Reques
         }
     };
     let terminal = running.terminal.as_ref().map(|fd| fd.try_clone().map(Arc::new)).transpose().map_err(failed)?;
-    if let (Some(terminal), Some([rows, columns])) = (&terminal, body.console_size.or(exec.console_size)) {
-        streams::set_size(terminal, rows, columns);
-    }
     {
         let mut state = exec.state();
         state.running = true;
         state.pid = running.pid;
-        state.terminal = terminal.clone();
+        state.terminal = terminal;
     }
     tokio::spawn(serve(app.clone(), exec.clone(), running, ends, ours));
     if detach {
