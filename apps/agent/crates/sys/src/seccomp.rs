@@ -4,6 +4,11 @@ use crate::{Errno, Result, check};
 /// Installs a classic BPF program given as the kernel's `struct sock_filter` array in native byte order. Needs
 /// no_new_privs or CAP_SYS_ADMIN.
 pub fn install(program: &[u8]) -> Result<()> {
+    install_with(program, 0)
+}
+
+/// As `install`, with `SECCOMP_FILTER_FLAG_*` that return nothing.
+pub fn install_with(program: &[u8], flags: u32) -> Result<()> {
     let size = size_of::<libc::sock_filter>();
     if program.is_empty() || !program.len().is_multiple_of(size) || program.len() / size > u16::MAX.into() {
         return Err(Errno::EINVAL);
@@ -20,5 +25,5 @@ pub fn install(program: &[u8]) -> Result<()> {
         .collect::<Vec<_>>();
     let prog = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
     // SAFETY: `prog` points at `filter`, which outlives the call; the kernel validates and copies the program.
-    check(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const prog) }).map(drop)
+    check(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const prog) }).map(drop)
 }

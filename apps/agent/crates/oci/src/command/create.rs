@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Pid;
 use slipway_cgroups::Group;
+use slipway_runtime::seccomp::custom::Compiled;
 
 use crate::args::Global;
 use crate::config::{Config, check};
@@ -84,7 +85,7 @@ fn make(
     store: &Store,
     record: &mut Record,
     group: &Group,
-    seccomp: Option<inside::identity::Seccomp>,
+    seccomp: Option<Compiled>,
     console: Option<OwnedFd>,
     create: &Create,
 ) -> Result<()> {

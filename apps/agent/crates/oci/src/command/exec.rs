@@ -6,13 +6,13 @@ use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 use slipway_cgroups::Group;
 use slipway_runtime::inside::{Stage, Step, open_terminal_inside};
+use slipway_runtime::seccomp::custom::Compiled;
 use slipway_sys as sys;
 
 use crate::args::Global;
 use crate::config::linux::NAMESPACES;
 use crate::config::{Capabilities, Process, check};
 use crate::error::{During, Error, Result};
-use crate::inside::identity::Seccomp;
 use crate::inside::{self, program};
 use crate::launch::{self, Child};
 use crate::state::{Record, Status, Store};
@@ -118,7 +118,7 @@ fn process(record: &Record, exec: &Exec) -> Result<Process> {
     Ok(process)
 }
 
-fn launch(record: &Record, process: &Process, seccomp: Option<Seccomp>, preserve: i32) -> Result<Child> {
+fn launch(record: &Record, process: &Process, seccomp: Option<Compiled>, preserve: i32) -> Result<Child> {
     let init = record.init.as_ref().ok_or(Error::NotRunning)?;
     let pidfd = init.open()?;
     let flags = foreign_namespaces(init.pid);
@@ -147,7 +147,7 @@ fn foreign_namespaces(pid: i32) -> i32 {
 
 fn become_program(
     process: &Process,
-    seccomp: Option<&Seccomp>,
+    seccomp: Option<&Compiled>,
     sync: &OwnedFd,
     userns: bool,
     preserve: i32,

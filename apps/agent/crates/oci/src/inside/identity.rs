@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use rustix::fs::{Gid, Uid};
 use slipway_runtime::caps;
 use slipway_runtime::inside::{Stage, Step, resource};
+use slipway_runtime::seccomp::custom::Compiled;
 use slipway_sys::caps::Sets;
 use slipway_sys::{self as sys, Errno};
 
@@ -37,7 +38,7 @@ pub fn own_streams(uid: u32) -> Step<()> {
 }
 
 /// Gives up everything the program shall not have.
-pub fn confine(process: &Process, seccomp: Option<&Seccomp>) -> Step<()> {
+pub fn confine(process: &Process, seccomp: Option<&Compiled>) -> Step<()> {
     if process.no_new_privileges {
         sys::process::set_no_new_privs().stage("set no_new_privs")?;
     }
@@ -71,13 +72,8 @@ fn ignore_unprivileged(error: Errno) -> Result<(), Errno> {
     if error == Errno::EPERM { Ok(()) } else { Err(error) }
 }
 
-/// A compiled filter.
-pub struct Seccomp {
-    pub program: Vec<u8>,
-}
-
-pub fn load(seccomp: &Seccomp) -> Step<()> {
-    sys::seccomp::install(&seccomp.program).stage("load the seccomp filter")
+pub fn load(seccomp: &Compiled) -> Step<()> {
+    sys::seccomp::install_with(&seccomp.program, seccomp.flags).stage("load the seccomp filter")
 }
 
 /// Names this kernel or we do not know are left out; `create` has warned of them.

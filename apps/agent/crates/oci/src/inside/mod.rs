@@ -16,9 +16,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use slipway_runtime::inside::{Root, Stage, Step, open_terminal, protect_paths};
+use slipway_runtime::seccomp::custom::Compiled;
 use slipway_sys as sys;
 
-use self::identity::Seccomp;
 pub use self::options::known as mount_options;
 use crate::config::{Config, Process};
 use crate::hooks;
@@ -30,7 +30,7 @@ pub struct Plan {
     pub record: Record,
     /// Directory and controllers of each of its control groups.
     pub groups: Vec<(PathBuf, Vec<String>)>,
-    pub seccomp: Option<Seccomp>,
+    pub seccomp: Option<Compiled>,
     pub listener: OwnedFd,
     pub preserve: i32,
 }

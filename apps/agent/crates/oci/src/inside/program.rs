@@ -4,9 +4,10 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::termios::Winsize;
 use slipway_runtime::inside::{EXIT_ENGINE, Stage, Step, StepError, enter_directory, execute, home};
+use slipway_runtime::seccomp::custom::Compiled;
 use slipway_sys as sys;
 
-use super::identity::{self, Seccomp};
+use super::identity;
 use crate::config::Process;
 
 /// In the container's root, as its root: a session, the streams, no other descriptors, limits, the working directory.
@@ -60,7 +61,7 @@ pub fn find(process: &Process) -> Step<()> {
 }
 
 /// Gives up rights, runs `between`, becomes the program. Only returns when that fails.
-pub fn become_it(process: &Process, entered: bool, seccomp: Option<&Seccomp>, between: impl FnOnce() -> Step<()>) -> Step<Infallible> {
+pub fn become_it(process: &Process, entered: bool, seccomp: Option<&Compiled>, between: impl FnOnce() -> Step<()>) -> Step<Infallible> {
     let mut env = process.env.clone();
     if !env.iter().any(|entry| entry.starts_with("HOME=")) {
         env.push(format!("HOME={}", home(process.user.uid)));

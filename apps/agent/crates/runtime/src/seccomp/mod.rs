@@ -3,7 +3,14 @@
 //! Rules become sorted ranges of system call numbers and the program a binary search over them (about 9 comparisons
 //! per call instead of hundreds), so that loading it at every start and running it is cheap.
 mod bpf;
+mod compare;
+pub mod custom;
+#[cfg(test)]
+mod custom_tests;
+mod names;
 mod profile;
+
+pub use compare::{Argument, OPERATORS};
 
 use bpf::{Outcome, Program};
 
