@@ -8,6 +8,7 @@ mod files;
 mod filter;
 mod group;
 mod hooks;
+mod host_mounts;
 mod inside;
 mod launch;
 mod lock;

@@ -38,6 +38,8 @@ pub struct Record {
     pub cgroup: PathBuf,
     /// The directories that were made for it, parents before children.
     pub cgroup_made: Vec<PathBuf>,
+    /// Without a mount namespace: the mount that holds the root before ours is laid over it, by its number.
+    pub mount_below: Option<u64>,
     /// `create` has finished.
     pub complete: bool,
 }

@@ -15,7 +15,7 @@ use crate::launch::{self, Child};
 use crate::process::Process;
 use crate::state::{Record, SOCKET, Status, Store};
 use crate::wire::{self, Message};
-use crate::{console, files, group, hooks, lock, report, resources, socket};
+use crate::{console, files, group, hooks, host_mounts, lock, report, resources, socket};
 
 #[derive(Debug)]
 pub struct Create {
@@ -55,8 +55,12 @@ pub fn run(global: &Global, create: &Create) -> Result<()> {
         init: None,
         cgroup: cgroup.clone(),
         cgroup_made: Vec::new(),
+        mount_below: None,
         complete: false,
     };
+    if !record.config.linux.has_namespace("mount") {
+        record.mount_below = Some(host_mounts::id_at(&record.rootfs)?);
+    }
     let group = Group::at(&cgroup)?;
     record.cgroup_made = group.missing();
     make_dir(&global.root, &store)?;

@@ -6,7 +6,7 @@ use slipway_cgroups::Group;
 use crate::args::Global;
 use crate::error::{During, Error, Result};
 use crate::state::{Record, Status, Store};
-use crate::{group, hooks, lock, report};
+use crate::{group, hooks, host_mounts, lock, report};
 
 /// How long a killed process may take to end; one that waits for a disk in the kernel ends when the disk has answered.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -69,6 +69,7 @@ fn end(record: &Record) -> Result<()> {
 /// be repeated.
 pub fn destroy(store: &Store, record: &Record) -> Result<()> {
     group::remove(record)?;
+    host_mounts::remove(record)?;
     let state = record.for_hook(Status::Stopped).map_err(std::io::Error::from).during("write the state")?;
     store.remove()?;
     // The spec: a failure is a warning, and the others run all the same.

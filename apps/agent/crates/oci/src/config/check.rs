@@ -136,9 +136,6 @@ fn linux(linux: &Linux) -> Result<()> {
             return refuse(format!("namespace path of {:?} is not absolute", namespace.kind));
         }
     }
-    if !linux.has_namespace("mount") {
-        return refuse("a container without a mount namespace is not supported");
-    }
     if linux.has_new_namespace("user") && (linux.uid_mappings.is_empty() || linux.gid_mappings.is_empty()) {
         return refuse("User namespaces enabled, but no uid and gid mappings found");
     }

@@ -84,7 +84,10 @@ fn surroundings(plan: &Plan, config: &Config, process: &Process, sync: &OwnedFd)
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWCGROUP).stage("make a cgroup namespace")?;
     }
     name(config)?;
-    let root = mounts::root(&plan.record.rootfs, &linux.rootfs_propagation)?;
+    let root = match linux.has_namespace("mount") {
+        true => mounts::root(&plan.record.rootfs, &linux.rootfs_propagation)?,
+        false => mounts::root_on_host(&plan.record.rootfs)?,
+    };
     let later = mounts::attach_all(&config.mounts, &plan.record.bundle, &plan.groups, &root)?;
     if devices::are_ours(&config.mounts) {
         devices::make_all(&linux.devices, &root, userns)?;
@@ -109,8 +112,13 @@ fn surroundings(plan: &Plan, config: &Config, process: &Process, sync: &OwnedFd)
         let set = sys::mount::set_attributes(root.fd().as_fd(), c"", sys::mount::RDONLY, 0, 0, false);
         set.stage("make the root file system read-only")?;
     }
-    root.enter().stage("enter the root file system")?;
-    propagate_root(&linux.rootfs_propagation)?;
+    if linux.has_namespace("mount") {
+        root.enter().stage("enter the root file system")?;
+        propagate_root(&linux.rootfs_propagation)?;
+    } else {
+        rustix::process::fchdir(root.fd()).stage("enter the root file system")?;
+        rustix::process::chroot(".").stage("enter the root file system")?;
+    }
     if let Some(personality) = &linux.personality {
         let persona = if personality.domain == "LINUX32" { sys::process::PER_LINUX32 } else { 0 };
         sys::process::set_personality(persona).stage("set the personality")?;

@@ -10,6 +10,13 @@ use slipway_sys::mount as attr;
 use super::options::{Options, parse};
 use crate::config::Mount;
 
+/// For a container without a mount namespace: the root is mounted over itself in the caller's, which is not changed otherwise.
+pub fn root_on_host(rootfs: &Path) -> Step<Root> {
+    let root = directory(rootfs)?;
+    attr::set_attributes(root.fd().as_fd(), c"", 0, 0, attr::PRIVATE, false).stage("keep the root's mounts to itself")?;
+    Ok(root)
+}
+
 /// Mounts the root over itself, after cutting this namespace's ties to the host as far as `propagation` (of the config) says.
 pub fn root(rootfs: &Path, propagation: &str) -> Step<Root> {
     let stage = "detach mount propagation";
