@@ -74,7 +74,8 @@ fn what_is_not_there_is_told() {
         ("POST", "/swarm/init", 503, "not a swarm manager"),
         ("GET", "/services", 503, "not a swarm manager"),
         ("GET", "/secrets/x", 503, "not a swarm manager"),
-        ("GET", "/plugins", 501, "no plugins"),
+        ("GET", "/plugins/some/json", 404, "not found"),
+        ("POST", "/plugins/pull", 501, "no plugins"),
         ("GET", "/distribution/a/b/json", 501, "pull the image"),
         ("POST", "/session", 501, "Slipway's builder"),
     ] {

@@ -41,4 +41,3 @@ mod users;
 
 pub use builder::{Builder, BuilderOptions, StartError};
 pub use cache::Trimmed;
-pub use users::UserFiles;

@@ -15,7 +15,6 @@ pub mod seccomp;
 mod shim;
 mod spawner;
 pub mod spec;
-pub mod view;
 pub mod wire;
 
 pub use daemon::{

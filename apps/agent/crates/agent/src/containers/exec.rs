@@ -92,7 +92,7 @@ impl Containers {
             no_new_privileges: security.no_new_privileges,
             tty: request.tty,
             size: request.size,
-            rlimits: Vec::new(),
+            rlimits: spec::rlimits(host)?,
             oom_score_adj: None,
         };
         RunningExec::start(&container.dir, process, seccomp.as_deref(), streams).await.map_err(|error| match error {

@@ -6,7 +6,6 @@ mod create;
 pub mod endpoints;
 mod exec;
 mod exit;
-pub mod files;
 mod filter;
 mod health;
 pub mod inspect;
@@ -78,7 +77,7 @@ pub struct Container {
     pub dir: PathBuf,
     record: RwLock<Record>,
     state: watch::Sender<State>,
-    operations: Arc<tokio::sync::Mutex<()>>,
+    operations: tokio::sync::Mutex<()>,
     shim: Mutex<Option<Arc<Shim>>>,
     /// Stream sockets of clients that attached before the start; the next launch takes them.
     waiting: Mutex<Vec<OwnedFd>>,
@@ -109,7 +108,7 @@ impl Container {
             dir,
             record: RwLock::new(record),
             state: watch::Sender::new(state),
-            operations: Arc::default(),
+            operations: tokio::sync::Mutex::default(),
             shim: Mutex::default(),
             waiting: Mutex::default(),
         }

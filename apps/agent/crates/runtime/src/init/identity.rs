@@ -119,6 +119,8 @@ fn lookup(user: &str, extra_groups: &[String], passwd: &str, group: &str) -> Ste
         let by_name = groups(group).find(|g| g.name == wanted).map(|g| g.gid);
         by_name.or_else(|| wanted.parse().ok()).ok_or_else(|| unknown("group", wanted))
     };
+    // With the primary group: setgroups replaces all of them, and a group that is only primary could be dropped by a program
+    // to get at what the group is denied (CVE-2022-36109).
     let mut memberships = Vec::new();
     match wanted_group.filter(|g| !g.is_empty()) {
         // An explicit group replaces the user's memberships.
@@ -132,6 +134,7 @@ fn lookup(user: &str, extra_groups: &[String], passwd: &str, group: &str) -> Ste
     for wanted in extra_groups {
         memberships.push(find_group(wanted)?);
     }
+    memberships.push(gid);
     memberships.sort_unstable();
     memberships.dedup();
     let home = if home.is_empty() { "/".into() } else { home };
@@ -152,11 +155,11 @@ mod tests {
 
     #[test]
     fn every_form() {
-        assert_eq!(get("", &[]).unwrap(), (0, 0, vec![], "/root".into()));
-        assert_eq!(get("node", &[]).unwrap(), (1000, 1000, vec![999], "/home/node".into()));
-        assert_eq!(get("1000", &[]).unwrap(), (1000, 1000, vec![999], "/home/node".into()));
-        assert_eq!(get("node:docker", &[]).unwrap(), (1000, 999, vec![], "/home/node".into()));
-        assert_eq!(get("4242:17", &["docker", "3"]).unwrap(), (4242, 17, vec![3, 999], "/".into()));
+        assert_eq!(get("", &[]).unwrap(), (0, 0, vec![0], "/root".into()));
+        assert_eq!(get("node", &[]).unwrap(), (1000, 1000, vec![999, 1000], "/home/node".into()));
+        assert_eq!(get("1000", &[]).unwrap(), (1000, 1000, vec![999, 1000], "/home/node".into()));
+        assert_eq!(get("node:docker", &[]).unwrap(), (1000, 999, vec![999], "/home/node".into()));
+        assert_eq!(get("4242:17", &["docker", "3"]).unwrap(), (4242, 17, vec![3, 17, 999], "/".into()));
         assert_eq!(get("77", &[]).unwrap().0, 5);
         assert!(get("nobody", &[]).unwrap_err().message.contains("unable to find user nobody"));
         assert!(get("node:nope", &[]).unwrap_err().message.contains("unable to find group nope"));

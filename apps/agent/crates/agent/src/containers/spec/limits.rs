@@ -43,7 +43,7 @@ pub fn limits(host: &HostConfig) -> ApiResult<Limits> {
     Ok(limits)
 }
 
-pub(super) fn rlimits(host: &HostConfig) -> ApiResult<Vec<Rlimit>> {
+pub fn rlimits(host: &HostConfig) -> ApiResult<Vec<Rlimit>> {
     let value = |n: i64| u64::try_from(n).unwrap_or(u64::MAX); // -1 is unlimited
     let convert = |limit: &Ulimit| match is_rlimit(&limit.name) {
         true if limit.hard >= 0 && (limit.soft < 0 || limit.soft > limit.hard) => {

@@ -16,7 +16,7 @@ use slipway_runtime::spec::{LaunchSpec, Process, Rootfs, Stdin};
 use super::record::Record;
 use crate::error::{ApiError, ApiResult};
 
-pub use limits::limits;
+pub use limits::{limits, rlimits};
 pub use logs::parse_size;
 pub use namespaces::{NetworkMode, network_mode};
 pub use ports::{parse_port, ports};
@@ -71,7 +71,7 @@ pub fn build(record: &Record, run: u64, dir: &Path, rootfs: Rootfs, cgroup: Join
             capabilities,
             no_new_privileges: security.no_new_privileges,
             tty: config.tty,
-            rlimits: limits::rlimits(host)?,
+            rlimits: rlimits(host)?,
             size: (host.console_size != [0, 0]).then_some(host.console_size),
             oom_score_adj: (host.oom_score_adj != 0).then_some(host.oom_score_adj),
         },

@@ -1,9 +1,10 @@
 //! What the Docker Engine API has and this engine has not: told in a sentence, so that nobody looks for a mistake of theirs.
-use axum::Router;
 use axum::body::Body;
+use axum::extract::Path;
 use axum::extract::Request;
-use axum::http::StatusCode;
-use axum::routing::any;
+use axum::http::{Method, StatusCode};
+use axum::routing::{any, get};
+use axum::{Json, Router};
 
 use crate::error::ApiError;
 use crate::state::App;
@@ -15,7 +16,7 @@ pub fn router() -> Router<App> {
         .route("/build", any(build))
         .route("/session", any(session))
         .route("/grpc", any(session))
-        .route("/plugins", any(plugins))
+        .route("/plugins", get(|| async { Json::<[(); 0]>([]) }))
         .route("/plugins/{*rest}", any(plugins))
         .route("/distribution/{*rest}", any(distribution));
     for name in CLUSTER {
@@ -36,8 +37,12 @@ async fn cluster() -> ApiError {
     )
 }
 
-async fn plugins() -> ApiError {
-    absent("this engine takes no plugins; volumes have the driver local and networks the driver bridge")
+async fn plugins(method: Method, Path(rest): Path<String>) -> ApiError {
+    match rest.strip_suffix("/json") {
+        // Clients that look for a name among all kinds of things (`docker inspect`) want to hear that it is not there.
+        Some(name) if method == Method::GET => ApiError::not_found(format!("plugin {name:?} not found")),
+        _ => absent("this engine takes no plugins; volumes have the driver local and networks the driver bridge"),
+    }
 }
 
 async fn distribution() -> ApiError {
