@@ -132,11 +132,16 @@ impl Store {
         files::replace(&self.dir.join(FILE), &text).during("write the container's state")
     }
 
-    /// `locked`: whether a `create` may be at work right now.
+    /// For who does not hold the lock.
     pub fn status(&self, record: &Record) -> Status {
-        if !record.complete && crate::lock::is_held(&self.dir) {
-            return Status::Creating;
+        match !record.complete && crate::lock::is_held(&self.dir) {
+            true => Status::Creating,
+            false => self.status_locked(record),
         }
+    }
+
+    /// For who holds the lock: no `create` is at work, and what one has not completed has stopped.
+    pub fn status_locked(&self, record: &Record) -> Status {
         match &record.init {
             Some(init) if record.complete && init.is_alive() => match self.connect() {
                 Some(_) => Status::Created,

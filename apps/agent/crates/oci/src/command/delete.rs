@@ -26,7 +26,7 @@ pub fn run(global: &Global, id: &str, force: bool) -> Result<()> {
         }
         other => other?,
     };
-    match store.status(&record) {
+    match store.status_locked(&record) {
         Status::Stopped => {}
         _ if force => end(&record)?,
         status => {

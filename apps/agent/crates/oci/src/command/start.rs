@@ -9,7 +9,7 @@ pub fn run(global: &Global, id: &str) -> Result<()> {
     let store = Store::of(&global.root, id)?;
     let lock = lock::take(&store.dir)?;
     let record = store.load()?;
-    match store.status(&record) {
+    match store.status_locked(&record) {
         Status::Created => {}
         Status::Stopped => return Err(Error::Told("cannot start a container that has stopped".into())),
         Status::Running => return Err(Error::Told("cannot start an already running container".into())),

@@ -9,6 +9,9 @@ use crate::error::{Error, Result};
 /// Most a config may hold; it is read whole.
 const LARGEST: u64 = 16 << 20;
 
+/// All ones would mean "leave it as it is" to the kernel, and that is root.
+const LARGEST_ID: u32 = i32::MAX as u32;
+
 /// Reads and checks the config of a bundle.
 pub fn read(bundle: &Path) -> Result<Config> {
     let path = bundle.join("config.json");
@@ -99,6 +102,10 @@ pub fn process(process: &Process) -> Result<()> {
     if !process.selinux_label.is_empty() {
         return refuse("selinux label is specified in config, but selinux is disabled or not supported");
     }
+    let user = &process.user;
+    if [user.uid, user.gid].iter().chain(&user.additional_gids).any(|id| *id > LARGEST_ID) {
+        return refuse(format!("user and group ids above {LARGEST_ID} are not supported"));
+    }
     let mut seen = HashSet::new();
     for limit in &process.rlimits {
         let known = limit.kind.strip_prefix("RLIMIT_").is_some_and(|name| slipway_runtime::is_rlimit(&name.to_ascii_lowercase()));
@@ -139,7 +146,8 @@ fn linux(linux: &Linux) -> Result<()> {
     if linux.has_new_namespace("user") && (linux.uid_mappings.is_empty() || linux.gid_mappings.is_empty()) {
         return refuse("User namespaces enabled, but no uid and gid mappings found");
     }
-    if !linux.has_namespace("user") && !(linux.uid_mappings.is_empty() && linux.gid_mappings.is_empty()) {
+    let mapped = !linux.uid_mappings.is_empty() || !linux.gid_mappings.is_empty();
+    if mapped && !linux.has_namespace("user") {
         return refuse("User namespace mappings specified, but USER namespace isn't enabled in the config");
     }
     if !linux.mount_label.is_empty() {

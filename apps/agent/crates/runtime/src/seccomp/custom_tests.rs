@@ -50,7 +50,8 @@ fn filter(default: &str, syscalls: Vec<Rule>) -> Vec<u8> {
 fn every_operator_on_both_halves() {
     let close = names::number("close").unwrap();
     let pivots = [0u64, 1, 0xffff_ffff, 0x1_0000_0000, 0x1_0000_0001, 0xffff_ffff_0000_0000, u64::MAX];
-    let holds: [(&str, fn(u64, u64) -> bool); 6] = [
+    type Compare = fn(u64, u64) -> bool;
+    let holds: [(&str, Compare); 6] = [
         ("EQ", |a, b| a == b),
         ("NE", |a, b| a != b),
         ("LT", |a, b| a < b),
