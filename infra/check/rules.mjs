@@ -33,9 +33,10 @@ export const CRATES = {
   snapshot: ['sys', 'store'],
   net: ['sys'],
   runtime: ['sys', 'cgroups'],
+  oci: ['sys', 'cgroups', 'runtime'],
   build: ['sys', 'store', 'snapshot'],
   transfer: ['store', 'snapshot'],
-  agent: ['sys', 'store', 'snapshot', 'cgroups', 'net', 'runtime', 'build', 'transfer'],
+  agent: ['sys', 'store', 'snapshot', 'cgroups', 'net', 'runtime', 'oci', 'build', 'transfer'],
 }
 
 const CODE = /^(apps|packages)\/.*\.(ts|tsx|mjs)$/
