@@ -90,7 +90,7 @@ impl BuildExecutor {
     async fn hold(&self, request: &ExecRequest) -> Result<(Held, Option<std::os::fd::OwnedFd>), ExecError> {
         let (netns, endpoint) = match request.network {
             ExecNetwork::Bridge => {
-                self.network.attach_default().await.map(|(netns, endpoint)| (Some(netns), Some(endpoint))).map_err(setup)?
+                self.network.attach_step().await.map(|(netns, endpoint)| (Some(netns), Some(endpoint))).map_err(setup)?
             }
             ExecNetwork::None => (None, None),
         };

@@ -232,3 +232,37 @@ fn what_is_not_a_build_is_told_as_one_error() {
         assert_eq!((answer.status, events.len(), last(&events)["code"].as_str()), (200, 1, Some(code)), "{what}: {events:?}");
     }
 }
+
+#[test]
+fn a_step_reaches_neither_containers_nor_other_steps() {
+    let agent = Agent::start();
+    let answer = agent.client.post("/networks/create", &json!({ "Name": "mine" }));
+    assert_eq!(answer.status, 201);
+    let server = "mkdir -p /www; echo it > /www/index.html; httpd -f -p 80 -h /www";
+    let reached = ["bridge", "mine"].map(|network| {
+        let id = agent.run(server, json!({ "HostConfig": { "NetworkMode": network } }));
+        let address = support::networks::address(&agent, &id, network);
+        eventually("it serves", || support::networks::get(&format!("{address}:80")).is_some());
+        address
+    });
+    // Another build's step that serves, and tells its address through the file that its builder watches.
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let script = "ip -o -4 addr show eth0; httpd -p 80; sleep 30; true";
+            let plan = Plan::new(&agent).run(script);
+            build(&agent, &plan.request("other", minute()), &[])
+        });
+        eventually("the other step runs", || processes("httpd -p 80") > 0 && names(&agent.root.path().join("data/runs")).len() == 1);
+        let hosts = names(&agent.root.path().join("data/runs"));
+        let hosts = std::fs::read_to_string(agent.root.path().join("data/runs").join(&hosts[0]).join("hosts")).unwrap();
+        let neighbour = hosts.lines().find_map(|line| line.strip_suffix("\tbuild")).unwrap().to_owned();
+        eventually("the other step serves the host", || std::net::TcpStream::connect((neighbour.as_str(), 80)).is_ok());
+        let all = [&reached[..], &[neighbour]].concat().join(" ");
+        let script =
+            format!("for at in {all}; do nc -w 2 $at 80 < /dev/null 2> /dev/null && echo yes || echo no; done; ip route | grep -c default");
+        let events = build(&agent, &Plan::new(&agent).run(&script).request("probe", minute()), &[]);
+        assert_eq!(log(&events), "no\nno\nno\n1\n");
+        assert_eq!(agent.client.request("DELETE", "/slipway/v1/builds/other", b"").status / 100, 2);
+        other.join().unwrap();
+    });
+}

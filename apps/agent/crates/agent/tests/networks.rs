@@ -112,6 +112,7 @@ fn a_container_gets_what_it_asks_for() {
         ("mine", json!({ "IPAMConfig": { "IPv4Address": "what" } }), "invalid IPv4 address"),
         ("mine", json!({ "MacAddress": "zz" }), "invalid MAC address"),
         ("bridge", json!({ "IPAMConfig": { "IPv4Address": "10.0.0.9" } }), "supported on user defined networks only"),
+        ("bridge", json!({ "Links": ["a:b"] }), "links are supported in user-defined networks alone"),
         ("bridge", json!({ "Aliases": ["a"] }), "network-scoped aliases are only supported for user-defined networks"),
     ] {
         let body = json!({ "Image": support::IMAGE, "Cmd": ["true"], "HostConfig": { "NetworkMode": name }, "NetworkingConfig": { "EndpointsConfig": { name: settings } } });

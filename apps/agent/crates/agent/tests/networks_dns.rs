@@ -115,6 +115,12 @@ fn names_aliases_and_turns() {
     let reply = send(&agent, &client, vec![reversed]).unwrap();
     assert!(reply.windows(4).any(|window| window == b"mine"), "{reply:?}");
 
+    // A link is a word of one container alone.
+    let link = json!({ "NetworkingConfig": { "EndpointsConfig": { "mine": { "Links": [format!("{name}:store")] } } } });
+    let linked = agent.run("sleep 600", within("mine", link));
+    assert_eq!(found(&agent, &linked, "store"), [addresses[0]]);
+    assert_ne!(ask(&agent, &client, "store", A).map_or(2, |(code, _)| code), 0);
+
     // Names of another network are nobody's here, until the container joins it.
     let far =
         agent.run("sleep 600", within("other", json!({ "NetworkingConfig": { "EndpointsConfig": { "other": { "Aliases": ["far"] } } } })));

@@ -77,6 +77,11 @@ pub(crate) fn default_name(instance: &str) -> String {
     format!("sw-{instance}")
 }
 
+/// Of the bridge of builds.
+pub(crate) fn steps_name(instance: &str) -> String {
+    format!("sb-{instance}")
+}
+
 /// One at a time on this host, until the file is closed.
 pub(crate) fn choosing() -> Result<File> {
     let lock = File::create(LOCK).context(format!("open {LOCK}"))?;
@@ -209,6 +214,21 @@ pub(crate) fn default_mtu() -> Option<u32> {
         .map(|line| line.split_whitespace().collect::<Vec<_>>())
         .find_map(|fields| (fields.get(1) == Some(&"00000000") && fields.get(7) == Some(&"00000000")).then(|| fields[0].to_owned()))?;
     fs::read_to_string(format!("/sys/class/net/{name}/mtu")).ok()?.trim().parse().ok()
+}
+
+/// Takes interfaces of ours out of a bridge that no container is known to have: a daemon that was killed while it
+/// connected a running container did not write it down, and the address may be given to another.
+pub(crate) fn unplug_strays(instance: &str, name: &str, known: &[Endpoint]) {
+    let Ok(mut netlink) = Netlink::open() else { return };
+    for port in fs::read_dir(format!("/sys/class/net/{name}/brif")).into_iter().flatten().flatten() {
+        let port = port.file_name().into_string().unwrap_or_default();
+        if !port.starts_with(&format!("v{instance}")) || known.iter().any(|endpoint| endpoint.host_interface == port) {
+            continue;
+        }
+        if let Ok(index) = netlink.index(&port) {
+            let _ = netlink.delete(index); // the kernel may be removing it at this very moment
+        }
+    }
 }
 
 pub(crate) fn remove(name: &str) -> Result<()> {

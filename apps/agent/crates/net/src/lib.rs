@@ -131,11 +131,13 @@ pub fn remove(instance: &str) -> Result<()> {
     let rules = nft::apply_blocking(&nft::removal(instance));
     bridge::with_alias(&mark(instance))
         .into_iter()
-        .chain([bridge::default_name(instance)])
+        .chain([bridge::default_name(instance), bridge::steps_name(instance)])
         .map(|name| bridge::remove(&name))
         .fold(rules, Result::and)
 }
 
+/// The id of the network of steps, which no list shows.
+const STEPS: &str = "builds";
 /// Between damage and repair.
 const SETTLE: Duration = Duration::from_millis(300);
 
@@ -145,7 +147,8 @@ pub struct Network {
     default: Arc<Bridge>,
     bridges: RwLock<BTreeMap<String, Arc<Bridge>>>,
     places: Pool<(OwnedFd, Endpoint)>,
-    /// Started when first needed.
+    /// Of steps of builds, apart from every container and from each other. These and the next start when first needed.
+    steps: tokio::sync::OnceCell<Pool<(OwnedFd, Endpoint)>>,
     spares: tokio::sync::OnceCell<Pool<Spare>>,
     /// `None` once the network is closed: a container that is just starting must not bring the rules back.
     published: tokio::sync::Mutex<Option<BTreeMap<String, Publication>>>,
@@ -165,7 +168,10 @@ impl Network {
         for (info, name) in others {
             let info = &info.clone().with_mtu(default.info.mtu);
             match bridge::ensure(info, &(mark(&settings.instance) + name)) {
-                Ok(()) => drop(bridges.insert(info.id.clone(), Arc::new(Bridge::new(info.clone(), &endpoints)))),
+                Ok(()) => {
+                    bridge::unplug_strays(&settings.instance, &info.name, &endpoints);
+                    bridges.insert(info.id.clone(), Arc::new(Bridge::new(info.clone(), &endpoints)));
+                }
                 // One that cannot be there is no reason for the others not to be.
                 Err(error) => tracing::error!(%error, network = name, "this network is not usable"),
             }
@@ -181,6 +187,7 @@ impl Network {
             default,
             bridges: RwLock::new(bridges),
             places,
+            steps: tokio::sync::OnceCell::new(),
             spares: tokio::sync::OnceCell::new(),
             published: tokio::sync::Mutex::new(Some(published)),
             marks,
@@ -257,6 +264,21 @@ impl Network {
     /// A namespace of its own in the default network, as it comes.
     pub async fn attach_default(&self) -> Result<(OwnedFd, Endpoint)> {
         self.places.take().await
+    }
+
+    /// A namespace for one step of a build: it reaches the outside, and neither containers nor other steps.
+    pub async fn attach_step(&self) -> Result<(OwnedFd, Endpoint)> {
+        self.steps.get_or_try_init(|| self.open_steps()).await?.take().await
+    }
+
+    async fn open_steps(&self) -> Result<Pool<(OwnedFd, Endpoint)>> {
+        let name = bridge::steps_name(&self.settings.instance);
+        // Steps do not outlive their daemon, so nothing of an earlier one's network is worth keeping.
+        let stale = name.clone();
+        blocking(move || bridge::remove(&stale)).await?;
+        let info = BridgeInfo { icc: false, ..BridgeInfo::plain(STEPS, &name, self.choose_subnet()?, 0) };
+        self.add(info, STEPS).await?;
+        pool::places(&self.settings.instance, &self.find(STEPS)?)
     }
 
     /// A new namespace with a place in a network. Dropping the descriptor before a process is in it removes it; the
@@ -424,6 +446,9 @@ impl Network {
     /// Removes the bridges, what is plugged into them and the rules.
     pub async fn close(&self) -> Result<()> {
         self.places.stop().await;
+        if let Some(steps) = self.steps.get() {
+            steps.stop().await;
+        }
         if let Some(spares) = self.spares.get() {
             spares.stop().await;
         }

@@ -30,7 +30,16 @@ impl<T: Send + 'static> Pool<T> {
     }
 
     pub async fn take(&self) -> Result<T> {
-        self.ready.lock().await.recv().await.ok_or(Error::Stopped)?
+        let mut ready = self.ready.lock().await;
+        // Failures that waited here say nothing of now.
+        for _ in 0..=READY {
+            match ready.recv().await {
+                Some(Err(_)) => {}
+                Some(made) => return made,
+                None => return Err(Error::Stopped),
+            }
+        }
+        ready.recv().await.ok_or(Error::Stopped)?
     }
 
     pub async fn stop(&self) {

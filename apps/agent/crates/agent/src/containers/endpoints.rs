@@ -36,6 +36,8 @@ pub(super) fn primary(networks: &Networks, host: &HostConfig) -> ApiResult<Strin
 pub(super) fn plan(networks: &Networks, config: &Config, host: &HostConfig, request: NetworkingConfig) -> ApiResult<Endpoints> {
     let primary = primary(networks, host)?;
     let mut endpoints = Endpoints::new();
+    let links: Vec<String> =
+        host.rest.get("Links").and_then(|links| serde_json::from_value(links.clone()).ok()).flatten().unwrap_or_default();
     for (name, settings) in request.endpoints_config {
         let name = match name.as_str() {
             "default" => "bridge".to_owned(),
@@ -55,6 +57,9 @@ pub(super) fn plan(networks: &Networks, config: &Config, host: &HostConfig, requ
         }
         mac.clone_into(&mut own.mac_address);
     }
+    // The field of the days of one network: links of the network it is made for.
+    let own = endpoints.entry(primary).or_default();
+    own.links = (!links.is_empty()).then_some(links).or(own.links.take());
     if endpoints.len() > MOST_NETWORKS {
         return Err(bad(format!("more than {MOST_NETWORKS} networks")));
     }
@@ -79,8 +84,12 @@ pub(super) fn check_together<'a>(name: &'a str, mut others: impl Iterator<Item =
 /// Refuses what the network cannot give.
 pub(super) fn check(network: &Network, settings: &EndpointSettings) -> ApiResult<()> {
     let invalid = |what: String| bad(format!("invalid config for network {}: invalid endpoint settings:\n{what}", network.name));
-    if settings.links.as_ref().is_some_and(|links| !links.is_empty()) {
-        return Err(bad("links are not supported; containers of one network find each other by their names"));
+    let links = settings.links.as_deref().unwrap_or_default();
+    if network.is_predefined() && !links.is_empty() {
+        return Err(bad("links are supported in user-defined networks alone, where containers also find each other by their names"));
+    }
+    if links.len() > MOST_ALIASES || links.iter().any(|link| !is_name(link)) {
+        return Err(bad("invalid links: write them as container:alias"));
     }
     let aliases = settings.aliases.as_deref().unwrap_or_default();
     if network.is_predefined() && !aliases.is_empty() {
@@ -135,6 +144,16 @@ pub(super) fn gateway<'a>(networks: impl Iterator<Item = (&'a Network, &'a Endpo
     leading
         .min_by_key(|(network, settings)| (std::cmp::Reverse(settings.gw_priority), network.name.clone()))
         .map(|(network, _)| network.id.clone())
+}
+
+/// What a container alone calls others: `container:alias`, or the container's own name.
+pub(super) fn links(settings: &EndpointSettings) -> Vec<(String, String)> {
+    let split = |link: &String| {
+        let (name, alias) = link.split_once(':').unwrap_or((link, link));
+        let bare = |name: &str| name.trim_start_matches('/').to_owned();
+        (bare(alias.rsplit('/').next().unwrap_or(alias)), bare(name))
+    };
+    settings.links.iter().flatten().map(split).collect()
 }
 
 /// What others call a container in a network: its name, its aliases, its short id, its host name.

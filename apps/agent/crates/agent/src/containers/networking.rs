@@ -115,6 +115,7 @@ impl Containers {
                 internal: network.internal,
                 // The default network knows no names, and leads outside all the same.
                 names: if network.is_predefined() { Vec::new() } else { endpoints::names(&record, &settings) },
+                links: endpoints::links(&settings),
                 addresses: [Some(endpoint.address), endpoint.address6].into_iter().flatten().collect(),
             })
         };
@@ -336,7 +337,7 @@ impl Containers {
             let user = network.as_ref().is_some_and(|network| !network.is_predefined());
             let mut value = json!({
                 "IPAMConfig": settings.ipam_config,
-                "Links": null,
+                "Links": settings.links,
                 "Aliases": settings.aliases,
                 "DriverOpts": settings.driver_opts,
                 "GwPriority": settings.gw_priority,

@@ -179,7 +179,7 @@ mod tests {
         save(dir.path(), &network).unwrap();
         fs::write(dir.path().join("ff.new"), "{").unwrap();
         fs::write(dir.path().join("ff.json"), "{").unwrap();
-        assert_eq!(load(dir.path()).unwrap(), [network.clone()]);
+        assert_eq!(load(dir.path()).unwrap().as_slice(), std::slice::from_ref(&network));
         assert!(!dir.path().join("ff.new").exists() && dir.path().join("ff.json").exists());
         let bridge = network.bridge("01234567").unwrap();
         assert_eq!((bridge.name.as_str(), bridge.mtu, bridge.icc, bridge.masquerade), ("s01234567-abcde", 1_400, false, true));

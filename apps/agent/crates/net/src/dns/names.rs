@@ -14,6 +14,8 @@ pub struct Named {
     pub internal: bool,
     /// The first is what its addresses are called.
     pub names: Vec<String>,
+    /// What this container alone calls others: its word, and one of the other's names.
+    pub links: Vec<(String, String)>,
     pub addresses: Vec<IpAddr>,
 }
 
@@ -36,7 +38,8 @@ impl Names {
     /// In place of what the container had; nothing takes it out.
     pub fn set(&self, container: &str, mut places: Vec<Named>) {
         for place in &mut places {
-            place.names.iter_mut().for_each(|name| name.make_ascii_lowercase());
+            let links = place.links.iter_mut().flat_map(|(word, name)| [word, name]);
+            place.names.iter_mut().chain(links).for_each(|name| name.make_ascii_lowercase());
             place.network_name.make_ascii_lowercase();
         }
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
@@ -51,7 +54,8 @@ impl Names {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         for own in table.get(container).into_iter().flatten() {
             let bare = name.strip_suffix(own.network_name.as_str()).and_then(|name| name.strip_suffix('.'));
-            for name in [Some(name), bare].into_iter().flatten() {
+            let linked = own.links.iter().find(|(word, _)| word == name).map(|(_, name)| name.as_str());
+            for name in [linked, Some(name), bare].into_iter().flatten() {
                 let places = table.values().flatten().filter(|place| place.network == own.network);
                 let mut known = places.filter(|place| place.names.iter().any(|own| own == name)).peekable();
                 if known.peek().is_none() {
@@ -97,6 +101,7 @@ mod tests {
             network_name: format!("Net-{network}"),
             internal: network == "b",
             names: names.iter().map(|name| (*name).to_owned()).collect(),
+            links: vec![("Store".to_owned(), "Web2".to_owned())],
             addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
         }
     }
@@ -112,6 +117,7 @@ mod tests {
         assert_eq!(find("2", "web", false), at("10.0.0.2"));
         assert_eq!(find("2", "web", true), at("fd00::2"));
         assert_eq!(find("2", "web.net-a", false), at("10.0.0.2"));
+        assert_eq!(find("1", "store", false), at("10.0.0.3"));
         assert_eq!(find("1", "web2", true), Found::Nothing);
         assert_eq!(
             (find("1", "db", false), find("3", "web", false), find("4", "web", false)),
