@@ -1,9 +1,9 @@
-//! A request's body as a blocking reader.
+//! Bodies for blocking code: a request's as a reader, a response's as a writer.
 use std::time::Duration;
 
-use axum::body::{Body, BodyDataStream};
+use axum::body::{Body, BodyDataStream, Bytes};
 use futures::StreamExt as _;
-use slipway_transfer::{ChunkReader, chunks};
+use slipway_transfer::{ChunkReader, ChunkWriter, chunks};
 
 /// Chunks that wait between the connection and the reader.
 const AHEAD: usize = 16;
@@ -33,6 +33,34 @@ pub fn reader_of(body: Body) -> ChunkReader {
         sender.finish().await;
     });
     reader
+}
+
+/// A body that a blocking thread writes. When the work fails the stream breaks off, so that what came is never taken for
+/// all of it; `what` is for the log.
+pub fn produced<E, W>(what: &'static str, work: W) -> Body
+where
+    E: std::fmt::Display,
+    W: FnOnce(&mut ChunkWriter) -> Result<(), E> + Send + 'static,
+{
+    let (sender, reader) = chunks(AHEAD);
+    tokio::task::spawn_blocking(move || {
+        let mut out = ChunkWriter::new(sender);
+        match work(&mut out) {
+            Ok(()) => {
+                let _ = out.finish(); // the client may be gone
+            }
+            Err(error) => tracing::warn!(%error, "{what} broke off"),
+        }
+    });
+    let stream = futures::stream::unfold(Some(reader), |reader| async move {
+        let mut reader = reader?;
+        match reader.next_chunk_async().await {
+            Ok(Some(chunk)) => Some((Ok::<Bytes, std::io::Error>(chunk), Some(reader))),
+            Ok(None) => None,
+            Err(error) => Some((Err(error), None)),
+        }
+    });
+    Body::from_stream(stream)
 }
 
 /// Reads what is left of a body, up to a limit, and forgets it.

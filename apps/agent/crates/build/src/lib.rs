@@ -41,3 +41,4 @@ mod users;
 
 pub use builder::{Builder, BuilderOptions, StartError};
 pub use cache::Trimmed;
+pub use users::UserFiles;

@@ -15,6 +15,7 @@ pub mod seccomp;
 mod shim;
 mod spawner;
 pub mod spec;
+pub mod view;
 pub mod wire;
 
 pub use daemon::{

@@ -1,7 +1,7 @@
 use std::io::{BufReader, Read, Write};
 
 use crate::beneath::clean;
-use crate::decompress::{Packing, read_full};
+use crate::decompress::{MAGIC, Packing, read_full};
 use crate::tar::{Entry, EntryKind, TarReader, TarWriter};
 use crate::{Error, Result};
 
@@ -29,7 +29,7 @@ pub enum ArchiveEntry {
 
 impl<'a> ArchiveReader<'a> {
     pub fn new(mut reader: impl Read + Send + 'a) -> Result<ArchiveReader<'a>> {
-        let mut first = [0; 4];
+        let mut first = [0; MAGIC];
         let n = read_full(&mut reader, &mut first).map_err(Error::Source)?;
         let packing = Packing::of_magic(&first[..n]);
         let whole = std::io::Cursor::new(first[..n].to_vec()).chain(reader);

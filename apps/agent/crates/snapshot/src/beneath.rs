@@ -3,12 +3,12 @@
 //! component is only ever used with the parent's descriptor and without following it.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::{Error, Result};
@@ -31,7 +31,7 @@ pub(crate) fn clean(name: &[u8]) -> Result<Cleaned> {
         match component {
             b"" | b"." => {}
             b".." => {
-                components.pop().ok_or_else(|| refuse("it points outside of the image"))?;
+                components.pop().ok_or_else(|| refuse("it points outside of where it goes"))?;
             }
             plain => components.push(plain),
         }
@@ -56,6 +56,11 @@ impl Root {
         Ok(Root { fd: Arc::new(fd), last: None })
     }
 
+    /// Below a directory that is open already.
+    pub fn of(fd: OwnedFd) -> Root {
+        Root { fd: Arc::new(fd), last: None }
+    }
+
     pub fn fd(&self) -> Arc<OwnedFd> {
         self.fd.clone()
     }
@@ -71,6 +76,17 @@ impl Root {
                 // The kernel saw a rename elsewhere while it resolved `..`.
                 Err(Errno::AGAIN) => continue,
                 other => return other,
+            }
+        }
+    }
+
+    /// Opens a regular file for reading, following symlinks inside the root only; `None` when it is something else.
+    pub fn open_file(&self, path: &Path) -> rustix::io::Result<Option<OwnedFd>> {
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        loop {
+            match rustix::fs::openat2(&self.fd, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve) {
+                Err(Errno::AGAIN) => continue,
+                pinned => return open_pinned(&pinned?),
             }
         }
     }
@@ -106,8 +122,9 @@ impl Root {
         };
         for name in missing.into_iter().rev() {
             rustix::fs::mkdirat(&fd, name, Mode::from_raw_mode(0o755))?;
-            rustix::fs::chmodat(&fd, name, Mode::from_raw_mode(0o755), AtFlags::empty())?;
             fd = rustix::fs::openat(&fd, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
+            // By the descriptor: the name may be a link by now, where a container has its hands on it.
+            rustix::fs::fchmod(&fd, Mode::from_raw_mode(0o755))?;
         }
         Ok(fd)
     }
@@ -117,6 +134,17 @@ impl Root {
         self.last = None;
         remove_at(dir, name)
     }
+}
+
+/// Opens what an `O_PATH` descriptor holds for reading once it is sure to be a regular file: opening a device node that
+/// was put in its place may already do something.
+pub(crate) fn open_pinned(pinned: &OwnedFd) -> rustix::io::Result<Option<OwnedFd>> {
+    if FileType::from_raw_mode(rustix::fs::fstat(pinned)?.st_mode) != FileType::RegularFile {
+        return Ok(None);
+    }
+    // The magic link of our own descriptor, in the host's /proc: it leads to what is pinned and nowhere else.
+    let itself = format!("/proc/self/fd/{}", pinned.as_raw_fd());
+    rustix::fs::openat(CWD, itself, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()).map(Some)
 }
 
 /// Removes a name below an open directory, following nothing.

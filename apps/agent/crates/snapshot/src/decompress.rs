@@ -3,6 +3,11 @@ use std::io::{self, BufReader, Read};
 use crate::{Error, Result};
 
 const IN: usize = 256 << 10;
+/// Bytes: four times what the tool's highest level takes.
+const XZ_MEMORY: u64 = 256 << 20;
+
+/// Bytes that [`Packing::of_magic`] looks at.
+pub(crate) const MAGIC: usize = 512;
 
 /// How a layer is compressed, by its media type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +15,8 @@ pub(crate) enum Packing {
     Plain,
     Gzip,
     Zstd,
+    Xz,
+    Bzip2,
 }
 
 impl Packing {
@@ -25,9 +32,15 @@ impl Packing {
 
     /// By the first bytes, for archives that come without a media type.
     pub fn of_magic(first: &[u8]) -> Packing {
+        // An archive's first bytes are the name of its first file, which may look like anything.
+        if first.get(257..262).is_some_and(|magic| magic == b"ustar") {
+            return Packing::Plain;
+        }
         match first {
             [0x1f, 0x8b, ..] => Packing::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Packing::Zstd,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Packing::Xz,
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Packing::Bzip2,
             _ => Packing::Plain,
         }
     }
@@ -44,6 +57,12 @@ impl Packing {
                 decoder.window_log_max(27).map_err(Error::Source)?;
                 Box::new(decoder)
             }
+            Packing::Xz => {
+                let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED);
+                let stream = stream.map_err(|error| Error::Source(error.into()))?;
+                Box::new(liblzma::bufread::XzDecoder::new_stream(source, stream))
+            }
+            Packing::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(source)),
         })
     }
 }

@@ -19,9 +19,13 @@ pub enum Error {
     DiffIdMismatch { expected: Digest, actual: Digest },
     #[error("the layer is not a valid archive: {0}")]
     InvalidArchive(String),
-    #[error("the layer's entry {path:?} is refused: {reason}")]
+    #[error("the archive's entry {path:?} is refused: {reason}")]
     HostileEntry { path: String, reason: String },
-    #[error("the layer is over the limit of {limit} {what}")]
+    #[error("there is no {0}")]
+    FileNotFound(String),
+    #[error("{0}")]
+    Kept(String),
+    #[error("it is over the limit of {limit} {what}")]
     OverLimit { what: &'static str, limit: u64 },
     #[error("layers of type {0} are not supported; use tar, tar+gzip or tar+zstd")]
     UnsupportedMediaType(String),
@@ -52,6 +56,8 @@ impl Error {
             Error::DiffIdMismatch { .. } => "DIGEST_MISMATCH",
             Error::InvalidArchive(_) => "LAYER_INVALID",
             Error::HostileEntry { .. } => "LAYER_REFUSED",
+            Error::FileNotFound(_) => "FILE_NOT_FOUND",
+            Error::Kept(_) => "FILE_KEPT",
             Error::OverLimit { .. } => "TOO_LARGE",
             Error::UnsupportedMediaType(_) => "LAYER_UNSUPPORTED",
             Error::NotDiffable(_) => "NOT_DIFFABLE",

@@ -28,11 +28,37 @@ pub(crate) struct Extracted {
     pub bytes: u64,
 }
 
-/// Extracts a whole archive below `root`, an empty directory, and reads the source to its end.
+/// What an archive that is no layer may do to the files that are there.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rules {
+    /// Where it goes below the root; clean.
+    pub base: PathBuf,
+    /// A directory is never replaced by something else, nor something else by a directory.
+    pub keep_kinds: bool,
+    /// Who owns everything in it, whatever it says itself.
+    pub owner: Option<(u32, u32)>,
+    /// It may bring device nodes.
+    pub devices: bool,
+}
+
+/// Extracts a layer below `root`, an empty directory, and reads the source to its end.
 pub(crate) fn extract(source: impl BufRead, root: &Path, limits: Limits) -> Result<Extracted> {
+    run(source, Root::open(root)?, None, limits)
+}
+
+/// Extracts an archive among the files below `root`, and reads the source to its end. Names that are whiteouts in a layer
+/// are plain names here.
+pub(crate) fn extract_among(source: impl BufRead, root: Root, rules: Rules, limits: Limits) -> Result<Extracted> {
+    run(source, root, Some(rules), limits)
+}
+
+fn run(source: impl BufRead, root: Root, rules: Option<Rules>, limits: Limits) -> Result<Extracted> {
     let mut tar = TarReader::new(source);
-    let mut extractor = Extractor { root: Root::open(root)?, directory_times: Vec::new(), done: Extracted::default(), limits };
-    while let Some(entry) = tar.next_entry()? {
+    let mut extractor = Extractor { root, rules, directory_times: Vec::new(), done: Extracted::default(), limits };
+    while let Some(mut entry) = tar.next_entry()? {
+        if let Some(owner) = extractor.rules.as_ref().and_then(|rules| rules.owner) {
+            (entry.uid, entry.gid) = owner;
+        }
         extractor.entry(&entry, &mut tar)?;
     }
     extractor.set_directory_times();
@@ -42,6 +68,8 @@ pub(crate) fn extract(source: impl BufRead, root: &Path, limits: Limits) -> Resu
 
 struct Extractor {
     root: Root,
+    /// `None`: it is a layer.
+    rules: Option<Rules>,
     /// Set at the end: every child changes its directory's time.
     directory_times: Vec<(PathBuf, (i64, u32))>,
     done: Extracted,
@@ -51,16 +79,21 @@ struct Extractor {
 impl Extractor {
     fn entry<R: BufRead>(&mut self, entry: &Entry, tar: &mut TarReader<R>) -> Result<()> {
         self.count(entry)?;
-        let Some((parent, name)) = clean(&entry.path)? else {
-            if entry.kind == EntryKind::Directory {
+        let Some((mut parent, name)) = clean(&entry.path)? else {
+            if entry.kind == EntryKind::Directory && self.rules.is_none() {
                 let fd = self.root.fd();
                 self.directory_attributes(&fd, Path::new(""), entry).map_err(at(entry))?;
             }
             return Ok(());
         };
+        if let Some(rules) = &self.rules {
+            parent = rules.base.join(parent);
+        }
         let dir = self.root.parent(&parent)?;
-        if name.as_bytes().starts_with(WHITEOUT) {
-            return self.whiteout(&dir, name.as_bytes(), entry);
+        match &self.rules {
+            Some(rules) => rules.check(&dir, &parent, &name, entry)?,
+            None if name.as_bytes().starts_with(WHITEOUT) => return self.whiteout(&dir, name.as_bytes(), entry),
+            None => {}
         }
         match entry.kind {
             EntryKind::Directory => self.directory(&dir, &parent, &name, entry),
@@ -94,7 +127,7 @@ impl Extractor {
                 if FileType::from_raw_mode(there.st_mode) != FileType::Directory {
                     self.root.remove(dir, name).map_err(at(entry))?;
                     rustix::fs::mkdirat(dir, name, mode).map_err(at(entry))?;
-                    if is_whiteout(&there) {
+                    if self.rules.is_none() && is_whiteout(&there) {
                         // The layer deletes the name and makes it anew: what lies below must not shine through.
                         let fd = open_directory(dir, name).map_err(at(entry))?;
                         rustix::fs::fsetxattr(&fd, OPAQUE_XATTR, b"y", XattrFlags::empty()).map_err(at(entry))?;
@@ -145,10 +178,11 @@ impl Extractor {
 
     fn hard_link(&mut self, dir: &OwnedFd, name: &OsStr, entry: &Entry) -> Result<()> {
         let Some((target_parent, target_name)) = clean(&entry.link)? else {
-            return Err(refused(entry, "it links to the image's root"));
+            return Err(refused(entry, "it links to the root"));
         };
+        let target_parent = self.rules.as_ref().map_or(target_parent.clone(), |rules| rules.base.join(target_parent));
         let missing = |e: Errno| match e {
-            Errno::NOENT | Errno::NOTDIR => refused(entry, "the file it links to is not in the layer"),
+            Errno::NOENT | Errno::NOTDIR => refused(entry, "the file it links to is not there"),
             Errno::PERM => refused(entry, "it links to a directory"),
             other => at(entry)(other),
         };
@@ -187,7 +221,13 @@ impl Extractor {
         let make = || rustix::fs::mknodat(dir, name, kind, Mode::from_raw_mode(0o600), device);
         self.making_room(dir, name, make).map_err(at(entry))?;
         self.owner_and_time(dir, name, entry).map_err(at(entry))?;
-        rustix::fs::chmodat(dir, name, Mode::from_raw_mode(entry.mode), AtFlags::empty()).map_err(at(entry))
+        // Pinned first: where a container has its hands on it, the name may be a link by now, and `chmod` follows links.
+        let pinned = rustix::fs::openat(dir, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).map_err(at(entry))?;
+        let itself = format!("/proc/self/fd/{}", pinned.as_raw_fd());
+        match rustix::fs::chmodat(rustix::fs::CWD, itself, Mode::from_raw_mode(entry.mode), AtFlags::empty()) {
+            Ok(()) | Err(Errno::OPNOTSUPP) => Ok(()),
+            Err(error) => Err(at(entry)(error)),
+        }
     }
 
     /// For what cannot be opened: symlinks and nodes.
@@ -243,6 +283,29 @@ impl Extractor {
             if let Ok(fd) = self.root.open_dir(path) {
                 let _ = rustix::fs::futimens(&fd, &times(*mtime));
             }
+        }
+    }
+}
+
+impl Rules {
+    /// As dockerd, word for word.
+    fn check(&self, dir: &OwnedFd, parent: &Path, name: &OsStr, entry: &Entry) -> Result<()> {
+        if matches!(entry.kind, EntryKind::Char | EntryKind::Block) && !self.devices {
+            return Err(refused(entry, "this host's policy lets nobody copy device nodes into containers"));
+        }
+        if !self.keep_kinds {
+            return Ok(());
+        }
+        let is_dir = match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(there) => FileType::from_raw_mode(there.st_mode) == FileType::Directory,
+            Err(Errno::NOENT) => return Ok(()),
+            Err(error) => return Err(at(entry)(error)),
+        };
+        let (path, base) = (Path::new("/").join(parent).join(name), Path::new("/").join(&self.base));
+        match (is_dir, entry.kind == EntryKind::Directory) {
+            (true, false) => Err(Error::Kept(format!("cannot overwrite directory {path:?} with non-directory {base:?}"))),
+            (false, true) => Err(Error::Kept(format!("cannot overwrite non-directory {path:?} with directory {base:?}"))),
+            _ => Ok(()),
         }
     }
 }

@@ -29,13 +29,16 @@ mod decompress;
 mod diff;
 mod error;
 mod extract;
+mod files;
 mod layers;
 mod snapshots;
 mod tar;
 mod tree;
 mod unpack;
+mod walk;
 
 pub use archive::{ArchiveEntry, ArchiveReader, ArchiveWriter};
 pub use error::{Error, Result};
+pub use files::{FileStat, Named, PutOptions, Tree, go_mode};
 pub use layers::{Compression, DiffOptions, Layer, Layers, Limits, NewLayer};
 pub use snapshots::{OverlayDirs, Snapshots, Usage};

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use slipway_store::{Descriptor, Digest, Hasher, Lease, Resource, Writer};
 
 use crate::compress::LayerSink;
-use crate::decompress::{Packing, read_full};
+use crate::decompress::{MAGIC, Packing, read_full};
 use crate::extract::{Extracted, extract};
 use crate::{Compression, Error, Layer, Layers, Limits, NewLayer, Result, tree};
 
@@ -55,7 +55,7 @@ impl Layers {
     /// Takes an archive of unknown compression (none, gzip, zstd) that is no blob yet: unpacks it and writes it into the store
     /// as a layer, in one pass. The blob and the layer are held by the lease.
     pub fn ingest(&self, lease: &Lease, mut reader: impl Read + Send, compression: Compression) -> Result<NewLayer> {
-        let mut first = [0; 4];
+        let mut first = [0; MAGIC];
         let n = read_full(&mut reader, &mut first).map_err(Error::Source)?;
         let packing = Packing::of_magic(&first[..n]);
         let temp = self.temp_dir()?;

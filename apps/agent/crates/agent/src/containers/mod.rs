@@ -6,6 +6,7 @@ mod create;
 pub mod endpoints;
 mod exec;
 mod exit;
+pub mod files;
 mod filter;
 mod health;
 pub mod inspect;
@@ -77,7 +78,7 @@ pub struct Container {
     pub dir: PathBuf,
     record: RwLock<Record>,
     state: watch::Sender<State>,
-    operations: tokio::sync::Mutex<()>,
+    operations: Arc<tokio::sync::Mutex<()>>,
     shim: Mutex<Option<Arc<Shim>>>,
     /// Stream sockets of clients that attached before the start; the next launch takes them.
     waiting: Mutex<Vec<OwnedFd>>,
@@ -108,7 +109,7 @@ impl Container {
             dir,
             record: RwLock::new(record),
             state: watch::Sender::new(state),
-            operations: tokio::sync::Mutex::default(),
+            operations: Arc::default(),
             shim: Mutex::default(),
             waiting: Mutex::default(),
         }

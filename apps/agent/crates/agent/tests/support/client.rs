@@ -106,6 +106,22 @@ impl Client {
         }
     }
 
+    /// Status and header lines, in small letters.
+    pub fn head(&self, path: &str) -> (u16, Vec<String>) {
+        let mut stream = UnixStream::connect(&self.socket).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        write!(stream, "HEAD /v1.44{path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let mut lines = text.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap();
+        let small = |line: &str| match line.split_once(':') {
+            Some((name, value)) => format!("{}:{value}", name.to_ascii_lowercase()),
+            None => line.to_owned(),
+        };
+        (status, lines.map(small).collect())
+    }
+
     /// An upgraded connection.
     pub fn hijack(&self, path: &str, body: &[u8]) -> BufReader<UnixStream> {
         let (status, _, _, reader) = self.open("POST", path, body, "Connection: Upgrade\r\nUpgrade: tcp\r\n").unwrap();

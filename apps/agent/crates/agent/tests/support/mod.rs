@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod networks;
+pub mod pack;
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;

@@ -11,7 +11,7 @@ use super::root::Root;
 use super::{Stage, Step, populate};
 use crate::spec::{LaunchSpec, Mount, MountKind, Propagation};
 
-pub(super) fn attach_all(spec: &LaunchSpec, root: &Root) -> Step<()> {
+pub(crate) fn attach_all(spec: &LaunchSpec, root: &Root) -> Step<()> {
     for mount in &spec.mounts {
         one(mount, root)?;
     }

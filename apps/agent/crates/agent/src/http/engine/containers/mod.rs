@@ -1,4 +1,5 @@
 //! `/containers`.
+mod archive;
 mod attach;
 mod exec;
 pub mod lifecycle;
@@ -23,6 +24,7 @@ pub fn router() -> Router<App> {
         .route("/containers/prune", post(prune::prune))
         .route("/containers/{id}", delete(lifecycle::remove))
         .route("/containers/{id}/json", get(read::inspect))
+        .route("/containers/{id}/archive", get(archive::get).head(archive::head).put(archive::put))
         .route("/containers/{id}/top", get(top::top))
         .route("/containers/{id}/start", post(lifecycle::start))
         .route("/containers/{id}/stop", post(lifecycle::stop))

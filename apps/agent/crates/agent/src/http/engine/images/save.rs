@@ -1,10 +1,10 @@
-use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use slipway_store::{Image, Reference};
-use slipway_transfer::{ChunkWriter, chunks, save};
+use slipway_transfer::save;
 
+use crate::body::produced;
 use crate::error::{ApiError, ApiResult};
 use crate::state::App;
 
@@ -33,24 +33,7 @@ pub fn save_all(app: &App, names: &[String]) -> ApiResult<Response> {
             None => images.push((image, reference.into_iter().collect())),
         }
     }
-    let (sender, reader) = chunks(16);
     let store = app.images.store.clone();
-    tokio::task::spawn_blocking(move || {
-        let mut out = ChunkWriter::new(sender);
-        match save(&store, &images, &mut out) {
-            Ok(()) => {
-                let _ = out.finish();
-            }
-            Err(error) => tracing::error!(%error, "saving images broke off"),
-        }
-    });
-    let stream = futures::stream::unfold(Some(reader), |reader| async move {
-        let mut reader = reader?;
-        match reader.next_chunk_async().await {
-            Ok(Some(chunk)) => Some((Ok::<Bytes, std::io::Error>(chunk), Some(reader))),
-            Ok(None) => None,
-            Err(error) => Some((Err(error), None)),
-        }
-    });
-    Ok(([(header::CONTENT_TYPE, "application/x-tar")], Body::from_stream(stream)).into_response())
+    let body = produced("saving images", move |out| save(&store, &images, out));
+    Ok(([(header::CONTENT_TYPE, "application/x-tar")], body).into_response())
 }
