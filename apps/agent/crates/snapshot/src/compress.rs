@@ -30,13 +30,31 @@ impl Compression {
         match self {
             Compression::None => Ok(chunk),
             Compression::Gzip => {
-                let mut member = flate2::write::GzEncoder::new(Vec::with_capacity(chunk.len() / 2), flate2::Compression::new(GZIP_LEVEL));
+                let level = if is_dense(&chunk)? { 0 } else { GZIP_LEVEL };
+                let mut member = flate2::write::GzEncoder::new(Vec::with_capacity(chunk.len() / 2), flate2::Compression::new(level));
                 member.write_all(&chunk)?;
                 member.finish()
             }
             Compression::Zstd => zstd::stream::encode_all(chunk.as_slice(), ZSTD_LEVEL),
         }
     }
+}
+
+/// Samples of a chunk, and bytes of each.
+const SAMPLES: usize = 4;
+const SAMPLE: usize = 8 << 10;
+
+/// Whether deflating a chunk would be lost time: media, archives, encrypted data. Told by samples of it, so always the
+/// same for the same bytes.
+fn is_dense(chunk: &[u8]) -> io::Result<bool> {
+    if chunk.len() < SAMPLES * SAMPLE {
+        return Ok(false);
+    }
+    let mut out = flate2::write::DeflateEncoder::new(Vec::with_capacity(SAMPLES * SAMPLE), flate2::Compression::fast());
+    for sample in chunk.chunks(chunk.len() / SAMPLES).take(SAMPLES) {
+        out.write_all(&sample[..SAMPLE.min(sample.len())])?;
+    }
+    Ok(out.finish()?.len() > SAMPLES * SAMPLE / 50 * 49)
 }
 
 type Answer = Receiver<io::Result<Vec<u8>>>;

@@ -24,6 +24,8 @@
 mod archive;
 mod base;
 mod beneath;
+mod changes;
+mod commit;
 mod compress;
 mod decompress;
 mod diff;
@@ -38,6 +40,7 @@ mod unpack;
 mod walk;
 
 pub use archive::{ArchiveEntry, ArchiveReader, ArchiveWriter};
+pub use changes::{Change, ChangeKind};
 pub use error::{Error, Result};
 pub use files::{FileStat, Named, PutOptions, Tree, go_mode};
 pub use layers::{Compression, DiffOptions, Layer, Layers, Limits, NewLayer};

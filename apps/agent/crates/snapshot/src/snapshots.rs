@@ -85,6 +85,11 @@ impl Snapshots {
         Ok(OverlayDirs { lower, lower_links, link_dir, upper: dir.join("upper"), work: dir.join("work"), merged: dir.join("merged") })
     }
 
+    /// The layers below a snapshot, lowest first.
+    pub fn parents(&self, id: &str) -> Result<Vec<Digest>> {
+        self.layers.snapshot(id).map(|record| record.parents).ok_or_else(|| Error::SnapshotNotFound(id.to_string()))
+    }
+
     /// Deletes a snapshot (unmount it first); fine when there is none. The upper directory may have been adopted already.
     pub fn remove(&self, id: &str) -> Result<()> {
         check_id(id)?;

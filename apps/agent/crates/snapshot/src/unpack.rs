@@ -52,15 +52,25 @@ impl Layers {
         })
     }
 
-    /// Takes an archive of unknown compression (none, gzip, zstd) that is no blob yet: unpacks it and writes it into the store
+    /// Takes an archive of unknown compression (none, gzip, zstd, xz, bzip2) that is no blob yet: unpacks it and writes it into the store
     /// as a layer, in one pass. The blob and the layer are held by the lease.
     pub fn ingest(&self, lease: &Lease, mut reader: impl Read + Send, compression: Compression) -> Result<NewLayer> {
         let mut first = [0; MAGIC];
         let n = read_full(&mut reader, &mut first).map_err(Error::Source)?;
-        let packing = Packing::of_magic(&first[..n]);
+        self.ingest_as(lease, (&first[..n]).chain(reader), Packing::of_magic(&first[..n]), compression)
+    }
+
+    /// As [`Layers::ingest`], of a known compression.
+    pub(crate) fn ingest_as(
+        &self,
+        lease: &Lease,
+        reader: impl Read + Send,
+        packing: Packing,
+        compression: Compression,
+    ) -> Result<NewLayer> {
         let temp = self.temp_dir()?;
         let sink = Box::new(LayerSink::new(self.store().writer(lease)?, compression));
-        let made = self.unpack_into(&temp, (&first[..n]).chain(reader), packing, Pass::Pack(sink)).and_then(|(extracted, pass)| {
+        let made = self.unpack_into(&temp, reader, packing, Pass::Pack(sink)).and_then(|(extracted, pass)| {
             let (blob, diff_id) = pass.finish()?;
             let blob = blob.ok_or_else(|| Error::InvalidArchive("it was not written to the store".into()))?.commit(None, None)?;
             self.hold(lease, &diff_id)?;

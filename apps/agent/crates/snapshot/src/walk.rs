@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{Read as _, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -23,8 +24,16 @@ pub(crate) const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::RDONLY).uni
 pub(crate) enum Form {
     /// An upper directory of overlayfs, to become a layer.
     Layer,
+    /// The same of a container, which may be in use and has mount points that the engine made.
+    Container,
     /// Files as their container sees them.
     Files,
+}
+
+impl Form {
+    fn is_layer(self) -> bool {
+        self != Form::Files
+    }
 }
 
 pub(crate) struct Walk<W: Write> {
@@ -52,7 +61,7 @@ impl<W: Write> Walk<W> {
     ///
     /// By descriptors and without recursion: what a container made may be deep.
     pub fn tree(&mut self, root: OwnedFd, prefix: Vec<u8>) -> Result<()> {
-        if self.form == Form::Layer && has_xattr(&root, OPAQUE_XATTR) {
+        if self.form.is_layer() && has_xattr(&root, OPAQUE_XATTR) {
             self.marker([prefix.as_slice(), b".wh..wh..opq"].concat())?;
         }
         self.levels(level(root, prefix)?)
@@ -79,8 +88,11 @@ impl<W: Write> Walk<W> {
             Err(Errno::NOENT) => return Ok(None),
             other => other.map_err(at(&path))?,
         };
+        if self.form == Form::Container && is_mount_point(Path::new(OsStr::from_bytes(&path)), &stat) {
+            return Ok(None);
+        }
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::CharacterDevice if stat.st_rdev == 0 && self.form == Form::Layer => {
+            FileType::CharacterDevice if stat.st_rdev == 0 && self.form.is_layer() => {
                 let parent = path.len() - name.len();
                 self.marker([&path[..parent], b".wh.", name.as_bytes()].concat())?;
             }
@@ -109,7 +121,7 @@ impl<W: Write> Walk<W> {
     /// Writes a directory's own entry, `path/`, and gives what is in it.
     pub fn directory(&mut self, fd: OwnedFd, path: Vec<u8>) -> Result<Level> {
         let stat = rustix::fs::fstat(&fd).map_err(at(&path))?;
-        let layer = self.form == Form::Layer;
+        let layer = self.form.is_layer();
         for mark in ["trusted.overlay.redirect", "trusted.overlay.metacopy"] {
             if layer && has_xattr(&fd, mark) {
                 return Err(Error::NotDiffable(format!("{} has {mark}; mount overlays with it off", String::from_utf8_lossy(&path))));
@@ -139,7 +151,7 @@ impl<W: Write> Walk<W> {
             }
             self.links.insert((stat.st_dev, stat.st_ino), path.clone());
         }
-        if self.form == Form::Layer && has_xattr(&fd, "trusted.overlay.metacopy") {
+        if self.form.is_layer() && has_xattr(&fd, "trusted.overlay.metacopy") {
             return Err(Error::NotDiffable(format!("{} is a metacopy; mount overlays with it off", String::from_utf8_lossy(&path))));
         }
         entry.xattrs = xattrs(&fd).map_err(at(&path))?;
@@ -215,6 +227,18 @@ fn open_regular(dir: &OwnedFd, name: &OsStr) -> rustix::io::Result<Option<OwnedF
     match rustix::fs::openat(dir, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
         Err(Errno::NOENT) => Ok(None),
         pinned => open_pinned(&pinned?),
+    }
+}
+
+/// What the engine makes in a container's root to mount there, empty.
+pub(crate) fn is_mount_point(path: &Path, stat: &Stat) -> bool {
+    const DIRECTORIES: [&str; 6] = ["proc", "sys", "dev", "dev/pts", "dev/shm", "dev/mqueue"];
+    const FILES: [&str; 4] = ["dev/console", "etc/hosts", "etc/hostname", "etc/resolv.conf"];
+    let named = |names: &[&str]| names.iter().any(|name| Path::new(name) == path);
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => named(&DIRECTORIES),
+        FileType::RegularFile => stat.st_size == 0 && named(&FILES),
+        _ => false,
     }
 }
 

@@ -168,7 +168,7 @@ impl Containers {
 }
 
 /// The image's defaults for what the client left open. An own entrypoint also drops the image's command.
-fn merge(config: &mut Config, image: ContainerConfig) {
+pub(super) fn merge(config: &mut Config, image: ContainerConfig) {
     if config.user.is_empty() {
         config.user = image.user;
     }

@@ -49,7 +49,13 @@ impl Containers {
         let record = container.record();
         let dirs = self.deps.images.layers.snapshots().dirs(&container.id)?;
         let lower = dirs.lower_links.into_iter().map(Into::into).collect();
-        let rootfs = Rootfs::Overlay { base: dirs.link_dir, lower, upper: dirs.upper, work: dirs.work, at: None };
+        let rootfs = Rootfs::Overlay {
+            base: dirs.link_dir,
+            lower,
+            upper: dirs.upper,
+            work: dirs.work,
+            at: Some(self.deps.images.layers.mount_point()),
+        };
         let mut spec = spec::build(&record, 0, &container.dir, rootfs, Join::default())?;
         // What is kept, not what lives in memory; and nothing of the engine's own.
         let kept = |target: &str| record.mounts.iter().any(|own| own.kind != MountKind::Tmpfs && own.destination == target);
@@ -57,6 +63,13 @@ impl Containers {
         let view = tokio::task::spawn_blocking(move || View::of_stopped(spec)).await.map_err(cut_off)?;
         let view = view.map_err(|error| ApiError::internal("cannot mount the container's files", error))?;
         Ok(Files { view, _idle: Some(idle) })
+    }
+}
+
+impl Containers {
+    /// Tells that the container was exported.
+    pub fn exported(&self, container: &Container) {
+        self.event(container, "export", &[]);
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! One container's changes (start, stop, remove) are serialized by its `operations` lock. Its end is not such a change:
 //! it happens, and is noticed by a task that waits on the shim (`exit.rs`). Whoever waits for a state watches it.
+mod commit;
 mod create;
 pub mod endpoints;
 mod exec;
@@ -33,6 +34,7 @@ use slipway_net::Network;
 use slipway_runtime::{LogPosition, Runtime, Shim, peer_is_gone};
 use tokio::sync::watch;
 
+pub use commit::CommitRequest;
 pub use exec::{ExecError, ExecRequest};
 pub use filter::Filters;
 pub use names::new_id;

@@ -26,7 +26,7 @@ impl Params {
 
     /// `1`, `true`, `True`; everything else, and absence, is false.
     pub fn flag(&self, name: &str) -> bool {
-        self.text(name).is_some_and(|value| !matches!(value.trim().to_ascii_lowercase().as_str(), "" | "0" | "no" | "false" | "none"))
+        self.text(name).is_some_and(truthy)
     }
 
     pub fn number<T: std::str::FromStr>(&self, name: &str) -> ApiResult<Option<T>> {
@@ -43,6 +43,11 @@ impl Params {
             .map(|time| Some(time).filter(|time| *time != 0))
             .ok_or_else(|| ApiError::bad_request(format!("invalid value for {name}: {text:?}")))
     }
+}
+
+/// Booleans as Docker's clients write them.
+pub fn truthy(value: &str) -> bool {
+    !matches!(value.trim().to_ascii_lowercase().as_str(), "" | "0" | "no" | "false" | "none")
 }
 
 pub fn parse_time(text: &str) -> Option<i64> {

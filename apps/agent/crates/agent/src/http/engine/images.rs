@@ -18,6 +18,7 @@ use slipway_store::Reference;
 use slipway_transfer::Credentials;
 
 use crate::error::{ApiError, ApiResult};
+use crate::http::query::truthy;
 use crate::state::App;
 
 /// Names of images contain slashes, so what follows `/images/` is taken whole and split from the end.
@@ -77,9 +78,4 @@ fn tag(app: &App, name: &str, query: &NamedQuery) -> ApiResult<StatusCode> {
 fn credentials(headers: &HeaderMap) -> ApiResult<Option<Credentials>> {
     let header = headers.get("x-registry-auth").and_then(|v| v.to_str().ok()).unwrap_or_default();
     Ok(Credentials::from_header(header)?)
-}
-
-/// Booleans as Docker's clients write them.
-fn truthy(value: &str) -> bool {
-    !matches!(value.to_ascii_lowercase().as_str(), "" | "0" | "no" | "false" | "none")
 }

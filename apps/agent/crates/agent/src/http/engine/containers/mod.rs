@@ -2,6 +2,7 @@
 mod archive;
 mod attach;
 mod exec;
+mod export;
 pub mod lifecycle;
 mod logs;
 mod pause;
@@ -24,6 +25,9 @@ pub fn router() -> Router<App> {
         .route("/containers/prune", post(prune::prune))
         .route("/containers/{id}", delete(lifecycle::remove))
         .route("/containers/{id}/json", get(read::inspect))
+        .route("/commit", post(export::commit))
+        .route("/containers/{id}/changes", get(export::changes))
+        .route("/containers/{id}/export", get(export::export))
         .route("/containers/{id}/archive", get(archive::get).head(archive::head).put(archive::put))
         .route("/containers/{id}/top", get(top::top))
         .route("/containers/{id}/start", post(lifecycle::start))

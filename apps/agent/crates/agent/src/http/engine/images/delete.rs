@@ -100,7 +100,7 @@ pub struct PruneQuery {
 /// `POST /images/prune`: images without a tag; with `dangling=false`, all that no container stands on.
 pub async fn prune(State(app): State<App>, Query(query): Query<PruneQuery>) -> ApiResult<Json<Value>> {
     let filters = Filters::parse(&query.filters)?;
-    let all = filters.get("dangling").iter().any(|v| !super::truthy(v));
+    let all = filters.get("dangling").iter().any(|v| !crate::http::query::truthy(v));
     let labels = filters.get("label");
     let mut done = Vec::new();
     for image in app.images.store.images() {

@@ -81,7 +81,7 @@ impl Filters {
         for (key, values) in &self.0 {
             let passes = match key.as_str() {
                 "label" => values.iter().all(|want| has_label(&image, want)),
-                "dangling" => values.iter().any(|want| super::truthy(want) == image.tags.is_empty()),
+                "dangling" => values.iter().any(|want| crate::http::query::truthy(want) == image.tags.is_empty()),
                 "before" | "since" => {
                     let mut passes = true;
                     for name in values {

@@ -22,7 +22,7 @@ pub async fn load(State(app): State<App>, Query(query): Query<LoadQuery>, body: 
     let reader = reader_of(body);
     respond(move |lines| async move {
         let layers = app.images.layers.clone();
-        let report = if super::truthy(&query.quiet) { silent() } else { lines.reporter() };
+        let report = if crate::http::query::truthy(&query.quiet) { silent() } else { lines.reporter() };
         let loaded = blocking(move || slipway_transfer::load(&layers, reader, &report)).await?;
         for image in loaded {
             let id = image.image.record.id.to_string();
