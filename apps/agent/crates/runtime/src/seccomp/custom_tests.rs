@@ -8,7 +8,7 @@ fn errno(value: i32) -> u32 {
     libc::SECCOMP_RET_ERRNO | value as u32
 }
 
-fn call(program: &[u8], number: u32, args: [u64; 6]) -> u32 {
+pub(super) fn call(program: &[u8], number: u32, args: [u64; 6]) -> u32 {
     let mut data = Vec::new();
     data.extend_from_slice(&number.to_ne_bytes());
     data.extend_from_slice(&super::bpf::AUDIT_ARCH.to_ne_bytes());

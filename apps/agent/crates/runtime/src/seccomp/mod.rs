@@ -1,4 +1,4 @@
-//! The default seccomp filter: what Docker's default profile allows, as a small BPF program.
+//! Seccomp filters as small BPF programs: the default (what Docker's default profile allows), and the user's own.
 //!
 //! Rules become sorted ranges of system call numbers and the program a binary search over them (about 9 comparisons
 //! per call instead of hundreds), so that loading it at every start and running it is cheap.
@@ -7,10 +7,12 @@ mod compare;
 pub mod custom;
 #[cfg(test)]
 mod custom_tests;
+mod docker;
 mod names;
 mod profile;
 
 pub use compare::{Argument, OPERATORS};
+pub use docker::docker_filter;
 
 use bpf::{Outcome, Program};
 
