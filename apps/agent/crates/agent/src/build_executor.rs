@@ -147,6 +147,7 @@ fn spec(request: &ExecRequest, dir: &Path, capabilities: u64) -> LaunchSpec {
         readonly: false,
     };
     LaunchSpec {
+        devices: Vec::new(),
         id: format!("{}.{}", request.build_id, request.vertex_id),
         dir: dir.to_owned(),
         run: 1,

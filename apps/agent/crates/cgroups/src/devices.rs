@@ -4,6 +4,9 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+use slipway_sys::bpf;
+
 use crate::error::{Error, Result};
 use crate::file::write;
 
@@ -21,20 +24,62 @@ const ALLOWED: [(u32, Option<u32>); 10] = [
     (10, Some(200)), // tun
 ];
 
-pub(crate) fn restrict_v1(dir: &Path) -> Result<()> {
-    write(&dir.join("devices.deny"), "a")?;
-    let allow = |rule: &str| write(&dir.join("devices.allow"), rule);
-    ["c *:* m", "b *:* m"].into_iter().try_for_each(allow)?;
-    for (major, minor) in ALLOWED {
-        allow(&format!("c {major}:{} rwm", minor.map_or("*".into(), |minor| minor.to_string())))?;
-    }
-    Ok(())
+/// What one group may do, or not do, with some device nodes; later rules win.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRule {
+    pub allow: bool,
+    /// `a` (any), `b` or `c`.
+    pub kind: char,
+    /// `None`: any.
+    pub major: Option<u32>,
+    pub minor: Option<u32>,
+    /// Letters of `rwm`.
+    pub access: String,
 }
 
-pub(crate) fn restrict_v2(dir: &Path) -> Result<()> {
+impl DeviceRule {
+    /// As v1's control files take it.
+    pub fn line(&self) -> String {
+        let number = |number: Option<u32>| number.map_or("*".into(), |number| number.to_string());
+        format!("{} {}:{} {}", self.kind, number(self.major), number(self.minor), self.access)
+    }
+
+    fn program_rule(&self) -> bpf::DeviceRule {
+        let bits = [('m', bpf::MAKE), ('r', bpf::READ), ('w', bpf::WRITE)];
+        bpf::DeviceRule {
+            allow: self.allow,
+            kind: match self.kind {
+                'b' => bpf::DeviceKind::Block,
+                'c' => bpf::DeviceKind::Character,
+                _ => bpf::DeviceKind::Any,
+            },
+            major: self.major,
+            minor: self.minor,
+            access: bits.iter().filter(|(letter, _)| self.access.contains(*letter)).fold(0, |set, (_, bit)| set | bit),
+        }
+    }
+}
+
+/// What every container may use.
+pub fn default_devices() -> Vec<DeviceRule> {
+    let rule = |kind, major, minor, access: &str| DeviceRule { allow: true, kind, major, minor, access: access.into() };
+    let made = ['c', 'b'].map(|kind| rule(kind, None, None, "m"));
+    let used = ALLOWED.map(|(major, minor)| rule('c', Some(major), minor, "rwm"));
+    made.into_iter().chain(used).collect()
+}
+
+/// The default list and `more`. The group must not have a parent that allows less: v1 refuses what that has not.
+pub(crate) fn restrict_v1(dir: &Path, more: &[DeviceRule]) -> Result<()> {
+    write(&dir.join("devices.deny"), "a")?;
+    let set = |rule: &DeviceRule| write(&dir.join(if rule.allow { "devices.allow" } else { "devices.deny" }), &rule.line());
+    default_devices().iter().chain(more).try_for_each(set)
+}
+
+pub(crate) fn restrict_v2(dir: &Path, more: &[DeviceRule]) -> Result<()> {
     let failed = |source: std::io::Error| Error::Devices { path: dir.into(), source };
     let group = File::open(dir).map_err(failed)?;
-    slipway_sys::bpf::confine_devices(group.as_fd(), &ALLOWED).map_err(|error| failed(error.into()))
+    let rules: Vec<_> = default_devices().iter().chain(more).map(DeviceRule::program_rule).collect();
+    slipway_sys::bpf::confine_devices(group.as_fd(), &rules).map_err(|error| failed(error.into()))
 }
 
 #[cfg(test)]
@@ -64,9 +109,20 @@ mod tests {
             }
             String::from_utf8(output.stdout).unwrap()
         };
+        let rule = |access: &str| DeviceRule { allow: true, kind: 'c', major: Some(1), minor: Some(11), access: access.into() };
         let free = run();
-        let outcome = restrict_v2(&group).and_then(|()| restrict_v2(&group)).map(|()| run());
+        let outcome = restrict_v2(&group, &[]).and_then(|()| restrict_v2(&group, &[])).map(|()| run());
         std::fs::remove_dir(&group).unwrap();
+        // The kernel's log may be read, but not written; then not even that.
+        let denied = DeviceRule { allow: false, ..rule("r") };
+        let with = |rules: &[DeviceRule]| {
+            std::fs::create_dir(&group).unwrap();
+            let output = restrict_v2(&group, rules).map(|()| run());
+            std::fs::remove_dir(&group).unwrap();
+            output.unwrap()
+        };
+        let (read, write, taken) = (with(&[rule("r")]), with(&[rule("w")]), with(&[rule("rw"), denied]));
+        assert_eq!((&*read, &*write, &*taken), ("made\nkmsg\nnull\nwritten\n", "made\nnull\nwritten\n", "made\nnull\nwritten\n"));
         assert!(free.contains("kmsg\n"), "{free}");
         assert_eq!(outcome.unwrap(), "made\nnull\nwritten\n");
     }

@@ -16,6 +16,7 @@ use crate::{Limits, cpu, cpuset, devices, favor, file, freezer, memory, pids};
 
 /// The parents of all groups, by the devices they may use.
 const CONFINED: &str = "confined";
+/// Also of groups with lists of their own: on v1 a group has at most what its parent has.
 const ALL_DEVICES: &str = "privileged";
 
 /// The subtree of one agent instance.
@@ -81,7 +82,7 @@ impl Groups {
                     make(&dir)?;
                     enable_controllers(&dir);
                 }
-                devices::restrict_v2(&root.join(CONFINED))
+                devices::restrict_v2(&root.join(CONFINED), &[])
             }
             Layout::V1(hierarchies) => {
                 for hierarchy in hierarchies {
@@ -98,7 +99,7 @@ impl Groups {
                             cpuset::prepare_v1_parent(&dir)?;
                         }
                         if has("devices") && confined && fresh {
-                            devices::restrict_v1(&dir)?;
+                            devices::restrict_v1(&dir, &[])?;
                         }
                     }
                 }
@@ -107,22 +108,22 @@ impl Groups {
         }
     }
 
-    fn relative(&self, id: &str, all_devices: bool) -> PathBuf {
-        self.root.join(if all_devices { ALL_DEVICES } else { CONFINED }).join(id)
+    fn relative(&self, id: &str, own_devices: bool) -> PathBuf {
+        self.root.join(if own_devices { ALL_DEVICES } else { CONFINED }).join(id)
     }
 
-    /// The group named `id`, existing or not.
-    pub fn group(&self, id: &str, all_devices: bool) -> Group {
-        Group { layout: self.layout.clone(), relative: self.relative(id, all_devices) }
+    /// The group named `id`, existing or not; where it is depends on [`Limits::own_devices`].
+    pub fn group(&self, id: &str, own_devices: bool) -> Group {
+        Group { layout: self.layout.clone(), relative: self.relative(id, own_devices) }
     }
 
     /// Makes the group and sets its limits. A leftover group of the same name is reused.
     pub fn create(&self, id: &str, limits: &Limits) -> Result<Group> {
-        let group = self.group(id, limits.all_devices);
+        let group = self.group(id, limits.own_devices());
         for dir in group.dirs() {
             make(&dir)?;
         }
-        if let Err(error) = group.apply(limits) {
+        if let Err(error) = group.apply(limits).and_then(|()| group.allow_devices(limits)) {
             let _ = group.remove(Duration::ZERO); // the limit error is the one to tell
             return Err(error);
         }
@@ -233,6 +234,16 @@ impl Group {
             pids::apply(&dir, limits)?;
         }
         Ok(())
+    }
+
+    /// Beneath a parent that allows everything, so the group has the whole list for itself.
+    fn allow_devices(&self, limits: &Limits) -> Result<()> {
+        match (limits.all_devices || limits.devices.is_empty(), self.is_v2(), self.dir("devices")) {
+            (true, ..) => Ok(()),
+            (_, true, Some(dir)) => devices::restrict_v2(&dir, &limits.devices),
+            (_, false, Some(dir)) => devices::restrict_v1(&dir, &limits.devices),
+            (_, _, None) => Err(Error::NoController("devices")),
+        }
     }
 
     pub fn exists(&self) -> bool {

@@ -17,6 +17,7 @@ mod pids;
 mod stats;
 mod warm;
 
+pub use devices::{DeviceRule, default_devices};
 pub use error::Error;
 pub use group::{Group, Groups, Join};
 pub use layout::Layout;
@@ -45,9 +46,16 @@ pub struct Limits {
     pub pids: Option<u64>,
     /// Access to every device (privileged). Otherwise Docker's default list.
     pub all_devices: bool,
+    /// More than that list, for this group alone. Set once, when it is made.
+    pub devices: Vec<DeviceRule>,
 }
 
 impl Limits {
+    /// Whether the group's devices differ from the default list, which all other groups inherit.
+    pub fn own_devices(&self) -> bool {
+        self.all_devices || !self.devices.is_empty()
+    }
+
     /// `--cpus` in billionths of a CPU.
     pub fn set_nano_cpus(&mut self, nano_cpus: u64) {
         let period = 100_000;

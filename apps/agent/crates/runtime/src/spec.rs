@@ -26,6 +26,9 @@ pub struct LaunchSpec {
     pub masked_paths: Vec<String>,
     pub readonly_paths: Vec<String>,
     pub sysctls: BTreeMap<String, String>,
+    /// Nodes to be made, beyond those that every container has.
+    #[serde(default)]
+    pub devices: Vec<Device>,
     /// Bytes of `/dev/shm`.
     pub shm_size: u64,
     /// Host devices in `/dev`, `/sys` and cgroups writable.
@@ -72,6 +75,20 @@ pub struct Process {
     pub size: Option<[u16; 2]>,
     pub rlimits: Vec<Rlimit>,
     pub oom_score_adj: Option<i32>,
+}
+
+/// A device node. Whether it may be used is the control group's to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Absolute path in the container.
+    pub path: String,
+    pub block: bool,
+    pub major: u32,
+    pub minor: u32,
+    /// Permission bits.
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
 }
 
 /// `name` as in Docker's ulimits: `nofile`, `core`, ….

@@ -1,7 +1,7 @@
 //! Device filters of cgroup v2: eBPF programs that say which device nodes the processes of a group may use.
 //!
-//! The only programs loaded are made here, from a list of character devices, so nothing of what the verifier must refuse
-//! can come from outside.
+//! The only programs loaded are made here, from lists of rules, so nothing of what the verifier must refuse can come from
+//! outside.
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use crate::{Result, check};
@@ -18,8 +18,30 @@ const ALLOW_MULTI: u32 = 2;
 const ACCESS_AND_TYPE: i16 = 0;
 const MAJOR: i16 = 4;
 const MINOR: i16 = 8;
-const CHARACTER: i32 = 2;
-const READ_OR_WRITE: i32 = 2 | 4;
+
+/// Bits of an access.
+pub const MAKE: u32 = 1;
+pub const READ: u32 = 2;
+pub const WRITE: u32 = 4;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceKind {
+    Any,
+    Block,
+    Character,
+}
+
+/// What a group's processes may do, or not do, with some device nodes. Of several rules the last that matches holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceRule {
+    pub allow: bool,
+    pub kind: DeviceKind,
+    /// `None`: any.
+    pub major: Option<u32>,
+    pub minor: Option<u32>,
+    /// Bits of [`MAKE`], [`READ`] and [`WRITE`].
+    pub access: u32,
+}
 
 const LOAD_WORD: u8 = 0x61;
 const MOVE: u8 = 0xbf;
@@ -45,33 +67,54 @@ fn op(code: u8, destination: u8, source: u8, offset: i16, value: i32) -> Instruc
     Instruction { code, registers: source << 4 | destination, offset, value }
 }
 
-/// Making nodes is allowed; using them only when they are character devices of the list: major, and minor or any.
-fn program(allowed: &[(u32, Option<u32>)]) -> Vec<Instruction> {
-    let (result, context, kind, access, major, minor) = (0, 1, 2, 3, 4, 5);
-    let checks: usize = allowed.iter().map(|(_, minor)| if minor.is_some() { 2 } else { 1 }).sum();
-    // From the instruction after number `at` to the last two, which allow; the two before refuse.
-    let allow = |at: usize| (9 + checks + 2 - (at + 1)) as i16;
+/// From the last rule to the first; an access that none of them answers is refused.
+fn program(rules: &[DeviceRule]) -> Vec<Instruction> {
+    let (context, kind, access, major, minor) = (1, 2, 3, 4, 5);
     let mut code = vec![
         op(LOAD_WORD, kind, context, ACCESS_AND_TYPE, 0),
         op(MOVE, access, kind, 0, 0),
         op(SHIFT_RIGHT, access, 0, 0, 16),
-        op(AND, access, 0, 0, READ_OR_WRITE),
-        op(JUMP_EQUAL, access, 0, allow(4), 0),
         op(AND, kind, 0, 0, 0xffff),
-        op(JUMP_DIFFERENT, kind, 0, allow(6) - 2, CHARACTER),
         op(LOAD_WORD, major, context, MAJOR, 0),
         op(LOAD_WORD, minor, context, MINOR, 0),
     ];
-    for (wanted, exact) in allowed {
-        match exact {
-            Some(exact) => {
-                code.push(op(JUMP_DIFFERENT, major, 0, 1, *wanted as i32));
-                code.push(op(JUMP_EQUAL, minor, 0, allow(code.len()), *exact as i32));
-            }
-            None => code.push(op(JUMP_EQUAL, major, 0, allow(code.len()), *wanted as i32)),
+    rules.iter().rev().for_each(|rule| code.extend(one(rule)));
+    code.extend(end(false));
+    code
+}
+
+fn end(allow: bool) -> [Instruction; 2] {
+    [op(SET, 0, 0, 0, i32::from(allow)), op(EXIT, 0, 0, 0, 0)]
+}
+
+/// Ends with an answer, or goes on behind itself.
+fn one(rule: &DeviceRule) -> Vec<Instruction> {
+    let (scratch, kind, access, major, minor) = (1, 2, 3, 4, 5);
+    let mut code = end(rule.allow).to_vec();
+    // Made from its end, so that each jump knows how far the next rule is.
+    let mut before = |instruction: &dyn Fn(i16) -> Instruction| code.insert(0, instruction(code.len() as i16));
+    for (register, wanted) in [(minor, rule.minor), (major, rule.major)] {
+        if let Some(wanted) = wanted {
+            before(&|next| op(JUMP_DIFFERENT, register, 0, next, wanted as i32));
         }
     }
-    code.extend([op(SET, result, 0, 0, 0), op(EXIT, 0, 0, 0, 0), op(SET, result, 0, 0, 1), op(EXIT, 0, 0, 0, 0)]);
+    match rule.allow {
+        // All that is asked for must be allowed, but one part that is refused refuses the whole.
+        true => {
+            before(&|next| op(JUMP_DIFFERENT, scratch, 0, next, 0));
+            before(&|_| op(AND, scratch, 0, 0, !(rule.access as i32)));
+        }
+        false => {
+            before(&|next| op(JUMP_EQUAL, scratch, 0, next, 0));
+            before(&|_| op(AND, scratch, 0, 0, rule.access as i32));
+        }
+    }
+    before(&|_| op(MOVE, scratch, access, 0, 0));
+    match rule.kind {
+        DeviceKind::Any => {}
+        DeviceKind::Block => before(&|next| op(JUMP_DIFFERENT, kind, 0, next, 1)),
+        DeviceKind::Character => before(&|next| op(JUMP_DIFFERENT, kind, 0, next, 2)),
+    }
     code
 }
 
@@ -111,9 +154,9 @@ struct QueryAttr {
     padding: u32,
 }
 
-/// Confines the processes of the v2 group behind `group`, and of all groups below it, to these character devices: major,
-/// and minor or any. Lasts as long as the group; does nothing when the group has a program already.
-pub fn confine_devices(group: BorrowedFd<'_>, allowed: &[(u32, Option<u32>)]) -> Result<()> {
+/// Confines the processes of the v2 group behind `group`, and of all groups below it, to what these rules allow.
+/// Lasts as long as the group; does nothing when the group has a program already.
+pub fn confine_devices(group: BorrowedFd<'_>, rules: &[DeviceRule]) -> Result<()> {
     let target = group.as_raw_fd() as u32;
     let mut query = QueryAttr { target, kind: ATTACH_CGROUP_DEVICE, ..QueryAttr::default() };
     // SAFETY: the structure is the start of `union bpf_attr` for this command, which needs no more, and is writable.
@@ -121,7 +164,7 @@ pub fn confine_devices(group: BorrowedFd<'_>, allowed: &[(u32, Option<u32>)]) ->
     if query.count > 0 {
         return Ok(());
     }
-    let code = program(allowed);
+    let code = program(rules);
     let load = LoadAttr {
         kind: TYPE_CGROUP_DEVICE,
         count: code.len() as u32,

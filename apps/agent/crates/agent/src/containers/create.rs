@@ -13,6 +13,7 @@ use super::model::{Config, CreateRequest};
 use super::record::{self, MountKind, Record, State};
 use super::{Container, Containers, endpoints, mounts, names, spec};
 use crate::error::{ApiError, ApiResult};
+use crate::policy::Asked;
 
 /// Variables, arguments and labels together; far above any use, far below what would hurt.
 const LARGEST_CONFIG: usize = 4 << 20;
@@ -141,8 +142,10 @@ impl Containers {
         let nowhere = Path::new("/");
         let rootfs = Rootfs::Directory(nowhere.into());
         let built = spec::build(record, 0, nowhere, rootfs, Join::default())?;
-        let confined = spec::security(&record.host_config)?.seccomp;
-        self.allow(record, &built, confined)?;
+        let filter = spec::security(&record.host_config)?.seccomp;
+        self.allow(record, &built, filter.is_default())?;
+        // What is wrong with a profile is told now.
+        self.deps.filters.select(built.process.capabilities, &filter)?;
         spec::limits(&record.host_config)?;
         let policy = &record.host_config.restart_policy;
         super::update::check_policy(policy)?;
@@ -162,7 +165,12 @@ impl Containers {
     pub(super) fn allow(&self, record: &Record, spec: &LaunchSpec, confined: bool) -> ApiResult<()> {
         // Volumes and the files every container gets are the agent's own.
         let binds = |target: &str| record.mounts.iter().any(|own| own.kind == MountKind::Bind && own.destination == target);
-        let allowed = self.deps.config.file.policy.check(spec, confined, |mount| binds(&mount.target));
+        let host = &record.host_config;
+        // Where links lead is what counts; a path that leads nowhere was refused before.
+        let real = |path: &str| Path::new(path).canonicalize().unwrap_or_else(|_| path.into());
+        let devices: Vec<_> = host.devices.iter().map(|device| real(&device.path_on_host)).collect();
+        let asked = Asked { confined, devices: &devices, device_rules: !host.device_cgroup_rules.is_empty() };
+        let allowed = self.deps.config.file.policy.check(spec, &asked, |mount| binds(&mount.target));
         allowed.map_err(|why| ApiError::new(axum::http::StatusCode::FORBIDDEN, why))
     }
 }

@@ -70,13 +70,10 @@ impl Containers {
             false => slipway_runtime::caps::adjust(&host.cap_add, &host.cap_drop)
                 .map_err(|name| ApiError::bad_request(format!("invalid capability: {name:?}")))?,
         };
-        let confined = security.seccomp && !request.privileged;
-        let allowed = self.deps.config.file.policy.check_process(request.privileged, confined, capabilities);
+        let filter = if request.privileged { spec::Seccomp::Unconfined } else { security.seccomp };
+        let allowed = self.deps.config.file.policy.check_process(request.privileged, filter.is_default(), capabilities);
         allowed.map_err(|why| ApiError::new(axum::http::StatusCode::FORBIDDEN, why))?;
-        let seccomp = match confined {
-            true => Some(self.deps.filters.get(capabilities)?),
-            false => None,
-        };
+        let seccomp = self.deps.filters.select(capabilities, &filter)?;
         let mut env = spec::environment(&record);
         env.extend(request.env);
         if request.args.iter().chain(&env).chain([&request.cwd, &request.user]).any(|text| text.contains('\0')) {

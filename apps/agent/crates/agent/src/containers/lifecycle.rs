@@ -166,12 +166,9 @@ impl Containers {
         let at = Some(layers.mount_point());
         let rootfs = Rootfs::Overlay { base: dirs.link_dir, lower, upper: dirs.upper, work: dirs.work, at };
         let spec = spec::build(&record, run, &container.dir, rootfs, group.join()).map_err(engine)?;
-        let confined = spec::security(&record.host_config).map_err(engine)?.seccomp;
-        self.allow(&record, &spec, confined).map_err(engine)?;
-        let seccomp = match confined {
-            true => Some(self.deps.filters.get(spec.process.capabilities).map_err(engine)?),
-            false => None,
-        };
+        let filter = spec::security(&record.host_config).map_err(engine)?.seccomp;
+        self.allow(&record, &spec, filter.is_default()).map_err(engine)?;
+        let seccomp = self.deps.filters.select(spec.process.capabilities, &filter).map_err(engine)?;
         let mut attach = std::mem::take(&mut *lock(&container.waiting));
         attach.retain(|socket| !peer_is_gone(socket.as_fd()));
         let late = attach.split_off(attach.len().min(ATTACHED_AT_LAUNCH));

@@ -224,8 +224,8 @@ impl Containers {
 
     /// The control group of a container's run.
     pub fn group(&self, container: &Container) -> Group {
-        let privileged = container.record.read().unwrap_or_else(PoisonError::into_inner).host_config.privileged;
-        self.deps.groups.group(&container.id, privileged)
+        let own_devices = spec::own_devices(&container.record.read().unwrap_or_else(PoisonError::into_inner).host_config);
+        self.deps.groups.group(&container.id, own_devices)
     }
 
     /// Publishes an event with the attributes every container event has.

@@ -133,7 +133,9 @@ pub struct HostConfig {
     #[serde(deserialize_with = "nullable")]
     pub ulimits: Vec<Ulimit>,
     #[serde(deserialize_with = "nullable")]
-    pub devices: Vec<Value>,
+    pub devices: Vec<DeviceMapping>,
+    #[serde(deserialize_with = "nullable")]
+    pub device_cgroup_rules: Vec<String>,
     #[serde(deserialize_with = "nullable")]
     pub mounts: Vec<MountRequest>,
     pub masked_paths: Option<Vec<String>>,
@@ -172,6 +174,19 @@ pub struct RestartPolicy {
     pub name: String,
     #[serde(deserialize_with = "nullable")]
     pub maximum_retry_count: u32,
+}
+
+/// `--device`: a node, or a folder of nodes, of the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct DeviceMapping {
+    #[serde(deserialize_with = "nullable")]
+    pub path_on_host: String,
+    #[serde(deserialize_with = "nullable")]
+    pub path_in_container: String,
+    /// Letters of `rwm`; empty: all.
+    #[serde(deserialize_with = "nullable")]
+    pub cgroup_permissions: String,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -87,6 +87,7 @@ fn dev(spec: &LaunchSpec, root: &Root) -> Step<()> {
     if spec.privileged {
         host_devices(&dev)?;
     }
+    super::devices::make_all(&spec.devices, root)?;
     let options = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5")];
     place(root, "/dev/pts", "devpts", &options, NOSUID | NOEXEC)
 }

@@ -4,6 +4,7 @@
 //! Everything here works on paths that the image controls. So every path beneath the root is resolved by the kernel
 //! within it (`openat2`, see `root.rs`), mounts are attached to descriptors instead of paths, and nothing of the host
 //! is reachable any more once user data (`/etc/passwd`, the working directory, the program) is looked at.
+mod devices;
 pub mod filesystems;
 pub mod identity;
 pub mod mounts;

@@ -3,7 +3,7 @@ use slipway_cgroups::Limits;
 use slipway_runtime::is_rlimit;
 use slipway_runtime::spec::Rlimit;
 
-use super::bad;
+use super::{bad, devices};
 use crate::containers::model::{HostConfig, Ulimit};
 use crate::error::ApiResult;
 
@@ -36,6 +36,7 @@ pub fn limits(host: &HostConfig) -> ApiResult<Limits> {
         cpuset_mems: text(&host.cpuset_mems),
         pids: host.pids_limit.and_then(positive),
         all_devices: host.privileged,
+        devices: devices::rules(host)?,
     };
     if let Some(nano) = positive(host.nano_cpus) {
         limits.set_nano_cpus(nano);

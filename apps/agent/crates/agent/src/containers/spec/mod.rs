@@ -1,4 +1,5 @@
 //! From what a client asked for to what the runtime runs: `build` puts together what the other files make of the parts.
+mod devices;
 mod limits;
 mod logs;
 mod mounts;
@@ -16,12 +17,13 @@ use slipway_runtime::spec::{LaunchSpec, Process, Rootfs, Stdin};
 use super::record::Record;
 use crate::error::{ApiError, ApiResult};
 
+pub use devices::own_devices;
 pub use limits::{limits, rlimits};
 pub use logs::parse_size;
 pub use namespaces::{NetworkMode, network_mode};
 pub use ports::{parse_port, ports};
 pub use process::{environment, hostname};
-pub use security::security;
+pub use security::{Seccomp, security};
 
 const DEFAULT_SHM: u64 = 64 << 20;
 
@@ -35,9 +37,6 @@ pub fn build(record: &Record, run: u64, dir: &Path, rootfs: Rootfs, cgroup: Join
     let namespaces = namespaces::namespaces(host)?;
     if !matches!(host.userns_mode.as_str(), "" | "host") {
         return Err(bad("user namespaces are not supported"));
-    }
-    if !host.devices.is_empty() {
-        return Err(bad("single host devices are not supported; --privileged gives all"));
     }
     let security = security(host)?;
     let capabilities = match host.privileged {
@@ -82,6 +81,7 @@ pub fn build(record: &Record, run: u64, dir: &Path, rootfs: Rootfs, cgroup: Join
         sysctls: namespaces::sysctls(host, &namespaces)?,
         namespaces,
         cgroup,
+        devices: devices::nodes(host)?,
         shm_size: u64::try_from(host.shm_size).ok().filter(|size| *size > 0).unwrap_or(DEFAULT_SHM),
         privileged: host.privileged,
         init: host.init == Some(true),

@@ -1,0 +1,33 @@
+//! Device nodes that a container was given. Here they are only made: whether they can be opened is its control group's to say.
+use rustix::fs::{FileType, Gid, Mode, Uid};
+use rustix::io::Errno;
+
+use super::root::Root;
+use super::{Stage, Step};
+use crate::spec::Device;
+
+/// After `/dev` is there. Paths elsewhere are made in the image's tree, within its root.
+pub(super) fn make_all(devices: &[Device], root: &Root) -> Step<()> {
+    devices.iter().try_for_each(|device| make(device, root).stage(&format!("make the device {}", device.path)))
+}
+
+fn make(device: &Device, root: &Root) -> Result<(), Errno> {
+    let (parent, name) = device.path.rsplit_once('/').ok_or(Errno::INVAL)?;
+    if matches!(name, "" | "." | "..") {
+        return Err(Errno::INVAL);
+    }
+    let parent = root.make_dir(parent)?;
+    let kind = if device.block { FileType::BlockDevice } else { FileType::CharacterDevice };
+    let number = rustix::fs::makedev(device.major, device.minor);
+    let node = || rustix::fs::mknodat(&parent, name, kind, Mode::from_raw_mode(device.mode & 0o7777), number);
+    match node() {
+        // One of the usual nodes, or of the image: what was asked for takes its place.
+        Err(Errno::EXIST) => {
+            rustix::fs::unlinkat(&parent, name, rustix::fs::AtFlags::empty())?;
+            node()?;
+        }
+        other => other?,
+    }
+    let owner = (Some(Uid::from_raw(device.uid)), Some(Gid::from_raw(device.gid)));
+    rustix::fs::chownat(&parent, name, owner.0, owner.1, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
+}
