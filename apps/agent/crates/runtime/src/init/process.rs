@@ -63,15 +63,18 @@ fn ignore<T: Default>(expected: Errno) -> impl Fn(Errno) -> Result<T, Errno> {
 
 /// With `--init` the child goes on to become the program; the parent stays as pid 1, as confined as the program.
 fn fork_below_reaper(process: &Process, identity: &Identity, seccomp: Option<&[u8]>) -> Step<()> {
+    let blocked = reaper::block().stage("block signals")?;
     match sys::process::clone3(0, None).stage("fork below the init")? {
-        sys::process::Forked::Child => nix::unistd::setsid().map(drop).or_else(ignore(Errno::EPERM)).stage("make a session"),
+        sys::process::Forked::Child => {
+            reaper::unblock().and_then(|()| nix::unistd::setsid()).map(drop).or_else(ignore(Errno::EPERM)).stage("make a session")
+        }
         sys::process::Forked::Parent { pid, pidfd: _ } => {
             // The child alone holds the sync socket now, so that its exec is what the shim sees.
             let closed = sys::process::close_from(3).stage("close inherited descriptors");
             if closed.and_then(|()| confine(process, identity, seccomp)).is_err() {
                 sys::process::exit_now(super::EXIT_ENGINE);
             }
-            reaper::run(pid)
+            reaper::run(pid, &blocked)
         }
     }
 }

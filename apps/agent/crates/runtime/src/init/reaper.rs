@@ -6,16 +6,25 @@ use nix::unistd::Pid;
 
 use slipway_sys::process::exit_now;
 
-/// Never returns: pid 1's end is the container's end.
-pub(super) fn run(child: Pid) -> ! {
+/// What the init waits for. Blocked before its child is made: a signal that came before would be lost, the child's end among
+/// them, and pid 1 would wait for ever.
+pub(super) fn block() -> nix::Result<SigSet> {
     let mut all = SigSet::all();
     // Faults of this very process must not be waited for.
     for signal in [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL, Signal::SIGABRT, Signal::SIGTRAP] {
         all.remove(signal);
     }
-    if sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all), None).is_err() {
-        exit_now(125);
-    }
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all), None)?;
+    Ok(all)
+}
+
+/// In the child, which is to become the user's program.
+pub(super) fn unblock() -> nix::Result<()> {
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+}
+
+/// Never returns: pid 1's end is the container's end. `all` is what is blocked.
+pub(super) fn run(child: Pid, all: &SigSet) -> ! {
     loop {
         match all.wait() {
             Ok(Signal::SIGCHLD) => reap(child),
