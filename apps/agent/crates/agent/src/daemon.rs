@@ -19,6 +19,8 @@ pub fn run(options: DaemonOptions) -> anyhow::Result<()> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let config = Config::load(&options)?;
     let tcp = options.tcp;
+    // It is one of many processes on the host and waits most of the time.
+    slipway_sys::process::limit_arenas(2);
     // Before the first thread: containers are cloned by a process that never had one.
     let containers = Runtime::start()?;
     raise_file_limit();

@@ -15,13 +15,14 @@ use crate::{Compression, Error, Result};
 const CHUNK: usize = 1 << 20;
 /// Layers are written once and sent over networks that are faster than level 6 of any deflate.
 const GZIP_LEVEL: u32 = 3;
+const FAST_LEVEL: u32 = 1;
 const ZSTD_LEVEL: i32 = 3;
 
 impl Compression {
     pub fn media_type(self) -> &'static str {
         match self {
             Compression::None => media_type::OCI_LAYER,
-            Compression::Gzip => media_type::OCI_LAYER_GZIP,
+            Compression::Gzip | Compression::GzipFast => media_type::OCI_LAYER_GZIP,
             Compression::Zstd => media_type::OCI_LAYER_ZSTD,
         }
     }
@@ -29,12 +30,8 @@ impl Compression {
     fn compress(self, chunk: Vec<u8>) -> io::Result<Vec<u8>> {
         match self {
             Compression::None => Ok(chunk),
-            Compression::Gzip => {
-                let level = if is_dense(&chunk)? { 0 } else { GZIP_LEVEL };
-                let mut member = flate2::write::GzEncoder::new(Vec::with_capacity(chunk.len() / 2), flate2::Compression::new(level));
-                member.write_all(&chunk)?;
-                member.finish()
-            }
+            Compression::Gzip => gzip(&chunk, GZIP_LEVEL),
+            Compression::GzipFast => gzip(&chunk, FAST_LEVEL),
             Compression::Zstd => zstd::stream::encode_all(chunk.as_slice(), ZSTD_LEVEL),
         }
     }
@@ -55,6 +52,13 @@ fn is_dense(chunk: &[u8]) -> io::Result<bool> {
         out.write_all(&sample[..SAMPLE.min(sample.len())])?;
     }
     Ok(out.finish()?.len() > SAMPLES * SAMPLE / 50 * 49)
+}
+
+fn gzip(chunk: &[u8], level: u32) -> io::Result<Vec<u8>> {
+    let level = if is_dense(chunk)? { 0 } else { level };
+    let mut member = flate2::write::GzEncoder::new(Vec::with_capacity(chunk.len() / 2), flate2::Compression::new(level));
+    member.write_all(chunk)?;
+    member.finish()
 }
 
 type Answer = Receiver<io::Result<Vec<u8>>>;

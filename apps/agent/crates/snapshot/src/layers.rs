@@ -80,6 +80,8 @@ pub enum Compression {
     /// Members of 1 MiB, compressed in parallel; the same bytes on every machine.
     #[default]
     Gzip,
+    /// As `Gzip`, at the lowest level: for whoever waits for the layer more than for its way over a network.
+    GzipFast,
     Zstd,
 }
 

@@ -164,6 +164,16 @@ pub fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// The allocator keeps memory apart for at most `count` groups of threads, instead of eight per CPU: what one group freed,
+/// another uses. Call it before there are threads.
+pub fn limit_arenas(count: i32) {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: a setting of the allocator, which guards it with its own lock.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, count);
+    }
+}
+
 /// Gives freed heap back to the kernel; a shim lives long and small.
 pub fn trim_heap() {
     #[cfg(target_env = "gnu")]

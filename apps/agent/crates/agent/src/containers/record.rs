@@ -11,7 +11,7 @@
 //! ```
 //! Files are replaced whole (write, rename), but for the state, which changes several times in a run and fits into one page:
 //! that page is overwritten, in one call that happens whole or not at all whoever is killed. (A file made and another
-//! deleted for each change makes every later file dearer: ext4 passes over inodes that were deleted in the last minutes.)
+//! deleted for each change makes every later file dearer: ext4 without a journal passes over inodes deleted in the last minutes.)
 //! They are not synced: after a power cut nothing runs any more anyway, and a start does not wait for the disk.
 use std::collections::BTreeMap;
 use std::fs;
