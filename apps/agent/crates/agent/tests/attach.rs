@@ -145,6 +145,57 @@ fn a_client_without_an_upgrade_gets_the_output_as_a_body() {
     assert!(answer.status == 200 && text.contains("out\n") && text.contains("err\n"), "{} {text}", answer.status);
 }
 
+/// The payload of one message from the server, which masks nothing.
+fn message(stream: &mut impl Read) -> (u8, Vec<u8>) {
+    let mut head = [0; 2];
+    stream.read_exact(&mut head).unwrap();
+    let mut length = usize::from(head[1]);
+    if length == 126 {
+        let mut longer = [0; 2];
+        stream.read_exact(&mut longer).unwrap();
+        length = usize::from(u16::from_be_bytes(longer));
+    }
+    let mut data = vec![0; length];
+    stream.read_exact(&mut data).unwrap();
+    (head[0], data)
+}
+
+fn masked(opcode: u8, data: &[u8]) -> Vec<u8> {
+    let mask = [1, 2, 3, 4];
+    let mut frame = vec![0x80 | opcode, 0x80 | u8::try_from(data.len()).unwrap()];
+    frame.extend(mask);
+    frame.extend(data.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
+#[test]
+fn a_browser_attaches_by_websocket() {
+    let agent = Agent::start();
+    let id = agent.run("echo hello; read x; echo got $x >&2; read y", json!({ "OpenStdin": true }));
+    let connect = |origin: &str| {
+        let mut stream = UnixStream::connect(&agent.socket).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let path = format!("/v1.44/containers/{id}/attach/ws?logs=1&stream=1&stdin=1&stdout=1&stderr=1");
+        let head = "Host: agent\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+        let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        stream.write_all(format!("GET {path} HTTP/1.1\r\n{head}{key}Origin: {origin}\r\n\r\n").as_bytes()).unwrap();
+        let mut reader = BufReader::new(stream);
+        let answer = until_raw(&mut reader, "\r\n\r\n");
+        (answer, reader)
+    };
+    assert!(connect("https://elsewhere").0.starts_with("HTTP/1.1 403"));
+    let (answer, mut stream) = connect("https://agent");
+    assert!(answer.starts_with("HTTP/1.1 101") && answer.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{answer}");
+    assert_eq!(message(&mut stream), (0x82, b"hello\n".to_vec()), "binary, without Docker's frames");
+    stream.get_ref().write_all(&masked(9, b"there?")).unwrap();
+    assert_eq!(message(&mut stream), (0x8a, b"there?".to_vec()));
+    stream.get_ref().write_all(&masked(1, b"this\n")).unwrap();
+    assert_eq!(message(&mut stream), (0x82, b"got this\n".to_vec()));
+    stream.get_ref().write_all(&masked(8, &1_000u16.to_be_bytes())).unwrap();
+    assert_eq!(message(&mut stream), (0x88, 1_000u16.to_be_bytes().to_vec()));
+    assert_eq!(agent.inspect(&id)["State"]["Running"], true);
+}
+
 #[test]
 fn refusals() {
     let agent = Agent::start();

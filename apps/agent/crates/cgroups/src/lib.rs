@@ -21,7 +21,7 @@ pub use devices::{DeviceRule, default_devices};
 pub use error::Error;
 pub use group::{Group, Groups, Join};
 pub use layout::Layout;
-pub use stats::{Stats, host_cpu};
+pub use stats::{DeviceIo, Stats, host_cpu};
 
 use serde::{Deserialize, Serialize};
 

@@ -147,6 +147,7 @@ impl Containers {
         // What is wrong with a profile is told now.
         self.deps.filters.select(built.process.capabilities, &filter)?;
         spec::limits(&record.host_config)?;
+        record.config.healthcheck.as_ref().map_or(Ok(()), super::health::check)?;
         let policy = &record.host_config.restart_policy;
         super::update::check_policy(policy)?;
         if record.host_config.auto_remove && !matches!(policy.name.as_str(), "" | "no") {

@@ -13,9 +13,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A run this long starts the doubling anew.
 const STEADY: i64 = 10 * 1_000_000_000;
 
+/// The pause before the next run, `backoff` pauses after a start or a steady run.
+fn pause_after(backoff: u32) -> Duration {
+    (FIRST_PAUSE * 2u32.pow(backoff.min(10))).min(LONGEST_PAUSE)
+}
+
 /// What is left of the pause before the next run of a container that waits for it since its end.
 pub(super) fn remaining_pause(state: &State) -> Duration {
-    let pause = (FIRST_PAUSE * 2u32.pow(state.restart_count.min(10))).min(LONGEST_PAUSE);
+    let pause = pause_after(state.backoff.saturating_sub(1));
     // A clock that was set back makes the wait no longer than the pause.
     let waited = u64::try_from(clock::now() - state.finished_at).unwrap_or(0);
     pause.saturating_sub(Duration::from_nanos(waited))
@@ -79,16 +84,20 @@ impl Containers {
             state.error = exit.error.clone().unwrap_or_default();
             state.finished_at = exit.finished_at;
             state.ends += 1;
-            state.health = None;
+            state.backoff = next.map_or(0, |backoff| backoff + 1);
+            if let Some(health) = &mut state.health {
+                health.status = "unhealthy"; // as Docker: the last checks are still told
+            }
             // Told before anyone who waits for the end can tell more.
             if exit.oom_killed {
                 self.event(container, "oom", &[]);
             }
             self.event(container, "die", &how);
         });
+        self.volume_events(container, "unmount");
         fault::point("exit.settled");
         match next {
-            Some(pause) => self.restart_later(container, pause),
+            Some(backoff) => self.restart_later(container, pause_after(backoff)),
             None if record.host_config.auto_remove => self.spawn_removal(container),
             None => {}
         }
@@ -117,8 +126,8 @@ impl Containers {
         self.leave_networks(container);
     }
 
-    /// The pause before the next run, if the policy wants one.
-    fn decide(&self, record: &Record, state: &State, exit: &ExitRecord) -> Option<Duration> {
+    /// How many pauses there were before that of the next run, if the policy wants one.
+    fn decide(&self, record: &Record, state: &State, exit: &ExitRecord) -> Option<u32> {
         let policy = &record.host_config.restart_policy;
         let again = match policy.name.as_str() {
             "always" | "unless-stopped" => true,
@@ -129,8 +138,7 @@ impl Containers {
             return None;
         }
         let ran = exit.finished_at - exit.started_at;
-        let doublings = if exit.started_at > 0 && ran > STEADY { 0 } else { state.restart_count.min(10) };
-        Some((FIRST_PAUSE * 2u32.pow(doublings)).min(LONGEST_PAUSE))
+        Some(if exit.started_at > 0 && ran > STEADY { 0 } else { state.backoff })
     }
 
     pub(super) fn restart_later(self: &Arc<Self>, container: &Arc<Container>, pause: Duration) {
@@ -148,10 +156,32 @@ impl Containers {
                 let policy = container.record().host_config.restart_policy;
                 let again = policy.name != "on-failure" || policy.maximum_retry_count == 0 || count < policy.maximum_retry_count;
                 if again && !container.state().stopped_by_user {
-                    container.update(|state| state.status = Status::Restarting);
-                    this.restart_later(&container, (FIRST_PAUSE * 2u32.pow(count.min(10))).min(LONGEST_PAUSE));
+                    let backoff = container.state().backoff;
+                    container.update(|state| {
+                        state.status = Status::Restarting;
+                        state.backoff = backoff + 1;
+                    });
+                    this.restart_later(&container, pause_after(backoff));
                 }
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_minute() {
+        let pauses: Vec<u128> = [0, 1, 2, 9, 10, 1_000_000].map(pause_after).iter().map(Duration::as_millis).collect();
+        assert_eq!(pauses, [100, 200, 400, 51_200, 60_000, 60_000]);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_makes_no_pause_longer() {
+        let state = |finished_at| State { backoff: 4, finished_at, ..State::default() };
+        assert_eq!(remaining_pause(&state(clock::now() + 3_600_000_000_000)), pause_after(3), "set back by an hour");
+        assert_eq!(remaining_pause(&state(clock::now() - 3_600_000_000_000)), Duration::ZERO);
     }
 }

@@ -88,16 +88,7 @@ impl Containers {
         let health = state.health.as_ref().map_or("none", |health| health.status);
         filters.labels(&record.config.labels)
             && filters.any("id", |id| record.id.starts_with(id))
-            && filters.any("name", |name| {
-                // Docker takes a regular expression; anchors are the part of it that clients use.
-                let bare = name.trim_start_matches('^').trim_start_matches('/').trim_end_matches('$');
-                match (name.starts_with('^'), name.ends_with('$')) {
-                    (true, true) => record.name == bare,
-                    (true, false) => record.name.starts_with(bare),
-                    (false, true) => record.name.ends_with(bare),
-                    (false, false) => record.name.contains(bare),
-                }
-            })
+            && filters.any("name", |name| fits_name(name, &record.name))
             && filters.any("status", |status| state.name() == status)
             && filters.any("health", |wanted| wanted == health)
             && filters.any("exited", |code| !state.is_running() && code.parse() == Ok(state.exit_code))
@@ -150,6 +141,17 @@ impl Containers {
     }
 }
 
+/// A regular expression, as in Docker, for the name with or without its slash. What is none is a part of the name.
+fn fits_name(wanted: &str, name: &str) -> bool {
+    match regex_lite::RegexBuilder::new(wanted).size_limit(LARGEST_EXPRESSION).build() {
+        Ok(expression) => expression.is_match(name) || expression.is_match(&format!("/{name}")),
+        Err(_) => name.contains(wanted),
+    }
+}
+
+/// Bytes of a compiled expression; names need little.
+const LARGEST_EXPRESSION: usize = 64 * 1024;
+
 /// `80`, `80/tcp`, `8000-8010/udp`.
 struct PortRange {
     first: u16,
@@ -174,6 +176,16 @@ impl PortRange {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_regular_expressions() {
+        for wanted in ["web", "^web", "^/web-1$", "w.b-[0-9]+$", "^/?web-1$", "-1", "cat|web"] {
+            assert!(fits_name(wanted, "web-1"), "{wanted}");
+        }
+        for wanted in ["^eb", "web$", "web-[a-z]", "*", "(((((a{1000}){1000}){1000}"] {
+            assert!(!fits_name(wanted, "web-1"), "{wanted}");
+        }
+    }
 
     #[test]
     fn both_forms() {

@@ -1,4 +1,5 @@
-//! Health checks: a command run inside every so often, and what it says over time.
+//! Health checks: a command run inside every so often, and what it says over time. All waiting is by the monotonic clock;
+//! the wall clock, which may be set at any time, only stamps the probes.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokio::io::AsyncReadExt;
 
 use super::record::{Health, Probe};
 use super::{Container, Containers, ExecRequest};
+use crate::error::{ApiError, ApiResult};
 
 /// Bytes of a probe's output that are kept.
 const KEPT_OUTPUT: usize = 4_096;
@@ -17,6 +19,38 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 fn duration(nanoseconds: i64, default: Duration) -> Duration {
     u64::try_from(nanoseconds).ok().filter(|n| *n > 0).map_or(default, Duration::from_nanos)
+}
+
+/// As Go writes it: `1m30s`, `1.5s`, `250ms`.
+fn go_duration(time: Duration) -> String {
+    if time < Duration::from_secs(1) {
+        return format!("{}ms", time.as_secs_f64() * 1e3);
+    }
+    let (minutes, rest) = (time.as_secs() / 60, time.as_secs_f64() % 60.0);
+    let seconds = format!("{}s", (rest * 1e3).round() / 1e3);
+    match (minutes / 60, minutes % 60) {
+        (0, 0) => seconds,
+        (0, minutes) => format!("{minutes}m{seconds}"),
+        (hours, minutes) => format!("{hours}h{minutes}m{seconds}"),
+    }
+}
+
+/// Refuses what cannot be meant.
+pub(super) fn check(check: &HealthConfig) -> ApiResult<()> {
+    for (name, time) in [
+        ("Interval", check.interval),
+        ("Timeout", check.timeout),
+        ("StartPeriod", check.start_period),
+        ("StartInterval", check.start_interval),
+    ] {
+        if time != 0 && time < 1_000_000 {
+            return Err(ApiError::bad_request(format!("{name} in Healthcheck cannot be less than 1ms")));
+        }
+    }
+    match check.retries {
+        ..0 => Err(ApiError::bad_request("Retries in Healthcheck cannot be negative")),
+        _ => Ok(()),
+    }
 }
 
 /// The command of a check; `None`: there is no check.
@@ -118,13 +152,19 @@ impl Containers {
         let exec =
             self.exec(container, request, ExecStreams::Pipes([null.into(), writer, stderr])).await.map_err(|error| error.to_string())?;
         let ended = async {
-            let mut output = Vec::new();
+            let (mut output, mut written) = (Vec::new(), 0);
             let mut chunk = [0; 4_096];
             loop {
                 match reader.read(&mut chunk).await.map_err(text)? {
                     0 => break,
-                    count => output.extend_from_slice(&chunk[..count.min(KEPT_OUTPUT.saturating_sub(output.len()))]),
+                    count => {
+                        written += count;
+                        output.extend_from_slice(&chunk[..count.min(KEPT_OUTPUT.saturating_sub(output.len()))]);
+                    }
                 }
+            }
+            if written > KEPT_OUTPUT {
+                output.extend(b"...");
             }
             let code = exec.wait().await.ok_or("the container ended during the check")?;
             Ok((code, String::from_utf8_lossy(&output).into_owned()))
@@ -134,8 +174,20 @@ impl Containers {
             Err(_) => {
                 // Or there would be one more hanging process after every interval.
                 let _ = exec.kill().await; // the timeout is what is told
-                Err(format!("Health check exceeded timeout ({} ms)", timeout.as_millis()))
+                Err(format!("Health check exceeded timeout ({})", go_duration(timeout)))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_as_go_writes_them() {
+        for (milliseconds, text) in [(250, "250ms"), (1_000, "1s"), (1_500, "1.5s"), (90_000, "1m30s"), (3_600_000, "1h0m0s")] {
+            assert_eq!(go_duration(Duration::from_millis(milliseconds)), text);
         }
     }
 }

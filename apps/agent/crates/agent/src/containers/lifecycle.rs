@@ -80,6 +80,7 @@ impl Containers {
         }
         container.update(|state| {
             state.restart_count = 0;
+            state.backoff = 0;
             state.stopped_by_user = false;
         });
         self.run(container).await?;
@@ -133,6 +134,7 @@ impl Containers {
             state.exit_code = 0;
             state.error.clear();
             state.oom_killed = false;
+            state.health = None;
             state.resume = false;
             state.endpoints = joined.endpoints;
             state.gateway = joined.gateway;
@@ -179,6 +181,7 @@ impl Containers {
         for socket in late {
             let _ = shim.attach(socket, true).await; // a program that ended already has no more output
         }
+        self.volume_events(container, "mount");
         // Before its end can be noticed, so that the two are told in this order.
         self.event(container, "start", &[]);
         self.adopt(container, shim.clone());
@@ -316,6 +319,7 @@ impl Containers {
         container.update(|state| {
             state.stopped_by_user = false;
             state.restart_count = 0;
+            state.backoff = 0;
         });
         self.run(container).await?;
         self.event(container, "restart", &[]);

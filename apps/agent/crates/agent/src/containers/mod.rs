@@ -228,6 +228,21 @@ impl Containers {
         self.deps.groups.group(&container.id, own_devices)
     }
 
+    /// `mount` or `unmount`, for each of the container's volumes.
+    fn volume_events(&self, container: &Container, action: &str) {
+        let record = container.record.read().unwrap_or_else(PoisonError::into_inner);
+        for mount in record.mounts.iter().filter(|mount| mount.kind == record::MountKind::Volume) {
+            let mut attributes =
+                BTreeMap::from([("driver".to_owned(), "local".to_owned()), ("container".to_owned(), container.id.clone())]);
+            if action == "mount" {
+                attributes.insert("destination".into(), mount.destination.clone());
+                attributes.insert("read/write".into(), (!mount.readonly).to_string());
+                attributes.insert("propagation".into(), mount.propagation.clone());
+            }
+            self.deps.events.publish("volume", action, &mount.name, attributes);
+        }
+    }
+
     /// Publishes an event with the attributes every container event has.
     pub fn event(&self, container: &Container, action: impl Into<String>, more: &[(&str, String)]) {
         let record = container.record();

@@ -109,6 +109,8 @@ pub struct State {
     pub error: String,
     pub oom_killed: bool,
     pub restart_count: u32,
+    /// Pauses between restarts so far, each twice the one before; begun anew after a steady run.
+    pub backoff: u32,
     /// A person stopped it, so the restart policy keeps still.
     pub stopped_by_user: bool,
     /// Every process stands still; only while it runs.

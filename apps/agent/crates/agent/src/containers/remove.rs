@@ -96,14 +96,21 @@ impl Containers {
     pub async fn rename(&self, container: &Arc<Container>, name: &str) -> ApiResult<()> {
         let _operation = container.operations.lock().await;
         let name = name.trim_start_matches('/');
-        super::names::check(name)?;
+        if name.is_empty() {
+            return Err(ApiError::bad_request("Neither old nor new names may be empty"));
+        }
         let mut record = container.record();
         let old = record.name.clone();
+        if old == name {
+            return Err(ApiError::bad_request("Renaming a container with the same name as its current name"));
+        }
+        super::names::check(name)?;
         {
             let mut index = self.index_mut();
             if let Some(owner) = index.by_name.get(name) {
                 return Err(ApiError::conflict(format!(
-                    "Conflict. The container name \"/{name}\" is already in use by container \"{owner}\"."
+                    "Error when allocating new name: Conflict. The container name \"/{name}\" is already in use by container \
+                     \"{owner}\". You have to remove (or rename) that container to be able to reuse that name."
                 )));
             }
             record.name = name.to_owned();

@@ -27,6 +27,20 @@ async fn find_shim(container: &Container) -> Option<Shim> {
     None
 }
 
+/// Whether the policy of a container that does not run starts it with the daemon: `always` also one that was stopped.
+fn wants_to_run(container: &Container) -> bool {
+    let (policy, state) = (container.record().host_config.restart_policy, container.state());
+    match policy.name.as_str() {
+        "always" => true,
+        "unless-stopped" => !state.stopped_by_user,
+        "on-failure" => {
+            let left = policy.maximum_retry_count == 0 || state.restart_count < policy.maximum_retry_count;
+            state.exit_code != 0 && left && !state.stopped_by_user
+        }
+        _ => false,
+    }
+}
+
 /// Containers read from disk, before there is a network.
 pub struct Found {
     containers: Vec<(PathBuf, Record, State)>,
@@ -158,7 +172,10 @@ impl Containers {
                     error: Some("the host was restarted".to_owned()),
                 };
                 self.settle(container, exit).await;
-                self.spawn_resume(container);
+                container.update(|state| state.resume = false);
+                if wants_to_run(container) {
+                    self.spawn_resume(container);
+                }
             }
             Status::Running => self.ended(container, None).await,
             // The policy's decision stands, with its count and its pause: neither starts anew with the daemon.
@@ -171,6 +188,7 @@ impl Containers {
             Status::Created | Status::Exited if state.resume => self.spawn_resume(container),
             // Its end was recorded, and its removal not yet begun.
             Status::Exited if container.record().host_config.auto_remove => self.spawn_removal(container),
+            Status::Exited if state.started_at > 0 && wants_to_run(container) => self.spawn_resume(container),
             Status::Created | Status::Exited => {}
         }
     }

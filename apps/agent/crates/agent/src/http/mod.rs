@@ -6,6 +6,7 @@ pub mod query;
 pub mod slipway;
 pub mod tls;
 mod version;
+mod websocket;
 
 use std::convert::Infallible;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};

@@ -13,6 +13,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::http::detach::DetachKeys;
 use crate::http::hijack::{Detach, Session, Wanted, hijack};
 use crate::http::query::Params;
+use crate::http::websocket;
 use crate::state::App;
 
 pub async fn attach(State(app): State<App>, Path(id): Path<String>, params: Params, mut request: Request) -> ApiResult<Response> {
@@ -20,6 +21,12 @@ pub async fn attach(State(app): State<App>, Path(id): Path<String>, params: Para
     let session = connect(&app, &container, &params).await?;
     let content_type = if session.wanted.raw { RAW } else { FRAMED };
     hijack(&mut request, session, content_type)
+}
+
+pub async fn websocket(State(app): State<App>, Path(id): Path<String>, params: Params, mut request: Request) -> ApiResult<Response> {
+    let container = app.containers.get(&id)?;
+    let session = connect(&app, &container, &params).await?;
+    websocket::serve(&mut request, session)
 }
 
 /// With `logs` what was written so far comes first, with `stream` what is written from now on; with both there is no gap

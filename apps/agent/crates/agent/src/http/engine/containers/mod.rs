@@ -42,6 +42,7 @@ pub fn router() -> Router<App> {
         .route("/containers/{id}/wait", post(wait::wait))
         .route("/containers/{id}/logs", get(logs::logs))
         .route("/containers/{id}/attach", post(attach::attach))
+        .route("/containers/{id}/attach/ws", get(attach::websocket))
         .route("/containers/{id}/stats", get(stats::stats))
         .merge(exec::router())
 }

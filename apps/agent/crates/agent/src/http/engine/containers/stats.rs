@@ -7,7 +7,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use serde_json::{Map, Value, json};
-use slipway_cgroups::{Stats, host_cpu};
+use slipway_cgroups::{DeviceIo, Stats, host_cpu};
 use slipway_runtime::clock;
 
 use crate::containers::Container;
@@ -67,6 +67,24 @@ fn cpu(sample: &Sample) -> Value {
     })
 }
 
+/// One entry for each device and direction, under the names of cgroup v1.
+fn blkio(stats: &Stats) -> Value {
+    let entries = |read: fn(&DeviceIo) -> u64, write: fn(&DeviceIo) -> u64| -> Vec<Value> {
+        let entry = |io: &DeviceIo, op: &str, value: u64| json!({ "major": io.major, "minor": io.minor, "op": op, "value": value });
+        stats.io.iter().flat_map(|io| [entry(io, "read", read(io)), entry(io, "write", write(io))]).collect()
+    };
+    json!({
+        "io_service_bytes_recursive": entries(|io| io.read_bytes, |io| io.written_bytes),
+        "io_serviced_recursive": entries(|io| io.reads, |io| io.writes),
+        "io_queue_recursive": null,
+        "io_service_time_recursive": null,
+        "io_wait_time_recursive": null,
+        "io_merged_recursive": null,
+        "io_time_recursive": null,
+        "sectors_recursive": null,
+    })
+}
+
 fn render(container: &Container, before: &Sample, now: &Sample, host_memory: u64) -> Value {
     json!({
         "id": container.id,
@@ -84,7 +102,8 @@ fn render(container: &Container, before: &Sample, now: &Sample, host_memory: u64
             // Under both names: clients look for the one of their cgroup version.
             "stats": { "inactive_file": now.stats.memory_inactive_file, "total_inactive_file": now.stats.memory_inactive_file },
         },
-        "blkio_stats": { "io_service_bytes_recursive": [] },
+        "storage_stats": {},
+        "blkio_stats": blkio(&now.stats),
         "networks": now.networks,
     })
 }
