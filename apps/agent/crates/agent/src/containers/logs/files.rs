@@ -17,11 +17,17 @@ pub(super) struct Chain<'a> {
     path: &'a Path,
     number: u32,
     seen: Vec<u64>,
+    /// Numbers without a file just now.
+    missing: u32,
 }
+
+/// A rotation renames the highest number first, so there is a number without a file at any moment of it; and another may
+/// begin while one is passed.
+const MOST_MISSING: u32 = 3;
 
 impl<'a> Chain<'a> {
     pub fn new(path: &'a Path) -> Self {
-        Self { path, number: 0, seen: Vec::new() }
+        Self { path, number: 0, seen: Vec::new(), missing: 0 }
     }
 
     fn name(&self) -> PathBuf {
@@ -35,17 +41,16 @@ impl Iterator for Chain<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let opened = File::open(self.name()).and_then(|file| Ok(Opened { inode: file.metadata()?.ino(), file }));
-            let first = self.number == 0;
             self.number += 1;
             match opened {
-                Ok(opened) if self.seen.contains(&opened.inode) => {}
+                Ok(opened) if self.seen.contains(&opened.inode) => self.missing = 0,
                 Ok(opened) => {
+                    self.missing = 0;
                     self.seen.push(opened.inode);
                     return Some(Ok(opened));
                 }
-                // For a moment of every rotation there is no newest file.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && first => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+                Err(error) if error.kind() == io::ErrorKind::NotFound && self.missing == MOST_MISSING => return None,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.missing += 1,
                 Err(error) => return Some(Err(error)),
             }
         }
