@@ -179,6 +179,8 @@ fn spec(request: &ExecRequest, dir: &Path, capabilities: u64) -> LaunchSpec {
                 ExecNetwork::Bridge => NetworkKind::Given,
                 ExecNetwork::None => NetworkKind::Loopback,
             },
+            pid_given: false,
+            ipc_given: false,
             pid_host: false,
             ipc_host: false,
             uts_host: false,

@@ -29,7 +29,7 @@ pub struct LaunchSpec {
     /// Nodes to be made, beyond those that every container has.
     #[serde(default)]
     pub devices: Vec<Device>,
-    /// Bytes of `/dev/shm`.
+    /// Bytes of `/dev/shm`; 0: none is mounted.
     pub shm_size: u64,
     /// Host devices in `/dev`, `/sys` and cgroups writable.
     pub privileged: bool,
@@ -103,7 +103,13 @@ pub struct Rlimit {
 pub struct Namespaces {
     pub network: Network,
     pub pid_host: bool,
+    /// Another container's; its descriptor comes with the launch request.
+    #[serde(default)]
+    pub pid_given: bool,
     pub ipc_host: bool,
+    /// Another container's, and its `/dev/shm`; the descriptors come with the launch request.
+    #[serde(default)]
+    pub ipc_given: bool,
     pub uts_host: bool,
     pub cgroup_host: bool,
 }

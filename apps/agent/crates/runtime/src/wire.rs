@@ -14,6 +14,11 @@ pub const EXIT_FILE: &str = "exit.json";
 pub struct Launch {
     pub seccomp: bool,
     pub netns: bool,
+    #[serde(default)]
+    pub pidns: bool,
+    /// Two: an IPC namespace, and the mount namespace whose `/dev/shm` belongs to it.
+    #[serde(default)]
+    pub ipc: bool,
     /// Standard input, output and error given from outside, instead of the shim's own pipes.
     #[serde(default)]
     pub stdio: bool,

@@ -11,7 +11,7 @@ use slipway_store::ContainerConfig;
 
 use super::model::{Config, CreateRequest};
 use super::record::{self, MountKind, Record, State};
-use super::{Container, Containers, endpoints, mounts, names, spec};
+use super::{Container, Containers, endpoints, mounts, names, shared, spec};
 use crate::error::{ApiError, ApiResult};
 use crate::policy::Asked;
 
@@ -27,9 +27,11 @@ impl Containers {
     pub async fn create(self: &Arc<Self>, name: Option<&str>, request: CreateRequest) -> ApiResult<(Arc<Container>, Vec<String>)> {
         self.expect_start();
         let image = self.deps.images.for_container(&request.config.image).await?;
-        let mut config = request.config;
+        let (mut config, mut host_config) = (request.config, request.host_config);
+        shared::check(&config, &host_config)?;
+        self.pin_shared(&mut host_config)?;
         merge(&mut config, image.config.config.clone().unwrap_or_default());
-        let networks = endpoints::plan(&self.deps.networks, &config, &request.host_config, request.networking_config)?;
+        let networks = endpoints::plan(&self.deps.networks, &config, &host_config, request.networking_config)?;
         let id = names::new_id()?;
         let name = self.reserve_name(name, &id)?;
         let this = self.clone();
@@ -39,7 +41,7 @@ impl Containers {
             created: clock::now(),
             image_id: image.id.to_string(),
             config,
-            host_config: request.host_config,
+            host_config,
             mounts: Vec::new(),
             networks: Some(networks),
         };

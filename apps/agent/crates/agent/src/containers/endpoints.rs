@@ -18,6 +18,9 @@ const LONGEST_NAME: usize = 253;
 
 pub(super) type Endpoints = BTreeMap<String, EndpointSettings>;
 
+pub(super) const SHARES: &str =
+    "container sharing network namespace with another container or host cannot be connected to any other network";
+
 fn bad(message: impl Into<String>) -> ApiError {
     ApiError::bad_request(message)
 }
@@ -28,6 +31,8 @@ pub(super) fn primary(networks: &Networks, host: &HostConfig) -> ApiResult<Strin
         NetworkMode::Bridge => "bridge".to_owned(),
         NetworkMode::None => "none".to_owned(),
         NetworkMode::Host => "host".to_owned(),
+        // Of no network by itself.
+        NetworkMode::Container(id) => format!("container:{id}"),
         NetworkMode::Named(name) => networks.get(&name)?.name.clone(),
     })
 }
@@ -36,6 +41,13 @@ pub(super) fn primary(networks: &Networks, host: &HostConfig) -> ApiResult<Strin
 pub(super) fn plan(networks: &Networks, config: &Config, host: &HostConfig, request: NetworkingConfig) -> ApiResult<Endpoints> {
     let primary = primary(networks, host)?;
     let mut endpoints = Endpoints::new();
+    if spec::container(&host.network_mode).is_some() {
+        // Clients name the mode itself as a network.
+        return match request.endpoints_config.keys().all(|name| name.starts_with("container:")) {
+            true => Ok(endpoints),
+            false => Err(bad(SHARES)),
+        };
+    }
     let links: Vec<String> =
         host.rest.get("Links").and_then(|links| serde_json::from_value(links.clone()).ok()).flatten().unwrap_or_default();
     for (name, settings) in request.endpoints_config {

@@ -119,7 +119,8 @@ impl Containers {
         self.expect_start();
         let engine = |error: ApiError| (125, error);
         let internal = |what: &'static str| move |error: std::io::Error| (125, ApiError::internal(what, error));
-        let record = container.record();
+        let record = self.named_by_owner(container.record());
+        let shared = self.shared(&record).map_err(engine)?;
         let held = self.deps.networks.hold().await;
         let joined = self.join_networks(&record).await.map_err(engine)?;
         fault::point("start.attached");
@@ -157,7 +158,9 @@ impl Containers {
             }
         }
         fault::point("start.published");
-        self.write_network_files(container, &record).map_err(internal("cannot write the container's network files"))?;
+        if self.network_owner(&record).is_none() {
+            self.write_network_files(container, &record).map_err(internal("cannot write the container's network files"))?;
+        }
         let limits = spec::limits(&record.host_config).map_err(engine)?;
         let group = self.deps.groups.create(&container.id, &limits);
         let group = group.map_err(|error| (125, ApiError::internal("cannot make the container's control group", error)))?;
@@ -167,14 +170,15 @@ impl Containers {
         let lower = dirs.lower_links.into_iter().map(Into::into).chain([layers.base_link()]).collect();
         let at = Some(layers.mount_point());
         let rootfs = Rootfs::Overlay { base: dirs.link_dir, lower, upper: dirs.upper, work: dirs.work, at };
-        let spec = spec::build(&record, run, &container.dir, rootfs, group.join()).map_err(engine)?;
+        let mut spec = spec::build(&record, run, &container.dir, rootfs, group.join()).map_err(engine)?;
+        self.use_owners_files(&record, container, &mut spec);
         let filter = spec::security(&record.host_config).map_err(engine)?.seccomp;
         self.allow(&record, &spec, filter.is_default()).map_err(engine)?;
         let seccomp = self.deps.filters.select(spec.process.capabilities, &filter).map_err(engine)?;
         let mut attach = std::mem::take(&mut *lock(&container.waiting));
         attach.retain(|socket| !peer_is_gone(socket.as_fd()));
         let late = attach.split_off(attach.len().min(ATTACHED_AT_LAUNCH));
-        let fds = LaunchFds { seccomp, netns: joined.netns, stdio: None, attach };
+        let fds = LaunchFds { seccomp, netns: joined.netns, pidns: shared.pidns, ipc: shared.ipc, stdio: None, attach };
         let shim = self.deps.runtime.launch(&spec, fds).await.map_err(explain)?;
         fault::point("start.launched");
         let shim = Arc::new(shim);

@@ -21,6 +21,7 @@ mod pause;
 pub mod record;
 mod remove;
 mod restore;
+mod shared;
 pub mod spec;
 mod update;
 

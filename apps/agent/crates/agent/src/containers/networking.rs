@@ -46,6 +46,9 @@ impl Containers {
         if matches!(mode, NetworkMode::None | NetworkMode::Host) {
             return Ok(Joined::default());
         }
+        if let NetworkMode::Container(other) = mode {
+            return Ok(Joined { netns: Some(self.shared_network(&record.id, &other)?), ..Joined::default() });
+        }
         let planned = self.planned(record)?;
         let primary = endpoints::primary(&self.deps.networks, &record.host_config).ok();
         let mut networks = Vec::new();
@@ -190,6 +193,9 @@ impl Containers {
         let _held = self.deps.networks.hold().await;
         let network = self.deps.networks.get(network)?;
         let mut record = container.record();
+        if spec::container(&record.host_config.network_mode).is_some() {
+            return Err(ApiError::bad_request(endpoints::SHARES));
+        }
         let mut planned = self.planned(&record)?;
         if planned.contains_key(&network.name) {
             return Err(ApiError::forbidden(format!("endpoint with name {} already exists in network {}", record.name, network.name)));

@@ -208,6 +208,7 @@ impl Containers {
             if container.state().is_running() {
                 return;
             }
+            this.await_shared(&container.record()).await;
             if let Err(error) = this.run(&container).await {
                 tracing::error!(%error, container = %container.id, "cannot start the container again");
             }

@@ -32,6 +32,10 @@ pub struct LaunchFds {
     pub seccomp: Option<std::sync::Arc<OwnedFd>>,
     /// With `Network::Given`.
     pub netns: Option<OwnedFd>,
+    /// With `Namespaces::pid_given`.
+    pub pidns: Option<OwnedFd>,
+    /// With `Namespaces::ipc_given`: the IPC namespace and the mount namespace of the container that it is shared with.
+    pub ipc: Option<[OwnedFd; 2]>,
     /// Standard streams from outside; the shim then neither logs nor serves them.
     pub stdio: Option<[OwnedFd; 3]>,
     /// Stream sockets of clients that attached before the start.
@@ -62,12 +66,19 @@ impl Runtime {
     /// Starts a container and returns once the user's program runs.
     pub async fn launch(&self, spec: &LaunchSpec, fds: LaunchFds) -> Result<Shim> {
         let (ours, theirs) = link::pair().map_err(Error::Launch)?;
-        let launch =
-            Launch { seccomp: fds.seccomp.is_some(), netns: fds.netns.is_some(), stdio: fds.stdio.is_some(), attach: fds.attach.len() };
+        let launch = Launch {
+            seccomp: fds.seccomp.is_some(),
+            netns: fds.netns.is_some(),
+            pidns: fds.pidns.is_some(),
+            ipc: fds.ipc.is_some(),
+            stdio: fds.stdio.is_some(),
+            attach: fds.attach.len(),
+        };
         let body = link::memfd(&serde_json::to_vec(spec)?).map_err(Error::Launch)?;
         let mut passed = vec![body.as_fd(), theirs.as_fd()];
         passed.extend(fds.seccomp.iter().map(|fd| fd.as_fd()));
-        passed.extend(fds.netns.iter().map(|fd| fd.as_fd()));
+        passed.extend(fds.netns.iter().chain(&fds.pidns).map(|fd| fd.as_fd()));
+        passed.extend(fds.ipc.iter().flatten().map(|fd| fd.as_fd()));
         passed.extend(fds.stdio.iter().flatten().map(|fd| fd.as_fd()));
         passed.extend(fds.attach.iter().map(|fd| fd.as_fd()));
         self.spawner.send(&serde_json::to_vec(&launch)?, &passed).map_err(Error::Launch)?;

@@ -44,7 +44,7 @@ impl Runtime {
         run.spec.ephemeral = true;
         run.spec.log = None;
         let oom_before = run.group.oom_kills();
-        let fds = LaunchFds { seccomp: run.seccomp, netns: run.netns, stdio: Some(run.stdio), attach: Vec::new() };
+        let fds = LaunchFds { seccomp: run.seccomp, netns: run.netns, stdio: Some(run.stdio), ..LaunchFds::default() };
         let shim = self.launch(&run.spec, fds).await?;
         let (record, canceled) = tokio::select! {
             record = shim.wait() => (record, false),

@@ -52,9 +52,7 @@ pub(super) fn mount_all(spec: &LaunchSpec, root: &Root) -> Step<()> {
     dev(spec, root)?;
     place(root, "/sys", "sysfs", &[], NOSUID | NODEV | NOEXEC | sys_mode)?;
     cgroups(spec, root, sys_mode)?;
-    place(root, "/dev/mqueue", "mqueue", &[], NOSUID | NODEV | NOEXEC)?;
-    let size = spec.shm_size.to_string();
-    place(root, "/dev/shm", "tmpfs", &[("source", "shm"), ("mode", "1777"), ("size", &size)], NOSUID | NODEV | NOEXEC)
+    place(root, "/dev/mqueue", "mqueue", &[], NOSUID | NODEV | NOEXEC)
 }
 
 /// The image may hold symlinks where the kernel's file systems belong; following one would put `/proc` somewhere

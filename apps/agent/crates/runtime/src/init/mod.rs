@@ -12,6 +12,7 @@ mod populate;
 pub mod process;
 mod reaper;
 pub mod root;
+mod shm;
 pub mod terminal;
 
 use std::convert::Infallible;
@@ -65,6 +66,8 @@ pub(crate) struct Inherited {
     /// Sequenced packets to the shim; close-on-exec, so its end means that the program runs.
     pub sync: OwnedFd,
     pub netns: Option<OwnedFd>,
+    /// Another container's IPC namespace, and its mount namespace.
+    pub ipc: Option<(OwnedFd, OwnedFd)>,
     /// Standard streams; unused with a terminal.
     pub stdio: [OwnedFd; 3],
     pub seccomp: Option<Vec<u8>>,
@@ -72,8 +75,8 @@ pub(crate) struct Inherited {
 
 /// Runs in the new process and never returns.
 pub(crate) fn run(spec: &LaunchSpec, inherited: Inherited) -> ! {
-    let Inherited { sync, netns, stdio, seccomp } = inherited;
-    match build(spec, &sync, netns, stdio, seccomp) {
+    let Inherited { sync, netns, ipc, stdio, seccomp } = inherited;
+    match build(spec, &sync, netns, ipc, stdio, seccomp) {
         Ok(never) => match never {},
         Err(error) => fail(&sync, &error),
     }
@@ -91,18 +94,27 @@ pub(crate) fn fail(sync: &OwnedFd, error: &StepError) -> ! {
     sys::process::exit_now(error.exit_code)
 }
 
-fn build(spec: &LaunchSpec, sync: &OwnedFd, netns: Option<OwnedFd>, stdio: [OwnedFd; 3], seccomp: Option<Vec<u8>>) -> Step<Infallible> {
+fn build(
+    spec: &LaunchSpec,
+    sync: &OwnedFd,
+    netns: Option<OwnedFd>,
+    ipc: Option<(OwnedFd, OwnedFd)>,
+    stdio: [OwnedFd; 3],
+    seccomp: Option<Vec<u8>>,
+) -> Step<Infallible> {
     sys::signal::reset_all().stage("reset signals")?;
     // Until exec nobody in the container may look at this process: it still is the agent's program.
     sys::process::set_dumpable(false).stage("hide the init")?;
     rustix::process::umask(rustix::fs::Mode::empty());
     enter(spec, netns)?;
+    let shm = ipc.map(|(ipc, mounts)| shm::join(&ipc, &mounts)).transpose()?;
     crate::fault::point("init.entered");
     let root = root::mount(spec)?;
     if !spec.ephemeral {
         root.show(sync)?;
     }
     filesystems::mount_all(spec, &root)?;
+    shm::mount(spec, &root, shm)?;
     mounts::attach_all(spec, &root)?;
     set_sysctls(spec, &root)?;
     let stdio = match spec.process.tty {

@@ -71,6 +71,12 @@ fn prepare(launch: &Launch, mut fds: std::vec::IntoIter<OwnedFd>, spec: LaunchSp
         true => Some(fds.next().ok_or("it is missing").stage("take the network namespace")?),
         false => None,
     };
+    let mut take = |wanted: bool, what: &str| match wanted {
+        true => fds.next().ok_or("it is missing").stage(what).map(Some),
+        false => Ok(None),
+    };
+    let pidns = take(launch.pidns, "take the pid namespace")?;
+    let ipc = take(launch.ipc, "take the IPC namespace")?.zip(take(launch.ipc, "take the shared memory's namespace")?);
     let given = match launch.stdio {
         true => Some([0, 1, 2].map(|_| fds.next())),
         false => None,
@@ -101,10 +107,15 @@ fn prepare(launch: &Launch, mut fds: std::vec::IntoIter<OwnedFd>, spec: LaunchSp
     if peer_is_gone(control.socket.as_fd()) {
         return Err("the daemon is gone").stage("start the container");
     }
+    let own = pidns.as_ref().map(|pidns| children_in(pidns)).transpose().stage("join the pid namespace")?;
     let forked =
         sys::process::clone3(namespace_flags(&spec), born_into.as_ref().map(|fd| fd.as_fd())).stage("make the container's namespaces")?;
+    // Helpers that are cloned later tell their pids, which must be those that the shim knows.
+    if let (Some(own), Forked::Parent { .. }) = (&own, &forked) {
+        sys::process::setns(own.as_fd(), libc::CLONE_NEWPID).stage("go back to the own pid namespace")?;
+    }
     match forked {
-        Forked::Child => init::run(&spec, Inherited { sync: their_sync, netns, stdio: pipes.theirs, seccomp }),
+        Forked::Child => init::run(&spec, Inherited { sync: their_sync, netns, ipc, stdio: pipes.theirs, seccomp }),
         Forked::Parent { pid, pidfd } => Ok(Shim {
             spec,
             init: pid,
@@ -126,12 +137,19 @@ fn prepare(launch: &Launch, mut fds: std::vec::IntoIter<OwnedFd>, spec: LaunchSp
     }
 }
 
+/// Whoever is cloned next is born in `pidns`. Gives this process' own.
+fn children_in(pidns: &OwnedFd) -> io::Result<OwnedFd> {
+    let own = File::open("/proc/self/ns/pid")?;
+    sys::process::setns(pidns.as_fd(), libc::CLONE_NEWPID)?;
+    Ok(own.into())
+}
+
 fn namespace_flags(spec: &LaunchSpec) -> u64 {
     let names = &spec.namespaces;
     let mut flags = libc::CLONE_NEWNS;
     for (wanted, flag) in [
-        (!names.pid_host, libc::CLONE_NEWPID),
-        (!names.ipc_host, libc::CLONE_NEWIPC),
+        (!names.pid_host && !names.pid_given, libc::CLONE_NEWPID),
+        (!names.ipc_host && !names.ipc_given, libc::CLONE_NEWIPC),
         (!names.uts_host, libc::CLONE_NEWUTS),
         (names.network == Network::Loopback, libc::CLONE_NEWNET),
     ] {

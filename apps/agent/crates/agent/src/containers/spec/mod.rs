@@ -20,7 +20,7 @@ use crate::error::{ApiError, ApiResult};
 pub use devices::own_devices;
 pub use limits::{limits, rlimits};
 pub use logs::parse_size;
-pub use namespaces::{NetworkMode, network_mode};
+pub use namespaces::{NetworkMode, container, network_mode};
 pub use ports::{parse_port, ports};
 pub use process::{environment, hostname};
 pub use security::{Seccomp, security};
@@ -82,7 +82,10 @@ pub fn build(record: &Record, run: u64, dir: &Path, rootfs: Rootfs, cgroup: Join
         namespaces,
         cgroup,
         devices: devices::nodes(host)?,
-        shm_size: u64::try_from(host.shm_size).ok().filter(|size| *size > 0).unwrap_or(DEFAULT_SHM),
+        shm_size: match host.ipc_mode.as_str() {
+            "none" => 0,
+            _ => u64::try_from(host.shm_size).ok().filter(|size| *size > 0).unwrap_or(DEFAULT_SHM),
+        },
         privileged: host.privileged,
         init: host.init == Some(true),
         stdin: match (config.open_stdin, config.stdin_once) {
