@@ -1,9 +1,10 @@
 //! Images of this host: what the Engine API, container creation and builds ask of the store.
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use axum::http::StatusCode;
 use slipway_snapshot::Layers;
-use slipway_store::{Digest, Image, ImageConfig, Store};
+use slipway_store::{Digest, Image, ImageConfig, Lease, Resource, Store};
 use slipway_transfer::{Client, Registries, Timeouts};
 
 use crate::config::Config;
@@ -26,6 +27,8 @@ pub struct Images {
     pub layers: Layers,
     /// Talks to registries.
     pub client: Client,
+    /// Images that containers are being made of, and how many each; held while an image is removed.
+    in_making: Arc<Mutex<HashMap<Digest, usize>>>,
     users: OnceLock<UsersOf>,
     on_event: OnceLock<OnEvent>,
 }
@@ -38,6 +41,45 @@ pub struct RunImage {
     pub config: ImageConfig,
     /// Lowest first.
     pub diff_ids: Vec<Digest>,
+    /// Keeps the image and its layers until the container's own snapshot does.
+    pub _making: Arc<Making>,
+}
+
+/// A container is being made of an image.
+#[derive(Debug)]
+pub struct Making {
+    image: Digest,
+    all: Arc<Mutex<HashMap<Digest, usize>>>,
+    lease: Lease,
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = all.get_mut(&self.image) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&self.image);
+            }
+        }
+    }
+}
+
+/// While it lives nobody begins to use an image.
+pub struct Exclusive<'a> {
+    images: &'a Images,
+    in_making: MutexGuard<'a, HashMap<Digest, usize>>,
+}
+
+impl Exclusive<'_> {
+    /// The containers that stand on an image, or are about to.
+    pub fn users_of(&self, id: &Digest) -> Vec<ImageUser> {
+        let mut users = self.images.users_of(id);
+        if self.in_making.contains_key(id) {
+            users.push(ImageUser { container: "(new)".into(), running: false });
+        }
+        users
+    }
 }
 
 impl Images {
@@ -50,7 +92,7 @@ impl Images {
         })
         .await??;
         let client = Client::new(Registries::new(config.file.registries.clone())?, Timeouts::default());
-        Ok(Self { store, layers, client, users: OnceLock::new(), on_event: OnceLock::new() })
+        Ok(Self { store, layers, client, in_making: Arc::default(), users: OnceLock::new(), on_event: OnceLock::new() })
     }
 
     /// To be set once by whoever runs containers; until then no image counts as used.
@@ -67,6 +109,24 @@ impl Images {
         self.users.get().map(|users| users(id)).unwrap_or_default()
     }
 
+    /// To look whether an image is used, and remove it, as one step.
+    pub fn exclusively(&self) -> Exclusive<'_> {
+        Exclusive { images: self, in_making: self.in_making.lock().unwrap_or_else(PoisonError::into_inner) }
+    }
+
+    fn begin_making(&self, name: &str) -> ApiResult<(Image, Arc<Making>)> {
+        let mut all = self.in_making.lock().unwrap_or_else(PoisonError::into_inner);
+        let image = self.resolve(name)?;
+        *all.entry(image.record.id).or_default() += 1;
+        drop(all);
+        let making = Making { image: image.record.id, all: self.in_making.clone(), lease: self.store.lease("create") };
+        for (blob, diff_id) in image.record.layers.iter().zip(&image.record.diff_ids) {
+            making.lease.hold(Resource::Blob(blob.digest))?;
+            making.lease.hold(Resource::Layer(*diff_id))?;
+        }
+        Ok((image, Arc::new(making)))
+    }
+
     pub fn event(&self, action: &str, id: &str, name: &str) {
         if let Some(on_event) = self.on_event.get() {
             on_event(action, id, name);
@@ -81,17 +141,16 @@ impl Images {
     /// The image of a new container. A layer that is not unpacked (after a crash of the machine, say) is unpacked from its
     /// blob first.
     pub async fn for_container(&self, name: &str) -> ApiResult<RunImage> {
-        let image = self.resolve(name)?;
+        let (image, making) = self.begin_making(name)?;
         let (store, layers) = (self.store.clone(), self.layers.clone());
         blocking(move || {
             let config = store.image_config(&image.record)?;
-            let lease = store.lease("create");
             for (blob, diff_id) in image.record.layers.iter().zip(&image.record.diff_ids) {
                 if layers.get(diff_id).is_none() {
-                    layers.unpack_blob(&lease, blob, diff_id)?;
+                    layers.unpack_blob(&making.lease, blob, diff_id)?;
                 }
             }
-            Ok(RunImage { id: image.record.id, config, diff_ids: image.record.diff_ids })
+            Ok(RunImage { id: image.record.id, config, diff_ids: image.record.diff_ids, _making: making })
         })
         .await
     }

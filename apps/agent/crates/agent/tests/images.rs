@@ -60,15 +60,27 @@ fn an_image_in_use_stays_and_its_last_name_takes_it_away() {
     let agent = Agent::start();
     let delete = |path: &str| agent.client.request("DELETE", path, b"");
     let running = agent.run("sleep 60", json!({}));
-    let refused = delete(&format!("/images/{IMAGE}?force=1"));
-    assert_eq!(refused.status, 409, "{}", refused.text());
-    assert!(refused.text().contains("being used by running container"), "{}", refused.text());
+    let id = agent.client.get(&format!("/images/{IMAGE}/json"))["Id"].as_str().unwrap().to_owned();
+    let (image, container) = (&id[7..19], &running[..12]);
+    let said = |path: &str| {
+        let refused = delete(path);
+        assert_eq!(refused.status, 409, "{}", refused.text());
+        refused.json()["message"].as_str().unwrap().to_owned()
+    };
+    let expected = format!(
+        "conflict: unable to remove repository reference {IMAGE:?} (must force) - container {container} is using its referenced image {image}"
+    );
+    assert_eq!(said(&format!("/images/{IMAGE}")), expected);
+    let expected = format!("conflict: unable to delete {image} (cannot be forced) - image is being used by running container {container}");
+    assert_eq!(said(&format!("/images/{id}?force=1")), expected);
     let other = agent.client.request("POST", &format!("/images/{IMAGE}/tag?repo=other&tag=2"), b"");
     assert_eq!(other.status, 201);
     assert_eq!(delete("/images/other:2").json(), json!([{ "Untagged": "other:2" }]), "a name that is not the last");
     agent.client.request("POST", &format!("/containers/{running}/kill"), b"");
     agent.wait(&running);
-    assert_eq!(delete(&format!("/images/{IMAGE}")).status, 409, "a stopped container counts without force");
+    assert!(said(&format!("/images/{IMAGE}")).contains("(must force)"), "a stopped container counts without force");
+    let expected = format!("conflict: unable to delete {image} (must be forced) - image is being used by stopped container {container}");
+    assert_eq!(said(&format!("/images/{image}")), expected);
     agent.client.request("DELETE", &format!("/containers/{running}"), b"");
     let done = delete(&format!("/images/{IMAGE}")).json();
     assert_eq!(done[0], json!({ "Untagged": IMAGE }));

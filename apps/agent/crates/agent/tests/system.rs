@@ -76,7 +76,6 @@ fn what_is_not_there_is_told() {
         ("GET", "/secrets/x", 503, "not a swarm manager"),
         ("GET", "/plugins/some/json", 404, "not found"),
         ("POST", "/plugins/pull", 501, "no plugins"),
-        ("GET", "/distribution/a/b/json", 501, "pull the image"),
         ("POST", "/session", 501, "Slipway's builder"),
     ] {
         let answer = raw(&agent, method, path, b"");

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::record::{self, Keep};
 use crate::store::State;
 use crate::{
-    Descriptor, Digest, Error, ImageConfig, Lease, MAX_MANIFEST_BYTES, Manifest, Reference, Result, Store, media_type, now_unix_nanos,
+    Descriptor, Digest, Error, ImageConfig, Lease, MAX_MANIFEST_BYTES, Manifest, Reference, Resource, Result, Store, media_type,
+    now_unix_nanos,
 };
 
 /// What the store knows about an image without reading its blobs.
@@ -182,6 +183,12 @@ impl Store {
             (Some(_), Some(_)) => Err(Error::Ambiguous(hex.to_string())),
             _ => Err(missing()),
         }
+    }
+
+    /// Whether work in flight (a pull, a build, a save) has the image in its hands.
+    pub fn is_leased(&self, image: &ImageRecord) -> bool {
+        let own = [Resource::Blob(image.config.digest), Resource::Blob(image.manifest.digest)];
+        self.lock().leases.values().any(|held| own.iter().any(|resource| held.contains(resource)))
     }
 
     /// The parsed config of an image.

@@ -14,4 +14,4 @@ pub use archive::save::save;
 pub use channel::{ChunkReader, ChunkSender, ChunkWriter, chunks};
 pub use error::{Error, Result};
 pub use progress::{Progress, Reporter, silent};
-pub use registry::{Client, Credentials, Pull, Pulled, Push, Pushed, Registries, Timeouts};
+pub use registry::{Client, Credentials, Distribution, Pull, Pulled, Push, Pushed, Registries, Timeouts};

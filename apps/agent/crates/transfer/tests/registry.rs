@@ -220,3 +220,25 @@ async fn pulls_of_one_image_at_once_move_it_once_and_a_dropped_pull_leaves_nothi
     assert!(dropped.is_err());
     other.assert_empty();
 }
+
+#[tokio::test]
+async fn blobs_damaged_on_disk_are_fetched_again_by_the_next_pull() {
+    let registry = TestRegistry::start().await;
+    registry.put_image("v1", &[tar_of(&[("bin/app", b"one")]), layer("data", 300_000)]);
+    let machine = Machine::new(&registry);
+    let first = machine.pull(APP, None).await.unwrap();
+    let store = machine.layers.store();
+    let blobs = store.blobs().unwrap();
+    assert_eq!(blobs.len(), 4, "manifest, config and two layers");
+    for (digest, size) in &blobs {
+        // Of the right length, so that only its content tells.
+        let path = store.blob_path(digest);
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, vec![b'x'; usize::try_from(*size).unwrap()]).unwrap();
+    }
+    let again = machine.pull(APP, None).await.unwrap();
+    assert_eq!(again.image.record.id, first.image.record.id);
+    for (digest, size) in blobs {
+        assert_eq!(store.verify_blob(&digest).unwrap(), size);
+    }
+}

@@ -55,7 +55,7 @@ impl Session {
         Err(Error::NoPlatform { name: reference.familiar(), wanted: trimmed(platform), available: available.join(", ") })
     }
 
-    async fn manifest(&self, reference: &Reference, tag_or_digest: &str, expected: Option<&Digest>) -> Result<Fetched> {
+    pub async fn manifest(&self, reference: &Reference, tag_or_digest: &str, expected: Option<&Digest>) -> Result<Fetched> {
         let headers = [(ACCEPT, ACCEPTED.join(", "))];
         let response = self.get(&format!("manifests/{tag_or_digest}"), &headers).await.map_err(|error| match error {
             Error::Refused { status: 404, .. } => Error::ManifestNotFound(reference.familiar()),

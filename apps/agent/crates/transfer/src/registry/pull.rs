@@ -43,7 +43,16 @@ impl Client {
         report(Progress::of(pull.reference.tag_or_digest(), format!("Pulling from {}", pull.reference.path())));
         let manifest_blob = {
             let (store, lease, bytes) = (store.clone(), lease.clone(), resolved.fetched.bytes.clone());
-            blocking(move || Ok(store.put_bytes(&lease, &bytes)?)).await?
+            let digest = resolved.fetched.descriptor.digest;
+            blocking(move || {
+                // A copy that is there wins over the new one, unless it is damaged.
+                match store.verify_blob(&digest) {
+                    Ok(_) | Err(slipway_store::Error::Corrupt(_) | slipway_store::Error::BlobNotFound(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
+                Ok(store.put_bytes(&lease, &bytes)?)
+            })
+            .await?
         };
         if manifest_blob.digest != resolved.fetched.descriptor.digest {
             return Err(Error::Aborted("the manifest changed on its way into the store".into()));
@@ -97,7 +106,7 @@ impl Fetch<'_> {
     async fn blob(&self, blob: &Descriptor) -> Result<()> {
         let lock = self.client.download_lock(&blob.digest);
         let _one_at_a_time = lock.lock().await;
-        if self.has(blob)? {
+        if self.has(blob).await? {
             return Ok(());
         }
         self.session.fetch_blob(self.layers, self.lease, blob, None, self.report).await
@@ -109,7 +118,7 @@ impl Fetch<'_> {
         let _one_at_a_time = lock.lock().await;
         self.lease.hold(Resource::Layer(*diff_id))?;
         let id = short(&blob.digest);
-        if self.has(blob)? {
+        if self.has(blob).await? {
             if let Some(layer) = self.layers.get(diff_id) {
                 (self.report)(Progress::of(id, "Already exists"));
                 return Ok(layer.size);
@@ -133,10 +142,21 @@ impl Fetch<'_> {
         Ok(layer.size)
     }
 
-    /// Held first, then looked for: gc cannot come between.
-    fn has(&self, blob: &Descriptor) -> Result<bool> {
+    /// Held first, then looked for: gc cannot come between. One that is damaged on disk is set aside, and counts as missing.
+    async fn has(&self, blob: &Descriptor) -> Result<bool> {
         self.lease.hold(Resource::Blob(blob.digest))?;
-        Ok(self.layers.store().stat(&blob.digest)? == Some(blob.size))
+        let (store, blob) = (self.layers.store().clone(), blob.clone());
+        blocking(move || {
+            if store.stat(&blob.digest)? != Some(blob.size) {
+                return Ok(false);
+            }
+            match store.verify_blob(&blob.digest) {
+                Ok(_) => Ok(true),
+                Err(slipway_store::Error::Corrupt(_)) => Ok(false),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await
     }
 }
 

@@ -17,8 +17,7 @@ pub fn router() -> Router<App> {
         .route("/session", any(session))
         .route("/grpc", any(session))
         .route("/plugins", get(|| async { Json::<[(); 0]>([]) }))
-        .route("/plugins/{*rest}", any(plugins))
-        .route("/distribution/{*rest}", any(distribution));
+        .route("/plugins/{*rest}", any(plugins));
     for name in CLUSTER {
         router = router.route(&format!("/{name}"), any(cluster)).route(&format!("/{name}/{{*rest}}"), any(cluster));
     }
@@ -43,10 +42,6 @@ async fn plugins(method: Method, Path(rest): Path<String>) -> ApiError {
         Some(name) if method == Method::GET => ApiError::not_found(format!("plugin {name:?} not found")),
         _ => absent("this engine takes no plugins; volumes have the driver local and networks the driver bridge"),
     }
-}
-
-async fn distribution() -> ApiError {
-    absent("this engine does not ask registries for images that it does not pull; pull the image and inspect it")
 }
 
 async fn session() -> ApiError {

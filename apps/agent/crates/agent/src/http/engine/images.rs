@@ -4,6 +4,7 @@ mod delete;
 mod inspect;
 pub mod list;
 mod load;
+mod prune;
 mod push;
 mod save;
 mod stream;
@@ -28,7 +29,7 @@ pub fn router() -> Router<App> {
         .route("/images/create", post(create::create))
         .route("/images/get", get(save::save_named))
         .route("/images/load", post(load::load))
-        .route("/images/prune", post(delete::prune))
+        .route("/images/prune", post(prune::prune))
         .route("/images/{*rest}", get(by_name).post(by_name).delete(by_name))
 }
 
@@ -40,6 +41,7 @@ struct NamedQuery {
     tag: String,
     force: String,
     noprune: String,
+    platform: String,
 }
 
 async fn by_name(
@@ -57,7 +59,7 @@ async fn by_name(
     match (method.as_str(), action) {
         ("GET", "json") => inspect::inspect(&app, name).await.map(IntoResponse::into_response),
         ("GET", "history") => inspect::history(&app, name).await.map(IntoResponse::into_response),
-        ("GET", "get") => save::save_all(&app, &[name.to_string()]),
+        ("GET", "get") => save::save_all(&app, &[name.to_string()], &query.platform),
         ("POST", "push") => push::push(app, name, &query.tag, credentials(&headers)?).await,
         ("POST", "tag") => tag(&app, name, &query).map(IntoResponse::into_response),
         _ => Err(unknown()),
@@ -75,7 +77,7 @@ fn tag(app: &App, name: &str, query: &NamedQuery) -> ApiResult<StatusCode> {
     Ok(StatusCode::CREATED)
 }
 
-fn credentials(headers: &HeaderMap) -> ApiResult<Option<Credentials>> {
+pub fn credentials(headers: &HeaderMap) -> ApiResult<Option<Credentials>> {
     let header = headers.get("x-registry-auth").and_then(|v| v.to_str().ok()).unwrap_or_default();
     Ok(Credentials::from_header(header)?)
 }

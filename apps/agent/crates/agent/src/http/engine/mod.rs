@@ -3,6 +3,7 @@ pub mod absent;
 pub mod auth;
 pub mod containers;
 pub mod df;
+pub mod distribution;
 pub mod events;
 pub mod images;
 pub mod networks;
@@ -21,6 +22,7 @@ pub fn router() -> Router<App> {
         .merge(system::router())
         .merge(auth::router())
         .merge(df::router())
+        .merge(distribution::router())
         .merge(absent::router())
         .merge(containers::router())
         .merge(images::router())

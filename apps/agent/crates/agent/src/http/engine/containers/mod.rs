@@ -13,6 +13,8 @@ mod top;
 mod update;
 mod wait;
 
+pub use lifecycle::detached;
+
 use axum::Router;
 use axum::routing::{delete, get, post};
 

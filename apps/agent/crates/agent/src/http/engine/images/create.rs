@@ -84,9 +84,9 @@ async fn pull(app: App, query: &CreateQuery, credentials: Option<Credentials>) -
     let reference = Reference::parse_with_tag(&query.from_image, &query.tag)?;
     let pull = Pull { reference, platform: query.platform()?, credentials };
     respond(move |lines| async move {
-        let name = pull.reference.familiar();
+        let (name, short) = (pull.reference.familiar(), pull.reference.familiar_name());
         app.images.client.pull(&app.images.layers, pull, lines.reporter()).await?;
-        app.images.event("pull", &name, &name);
+        app.images.event("pull", &name, &short);
         Ok(())
     })
     .await

@@ -72,10 +72,6 @@ impl Filters {
         Ok(Filters(filters))
     }
 
-    pub fn get(&self, key: &str) -> &[String] {
-        self.0.get(key).map(Vec::as_slice).unwrap_or_default()
-    }
-
     /// The image with the names that pass, or `None`.
     fn keep(&self, app: &App, mut image: Image) -> ApiResult<Option<Image>> {
         for (key, values) in &self.0 {
@@ -106,7 +102,7 @@ impl Filters {
     }
 }
 
-pub fn has_label(image: &Image, want: &str) -> bool {
+fn has_label(image: &Image, want: &str) -> bool {
     match want.split_once('=') {
         Some((key, value)) => image.record.labels.get(key).is_some_and(|v| v == value),
         None => image.record.labels.contains_key(want),
@@ -161,8 +157,8 @@ mod tests {
 
     #[test]
     fn both_shapes_of_filters() {
-        assert_eq!(Filters::parse(r#"{"label":["a=b"]}"#).unwrap().get("label"), ["a=b"]);
-        assert_eq!(Filters::parse(r#"{"dangling":{"true":true}}"#).unwrap().get("dangling"), ["true"]);
+        assert_eq!(Filters::parse(r#"{"label":["a=b"]}"#).unwrap().0["label"], ["a=b"]);
+        assert_eq!(Filters::parse(r#"{"dangling":{"true":true}}"#).unwrap().0["dangling"], ["true"]);
         assert!(Filters::parse("[]").is_err() && Filters::parse("{").is_err());
     }
 }

@@ -16,9 +16,9 @@ pub async fn push(app: App, name: &str, tag: &str, credentials: Option<Credentia
     let missing = |_| ApiError::not_found(format!("An image does not exist locally with the tag: {}", reference.familiar_name()));
     let image = app.images.store.resolve(&reference.canonical()).map_err(missing)?;
     respond(move |lines| async move {
-        let (name, tag) = (reference.familiar(), reference.tag_or_digest());
+        let (name, short, tag) = (reference.familiar(), reference.familiar_name(), reference.tag_or_digest());
         let pushed = app.images.client.push(&app.images.store, Push { image, reference, credentials }, lines.reporter()).await?;
-        app.images.event("push", &name, &name);
+        app.images.event("push", &name, &short);
         lines.send(
             json!({ "progressDetail": {}, "aux": { "Tag": tag, "Digest": pushed.digest, "Size": pushed.size, "BytesSent": pushed.moved } }),
         );
