@@ -58,7 +58,7 @@ fn paths_are_masked_and_devices_made() {
 
 #[test]
 fn a_user_namespace_maps_ids() {
-    let script = "cat /proc/self/uid_map; id -u; touch /tmp/mine; : > /dev/null && echo null";
+    let script = "cat /proc/self/uid_map; id -u; touch /tmp/mine; : > /dev/null && echo null; exec sleep 1000";
     let bundle = Bundle::new(script, |config| {
         config["linux"]["namespaces"].as_array_mut().unwrap().push(json!({ "type": "user" }));
         for kind in ["uidMappings", "gidMappings"] {
@@ -70,9 +70,14 @@ fn a_user_namespace_maps_ids() {
     for path in [rootfs.clone(), rootfs.join("tmp"), rootfs.join("dev"), bundle.file(".")] {
         std::os::unix::fs::chown(&path, Some(100_000), Some(100_000)).unwrap();
     }
-    let out = bundle.run();
-    let words: Vec<&str> = out.split_whitespace().collect();
-    assert_eq!(words, ["0", "100000", "1000", "0", "null"], "{out} {}", bundle.text("err"));
+    bundle.create();
+    bundle.start();
+    eventually("the program has said all", || bundle.text("out").contains("null"));
+    let out = bundle.text("out");
+    assert_eq!(out.split_whitespace().collect::<Vec<_>>(), ["0", "100000", "1000", "0", "null"], "{}", bundle.text("err"));
+    // A further process is in it, too, and no more than it.
+    let inside = bundle.call("exec", &["sh", "-c", "cat /proc/self/uid_map; id -u; cat /proc/self/setgroups"]).unwrap();
+    assert_eq!(inside.split_whitespace().collect::<Vec<_>>(), ["0", "100000", "1000", "0", "allow"]);
     let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(rootfs.join("tmp/mine")).unwrap());
     assert_eq!(owner, 100_000);
 }
@@ -129,6 +134,24 @@ fn exec_runs_beside_the_first_process() {
     });
     bundle.wait_stopped();
     assert_eq!(exec(&[], &["true"]).0, 255);
+}
+
+#[test]
+fn only_the_descriptors_asked_for_are_handed_on() {
+    let bundle = Bundle::new("cat <&3; ls /proc/self/fd | wc -l", |_| {});
+    let given = bundle.file("given");
+    std::fs::write(&given, "from outside\n").unwrap();
+    // The shell opens two for its child: 3, which is asked for, and 4.
+    let script = "exec 3< \"$1\" 4< \"$1\"; shift; exec \"$@\"";
+    let call = bundle.command(&["create", "--preserve-fds", "1", "--bundle"]);
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script, "sh"]).arg(&given).arg(call.get_program()).args(call.get_args()).arg(bundle.path()).arg(&bundle.id);
+    let file = |name: &str| std::fs::File::create(bundle.file(name)).unwrap();
+    assert!(command.stdout(file("out")).stderr(file("err")).status().unwrap().success(), "{}", bundle.text("err"));
+    bundle.start();
+    bundle.wait_stopped();
+    // The streams, the one asked for, and the directory being read.
+    assert_eq!(bundle.text("out"), "from outside\n5\n");
 }
 
 fn receive_terminal(listener: &UnixListener) -> OwnedFd {

@@ -143,9 +143,11 @@ impl Store {
     /// For who holds the lock: no `create` is at work, and what one has not completed has stopped.
     pub fn status_locked(&self, record: &Record) -> Status {
         match &record.init {
-            Some(init) if record.complete && init.is_alive() => match self.connect() {
-                Some(_) => Status::Created,
-                None => Status::Running,
+            Some(init) if record.complete && init.is_alive() => match crate::socket::connect(&self.dir.join(SOCKET)) {
+                Ok(_) => Status::Created,
+                // It is there, and busy with a hook while others knock.
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Status::Created,
+                Err(_) => Status::Running,
             },
             _ => Status::Stopped,
         }
