@@ -108,6 +108,52 @@ fn a_call_that_is_killed_can_be_cleaned_up_after() {
 }
 
 #[test]
+fn sudden_death_at_every_step_leaves_nothing_for_long() {
+    let fails = |bundle: &Bundle, step: &str, args: &[&str]| {
+        // No pipe: an init that waits to be started would hold it open.
+        let file = std::fs::File::create(bundle.file("told")).unwrap();
+        let mut command = bundle.command(args);
+        let status = command.env("SLIPWAY_FAULT", step).stdout(std::process::Stdio::null()).stderr(file).status().unwrap();
+        let told = bundle.text("told");
+        assert!(!status.success() && told.contains(step), "{step}: {told}");
+    };
+    for step in ["empty", "written", "grouped", "born", "mounted", "ready"] {
+        let bundle = Bundle::new("sleep 1000", |_| {});
+        let path = bundle.path();
+        fails(&bundle, &format!("oci.create.{step}"), &["create", "--bundle", path.to_str().unwrap(), &bundle.id]);
+        // Until its init has noticed, it may still count as being created.
+        eventually(step, || bundle.call("state", &[]).is_err() || bundle.status() == "stopped");
+        bundle.call("delete", &["--force"]).unwrap();
+        bundle.assert_gone();
+    }
+    let bundle = Bundle::new("sleep 1000", |_| {});
+    bundle.create();
+    fails(&bundle, "oci.start.connected", &["start", &bundle.id]);
+    assert_eq!(bundle.status(), "created");
+    fails(&bundle, "oci.start.told", &["start", &bundle.id]);
+    eventually("it runs all the same", || bundle.status() == "running");
+    bundle.call("kill", &["KILL"]).unwrap();
+    bundle.wait_stopped();
+    for step in ["begun", "ungrouped", "removed"] {
+        fails(&bundle, &format!("oci.delete.{step}"), &["delete", &bundle.id]);
+    }
+    bundle.assert_gone();
+}
+
+#[test]
+fn what_it_can_is_told_in_json() {
+    let bundle = Bundle::new("true", |_| {});
+    let features: serde_json::Value = serde_json::from_str(&bundle.oci(&["features"]).unwrap()).unwrap();
+    assert_eq!(features["hooks"].as_array().unwrap().len(), 6);
+    assert!(features["linux"]["seccomp"]["actions"].as_array().unwrap().contains(&json!("SCMP_ACT_ERRNO")));
+    assert!(features["mountOptions"].as_array().unwrap().contains(&json!("rro")));
+    bundle.create();
+    let list: serde_json::Value = serde_json::from_str(&bundle.oci(&["list", "--format", "json"]).unwrap()).unwrap();
+    assert_eq!((list[0]["id"].as_str(), list[0]["status"].as_str()), (Some(bundle.id.as_str()), Some("created")));
+    assert!(bundle.oci(&["list"]).unwrap().starts_with("ID"));
+}
+
+#[test]
 fn kill_all_reaches_what_the_first_process_left() {
     // Without a process namespace the others outlive the first.
     let bundle = Bundle::new("sleep 1000 & sleep 1000 & echo ready", |config| {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Pid;
 use slipway_cgroups::Group;
+use slipway_runtime::fault;
 use slipway_runtime::seccomp::custom::Compiled;
 
 use crate::args::Global;
@@ -65,7 +66,9 @@ pub fn run(global: &Global, create: &Create) -> Result<()> {
     record.cgroup_made = group.missing();
     make_dir(&global.root, &store)?;
     let _lock = lock::take(&store.dir)?;
+    fault::point("oci.create.empty");
     store.save(&record)?;
+    fault::point("oci.create.written");
     let made = make(&store, &mut record, &group, seccomp, console, create);
     if made.is_err() {
         undo(&store, &record);
@@ -94,6 +97,7 @@ fn make(
     create: &Create,
 ) -> Result<()> {
     group.make_with_parents()?;
+    fault::point("oci.create.grouped");
     if let Some(resources) = &record.config.linux.resources {
         resources::apply(group, resources)?;
     }
@@ -111,12 +115,14 @@ fn make(
     if let Some(path) = &create.pid_file {
         files::replace(path, child.pid.to_string().as_bytes()).during("write the pid file")?;
     }
+    fault::point("oci.create.ready");
     record.complete = true;
     store.save(record)
 }
 
 /// From a bare process to one that waits to be started.
 fn bring_up(store: &Store, record: &mut Record, group: &Group, child: &Child, console: Option<OwnedFd>) -> Result<()> {
+    fault::point("oci.create.born");
     record.init = Process::of(child.pid);
     store.save(record)?;
     let linux = &record.config.linux;
@@ -141,6 +147,7 @@ fn bring_up(store: &Store, record: &mut Record, group: &Group, child: &Child, co
                 let state = record.for_hook(Status::Creating).map_err(std::io::Error::from).during("write the state")?;
                 hooks::run_all("prestart", &hooks.prestart, &state).map_err(Error::Inside)?;
                 hooks::run_all("createRuntime", &hooks.create_runtime, &state).map_err(Error::Inside)?;
+                fault::point("oci.create.mounted");
                 wire::send(&child.sync, &Message::Go(None), &[])?;
             }
             Some((Message::Ready, _)) => return Ok(()),

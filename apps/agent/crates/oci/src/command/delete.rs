@@ -2,6 +2,7 @@
 use std::time::{Duration, Instant};
 
 use slipway_cgroups::Group;
+use slipway_runtime::fault;
 
 use crate::args::Global;
 use crate::error::{During, Error, Result};
@@ -68,10 +69,13 @@ fn end(record: &Record) -> Result<()> {
 /// Ends what is left of the container and removes what was made for it. The state goes last, so that a call that is cut off can
 /// be repeated.
 pub fn destroy(store: &Store, record: &Record) -> Result<()> {
+    fault::point("oci.delete.begun");
     group::remove(record)?;
+    fault::point("oci.delete.ungrouped");
     host_mounts::remove(record)?;
     let state = record.for_hook(Status::Stopped).map_err(std::io::Error::from).during("write the state")?;
     store.remove()?;
+    fault::point("oci.delete.removed");
     // The spec: a failure is a warning, and the others run all the same.
     hooks::run_each("poststop", &record.config.hooks.poststop, &state).iter().for_each(|failure| report::warn(failure));
     Ok(())

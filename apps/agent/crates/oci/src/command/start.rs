@@ -1,4 +1,6 @@
 //! `start`: the program.
+use slipway_runtime::fault;
+
 use crate::args::Global;
 use crate::error::{During, Error, Result};
 use crate::state::{SOCKET, Status, Store};
@@ -16,7 +18,9 @@ pub fn run(global: &Global, id: &str) -> Result<()> {
         Status::Creating => return Err(Error::Told("cannot start a container in the creating state".into())),
     }
     let connection = store.connect().ok_or_else(|| Error::Told("cannot start a container that has stopped".into()))?;
+    fault::point("oci.start.connected");
     wire::send(&connection, &Message::Go(None), &[])?;
+    fault::point("oci.start.told");
     // A startContainer hook may have any time its author gave it.
     let patience = record.config.hooks.start_container.is_empty().then_some(wire::PATIENCE);
     match wire::receive(&connection, patience)? {

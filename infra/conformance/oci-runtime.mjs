@@ -1,0 +1,100 @@
+// `npm run conformance:oci-runtime`: runs the OCI runtime-tools validation programs against runc and against the agent's OCI mode
+// on this machine, prints what each passes, and fails when ours fails a check that runc passes. Needs root and Go.
+// `-- --agent PATH` names the program under test, `-- --only PROGRAM` (repeatable) runs just these.
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { findProgram } from '../start/checks.mjs'
+import { StartError } from '../start/errors.mjs'
+import { createProgress } from '../start/progress.mjs'
+import { run } from '../start/run.mjs'
+import { ensurePackages } from '../start/system-packages.mjs'
+import { buildValidation, ROOTFS } from './oci-runtime/build.mjs'
+import { endProgram, runProgram, takeDown, writeWrapper } from './oci-runtime/run.mjs'
+import { differences, table } from './oci-runtime/table.mjs'
+
+const REPOSITORY = new URL('../..', import.meta.url).pathname
+const AGENT = join(REPOSITORY, 'apps/agent')
+const PACKAGES = [
+  { needs: 'runc', package: 'runc' },
+  { needs: 'unshare', package: 'util-linux' },
+  { needs: 'tar', package: 'tar' },
+]
+
+const progress = createProgress()
+try {
+  process.exitCode = await main()
+} catch (error) {
+  const text =
+    error instanceof StartError
+      ? [error.detail?.replace(/^/gm, '  | '), error.message, error.hint].filter(Boolean).join('\n')
+      : (error?.stack ?? error)
+  process.stderr.write(`\n${text}\n`)
+  process.exitCode = 1
+}
+
+async function main() {
+  const { values } = parseArgs({ options: { agent: { type: 'string' }, only: { type: 'string', multiple: true } } })
+  if (process.getuid?.() !== 0) throw new StartError('Making containers takes root.', { hint: 'Run this with sudo.' })
+  await progress.step('System packages', (step) => ensurePackages(PACKAGES, step, { install: true }))
+  const agent = values.agent ?? (await ourProgram())
+  let built
+  await progress.step('Validation programs', async (step) => {
+    built = await buildValidation(step)
+    return `${built.programs.length} of runtime-tools`
+  })
+  const programs = values.only ? built.programs.filter((name) => values.only.includes(name)) : built.programs
+  const work = mkdtempSync(join(tmpdir(), 'slipway-conformance-'))
+  // The root of a user namespace is nobody special outside, and must reach its bundle.
+  chmodSync(work, 0o755)
+  const runtimes = {
+    runc: writeWrapper(work, 'runc', [findProgram('runc'), '--root', join(work, 'runc-state')]),
+    ours: writeWrapper(work, 'ours', [agent, 'oci', '--root', join(work, 'ours-state')]),
+  }
+  const once = (program, runtime) => runProgram({ program, directory: built.directory, rootfs: built[ROOTFS], runtime, work })
+  const results = { runc: new Map(), ours: new Map() }
+  const cleanUp = async () => {
+    endProgram()
+    for (const runtime of Object.values(runtimes)) await takeDown(runtime)
+    rmSync(work, { recursive: true, force: true })
+  }
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => cleanUp().finally(() => process.exit(130)))
+  try {
+    for (const [name, runtime] of Object.entries(runtimes)) {
+      await progress.step(name, async (step) => {
+        for (const program of programs) {
+          step.detail(program)
+          results[name].set(program, await once(program, runtime))
+        }
+        return 'done'
+      })
+    }
+    // Some programs look at a moment that a busy machine can miss.
+    for (const program of programs.filter((name) => differences([name], results).length > 0)) {
+      await progress.step(`${program} once more`, async () => {
+        results.ours.set(program, await once(program, runtimes.ours))
+        return differences([program], results).length > 0 ? 'worse again' : 'passed only now'
+      })
+    }
+  } finally {
+    await cleanUp()
+  }
+  process.stdout.write(`\n${table(programs, results)}\n`)
+  const worse = differences(programs, results)
+  for (const line of worse) process.stdout.write(`worse than runc: ${line}\n`)
+  return worse.length === 0 ? 0 : 1
+}
+
+/** What was built last, or a build made now. */
+async function ourProgram() {
+  const candidates = ['release', 'debug'].map((profile) => join(AGENT, 'target', profile, 'slipway-agent')).filter(existsSync)
+  candidates.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)
+  if (candidates.length > 0) return candidates[0]
+  await progress.step('Agent', async (step) => {
+    const options = { cwd: AGENT, deadlineMs: 30 * 60_000, onLine: step.detail, what: 'Building the agent' }
+    await run(['cargo', 'build', '-p', 'slipway-agent'], options)
+    return 'built'
+  })
+  return join(AGENT, 'target', 'debug', 'slipway-agent')
+}
