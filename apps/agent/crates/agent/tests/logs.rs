@@ -136,6 +136,40 @@ fn details_are_what_the_options_name() {
 }
 
 #[test]
+fn pages_have_every_line_once() {
+    let agent = Agent::start();
+    let config = json!({ "OpenStdin": true, "HostConfig": { "LogConfig": { "Config": { "max-size": "4k", "max-file": "100" } } } });
+    let id = agent.run("seq 1 300; read x; seq 301 900; read y; seq 901 1900", config);
+    let mut stream = agent.client.hijack(&format!("/containers/{id}/attach?stream=1&stdin=1"), b"");
+    let page = |query: &str| agent.client.get(&format!("/slipway/v1/containers/{id}/logs?{query}"));
+    let texts = |page: &serde_json::Value| -> Vec<String> {
+        page["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+    };
+    eventually("it has spoken", || texts(&page("limit=1")) == ["300\n"]);
+    let first = page("limit=3");
+    assert_eq!(texts(&first), ["298\n", "299\n", "300\n"]);
+    assert!(first["lines"][0]["stream"] == "stdout" && first["lines"][0]["time"].as_str().unwrap().ends_with('Z'), "{first}");
+    let mut cursor = first["next"].as_str().unwrap().to_owned();
+    assert_eq!(texts(&page(&format!("after={cursor}"))).len(), 0);
+    stream.get_ref().write_all(b"go\n").unwrap();
+    let mut seen = Vec::new();
+    eventually("all pages are read", || {
+        let next = page(&format!("after={cursor}&limit=70"));
+        assert_eq!(next["lost"], false);
+        cursor = next["next"].as_str().unwrap().to_owned();
+        seen.extend(texts(&next));
+        seen.len() >= 600
+    });
+    assert!(seen.iter().zip(301..).all(|(text, number)| *text == format!("{number}\n")) && seen.len() == 600, "{seen:?}");
+    let lost = page("after=1-0&limit=1");
+    assert!(lost["lost"] == true && texts(&lost) == ["1\n"], "{lost}");
+    assert_eq!(agent.client.request("GET", &format!("/slipway/v1/containers/{id}/logs?after=here"), b"").status, 400);
+    stream.get_ref().write_all(b"go\n").unwrap();
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+}
+
+#[test]
 fn a_flood_nobody_reads_does_not_stop_the_container() {
     let agent = Agent::start();
     let config = json!({ "HostConfig": { "LogConfig": { "Config": { "max-size": "1m" } } } });

@@ -2,6 +2,7 @@
 //! grows and rotates, until the container ends or the client leaves.
 mod changes;
 mod files;
+mod page;
 mod reader;
 
 use std::io;
@@ -15,6 +16,7 @@ use tokio::sync::mpsc;
 use super::Container;
 use super::record::{Record, log_path};
 use changes::Changes;
+pub use page::{Page, parse_cursor, read as read_page};
 use reader::Reader;
 
 #[derive(Debug, Clone, Default)]

@@ -2,11 +2,12 @@
 pub mod builds;
 pub mod disk;
 pub mod health;
+pub mod logs;
 
 use axum::Router;
 
 use crate::state::App;
 
 pub fn router() -> Router<App> {
-    Router::new().merge(health::router()).merge(builds::router()).merge(disk::router())
+    Router::new().merge(health::router()).merge(builds::router()).merge(disk::router()).merge(logs::router())
 }
