@@ -11,6 +11,7 @@ import { withAgent } from './pipeline/agent-back'
 import { waitHealthy } from './pipeline/check'
 import { addressOf, assertAlive, inspect, LABELS, startContainer, stopAndRemove } from './pipeline/containers'
 import { containerPlan } from './pipeline/deploy'
+import { removeUnusedNetworks } from './pipeline/networks'
 import { applyRoutes } from './pipeline/route'
 
 type App = NonNullable<Awaited<ReturnType<typeof findAppToConverge>>>
@@ -85,13 +86,14 @@ async function revive(deps: Deps, app: App, signal: AbortSignal): Promise<void> 
   await applyRoutes(deps)
 }
 
-/** Everything that deletion names: route, containers, volumes, images, rows. Rows last: they are what a crash resumes from. */
+/** Everything that deletion names: route, containers, the organization's network after its last one, volumes, images, rows. Rows last: they are what a crash resumes from. */
 async function remove(deps: Deps, app: App): Promise<void> {
   await applyRoutes(deps)
   const { docker } = deps.agent
   try {
     const left = await docker.listContainers({ all: true, filters: { label: [`${LABELS.app}=${app.id}`] } })
     for (const container of left) await stopAndRemove(deps, container.Id)
+    await removeUnusedNetworks(deps.agent, 0)
     const volumes = (await docker.listVolumes()).Volumes ?? []
     for (const volume of volumes) if (volume.Name.startsWith(`${app.id}-`)) await docker.getVolume(volume.Name).remove()
     const repository = `${OWN_REGISTRY_HOST}/${app.organization.slug}/${app.slug}`

@@ -10,6 +10,7 @@ import { createContainer, isUniqueViolation, updateContainer } from '@slipway/db
 import type Docker from 'dockerode'
 import type { Deps } from '../deps'
 import type { LocalImage } from './images'
+import { ensureNetwork, inNetwork, networkName } from './networks'
 
 export const LABELS = { app: 'slipway.app', deployment: 'slipway.deployment', organization: 'slipway.organization' } as const
 const STOP_SECONDS = 10
@@ -70,6 +71,7 @@ export async function startContainer(deps: Deps, plan: ContainerPlan): Promise<R
     StopTimeout: STOP_SECONDS,
     Labels: { [LABELS.app]: plan.appId, [LABELS.deployment]: plan.deploymentId, [LABELS.organization]: plan.organizationId },
     HostConfig: {
+      NetworkMode: networkName(plan.organizationId),
       RestartPolicy: { Name: 'unless-stopped' },
       LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
       PidsLimit: limits.pidsLimit ?? 4096,
@@ -79,9 +81,10 @@ export async function startContainer(deps: Deps, plan: ContainerPlan): Promise<R
     },
   }
   try {
+    await ensureNetwork(deps.agent, plan.organizationId)
     let id: string
     try {
-      id = (await docker.createContainer(options)).id
+      id = (await inNetwork(deps.agent, plan.organizationId, () => docker.createContainer(options))).id
     } catch (error) {
       if (engineStatus(error) !== 409) throw error
       const existing = await docker.getContainer(name).inspect()
@@ -101,7 +104,7 @@ export async function startContainer(deps: Deps, plan: ContainerPlan): Promise<R
       if (!isUniqueViolation(error)) throw error
     })
     const from = performance.now()
-    await docker.getContainer(id).start().catch(ignore(304))
+    await inNetwork(deps.agent, plan.organizationId, () => docker.getContainer(id).start().catch(ignore(304)))
     const startMs = performance.now() - from
     const info = await docker.getContainer(id).inspect()
     const address = addressOf(info)

@@ -2,6 +2,7 @@ import { containersOnHost, neededDeployments, servingDeployments, updateContaine
 import { enqueue } from '@slipway/jobs'
 import type { Deps } from '../deps'
 import { addressOf, LABELS, stopAndRemove } from '../pipeline/containers'
+import { removeUnusedNetworks } from '../pipeline/networks'
 import { applyRoutes } from '../pipeline/route'
 
 /** A retired deployment's container may be draining for this long. */
@@ -9,7 +10,7 @@ const DRAIN_GRACE_MS = 60_000
 
 /**
  * Compares the agent's truth with ours: new addresses and states into Postgres, lost containers of serving deployments
- * brought back, leftovers of crashed deployments removed, and the router told.
+ * brought back, leftovers of crashed deployments removed (networks of nobody too), and the router told.
  */
 export async function sweepContainers(deps: Deps): Promise<void> {
   const { docker } = deps.agent
@@ -56,4 +57,5 @@ export async function sweepContainers(deps: Deps): Promise<void> {
     await updateContainer(deps.db, id, { state: 'removed', finishedAt: new Date() })
   }
   await applyRoutes(deps, { force: moved })
+  await removeUnusedNetworks(deps.agent)
 }
