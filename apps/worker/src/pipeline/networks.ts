@@ -32,7 +32,8 @@ export async function inNetwork<T>(agent: Pick<Agent, 'docker'>, organizationId:
   try {
     return await work()
   } catch (error) {
-    if (engineStatus(error) !== 404) throw error
+    // 404 at a start, 400 at a creation, where 404 means the image. Whatever else it was, it fails once more.
+    if (![400, 404].includes(engineStatus(error) ?? 0)) throw error
     await ensureNetwork(agent, organizationId)
     return await work()
   }

@@ -158,6 +158,8 @@ fn several_networks_and_changes_while_it_runs() {
     assert!(!reaches(&peers[2]) && routes().contains(&gateway("beta")));
     let (status, message) = refused(&agent, "/networks/gamma/disconnect", json!({ "Container": id }));
     assert!(status == 403 && message.contains("is not connected to network gamma"), "{status} {message}");
+    let (status, message) = refused(&agent, "/networks/gamma/disconnect", json!({ "Container": "nobody", "Force": true }));
+    assert_eq!((status, message.as_str()), (404, "endpoint nobody not found"));
     assert_eq!(refused(&agent, "/networks/host/connect", json!({ "Container": id })).0, 400);
     assert_eq!(refused(&agent, "/networks/none/connect", json!({ "Container": id })).0, 400);
     assert_eq!(refused(&agent, "/networks/beta/connect", json!({ "Container": "nobody" })).0, 404);

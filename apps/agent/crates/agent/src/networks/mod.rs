@@ -14,7 +14,7 @@ use slipway_runtime::clock;
 use tokio::sync::RwLockReadGuard;
 
 pub use record::{Driver, Network};
-use record::{OPTION_MTU, OPTION_NAME, Pool};
+use record::{OPTION_BINDING, OPTION_ICC, OPTION_MASQUERADE, OPTION_MTU, OPTION_NAME, Pool};
 pub use request::CreateNetwork;
 
 use crate::containers::new_id;
@@ -78,6 +78,9 @@ impl Networks {
         bridge.ipv4 = Some(Pool { subnet: info.subnet, gateway: info.gateway, range: None, auxiliary: BTreeMap::new(), configured: false });
         bridge.options = BTreeMap::from([
             ("com.docker.network.bridge.default_bridge".to_owned(), "true".to_owned()),
+            (OPTION_BINDING.to_owned(), "0.0.0.0".to_owned()),
+            (OPTION_ICC.to_owned(), "true".to_owned()),
+            (OPTION_MASQUERADE.to_owned(), "true".to_owned()),
             (OPTION_NAME.to_owned(), info.name.clone()),
             (OPTION_MTU.to_owned(), info.mtu.to_string()),
         ]);

@@ -156,15 +156,17 @@ async fn connect(State(app): State<App>, Path(id): Path<String>, body: Bytes) ->
 #[serde(rename_all = "PascalCase", default)]
 struct DisconnectBody {
     container: String,
-    /// Also of a container that is stuck; here none is.
-    #[serde(rename = "Force")]
-    _force: bool,
+    /// Also when the container is gone; here none leaves an endpoint behind.
+    force: bool,
 }
 
 async fn disconnect(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> ApiResult<StatusCode> {
     let body: DisconnectBody = parse(&body)?;
     app.networks.get(&id)?;
-    let container = app.containers.get(&body.container)?;
+    let container = app.containers.get(&body.container).map_err(|error| match body.force && error.status == StatusCode::NOT_FOUND {
+        true => ApiError::not_found(format!("endpoint {} not found", body.container)),
+        false => error,
+    })?;
     let containers = app.containers.clone();
     detached(async move { containers.disconnect(&container, &id).await }).await?;
     Ok(StatusCode::OK)
