@@ -38,7 +38,7 @@ export function busyboxTar(folder: string): string {
   const root = join(folder, 'busybox')
   mkdirSync(join(root, 'bin'), { recursive: true })
   for (const name of ['etc', 'tmp', 'proc', 'sys', 'dev']) mkdirSync(join(root, name))
-  copyFileSync(execFileSync('sh', ['-c', 'command -v busybox'], { encoding: 'utf8' }).trim(), join(root, 'bin/busybox'))
+  copyFileSync(execFileSync('which', ['busybox'], { encoding: 'utf8' }).trim(), join(root, 'bin/busybox'))
   for (const name of ['true', 'sleep', 'sh', 'httpd', 'cat']) symlinkSync('busybox', join(root, 'bin', name))
   execFileSync('tar', ['-C', root, '-cf', `${root}.tar`, '.'])
   return `${root}.tar`

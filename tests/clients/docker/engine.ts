@@ -1,6 +1,6 @@
 /** Our engine by itself, with the image `busybox`, and the docker CLI that people have. */
 import { execFile, execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -150,10 +150,10 @@ export async function startEngine(): Promise<Engine> {
 function busybox(folder: string): string {
   const root = join(folder, 'busybox')
   for (const name of ['bin', 'etc', 'tmp', 'proc', 'sys', 'dev', 'root', 'home', 'var']) mkdirSync(join(root, name), { recursive: true })
-  execFileSync('cp', [execFileSync('which', ['busybox'], { encoding: 'utf8' }).trim(), join(root, 'bin/busybox')])
+  copyFileSync(execFileSync('which', ['busybox'], { encoding: 'utf8' }).trim(), join(root, 'bin/busybox'))
   for (const name of [...NAMES, ...MORE, ...REST]) symlinkSync('busybox', join(root, 'bin', name))
-  execFileSync('sh', ['-c', 'printf "root:x:0:0:root:/root:/bin/sh\\napp:x:1000:1001:app:/home:/bin/sh\\n" > "$1/etc/passwd"', 'sh', root])
-  execFileSync('sh', ['-c', 'printf "root:x:0:\\napp:x:1001:\\nmore:x:2000:\\n" > "$1/etc/group"', 'sh', root])
+  writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001:app:/home:/bin/sh\n')
+  writeFileSync(join(root, 'etc/group'), 'root:x:0:\napp:x:1001:\nmore:x:2000:\n')
   execFileSync('tar', ['-C', root, '--owner=0', '--group=0', '-cf', `${root}.tar`, '.'])
   return `${root}.tar`
 }
