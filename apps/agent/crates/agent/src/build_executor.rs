@@ -143,11 +143,19 @@ fn spec(request: &ExecRequest, dir: &Path, capabilities: u64) -> LaunchSpec {
     }
     let mount = |name: &str| Mount {
         target: format!("/etc/{name}"),
-        kind: MountKind::Bind { source: dir.join(name), recursive: false, propagation: Propagation::Private, populate: false },
+        kind: MountKind::Bind {
+            source: dir.join(name),
+            recursive: false,
+            propagation: Propagation::Private,
+            populate: false,
+            subpath: String::new(),
+            only_top_readonly: false,
+        },
         readonly: false,
     };
     LaunchSpec {
         devices: Vec::new(),
+        domainname: String::new(),
         id: format!("{}.{}", request.build_id, request.vertex_id),
         dir: dir.to_owned(),
         run: 1,

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::stats::{self, Stats};
 use crate::warm::Warmer;
-use crate::{Limits, cpu, cpuset, devices, favor, file, freezer, memory, pids};
+use crate::{Limits, cpu, cpuset, devices, favor, file, freezer, io, memory, pids};
 
 /// The parents of all groups, by the devices they may use.
 const CONFINED: &str = "confined";
@@ -67,6 +67,16 @@ impl Groups {
     /// Says that a process will join a group within `time`; see `warm.rs`. Blocks for at most that long.
     pub fn expect_join(&self, time: Duration) {
         self.warmer.keep_warm(time);
+    }
+
+    /// Whether a group can have a weight, or limits, of block I/O here.
+    pub fn has_io(&self) -> (bool, bool) {
+        let v2 = self.layout.is_v2();
+        let dir = self.layout.dir(if v2 { "io" } else { "blkio" }, &self.root.join(CONFINED));
+        match dir {
+            Some(dir) => (io::has_weight(&dir, v2), dir.join(if v2 { "io.max" } else { "blkio.throttle.read_bps_device" }).exists()),
+            None => (false, false),
+        }
     }
 
     pub fn layout(&self) -> &Layout {
@@ -220,8 +230,13 @@ impl Group {
             (true, Some(dir)) => Ok(Some(dir)),
             (true, None) => Err(Error::NoController(what)),
         };
-        if let Some(dir) = need(limits.memory.is_some(), "memory", "memory")? {
+        let memory =
+            limits.memory.is_some() || limits.memory_reservation.is_some() || limits.memory_swappiness.is_some() || limits.oom_kill_disable;
+        if let Some(dir) = need(memory, "memory", "memory")? {
             memory::apply(&dir, v2, limits)?;
+        }
+        if let Some(dir) = need(io::wanted(limits), if v2 { "io" } else { "blkio" }, "block I/O")? {
+            io::apply(&dir, v2, limits)?;
         }
         let cpu = limits.cpu_quota.is_some() || limits.cpu_period.is_some() || limits.cpu_shares.is_some();
         if let Some(dir) = need(cpu, "cpu", "CPU time")? {
@@ -304,7 +319,7 @@ pub(crate) fn make(dir: &Path) -> Result<bool> {
 
 /// Controllers a host lacks are simply not enabled; a limit that needs one fails with its own error later.
 pub(crate) fn enable_controllers(dir: &Path) {
-    for controller in ["+cpu", "+cpuset", "+memory", "+pids"] {
+    for controller in ["+cpu", "+cpuset", "+memory", "+pids", "+io"] {
         if let Err(error) = file::write(&dir.join("cgroup.subtree_control"), controller) {
             tracing::debug!(%error, "controller is not available");
         }

@@ -11,6 +11,7 @@ mod favor;
 mod file;
 mod freezer;
 mod group;
+mod io;
 mod layout;
 mod memory;
 mod pids;
@@ -33,6 +34,15 @@ pub struct Limits {
     pub memory: Option<u64>,
     /// Bytes of memory plus swap together, as Docker counts; -1 is unlimited swap. `None`: twice `memory`.
     pub memory_swap: Option<i64>,
+    /// Bytes that are taken last when memory runs short.
+    pub memory_reservation: Option<u64>,
+    /// 0 to 100; v1 only.
+    pub memory_swappiness: Option<u64>,
+    /// Out of memory, processes wait instead of being killed; v1 only.
+    pub oom_kill_disable: bool,
+    /// 10 to 1,000.
+    pub io_weight: Option<u64>,
+    pub io_limits: Vec<IoLimit>,
     /// Microseconds of CPU time per `cpu_period`.
     pub cpu_quota: Option<u64>,
     /// Microseconds; 100,000 unless told.
@@ -48,6 +58,25 @@ pub struct Limits {
     pub all_devices: bool,
     /// More than that list, for this group alone. Set once, when it is made.
     pub devices: Vec<DeviceRule>,
+}
+
+/// What one group may read from, or write to, one block device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IoLimit {
+    pub major: u32,
+    pub minor: u32,
+    /// v2's name: `rbps`, `wbps`, `riops`, `wiops`.
+    pub kind: IoKind,
+    /// Bytes or operations per second.
+    pub rate: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IoKind {
+    ReadBytes,
+    WriteBytes,
+    ReadOperations,
+    WriteOperations,
 }
 
 impl Limits {

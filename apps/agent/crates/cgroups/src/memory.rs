@@ -6,6 +6,20 @@ use crate::file::write;
 use crate::{Limits, file};
 
 pub(crate) fn apply(dir: &Path, v2: bool, limits: &Limits) -> Result<()> {
+    total(dir, v2, limits)?;
+    if let Some(bytes) = limits.memory_reservation {
+        write(&dir.join(if v2 { "memory.low" } else { "memory.soft_limit_in_bytes" }), &bytes.to_string())?;
+    }
+    if let (Some(percent), false) = (limits.memory_swappiness, v2) {
+        write(&dir.join("memory.swappiness"), &percent.to_string())?;
+    }
+    if limits.oom_kill_disable && !v2 {
+        write(&dir.join("memory.oom_control"), "1")?;
+    }
+    Ok(())
+}
+
+fn total(dir: &Path, v2: bool, limits: &Limits) -> Result<()> {
     let Some(memory) = limits.memory else { return Ok(()) };
     let total = match limits.memory_swap {
         None | Some(0) => Some(memory.saturating_mul(2)),

@@ -20,6 +20,8 @@ pub struct LaunchSpec {
     pub readonly_root: bool,
     pub process: Process,
     pub hostname: String,
+    #[serde(default)]
+    pub domainname: String,
     pub namespaces: Namespaces,
     pub cgroup: Join,
     pub mounts: Vec<Mount>,
@@ -139,11 +141,24 @@ pub enum MountKind {
         recursive: bool,
         propagation: Propagation,
         populate: bool,
+        /// Of `source` only this is mounted; symlinks lead nowhere else than beneath `source`.
+        #[serde(default)]
+        subpath: String,
+        /// Mounts beneath stay as they are when this one is read-only.
+        #[serde(default)]
+        only_top_readonly: bool,
     },
     Tmpfs {
         size: Option<u64>,
         mode: u32,
         exec: bool,
+        /// Further options that the kernel knows: `uid`, `gid`, `nr_inodes`, ….
+        #[serde(default)]
+        options: Vec<(String, String)>,
+        #[serde(default)]
+        suid: bool,
+        #[serde(default)]
+        devices: bool,
     },
 }
 

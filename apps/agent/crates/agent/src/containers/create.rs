@@ -103,7 +103,9 @@ impl Containers {
             record::save_making(&dir, &anonymous.borrow()).map_err(failed)?;
             Ok(name)
         };
-        let mounts = mounts::resolve(&self.deps.volumes, &record.config, &record.host_config, volume_name);
+        let mounts = self
+            .borrowed(&record.host_config)
+            .and_then(|borrowed| mounts::resolve(&self.deps.volumes, &record.config, &record.host_config, borrowed, volume_name));
         let made = mounts.and_then(|mounts| {
             fault::point("create.volumes");
             record.mounts = mounts;
@@ -122,6 +124,25 @@ impl Containers {
             }
         }
         made
+    }
+
+    /// The mounts of the containers named by `--volumes-from`.
+    fn borrowed(&self, host: &super::model::HostConfig) -> ApiResult<Vec<record::MountPoint>> {
+        let mut points: Vec<record::MountPoint> = Vec::new();
+        for text in &host.volumes_from {
+            let (name, mode) = text.split_once(':').unwrap_or((text, "rw"));
+            let readonly = match mode {
+                "ro" => true,
+                "" | "rw" | "z" | "Z" => false,
+                other => return Err(ApiError::bad_request(format!("invalid mode: {other} for VolumesFrom"))),
+            };
+            for point in self.get(name)?.record().mounts.into_iter().filter(|point| point.kind != MountKind::Tmpfs) {
+                points.retain(|other| other.destination != point.destination);
+                // They stay whose they are.
+                points.push(record::MountPoint { readonly: point.readonly || readonly, anonymous: false, populate: false, ..point });
+            }
+        }
+        Ok(points)
     }
 
     fn write(&self, record: Record, diff_ids: &[slipway_store::Digest]) -> ApiResult<Arc<Container>> {
@@ -148,7 +169,8 @@ impl Containers {
         self.allow(record, &built, filter.is_default())?;
         // What is wrong with a profile is told now.
         self.deps.filters.select(built.process.capabilities, &filter)?;
-        spec::limits(&record.host_config)?;
+        let mut limits = spec::limits(&record.host_config)?;
+        let mut warnings = spec::discard(&mut limits, &self.deps.groups);
         record.config.healthcheck.as_ref().map_or(Ok(()), super::health::check)?;
         let policy = &record.host_config.restart_policy;
         super::update::check_policy(policy)?;
@@ -161,7 +183,13 @@ impl Containers {
         }
         let published = !record.host_config.port_bindings.is_empty();
         let host = spec::network_mode(&record.host_config)? == spec::NetworkMode::Host;
-        Ok((published && host).then(|| "Published ports are discarded when using host network mode".to_owned()).into_iter().collect())
+        if published && host {
+            warnings.push("Published ports are discarded when using host network mode".to_owned());
+        }
+        if record.host_config.kernel_memory != 0 {
+            warnings.push("Specifying a kernel memory limit is deprecated and will be removed in a future release.".to_owned());
+        }
+        Ok(warnings)
     }
 
     /// Asks the policy: at creation, and at each start, as it may have been tightened since.

@@ -39,6 +39,7 @@ impl Containers {
             }
         });
         self.watch_health(container);
+        self.watch_memory(container);
         let (this, container) = (self.clone(), container.clone());
         tokio::spawn(async move {
             let record = shim.wait().await;
@@ -89,7 +90,7 @@ impl Containers {
                 health.status = "unhealthy"; // as Docker: the last checks are still told
             }
             // Told before anyone who waits for the end can tell more.
-            if exit.oom_killed {
+            if exit.oom_killed && container.oom_told.swap(0, std::sync::atomic::Ordering::Relaxed) == 0 {
                 self.event(container, "oom", &[]);
             }
             self.event(container, "die", &how);

@@ -135,6 +135,7 @@ impl Containers {
             state.exit_code = 0;
             state.error.clear();
             state.oom_killed = false;
+            container.oom_told.store(0, std::sync::atomic::Ordering::Relaxed);
             state.health = None;
             state.resume = false;
             state.endpoints = joined.endpoints;
@@ -161,7 +162,8 @@ impl Containers {
         if self.network_owner(&record).is_none() {
             self.write_network_files(container, &record).map_err(internal("cannot write the container's network files"))?;
         }
-        let limits = spec::limits(&record.host_config).map_err(engine)?;
+        let mut limits = spec::limits(&record.host_config).map_err(engine)?;
+        spec::discard(&mut limits, &self.deps.groups); // as was told at creation
         let group = self.deps.groups.create(&container.id, &limits);
         let group = group.map_err(|error| (125, ApiError::internal("cannot make the container's control group", error)))?;
         fault::point("start.grouped");
@@ -204,7 +206,11 @@ impl Containers {
         let addresses: Vec<_> = state.endpoints.iter().flat_map(|own| [Some(own.address), own.address6]).flatten().collect();
         // `host-gateway`: the host's own address where the container can reach it.
         let gateway = state.endpoints.iter().find_map(|own| self.deps.network.info(&own.network)).map(|info| info.gateway);
-        let hosts = files::hosts(&hostname, &addresses, gateway, &host.extra_hosts);
+        let names = match record.config.domainname.as_str() {
+            "" => hostname.clone(),
+            domain => format!("{hostname}.{domain} {hostname}"),
+        };
+        let hosts = files::hosts(&names, &addresses, gateway, &host.extra_hosts);
         for (name, text) in [("hosts", hosts), ("hostname", format!("{hostname}\n"))] {
             std::fs::write(container.dir.join(name), text)?;
         }

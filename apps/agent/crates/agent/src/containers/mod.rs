@@ -17,6 +17,7 @@ pub mod model;
 mod mounts;
 mod names;
 mod networking;
+mod oom;
 mod pause;
 pub mod record;
 mod remove;
@@ -85,6 +86,8 @@ pub struct Container {
     shim: Mutex<Option<Arc<Shim>>>,
     /// Stream sockets of clients that attached before the start; the next launch takes them.
     waiting: Mutex<Vec<OwnedFd>>,
+    /// Kills for lack of memory in this run that were told already.
+    oom_told: std::sync::atomic::AtomicU64,
 }
 
 /// Bytes of labels that a container's events carry; more are left out, all of them.
@@ -115,6 +118,7 @@ impl Container {
             operations: Arc::default(),
             shim: Mutex::default(),
             waiting: Mutex::default(),
+            oom_told: Default::default(),
         }
     }
 

@@ -118,6 +118,33 @@ pub struct HostConfig {
     #[serde(deserialize_with = "nullable")]
     pub memory_swap: i64,
     #[serde(deserialize_with = "nullable")]
+    pub memory_reservation: i64,
+    /// 0 to 100; absent and -1: the kernel's.
+    pub memory_swappiness: Option<i64>,
+    pub oom_kill_disable: Option<bool>,
+    #[serde(deserialize_with = "nullable")]
+    pub kernel_memory: i64,
+    #[serde(rename = "CpuRealtimePeriod", deserialize_with = "nullable")]
+    pub cpu_realtime_period: i64,
+    #[serde(rename = "CpuRealtimeRuntime", deserialize_with = "nullable")]
+    pub cpu_realtime_runtime: i64,
+    #[serde(deserialize_with = "nullable")]
+    pub storage_opt: BTreeMap<String, String>,
+    #[serde(deserialize_with = "nullable")]
+    pub volumes_from: Vec<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub device_requests: Vec<Value>,
+    #[serde(deserialize_with = "nullable")]
+    pub blkio_weight: i64,
+    #[serde(deserialize_with = "nullable")]
+    pub blkio_device_read_bps: Vec<ThrottleDevice>,
+    #[serde(deserialize_with = "nullable")]
+    pub blkio_device_write_bps: Vec<ThrottleDevice>,
+    #[serde(rename = "BlkioDeviceReadIOps", deserialize_with = "nullable")]
+    pub blkio_device_read_iops: Vec<ThrottleDevice>,
+    #[serde(rename = "BlkioDeviceWriteIOps", deserialize_with = "nullable")]
+    pub blkio_device_write_iops: Vec<ThrottleDevice>,
+    #[serde(deserialize_with = "nullable")]
     pub nano_cpus: i64,
     #[serde(deserialize_with = "nullable")]
     pub cpu_shares: i64,
@@ -176,6 +203,16 @@ pub struct RestartPolicy {
     pub maximum_retry_count: u32,
 }
 
+/// `--device-read-bps` and its kin: bytes, or operations, per second.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ThrottleDevice {
+    #[serde(deserialize_with = "nullable")]
+    pub path: String,
+    #[serde(deserialize_with = "nullable")]
+    pub rate: u64,
+}
+
 /// `--device`: a node, or a folder of nodes, of the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -227,6 +264,10 @@ pub struct BindOptions {
     pub non_recursive: bool,
     #[serde(deserialize_with = "nullable")]
     pub create_mountpoint: bool,
+    #[serde(deserialize_with = "nullable")]
+    pub read_only_non_recursive: bool,
+    #[serde(deserialize_with = "nullable")]
+    pub read_only_force_recursive: bool,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -235,7 +276,20 @@ pub struct VolumeOptions {
     #[serde(deserialize_with = "nullable")]
     pub no_copy: bool,
     #[serde(deserialize_with = "nullable")]
+    pub subpath: String,
+    #[serde(deserialize_with = "nullable")]
+    pub driver_config: VolumeDriver,
+    #[serde(deserialize_with = "nullable")]
     pub labels: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct VolumeDriver {
+    #[serde(deserialize_with = "nullable")]
+    pub name: String,
+    #[serde(deserialize_with = "nullable")]
+    pub options: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -316,10 +370,10 @@ mod tests {
             br#"{"Hostname":"","Env":null,"Cmd":["true"],"Image":"busybox","Volumes":{},"Entrypoint":null,"OnBuild":null,"Labels":{},
             "HostConfig":{"Binds":null,"NetworkMode":"default","PortBindings":{"80/tcp":[{"HostIp":"","HostPort":"8080"}]},
             "RestartPolicy":{"Name":"no","MaximumRetryCount":0},"ConsoleSize":[24,80],"PidsLimit":null,"Ulimits":null,"MaskedPaths":null,
-            "BlkioDeviceReadBps":[]},"NetworkingConfig":{"EndpointsConfig":{"default":{}}}}"#;
+            "BlkioDeviceReadBps":[],"CpuCount":0},"NetworkingConfig":{"EndpointsConfig":{"default":{}}}}"#;
         let request = CreateRequest::parse(body).unwrap();
         assert_eq!(request.config.cmd, Some(vec!["true".into()]));
         assert_eq!(request.host_config.port_bindings["80/tcp"].as_ref().unwrap()[0].host_port, "8080");
-        assert!(request.host_config.rest.contains_key("BlkioDeviceReadBps") && !request.config.rest.contains_key("HostConfig"));
+        assert!(request.host_config.rest.contains_key("CpuCount") && !request.config.rest.contains_key("HostConfig"));
     }
 }

@@ -29,18 +29,24 @@ fn point(kind: MountKind, destination: String) -> MountPoint {
         tmpfs_size: None,
         tmpfs_mode: None,
         tmpfs_exec: false,
+        tmpfs_options: Vec::new(),
+        tmpfs_suid: false,
+        tmpfs_devices: false,
+        subpath: String::new(),
+        only_top_readonly: false,
     }
 }
 
-/// All mount points of a new container. Blocking, as it makes directories.
+/// All mount points of a new container; `borrowed` ones give way to its own. Blocking, as it makes directories.
 pub fn resolve(
     volumes: &Volumes,
     config: &Config,
     host: &HostConfig,
+    borrowed: Vec<MountPoint>,
     random: impl Fn() -> ApiResult<String>,
 ) -> ApiResult<Vec<MountPoint>> {
     // An image may declare any number of volumes, and each is made.
-    if host.binds.len() + host.mounts.len() + host.tmpfs.len() + config.volumes.len() > MOST {
+    if host.binds.len() + host.mounts.len() + host.tmpfs.len() + config.volumes.len() + borrowed.len() > MOST {
         return Err(bad(format!("more than {MOST} mounts and volumes")));
     }
     let mut points: Vec<MountPoint> = Vec::new();
@@ -53,6 +59,10 @@ pub fn resolve(
     for (path, options) in &host.tmpfs {
         points.push(parse_tmpfs(path, options)?);
     }
+    let own = points.len();
+    points.extend(
+        borrowed.into_iter().filter(|point| !points[..own].iter().any(|other| other.destination == point.destination)).collect::<Vec<_>>(),
+    );
     for path in config.volumes.keys() {
         let destination = clean(path)?;
         if !points.iter().any(|point| point.destination == destination) {
@@ -83,6 +93,15 @@ fn clean(path: &str) -> ApiResult<String> {
     match parts.is_empty() {
         true => Err(bad("invalid mount: the destination cannot be '/'")),
         false => Ok(format!("/{}", parts.join("/"))),
+    }
+}
+
+/// A relative path that leads nowhere above its beginning.
+fn clean_part(path: &str) -> ApiResult<String> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    match path.starts_with('/') || parts.contains(&"..") || path.contains('\0') {
+        true => Err(bad(format!("invalid mount config for type \"volume\": subpath must be a relative path within the volume: {path:?}"))),
+        false => Ok(parts.join("/")),
     }
 }
 
@@ -148,11 +167,33 @@ fn from_request(volumes: &Volumes, request: &MountRequest, random: &impl Fn() ->
                 return Err(bad(format!("invalid mount config for type \"bind\": the source {:?} must be absolute", request.source)));
             }
             let made = bind(&request.source, destination, request.bind_options.create_mountpoint)?;
-            MountPoint { propagation: request.bind_options.propagation.clone(), recursive: !request.bind_options.non_recursive, ..made }
+            let options = &request.bind_options;
+            if options.read_only_non_recursive && options.read_only_force_recursive {
+                return Err(bad(
+                    "invalid mount config for type \"bind\": must not set ReadOnlyForceRecursive and ReadOnlyNonRecursive at the same time",
+                ));
+            }
+            MountPoint {
+                propagation: options.propagation.clone(),
+                recursive: !options.non_recursive,
+                only_top_readonly: options.read_only_non_recursive,
+                ..made
+            }
         }
         "volume" => {
             let options = &request.volume_options;
-            volume(volumes, &request.source, destination, !options.no_copy, options.labels.clone(), random)?
+            let subpath = clean_part(&options.subpath)?;
+            if !subpath.is_empty() && request.source.is_empty() {
+                return Err(bad("invalid mount config for type \"volume\": must not set Subpath when using anonymous volumes"));
+            }
+            let driver = options.driver_config.name.as_str();
+            if !matches!(driver, "" | "local") {
+                return Err(bad(format!("error looking up volume plugin {driver}: plugin \"{driver}\" not found")));
+            }
+            if !options.driver_config.options.is_empty() {
+                return Err(bad("options of the local volume driver cannot be given with a mount; bind a folder instead"));
+            }
+            MountPoint { subpath, ..volume(volumes, &request.source, destination, !options.no_copy, options.labels.clone(), random)? }
         }
         "tmpfs" => {
             let options = &request.tmpfs_options;
@@ -175,7 +216,19 @@ fn parse_tmpfs(path: &str, options: &str) -> ApiResult<MountPoint> {
             ("mode", mode) => made.tmpfs_mode = Some(u32::from_str_radix(mode, 8).map_err(|_| invalid())?),
             ("ro", "") => made.readonly = true,
             ("exec", "") => made.tmpfs_exec = true,
-            ("rw" | "noexec" | "nosuid" | "nodev", "") => {}
+            ("suid", "") => made.tmpfs_suid = true,
+            ("dev", "") => made.tmpfs_devices = true,
+            ("uid" | "gid" | "nr_inodes" | "nr_blocks", number) => {
+                let (key, _) = option.split_once('=').ok_or_else(invalid)?;
+                number.parse::<u32>().map_err(|_| invalid())?;
+                made.tmpfs_options.push((key.to_owned(), number.to_owned()));
+            }
+            // As ever for a tmpfs, or without meaning for one.
+            (
+                "rw" | "noexec" | "nosuid" | "nodev" | "async" | "sync" | "atime" | "noatime" | "diratime" | "nodiratime" | "relatime"
+                | "norelatime" | "strictatime",
+                "",
+            ) => {}
             _ => return Err(invalid()),
         }
     }
@@ -190,7 +243,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let volumes = Volumes::open(dir.path()).unwrap();
         let config = Config { volumes: declared.iter().map(|path| ((*path).into(), serde_json::json!({}))).collect(), ..Config::default() };
-        resolve(&volumes, &config, &host, || Ok("random".into()))
+        resolve(&volumes, &config, &host, Vec::new(), || Ok("random".into()))
     }
 
     #[test]

@@ -61,6 +61,19 @@ pub struct MountPoint {
     pub tmpfs_size: Option<u64>,
     pub tmpfs_mode: Option<u32>,
     pub tmpfs_exec: bool,
+    /// `uid`, `gid`, `nr_inodes`, …, as the kernel takes them.
+    #[serde(default)]
+    pub tmpfs_options: Vec<(String, String)>,
+    #[serde(default)]
+    pub tmpfs_suid: bool,
+    #[serde(default)]
+    pub tmpfs_devices: bool,
+    /// The part of a volume that is mounted.
+    #[serde(default)]
+    pub subpath: String,
+    /// Mounts beneath a read-only one stay writable.
+    #[serde(default)]
+    pub only_top_readonly: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

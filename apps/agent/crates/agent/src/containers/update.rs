@@ -32,6 +32,8 @@ pub struct UpdateRequest {
     cpuset_mems: String,
     pids_limit: Option<i64>,
     #[serde(deserialize_with = "nullable")]
+    memory_reservation: i64,
+    #[serde(deserialize_with = "nullable")]
     restart_policy: RestartPolicy,
     #[serde(flatten)]
     rest: Map<String, Value>,
@@ -59,6 +61,7 @@ impl UpdateRequest {
         for (new, wanted) in [
             (&mut new.memory, self.memory),
             (&mut new.memory_swap, self.memory_swap),
+            (&mut new.memory_reservation, self.memory_reservation),
             (&mut new.nano_cpus, self.nano_cpus),
             (&mut new.cpu_shares, self.cpu_shares),
             (&mut new.cpu_period, self.cpu_period),
@@ -146,6 +149,7 @@ impl Containers {
         if old_limits.pids.is_some() && limits.pids.is_none() {
             limits.pids = Some(u64::MAX);
         }
+        spec::discard(&mut limits, &self.deps.groups);
         if state.is_running() {
             let group = self.group(container);
             let applied = tokio::task::spawn_blocking(move || apply(&group, &old_limits, &limits)).await;

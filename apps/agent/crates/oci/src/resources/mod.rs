@@ -44,6 +44,6 @@ fn limits(cpu: &Cpu, memory: &Memory, pids: Option<i64>) -> Result<Limits> {
         cpuset_mems: cpu.mems.clone().filter(|mems| !mems.is_empty()),
         pids: pids.map(|limit| u64::try_from(limit).ok().filter(|limit| *limit > 0).unwrap_or(u64::MAX)),
         all_devices: true,
-        devices: Vec::new(),
+        ..Limits::default()
     })
 }

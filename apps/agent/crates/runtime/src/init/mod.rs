@@ -149,6 +149,9 @@ fn enter(spec: &LaunchSpec, netns: Option<OwnedFd>) -> Step<()> {
     }
     if !spec.namespaces.uts_host {
         nix::unistd::sethostname(&spec.hostname).stage("set the host name")?;
+        if !spec.domainname.is_empty() {
+            sys::process::set_domain_name(&spec.domainname).stage("set the domain name")?;
+        }
     }
     let score = spec.process.oom_score_adj.unwrap_or(0).to_string();
     match std::fs::write("/proc/self/oom_score_adj", &score) {

@@ -21,15 +21,18 @@ pub(crate) fn attach_all(spec: &LaunchSpec, root: &Root) -> Step<()> {
 fn one(mount: &Mount, root: &Root) -> Step<()> {
     let stage = format!("mount {}", mount.target);
     match &mount.kind {
-        MountKind::Bind { source, recursive, propagation, populate } => {
-            let tree = clone_tree(source, *recursive).stage(&format!("open {}", source.display()))?;
+        MountKind::Bind { source, recursive, propagation, populate, subpath, only_top_readonly } => {
+            let tree = clone_part(source, subpath, *recursive).stage(&format!("open {}", source.join(subpath).display()))?;
             let set = if mount.readonly { sys::mount::RDONLY } else { 0 };
             let propagation = match propagation {
                 Propagation::Private => sys::mount::PRIVATE,
                 Propagation::Slave => sys::mount::SLAVE,
                 Propagation::Shared => sys::mount::SHARED,
             };
-            sys::mount::set_attributes(tree.as_fd(), c"", set, 0, propagation, *recursive).stage(&stage)?;
+            sys::mount::set_attributes(tree.as_fd(), c"", set, 0, propagation, *recursive && !only_top_readonly).stage(&stage)?;
+            if *recursive && *only_top_readonly {
+                sys::mount::set_attributes(tree.as_fd(), c"", 0, 0, propagation, true).stage(&stage)?;
+            }
             let is_dir = rustix::fs::fstat(&tree).map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir()).stage(&stage)?;
             let point = if is_dir { root.make_dir(&mount.target) } else { root.make_file(&mount.target) };
             let point = point.stage(&stage)?;
@@ -42,14 +45,21 @@ fn one(mount: &Mount, root: &Root) -> Step<()> {
             }
             attach(&tree, &point).stage(&stage)
         }
-        MountKind::Tmpfs { size, mode, exec } => {
+        MountKind::Tmpfs { size, mode, exec, options: more, suid, devices } => {
             let mode = format!("{mode:o}");
             let size = size.map(|size| size.to_string());
             let mut options = vec![("mode", mode.as_str())];
             options.extend(size.as_deref().map(|size| ("size", size)));
-            let mut flags = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
-            if !exec {
-                flags |= MountAttrFlags::MOUNT_ATTR_NOEXEC;
+            options.extend(more.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+            let mut flags = MountAttrFlags::empty();
+            for (allowed, flag) in [
+                (exec, MountAttrFlags::MOUNT_ATTR_NOEXEC),
+                (suid, MountAttrFlags::MOUNT_ATTR_NOSUID),
+                (devices, MountAttrFlags::MOUNT_ATTR_NODEV),
+            ] {
+                if !allowed {
+                    flags |= flag;
+                }
             }
             if mount.readonly {
                 flags |= MountAttrFlags::MOUNT_ATTR_RDONLY;
@@ -93,6 +103,19 @@ pub fn clone_mount(fd: &OwnedFd, recursive: bool) -> Result<OwnedFd, rustix::io:
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }
     rustix::mount::open_tree(fd, "", flags)
+}
+
+/// Of a volume only a part, which whoever wrote to it may have made a link: that leads nowhere but inside.
+fn clone_part(source: &Path, subpath: &str, recursive: bool) -> Result<OwnedFd, rustix::io::Errno> {
+    if subpath.is_empty() {
+        return clone_tree(source, recursive);
+    }
+    let resolve = ResolveFlags::NO_SYMLINKS;
+    let whole = rustix::fs::openat2(CWD, source, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty(), resolve)?;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
+    let part = rustix::fs::openat2(&whole, subpath, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    rustix::mount::open_tree(&part, "", if recursive { flags | OpenTreeFlags::AT_RECURSIVE } else { flags })
 }
 
 /// Last, when every mount is there.

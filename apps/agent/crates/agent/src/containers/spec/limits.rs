@@ -1,10 +1,10 @@
 //! What a container may use: memory, CPUs, processes, rlimits.
-use slipway_cgroups::Limits;
+use slipway_cgroups::{Groups, IoKind, IoLimit, Limits};
 use slipway_runtime::is_rlimit;
 use slipway_runtime::spec::Rlimit;
 
 use super::{bad, devices};
-use crate::containers::model::{HostConfig, Ulimit};
+use crate::containers::model::{HostConfig, ThrottleDevice, Ulimit};
 use crate::error::ApiResult;
 
 /// Docker's smallest memory limit; less kills the container before it runs.
@@ -16,6 +16,31 @@ pub fn limits(host: &HostConfig) -> ApiResult<Limits> {
     let text = |value: &String| (!value.is_empty()).then(|| value.clone());
     if host.memory != 0 && host.memory < SMALLEST_MEMORY {
         return Err(bad("Minimum memory limit allowed is 6MB"));
+    }
+    if host.memory_reservation != 0 && host.memory_reservation < SMALLEST_MEMORY {
+        return Err(bad("Minimum memory reservation allowed is 6MB"));
+    }
+    if host.memory > 0 && host.memory_reservation > host.memory {
+        return Err(bad("Minimum memory limit can not be less than memory reservation limit, see usage"));
+    }
+    if host.memory == 0 && host.memory_swap > 0 {
+        return Err(bad("You should always set the Memory limit when using Memoryswap limit, see usage"));
+    }
+    let swappiness = host.memory_swappiness.filter(|percent| *percent != -1);
+    if let Some(percent) = swappiness.filter(|percent| !(0..=100).contains(percent)) {
+        return Err(bad(format!("Invalid value: {percent}, valid memory swappiness range is 0-100")));
+    }
+    if host.cpu_realtime_period != 0 || host.cpu_realtime_runtime != 0 {
+        return Err(bad("Your kernel does not support CPU real-time scheduler"));
+    }
+    if host.cpu_period != 0 && !(1_000..=1_000_000).contains(&host.cpu_period) {
+        return Err(bad("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"));
+    }
+    if host.cpu_quota > 0 && host.cpu_quota < 1_000 {
+        return Err(bad("CPU cfs quota can not be less than 1ms (i.e. 1000)"));
+    }
+    if host.blkio_weight != 0 && !(10..=1_000).contains(&host.blkio_weight) {
+        return Err(bad("Range of blkio weight is from 10 to 1000"));
     }
     if host.memory_swap > 0 && host.memory_swap < host.memory {
         return Err(bad("Minimum memoryswap limit should be larger than memory limit, see usage"));
@@ -37,11 +62,69 @@ pub fn limits(host: &HostConfig) -> ApiResult<Limits> {
         pids: host.pids_limit.and_then(positive),
         all_devices: host.privileged,
         devices: devices::rules(host)?,
+        memory_reservation: positive(host.memory_reservation),
+        memory_swappiness: swappiness.and_then(|percent| u64::try_from(percent).ok()),
+        oom_kill_disable: host.oom_kill_disable == Some(true),
+        io_weight: positive(host.blkio_weight),
+        io_limits: io_limits(host)?,
     };
     if let Some(nano) = positive(host.nano_cpus) {
         limits.set_nano_cpus(nano);
     }
     Ok(limits)
+}
+
+fn io_limits(host: &HostConfig) -> ApiResult<Vec<IoLimit>> {
+    let lists = [
+        (IoKind::ReadBytes, &host.blkio_device_read_bps),
+        (IoKind::WriteBytes, &host.blkio_device_write_bps),
+        (IoKind::ReadOperations, &host.blkio_device_read_iops),
+        (IoKind::WriteOperations, &host.blkio_device_write_iops),
+    ];
+    let mut limits = Vec::new();
+    for (kind, ThrottleDevice { path, rate }) in lists.iter().flat_map(|(kind, list)| list.iter().map(move |device| (*kind, device))) {
+        use std::os::unix::fs::{FileTypeExt, MetadataExt};
+        let meta = std::fs::metadata(path).map_err(|error| bad(format!("cannot limit the device {path}: {error}")))?;
+        if !meta.file_type().is_block_device() {
+            return Err(bad(format!("cannot limit {path}: it is not a block device")));
+        }
+        let (major, minor) = (rustix::fs::major(meta.rdev()), rustix::fs::minor(meta.rdev()));
+        limits.push(IoLimit { major, minor, kind, rate: *rate });
+    }
+    Ok(limits)
+}
+
+/// What this host cannot give, in dockerd's words, is taken out of the limits.
+pub fn discard(limits: &mut Limits, groups: &Groups) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let v2 = groups.layout().is_v2();
+    if v2 && std::mem::take(&mut limits.oom_kill_disable) {
+        warnings.push("Your kernel does not support OomKillDisable. OomKillDisable discarded.".to_owned());
+    }
+    if v2 && limits.memory_swappiness.take().is_some() {
+        warnings.push(
+            "Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.".into(),
+        );
+    }
+    if limits.oom_kill_disable && limits.memory.is_none() {
+        warnings.push(
+            "OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources."
+                .into(),
+        );
+    }
+    if limits.io_weight.is_some() || !limits.io_limits.is_empty() {
+        let (weight, throttle) = groups.has_io();
+        if !weight && limits.io_weight.take().is_some() {
+            warnings.push("Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.".into());
+        }
+        if !throttle && !std::mem::take(&mut limits.io_limits).is_empty() {
+            warnings.push(
+                "Your kernel does not support BPS or IOPS Block I/O limits or the cgroup is not mounted. Block I/O limits discarded."
+                    .into(),
+            );
+        }
+    }
+    warnings
 }
 
 pub fn rlimits(host: &HostConfig) -> ApiResult<Vec<Rlimit>> {

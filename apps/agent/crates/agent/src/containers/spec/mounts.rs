@@ -12,7 +12,14 @@ pub(super) fn mounts(record: &Record, dir: &Path) -> ApiResult<Vec<Mount>> {
     for name in ["resolv.conf", "hosts", "hostname"] {
         let target = format!("/etc/{name}");
         if !record.mounts.iter().any(|mount| mount.destination == target) {
-            let kind = MountKind::Bind { source: dir.join(name), recursive: false, propagation: Propagation::Private, populate: false };
+            let kind = MountKind::Bind {
+                source: dir.join(name),
+                recursive: false,
+                propagation: Propagation::Private,
+                populate: false,
+                subpath: String::new(),
+                only_top_readonly: false,
+            };
             mounts.push(Mount { target, kind, readonly: false });
         }
     }
@@ -27,7 +34,14 @@ pub(super) fn mounts(record: &Record, dir: &Path) -> ApiResult<Vec<Mount>> {
 
 fn kind(mount: &MountPoint) -> ApiResult<MountKind> {
     if mount.kind == record::MountKind::Tmpfs {
-        return Ok(MountKind::Tmpfs { size: mount.tmpfs_size, mode: mount.tmpfs_mode.unwrap_or(0o1777), exec: mount.tmpfs_exec });
+        return Ok(MountKind::Tmpfs {
+            size: mount.tmpfs_size,
+            mode: mount.tmpfs_mode.unwrap_or(0o1777),
+            exec: mount.tmpfs_exec,
+            options: mount.tmpfs_options.clone(),
+            suid: mount.tmpfs_suid,
+            devices: mount.tmpfs_devices,
+        });
     }
     let propagation = match mount.propagation.trim_start_matches('r') {
         "" | "private" => Propagation::Private,
@@ -35,5 +49,13 @@ fn kind(mount: &MountPoint) -> ApiResult<MountKind> {
         "shared" => Propagation::Shared,
         other => return Err(bad(format!("invalid mount propagation {other:?}"))),
     };
-    Ok(MountKind::Bind { source: mount.source.clone(), recursive: mount.recursive, propagation, populate: mount.populate })
+    Ok(MountKind::Bind {
+        source: mount.source.clone(),
+        recursive: mount.recursive,
+        propagation,
+        // Of a part there is nothing to be filled with what belongs to the whole.
+        populate: mount.populate && mount.subpath.is_empty(),
+        subpath: mount.subpath.clone(),
+        only_top_readonly: mount.only_top_readonly,
+    })
 }

@@ -37,12 +37,18 @@ pub fn environment(record: &Record) -> Vec<String> {
 
 /// What no kernel takes.
 pub(super) fn check(config: &Config, args: &[String]) -> ApiResult<()> {
-    let texts = args.iter().chain(&config.env).chain([&config.working_dir, &config.user, &config.hostname]);
+    let texts = args.iter().chain(&config.env).chain([&config.working_dir, &config.user, &config.hostname, &config.domainname]);
     if texts.into_iter().any(|text| text.contains('\0')) {
         return Err(bad("the command, its variables, folder, user and host name must not hold a zero byte"));
     }
     if config.hostname.len() > LONGEST_HOSTNAME || config.hostname.contains(|c: char| c.is_control() || c.is_whitespace()) {
         return Err(bad(format!("invalid host name {:?}: it has at most {LONGEST_HOSTNAME} characters, and no spaces", config.hostname)));
+    }
+    if config.domainname.len() > LONGEST_HOSTNAME || config.domainname.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        return Err(bad(format!(
+            "invalid domain name {:?}: it has at most {LONGEST_HOSTNAME} characters, and no spaces",
+            config.domainname
+        )));
     }
     Ok(())
 }
