@@ -13,9 +13,11 @@ const TEST_PACKAGES = [
   { needs: '/usr/share/fonts/truetype/liberation', package: 'fonts-liberation' },
   { needs: 'docker', package: 'docker.io' },
   { needs: 'dockerd', package: 'docker.io' },
+  { needs: 'docker-compose', package: 'docker-compose' },
   { needs: 'iptables', package: 'iptables' },
   { needs: 'skopeo', package: 'skopeo' },
   { needs: 'mmdebstrap', package: 'mmdebstrap' },
+  { needs: 'python3', package: 'python3' },
 ]
 
 const progress = createProgress()

@@ -56,6 +56,8 @@ export interface Engine {
   folder: string
   socket: string
   pid: number
+  /** For programs that talk to it. */
+  env: Record<string, string>
   /** Runs `docker …args`; never throws for a code. */
   docker(args: string[], options?: RunOptions): Promise<Result>
   /** As `docker`, but a code other than 0 fails the test. Gives stdout, trimmed. */
@@ -120,6 +122,7 @@ export async function startEngine(): Promise<Engine> {
     get pid() {
       return child.pid ?? 0
     },
+    env,
     docker,
     async ok(args, options) {
       const { code, out, err } = await docker(args, options)

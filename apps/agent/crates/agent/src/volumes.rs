@@ -138,8 +138,12 @@ fn check_name(name: &str) -> ApiResult<()> {
     if first && rest && (2..=255).contains(&name.len()) {
         return Ok(());
     }
+    if first && rest && name.len() == 1 {
+        return Err(ApiError::bad_request("volume name is too short, names should be at least two alphanumeric characters"));
+    }
     Err(ApiError::bad_request(format!(
-        "\"{name}\" is not a volume name: use letters, digits, '_', '.' and '-' (two characters or more), or an absolute path"
+        "create {name}: \"{name}\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are \
+         allowed. If you intended to pass a host directory, use absolute path"
     )))
 }
 

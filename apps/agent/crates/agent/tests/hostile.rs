@@ -82,7 +82,7 @@ fn a_name_as_long_as_a_program_can_have_is_told_in_short() {
 fn a_check_that_hangs_is_killed_each_time() {
     let agent = Agent::start();
     let long = support::long_sleep(50);
-    let check = json!({ "Healthcheck": { "Test": ["CMD", "sleep", long], "Interval": 1, "Timeout": 200_000_000, "Retries": 2 } });
+    let check = json!({ "Healthcheck": { "Test": ["CMD", "sleep", long], "Interval": 1_000_000, "Timeout": 200_000_000, "Retries": 2 } });
     let id = agent.run("sleep 100", check);
     let health = || agent.inspect(&id)["State"]["Health"].clone();
     eventually("it has timed out often", || health()["FailingStreak"].as_i64() >= Some(5));

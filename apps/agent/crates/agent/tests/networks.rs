@@ -119,7 +119,7 @@ fn a_container_gets_what_it_asks_for() {
         let (status, message) = refused(&agent, "/containers/create", body);
         assert!(status == 400 && message.contains(what), "{status} {message}");
     }
-    assert_eq!(refused(&agent, "/containers/create", json!({ "Image": support::IMAGE, "HostConfig": { "NetworkMode": "nope" } })).0, 404);
+    assert_eq!(refused(&agent, "/containers/create", json!({ "Image": support::IMAGE, "HostConfig": { "NetworkMode": "nope" } })).0, 400);
 }
 
 #[test]

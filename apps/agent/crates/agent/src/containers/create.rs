@@ -74,10 +74,7 @@ impl Containers {
             Some(name) => {
                 names::check(name)?;
                 if let Some(owner) = index.by_name.get(name) {
-                    return Err(ApiError::conflict(format!(
-                        "Conflict. The container name \"/{name}\" is already in use by container \"{owner}\". \
-                         You have to remove (or rename) that container to be able to reuse that name."
-                    )));
+                    return Err(names::taken(name, owner));
                 }
                 name.to_owned()
             }
@@ -103,9 +100,9 @@ impl Containers {
             record::save_making(&dir, &anonymous.borrow()).map_err(failed)?;
             Ok(name)
         };
-        let mounts = self
-            .borrowed(&record.host_config)
-            .and_then(|borrowed| mounts::resolve(&self.deps.volumes, &record.config, &record.host_config, borrowed, volume_name));
+        let mounts = self.volumes_from(&record.host_config);
+        let mounts =
+            mounts.and_then(|others| mounts::resolve(&self.deps.volumes, &record.config, &record.host_config, others, volume_name));
         let made = mounts.and_then(|mounts| {
             fault::point("create.volumes");
             record.mounts = mounts;
@@ -124,25 +121,6 @@ impl Containers {
             }
         }
         made
-    }
-
-    /// The mounts of the containers named by `--volumes-from`.
-    fn borrowed(&self, host: &super::model::HostConfig) -> ApiResult<Vec<record::MountPoint>> {
-        let mut points: Vec<record::MountPoint> = Vec::new();
-        for text in &host.volumes_from {
-            let (name, mode) = text.split_once(':').unwrap_or((text, "rw"));
-            let readonly = match mode {
-                "ro" => true,
-                "" | "rw" | "z" | "Z" => false,
-                other => return Err(ApiError::bad_request(format!("invalid mode: {other} for VolumesFrom"))),
-            };
-            for point in self.get(name)?.record().mounts.into_iter().filter(|point| point.kind != MountKind::Tmpfs) {
-                points.retain(|other| other.destination != point.destination);
-                // They stay whose they are.
-                points.push(record::MountPoint { readonly: point.readonly || readonly, anonymous: false, populate: false, ..point });
-            }
-        }
-        Ok(points)
     }
 
     fn write(&self, record: Record, diff_ids: &[slipway_store::Digest]) -> ApiResult<Arc<Container>> {
@@ -172,6 +150,7 @@ impl Containers {
         let mut limits = spec::limits(&record.host_config)?;
         let mut warnings = spec::discard(&mut limits, &self.deps.groups);
         record.config.healthcheck.as_ref().map_or(Ok(()), super::health::check)?;
+        spec::check_refused(record)?;
         let policy = &record.host_config.restart_policy;
         super::update::check_policy(policy)?;
         if record.host_config.auto_remove && !matches!(policy.name.as_str(), "" | "no") {

@@ -39,7 +39,9 @@ pub(super) fn primary(networks: &Networks, host: &HostConfig) -> ApiResult<Strin
 
 /// The networks that a request asks for, by name.
 pub(super) fn plan(networks: &Networks, config: &Config, host: &HostConfig, request: NetworkingConfig) -> ApiResult<Endpoints> {
-    let primary = primary(networks, host)?;
+    // Not 404: at a creation that stands for the image, and clients begin to pull it.
+    let known = |name: &str| networks.get(name).map_err(|error| bad(error.message));
+    let primary = primary(networks, host).map_err(|error| bad(error.message))?;
     let mut endpoints = Endpoints::new();
     if spec::container(&host.network_mode).is_some() {
         // Clients name the mode itself as a network.
@@ -53,7 +55,7 @@ pub(super) fn plan(networks: &Networks, config: &Config, host: &HostConfig, requ
     for (name, settings) in request.endpoints_config {
         let name = match name.as_str() {
             "default" => "bridge".to_owned(),
-            name => networks.get(name)?.name.clone(),
+            name => known(name)?.name.clone(),
         };
         if endpoints.insert(name.clone(), settings.unwrap_or_default()).is_some() {
             return Err(bad(format!("the network {name} is given twice")));
@@ -77,7 +79,7 @@ pub(super) fn plan(networks: &Networks, config: &Config, host: &HostConfig, requ
     }
     for (name, settings) in &endpoints {
         check_together(name, endpoints.keys().filter(|other| *other != name))?;
-        check(&*networks.get(name)?, settings)?;
+        check(&*known(name)?, settings)?;
     }
     Ok(endpoints)
 }

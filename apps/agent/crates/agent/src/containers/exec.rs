@@ -93,9 +93,13 @@ impl Containers {
             oom_score_adj: None,
         };
         RunningExec::start(&container.dir, process, seccomp.as_deref(), streams).await.map_err(|error| match error {
-            slipway_runtime::Error::NotStarted { message, exit_code, .. } => {
-                let message = format!("OCI runtime exec failed: exec failed: unable to start container process: {message}: unknown");
-                ExecError::Program { message, exit_code }
+            slipway_runtime::Error::NotStarted { stage, message, exit_code } => {
+                let message = match stage == "find the user" {
+                    true => message,
+                    false => format!("OCI runtime exec failed: exec failed: unable to start container process: {message}: unknown"),
+                };
+                // 125 is for a container that does not start; an exec that does not has 126.
+                ExecError::Program { message, exit_code: if exit_code == 125 { 126 } else { exit_code } }
             }
             slipway_runtime::Error::ShimGone | slipway_runtime::Error::Refused(_) => {
                 ApiError::conflict(format!("container {} is not running", container.id)).into()

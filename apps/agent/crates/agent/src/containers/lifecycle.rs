@@ -206,11 +206,7 @@ impl Containers {
         let addresses: Vec<_> = state.endpoints.iter().flat_map(|own| [Some(own.address), own.address6]).flatten().collect();
         // `host-gateway`: the host's own address where the container can reach it.
         let gateway = state.endpoints.iter().find_map(|own| self.deps.network.info(&own.network)).map(|info| info.gateway);
-        let names = match record.config.domainname.as_str() {
-            "" => hostname.clone(),
-            domain => format!("{hostname}.{domain} {hostname}"),
-        };
-        let hosts = files::hosts(&names, &addresses, gateway, &host.extra_hosts);
+        let hosts = files::hosts(&spec::full_hostname(record), &addresses, gateway, &host.extra_hosts);
         for (name, text) in [("hosts", hosts), ("hostname", format!("{hostname}\n"))] {
             std::fs::write(container.dir.join(name), text)?;
         }
@@ -351,9 +347,11 @@ pub(super) async fn wait_until(container: &Container, patience: Duration, wanted
 fn explain(error: Error) -> (i32, ApiError) {
     const TASK: &str = "failed to create task for container: failed to create shim task";
     match error {
+        // Asked for by name, and not there: dockerd finds out before it calls a runtime.
+        Error::NotStarted { stage, message, exit_code } if stage == "find the user" => (exit_code, ApiError::bad_request(message)),
         Error::NotStarted { stage, message, exit_code } => {
             let why = format!("OCI runtime create failed: unable to start container process: {message}: unknown");
-            match stage == "exec" || stage == "find the user" || exit_code > 125 {
+            match stage == "exec" || exit_code > 125 {
                 true => (exit_code, ApiError::bad_request(format!("{TASK}: {why}"))),
                 false => (exit_code, ApiError::internal(TASK, why)),
             }

@@ -37,16 +37,17 @@ fn point(kind: MountKind, destination: String) -> MountPoint {
     }
 }
 
-/// All mount points of a new container; `borrowed` ones give way to its own. Blocking, as it makes directories.
+/// All mount points of a new container; those of other containers (`inherited`) give way to its own. Blocking, as it makes
+/// directories.
 pub fn resolve(
     volumes: &Volumes,
     config: &Config,
     host: &HostConfig,
-    borrowed: Vec<MountPoint>,
+    inherited: Vec<MountPoint>,
     random: impl Fn() -> ApiResult<String>,
 ) -> ApiResult<Vec<MountPoint>> {
     // An image may declare any number of volumes, and each is made.
-    if host.binds.len() + host.mounts.len() + host.tmpfs.len() + config.volumes.len() + borrowed.len() > MOST {
+    if host.binds.len() + host.mounts.len() + host.tmpfs.len() + config.volumes.len() + inherited.len() > MOST {
         return Err(bad(format!("more than {MOST} mounts and volumes")));
     }
     let mut points: Vec<MountPoint> = Vec::new();
@@ -59,10 +60,11 @@ pub fn resolve(
     for (path, options) in &host.tmpfs {
         points.push(parse_tmpfs(path, options)?);
     }
-    let own = points.len();
-    points.extend(
-        borrowed.into_iter().filter(|point| !points[..own].iter().any(|other| other.destination == point.destination)).collect::<Vec<_>>(),
-    );
+    for point in inherited {
+        if !points.iter().any(|own| own.destination == point.destination) {
+            points.push(point);
+        }
+    }
     for path in config.volumes.keys() {
         let destination = clean(path)?;
         if !points.iter().any(|point| point.destination == destination) {
@@ -80,7 +82,7 @@ pub fn resolve(
 /// An absolute container path without `.`, `..` and double slashes.
 fn clean(path: &str) -> ApiResult<String> {
     if !path.starts_with('/') {
-        return Err(bad(format!("invalid mount path {path:?}: it must be absolute")));
+        return Err(bad(format!("invalid mount path: '{path}' mount path must be absolute")));
     }
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
@@ -91,7 +93,7 @@ fn clean(path: &str) -> ApiResult<String> {
         }
     }
     match parts.is_empty() {
-        true => Err(bad("invalid mount: the destination cannot be '/'")),
+        true => Err(bad("invalid specification: destination can't be '/'")),
         false => Ok(format!("/{}", parts.join("/"))),
     }
 }
@@ -153,18 +155,22 @@ fn parse_bind(volumes: &Volumes, text: &str, random: &impl Fn() -> ApiResult<Str
             "bind" => made.recursive = false,
             // Read-write is the default; labels are for SELinux, which is not used here.
             "rw" | "rbind" | "z" | "Z" | "nocopy" | "cached" | "delegated" | "consistent" => {}
-            other => return Err(bad(format!("invalid volume specification: unknown option {other:?} in {text:?}"))),
+            other => return Err(bad(format!("invalid mode: {other}"))),
         }
     }
     Ok(made)
 }
 
 fn from_request(volumes: &Volumes, request: &MountRequest, random: &impl Fn() -> ApiResult<String>) -> ApiResult<MountPoint> {
-    let destination = clean(&request.target)?;
+    let destination =
+        clean(&request.target).map_err(|error| bad(format!("invalid mount config for type {:?}: {}", request.kind, error.message)))?;
     let made = match request.kind.as_str() {
         "bind" => {
             if !request.source.starts_with('/') {
-                return Err(bad(format!("invalid mount config for type \"bind\": the source {:?} must be absolute", request.source)));
+                return Err(bad(format!(
+                    "invalid mount config for type \"bind\": invalid mount path: '{}' mount path must be absolute",
+                    request.source
+                )));
             }
             let made = bind(&request.source, destination, request.bind_options.create_mountpoint)?;
             let options = &request.bind_options;
@@ -193,6 +199,9 @@ fn from_request(volumes: &Volumes, request: &MountRequest, random: &impl Fn() ->
             if !options.driver_config.options.is_empty() {
                 return Err(bad("options of the local volume driver cannot be given with a mount; bind a folder instead"));
             }
+            if request.source.is_empty() && request.read_only {
+                return Err(bad("invalid mount config for type \"volume\": must not set ReadOnly mode when using anonymous volumes"));
+            }
             MountPoint { subpath, ..volume(volumes, &request.source, destination, !options.no_copy, options.labels.clone(), random)? }
         }
         "tmpfs" => {
@@ -201,7 +210,7 @@ fn from_request(volumes: &Volumes, request: &MountRequest, random: &impl Fn() ->
             let mode = (options.mode != 0).then_some(options.mode);
             MountPoint { tmpfs_size: size, tmpfs_mode: mode, ..point(MountKind::Tmpfs, destination) }
         }
-        other => return Err(bad(format!("mount type {other:?} is not supported, use bind, volume or tmpfs"))),
+        other => return Err(bad(format!("invalid mount config for type {other:?}: mount type unknown; use bind, volume or tmpfs"))),
     };
     Ok(MountPoint { readonly: request.read_only, ..made })
 }

@@ -92,6 +92,14 @@ pub fn generate(taken: impl Fn(&str) -> bool) -> ApiResult<String> {
     Ok(format!("container_{}", hex::encode(random::<6>()?)))
 }
 
+/// The name is another container's.
+pub fn taken(name: &str, owner: &str) -> ApiError {
+    ApiError::conflict(format!(
+        "Conflict. The container name \"/{name}\" is already in use by container \"{owner}\". \
+         You have to remove (or rename) that container to be able to reuse that name."
+    ))
+}
+
 pub fn check(name: &str) -> ApiResult<()> {
     let mut bytes = name.bytes();
     let first = bytes.next().is_some_and(|b| b.is_ascii_alphanumeric());

@@ -417,7 +417,7 @@ impl HostsChange<'_> {
         let is_own = |line: &str| line.split_whitespace().next().is_some_and(|first| addresses.iter().any(|address| address == first));
         let mut lines: Vec<String> = text.lines().filter(|line| !is_own(line)).map(String::from).collect();
         if matches!(self, Self::Add(_)) {
-            let name = spec::hostname(record);
+            let name = spec::full_hostname(record);
             lines.extend(addresses.iter().map(|address| format!("{address}\t{name}")));
         }
         std::fs::write(path, lines.join("\n") + "\n")

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use slipway_runtime::fault;
 
 use super::record::{self, MountKind, Status};
-use super::{Container, Containers, lock};
+use super::{Container, Containers, lock, names};
 use crate::error::{ApiError, ApiResult};
 
 impl Containers {
@@ -93,9 +93,15 @@ impl Containers {
             .any(|container| Some(container.id.as_str()) != except && container.record().mounts.iter().any(|mount| mount.name == name))
     }
 
+    /// The containers that have a volume mounted, running or not.
+    pub fn users_of(&self, volume: &str) -> Vec<Arc<Container>> {
+        self.list().into_iter().filter(|container| container.record().mounts.iter().any(|mount| mount.name == volume)).collect()
+    }
+
     pub async fn rename(&self, container: &Arc<Container>, name: &str) -> ApiResult<()> {
         let _operation = container.operations.lock().await;
         let name = name.trim_start_matches('/');
+        let refused = |error: ApiError| ApiError { message: format!("Error when allocating new name: {}", error.message), ..error };
         if name.is_empty() {
             return Err(ApiError::bad_request("Neither old nor new names may be empty"));
         }
@@ -104,14 +110,11 @@ impl Containers {
         if old == name {
             return Err(ApiError::bad_request("Renaming a container with the same name as its current name"));
         }
-        super::names::check(name)?;
+        names::check(name).map_err(refused)?;
         {
             let mut index = self.index_mut();
             if let Some(owner) = index.by_name.get(name) {
-                return Err(ApiError::conflict(format!(
-                    "Error when allocating new name: Conflict. The container name \"/{name}\" is already in use by container \
-                     \"{owner}\". You have to remove (or rename) that container to be able to reuse that name."
-                )));
+                return Err(refused(names::taken(name, owner)));
             }
             record.name = name.to_owned();
             record::save_record(&container.dir, &record)

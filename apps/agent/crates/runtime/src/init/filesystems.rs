@@ -30,6 +30,10 @@ pub const LINKS: [(&str, &str); 6] = [
 /// A new file system, not yet attached anywhere.
 pub fn make(kind: &str, options: &[(&str, &str)], attributes: MountAttrFlags) -> Result<OwnedFd, rustix::io::Errno> {
     let context = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    // What `df` and `mount` show of it.
+    if !options.iter().any(|(key, _)| *key == "source") {
+        rustix::mount::fsconfig_set_string(&context, "source", kind)?;
+    }
     for (key, value) in options {
         match value.is_empty() {
             true => rustix::mount::fsconfig_set_flag(&context, *key)?,

@@ -94,9 +94,10 @@ fn groups(text: &str) -> impl Iterator<Item = Group> + '_ {
 }
 
 fn unknown(what: &str, name: &str) -> StepError {
+    let file = if what == "user" { "passwd" } else { what };
     StepError {
         stage: "find the user".into(),
-        message: format!("unable to find {what} {name}: no matching entries in the image's {what} file"),
+        message: format!("unable to find {what} {name}: no matching entries in {file} file"),
         exit_code: EXIT_ENGINE,
     }
 }

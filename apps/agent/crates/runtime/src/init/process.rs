@@ -105,7 +105,16 @@ fn confine(process: &Process, identity: &Identity, seccomp: Option<&[u8]>) -> St
 
 pub fn enter_directory(cwd: &str) -> Step<()> {
     let stage = format!("enter the working directory {cwd}");
-    std::env::set_current_dir(cwd).stage(&stage)?;
+    std::env::set_current_dir(cwd).map_err(|error| {
+        // In the words of runc, without the stage before them.
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+            _ => error.to_string(),
+        };
+        let message = format!("chdir to cwd ({cwd:?}) set in config.json failed: {why}");
+        StepError { stage: stage.clone(), message, exit_code: super::EXIT_ENGINE }
+    })?;
     // "(unreachable)/…" would be a directory of the host, reached through a descriptor.
     match rustix::process::getcwd(Vec::new()) {
         Ok(path) if path.to_bytes().starts_with(b"/") => Ok(()),

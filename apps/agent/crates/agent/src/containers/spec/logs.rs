@@ -23,7 +23,9 @@ pub(super) fn log_settings(host: &HostConfig, dir: &Path) -> ApiResult<LogSettin
         return Err(bad(format!("unknown log opt '{name}' for {driver} log driver")));
     }
     let option = |name: &str| host.log_config.config.get(name);
-    let max_size = option("max-size").map(|text| parse_size(text).ok_or_else(|| bad(format!("invalid max-size {text:?}")))).transpose()?;
+    let max_size = option("max-size")
+        .map(|text| parse_size(text).ok_or_else(|| bad(format!("failed to initialize logging driver: invalid size: '{text}'"))))
+        .transpose()?;
     let max_files =
         option("max-file").map(|text| text.parse::<u32>().map_err(|_| bad(format!("invalid max-file {text:?}")))).transpose()?;
     let none = host.log_config.kind == "none";

@@ -6,6 +6,7 @@ mod mounts;
 mod namespaces;
 mod ports;
 mod process;
+mod refused;
 mod security;
 
 use std::path::Path;
@@ -23,7 +24,8 @@ pub use limits::{discard, limits, rlimits};
 pub use logs::parse_size;
 pub use namespaces::{NetworkMode, container, network_mode};
 pub use ports::{parse_port, ports};
-pub use process::{environment, hostname};
+pub use process::{environment, full_hostname, hostname};
+pub use refused::check as check_refused;
 pub use security::{Seccomp, security};
 
 const DEFAULT_SHM: u64 = 64 << 20;

@@ -16,22 +16,30 @@ pub fn hostname(record: &Record) -> String {
     }
 }
 
+/// With the domain, if it has one: the line of `/etc/hosts`.
+pub fn full_hostname(record: &Record) -> String {
+    match (hostname(record), record.config.domainname.as_str()) {
+        (name, "") => name,
+        (name, domain) => format!("{name}.{domain} {name}"),
+    }
+}
+
 /// The image's and the client's variables, after the ones every container has.
 pub fn environment(record: &Record) -> Vec<String> {
-    let own = &record.config.env;
-    let has = |name: &str| own.iter().any(|entry| entry.split_once('=').map_or(entry.as_str(), |(key, _)| key) == name);
-    let mut env = Vec::new();
-    if !has("PATH") {
-        env.push(DEFAULT_PATH.to_owned());
-    }
-    if !has("HOSTNAME") {
-        env.push(format!("HOSTNAME={}", hostname(record)));
-    }
-    if record.config.tty && !has("TERM") {
+    let key = |entry: &str| entry.split_once('=').map_or(entry.to_owned(), |(key, _)| key.to_owned());
+    let mut env = vec![DEFAULT_PATH.to_owned(), format!("HOSTNAME={}", hostname(record))];
+    if record.config.tty {
         env.push("TERM=xterm".to_owned());
     }
-    // `-e NAME` without a value removes a variable.
-    env.extend(own.iter().filter(|entry| entry.contains('=')).cloned());
+    // In the place of the one they replace; `-e NAME` without a value removes a variable.
+    for own in &record.config.env {
+        match env.iter().position(|entry| key(entry) == key(own)) {
+            Some(place) if own.contains('=') => own.clone_into(&mut env[place]),
+            Some(place) => drop(env.remove(place)),
+            None if own.contains('=') => env.push(own.clone()),
+            None => {}
+        }
+    }
     env
 }
 

@@ -78,7 +78,8 @@ async fn inspect(State(app): State<App>, Path(name): Path<String>) -> ApiResult<
 async fn delete(app: &App, name: &str) -> ApiResult<()> {
     app.volumes.get(name)?;
     if app.containers.uses_volume(name, None) {
-        return Err(ApiError::conflict(format!("remove {name}: volume is in use")));
+        let users: Vec<String> = app.containers.users_of(name).iter().map(|container| container.id.clone()).collect();
+        return Err(ApiError::conflict(format!("remove {name}: volume is in use - [{}]", users.join(", "))));
     }
     let (volumes, owned) = (app.volumes.clone(), name.to_owned());
     tokio::task::spawn_blocking(move || volumes.remove(&owned))

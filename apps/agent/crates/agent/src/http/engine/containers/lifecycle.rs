@@ -47,7 +47,8 @@ pub async fn restart(State(app): State<App>, Path(id): Path<String>, params: Par
 }
 
 pub async fn kill(State(app): State<App>, Path(id): Path<String>, params: Params) -> ApiResult<StatusCode> {
-    let container = app.containers.get(&id)?;
+    let unknown = |error: ApiError| ApiError { message: format!("cannot kill container: {id}: {}", error.message), ..error };
+    let container = app.containers.get(&id).map_err(unknown)?;
     app.containers.kill(&container, params.text("signal").unwrap_or_default()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
