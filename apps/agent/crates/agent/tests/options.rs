@@ -53,7 +53,7 @@ fn volumes_of_others_and_parts_of_volumes() {
     agent.text("busybox ln -s /etc /data/out", host(json!({ "VolumesFrom": [first] })));
     let id = create(&agent, part("out")).json()["Id"].as_str().unwrap().to_owned();
     assert_eq!(agent.client.request("POST", &format!("/containers/{id}/start"), b"").status, 500);
-    assert_eq!(create(&agent, host(json!({ "VolumesFrom": ["nobody"] }))).status, 404);
+    assert_eq!(create(&agent, host(json!({ "VolumesFrom": ["nobody"] }))).status, 400);
     assert_eq!(create(&agent, host(json!({ "VolumesFrom": [format!("{first}:odd")] }))).status, 400);
 }
 
@@ -83,7 +83,7 @@ fn memory_settings_and_what_is_warned_of() {
         (json!({ "BlkioWeight": 5 }), "Range of blkio weight is from 10 to 1000"),
         (json!({ "BlkioDeviceReadBps": [{ "Path": "/dev/null", "Rate": 1 }] }), "not a block device"),
         (json!({ "OomScoreAdj": 1_001 }), "range for oom score adj is [-1000, 1000]"),
-        (json!({ "StorageOpt": { "size": "1G" } }), "--storage-opt is supported only"),
+        (json!({ "StorageOpt": { "size": "1G" } }), "--storage-opt is not supported"),
         (json!({ "DeviceRequests": [{ "Driver": "", "Count": -1, "Capabilities": [["gpu"]] }] }), "could not select device driver"),
     ] {
         let answer = create(&agent, host(settings));

@@ -106,7 +106,7 @@ fn contradictions_are_refused() {
     refused(&agent, with(json!({ "ExposedPorts": { "80/tcp": {} } })), 400, "port exposing and the container type network mode");
     refused(&agent, json!({ "Hostname": "x", "HostConfig": { "UTSMode": "host" } }), 400, "conflicting options: hostname and the UTS mode");
     refused(&agent, host(json!({ "NetworkMode": "container:" })), 400, "invalid container format container:<name|id>");
-    refused(&agent, host(json!({ "NetworkMode": "container:nobody" })), 404, "No such container: nobody");
-    refused(&agent, host(json!({ "PidMode": "odd" })), 400, "invalid PID mode: odd");
-    refused(&agent, host(json!({ "IpcMode": "odd" })), 400, "invalid IPC mode: odd");
+    refused(&agent, host(json!({ "NetworkMode": "container:nobody" })), 400, "No such container: nobody");
+    refused(&agent, host(json!({ "PidMode": "odd" })), 400, "Invalid PID mode: odd");
+    refused(&agent, host(json!({ "IpcMode": "odd" })), 400, "Invalid IPC mode: odd");
 }

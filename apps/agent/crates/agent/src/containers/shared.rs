@@ -65,7 +65,9 @@ impl Containers {
     pub(super) fn pin_shared(&self, host: &mut HostConfig) -> ApiResult<()> {
         for mode in [&mut host.network_mode, &mut host.pid_mode, &mut host.ipc_mode] {
             if let Some(name) = spec::container(mode) {
-                *mode = format!("container:{}", self.get(name)?.id);
+                // Not 404: at a creation that stands for the image, and clients begin to pull it.
+                let other = self.get(name).map_err(|error| ApiError::bad_request(error.message))?;
+                *mode = format!("container:{}", other.id);
             }
         }
         Ok(())

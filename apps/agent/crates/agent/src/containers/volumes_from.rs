@@ -9,8 +9,8 @@ impl Containers {
     /// place the later one.
     pub(super) fn volumes_from(&self, host: &HostConfig) -> ApiResult<Vec<MountPoint>> {
         let mut points: Vec<MountPoint> = Vec::new();
-        for entry in host.rest.get("VolumesFrom").and_then(|list| list.as_array()).into_iter().flatten() {
-            let (name, mode) = entry.as_str().map(|text| text.split_once(':').unwrap_or((text, "rw"))).unwrap_or_default();
+        for entry in &host.volumes_from {
+            let (name, mode) = entry.split_once(':').unwrap_or((entry, "rw"));
             if name.is_empty() {
                 return Err(ApiError::bad_request("volumes-from specification cannot be an empty string"));
             }
@@ -24,6 +24,8 @@ impl Containers {
                     continue;
                 }
                 point.readonly |= mode.split(',').any(|option| option == "ro");
+                // They stay whose they are.
+                (point.anonymous, point.populate) = (false, false);
                 points.retain(|earlier| earlier.destination != point.destination);
                 points.push(point);
             }

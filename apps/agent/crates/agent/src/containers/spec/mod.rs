@@ -15,7 +15,6 @@ use slipway_cgroups::Join;
 use slipway_runtime::caps;
 use slipway_runtime::spec::{LaunchSpec, Process, Rootfs, Stdin};
 
-use super::model::HostConfig;
 use super::record::Record;
 use crate::error::{ApiError, ApiResult};
 
@@ -34,20 +33,6 @@ fn bad(message: impl Into<String>) -> ApiError {
     ApiError::bad_request(message)
 }
 
-/// What this engine cannot do at all.
-fn refuse(host: &HostConfig) -> ApiResult<()> {
-    if !host.storage_opt.is_empty() {
-        return Err(bad("--storage-opt is supported only for overlay over xfs with 'pquota' mount option"));
-    }
-    if !host.device_requests.is_empty() {
-        return Err(bad("could not select device driver: this engine has none, so no GPUs; give single devices with --device"));
-    }
-    if !(-1_000..=1_000).contains(&host.oom_score_adj) {
-        return Err(bad(format!("Invalid value {}, range for oom score adj is [-1000, 1000]", host.oom_score_adj)));
-    }
-    Ok(())
-}
-
 /// Everything but the network namespace's descriptor. `resolv.conf`, `hosts` and `hostname` are expected in `dir`.
 pub fn build(record: &Record, run: u64, dir: &Path, rootfs: Rootfs, cgroup: Join) -> ApiResult<LaunchSpec> {
     let (config, host) = (&record.config, &record.host_config);
@@ -55,7 +40,6 @@ pub fn build(record: &Record, run: u64, dir: &Path, rootfs: Rootfs, cgroup: Join
     if !matches!(host.userns_mode.as_str(), "" | "host") {
         return Err(bad("user namespaces are not supported"));
     }
-    refuse(host)?;
     let security = security(host)?;
     let capabilities = match host.privileged {
         true => caps::ALL,

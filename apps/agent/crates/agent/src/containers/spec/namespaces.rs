@@ -58,7 +58,7 @@ pub(super) fn namespaces(host: &HostConfig) -> ApiResult<Namespaces> {
     let host_namespace = |mode: &str, private: &[&str], what: &str| match mode {
         "host" => Ok(true),
         mode if mode.is_empty() || private.contains(&mode) => Ok(false),
-        mode => Err(bad(format!("invalid {what} mode: {mode}"))),
+        mode => Err(bad(format!("Invalid {what} mode: {mode}"))),
     };
     let (pid, ipc) = (container(&host.pid_mode), container(&host.ipc_mode));
     Ok(Namespaces {

@@ -12,11 +12,6 @@ const RUNTIMES: [&str; 4] = ["", "slipway", "runc", "io.containerd.runc.v2"];
 pub fn check(record: &Record) -> ApiResult<()> {
     let (config, host) = (&record.config, &record.host_config);
     let text = |key: &str| host.rest.get(key).and_then(Value::as_str).unwrap_or_default();
-    let given = |key: &str| match host.rest.get(key) {
-        Some(Value::Array(list)) => !list.is_empty(),
-        Some(Value::Object(map)) => !map.is_empty(),
-        _ => false,
-    };
     if !config.working_dir.is_empty() && !config.working_dir.starts_with('/') {
         return Err(bad(format!("the working directory '{}' is invalid, it needs to be an absolute path", config.working_dir)));
     }
@@ -30,10 +25,10 @@ pub fn check(record: &Record) -> ApiResult<()> {
         let driver = text("VolumeDriver");
         return Err(bad(format!("error looking up volume plugin {driver}: plugin {driver:?} not found")));
     }
-    if given("StorageOpt") {
+    if !host.storage_opt.is_empty() {
         return Err(bad("--storage-opt is not supported: writable layers have no limit of their own"));
     }
-    if given("DeviceRequests") {
+    if !host.device_requests.is_empty() {
         return Err(bad("could not select device driver \"\" with capabilities: this engine has no drivers of GPUs; use --device"));
     }
     if !(-1_000..=1_000).contains(&host.oom_score_adj) {
