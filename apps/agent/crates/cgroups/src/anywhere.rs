@@ -2,6 +2,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::devices::{self, DeviceRule};
 use crate::error::Result;
 use crate::file::write;
 use crate::group::{Group, enable_controllers, make, remove_dir};
@@ -77,6 +78,12 @@ impl Group {
     pub fn set(&self, controller: &str, file: &str, value: &str) -> Result<()> {
         let dir = self.dir(controller).ok_or(crate::Error::NoController("what was asked for"))?;
         write(&dir.join(file), value)
+    }
+
+    /// Says which devices a new group may use: later rules win, and what no rule is about may be used.
+    pub fn set_devices(&self, rules: &[DeviceRule]) -> Result<()> {
+        let dir = self.dir("devices").ok_or(crate::Error::NoController("devices"))?;
+        devices::set(&dir, self.is_v2(), rules)
     }
 
     /// Removes `dirs` (of this group's parents), children first, where nobody else has put anything meanwhile.

@@ -71,14 +71,30 @@ pub fn default_devices() -> Vec<DeviceRule> {
 /// The default list and `more`. The group must not have a parent that allows less: v1 refuses what that has not.
 pub(crate) fn restrict_v1(dir: &Path, more: &[DeviceRule]) -> Result<()> {
     write(&dir.join("devices.deny"), "a")?;
-    let set = |rule: &DeviceRule| write(&dir.join(if rule.allow { "devices.allow" } else { "devices.deny" }), &rule.line());
-    default_devices().iter().chain(more).try_for_each(set)
+    default_devices().iter().chain(more).try_for_each(|rule| set_v1(dir, rule))
+}
+
+fn set_v1(dir: &Path, rule: &DeviceRule) -> Result<()> {
+    write(&dir.join(if rule.allow { "devices.allow" } else { "devices.deny" }), &rule.line())
+}
+
+/// Exactly these rules, on a new group: what none of them is about may be used.
+pub(crate) fn set(dir: &Path, v2: bool, rules: &[DeviceRule]) -> Result<()> {
+    if !v2 {
+        return rules.iter().try_for_each(|rule| set_v1(dir, rule));
+    }
+    let any = DeviceRule { allow: true, kind: 'a', major: None, minor: None, access: "rwm".into() };
+    load(dir, std::iter::once(&any).chain(rules))
 }
 
 pub(crate) fn restrict_v2(dir: &Path, more: &[DeviceRule]) -> Result<()> {
+    load(dir, default_devices().iter().chain(more))
+}
+
+fn load<'a>(dir: &Path, rules: impl Iterator<Item = &'a DeviceRule>) -> Result<()> {
     let failed = |source: std::io::Error| Error::Devices { path: dir.into(), source };
     let group = File::open(dir).map_err(failed)?;
-    let rules: Vec<_> = default_devices().iter().chain(more).map(DeviceRule::program_rule).collect();
+    let rules: Vec<_> = rules.map(DeviceRule::program_rule).collect();
     slipway_sys::bpf::confine_devices(group.as_fd(), &rules).map_err(|error| failed(error.into()))
 }
 
@@ -123,6 +139,11 @@ mod tests {
         };
         let (read, write, taken) = (with(&[rule("r")]), with(&[rule("w")]), with(&[rule("rw"), denied]));
         assert_eq!((&*read, &*write, &*taken), ("made\nkmsg\nnull\nwritten\n", "made\nnull\nwritten\n", "made\nnull\nwritten\n"));
+        // Of a group without the default list: all but what is refused.
+        std::fs::create_dir(&group).unwrap();
+        let all_but = set(&group, true, &[DeviceRule { allow: false, ..rule("rw") }]).map(|()| run());
+        std::fs::remove_dir(&group).unwrap();
+        assert_eq!(all_but.unwrap(), free.replace("kmsg\n", ""));
         assert!(free.contains("kmsg\n"), "{free}");
         assert_eq!(outcome.unwrap(), "made\nnull\nwritten\n");
     }

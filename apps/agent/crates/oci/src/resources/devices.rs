@@ -1,54 +1,35 @@
 //! Rules about which devices may be used.
-use slipway_cgroups::Group;
+use slipway_cgroups::{DeviceRule, Group, default_devices};
 
-use crate::config::resources::DeviceRule;
+use crate::config::resources::DeviceRule as Wanted;
 use crate::error::{Error, Result};
 
-/// What every container may use, whatever the config says (runtime spec, "Default Devices"); as with runc, after its rules.
-const DEFAULTS: [&str; 12] = [
-    "c *:* m",
-    "b *:* m",
-    "c 1:3 rwm",
-    "c 1:5 rwm",
-    "c 1:7 rwm",
-    "c 1:8 rwm",
-    "c 1:9 rwm",
-    "c 5:0 rwm",
-    "c 5:1 rwm",
-    "c 5:2 rwm",
-    "c 136:* rwm",
-    "c 10:200 rwm",
-];
-
-pub fn apply(group: &Group, rules: &[DeviceRule]) -> Result<()> {
-    // No rules: the kernel's default, which allows all. The spec leaves that to the runtime; runc does the same.
-    if rules.is_empty() {
+/// No rules: all may be used, which is the kernel's default; the spec leaves that to the runtime, and runc does the same.
+/// With rules, what every container has (runtime spec, "Default Devices") may be used whatever they say, as with runc.
+pub fn apply(group: &Group, wanted: &[Wanted]) -> Result<()> {
+    if wanted.is_empty() {
         return Ok(());
     }
-    let lines = rules.iter().map(|rule| line(rule).map(|line| (rule.allow, line))).collect::<Result<Vec<_>>>()?;
-    if group.is_v2() {
-        return Err(Error::Told("device rules of a bundle are not supported on cgroup v2 yet".into()));
-    }
-    if group.dir("devices").is_none() {
-        return Err(Error::Told("this host's kernel cannot limit devices: its cgroup controller is not there".into()));
-    }
-    for (allow, line) in lines {
-        group.set("devices", if allow { "devices.allow" } else { "devices.deny" }, &line)?;
-    }
-    DEFAULTS.iter().try_for_each(|line| group.set("devices", "devices.allow", line))?;
-    Ok(())
+    let mut rules = wanted.iter().map(rule).collect::<Result<Vec<_>>>()?;
+    rules.extend(default_devices());
+    Ok(group.set_devices(&rules)?)
 }
 
-/// `c 1:3 rwm`, or `a` for everything.
-fn line(rule: &DeviceRule) -> Result<String> {
-    let kind = rule.kind.as_deref().filter(|kind| !kind.is_empty()).unwrap_or("a");
-    let access = rule.access.as_deref().filter(|access| !access.is_empty()).unwrap_or("rwm");
-    if !matches!(kind, "a" | "b" | "c" | "u") || !access.bytes().all(|b| matches!(b, b'r' | b'w' | b'm')) {
-        return Err(Error::Told(format!("invalid device rule: type {kind:?}, access {access:?}")));
+fn rule(wanted: &Wanted) -> Result<DeviceRule> {
+    let kind = wanted.kind.as_deref().filter(|kind| !kind.is_empty()).unwrap_or("a");
+    let access = wanted.access.as_deref().filter(|access| !access.is_empty()).unwrap_or("rwm");
+    let kind = match kind {
+        "a" => 'a',
+        "b" => 'b',
+        "c" | "u" => 'c',
+        _ => return Err(Error::Told(format!("invalid device rule: type {kind:?}"))),
+    };
+    if !access.bytes().all(|b| matches!(b, b'r' | b'w' | b'm')) {
+        return Err(Error::Told(format!("invalid device rule: access {access:?}")));
     }
-    let number = |number: Option<i64>| number.filter(|n| *n >= 0).map_or("*".to_owned(), |n| n.to_string());
-    let kind = if kind == "u" { "c" } else { kind };
-    Ok(format!("{kind} {}:{} {access}", number(rule.major), number(rule.minor)))
+    // -1 is "any" to some.
+    let number = |number: Option<i64>| number.and_then(|number| u32::try_from(number).ok());
+    Ok(DeviceRule { allow: wanted.allow, kind, major: number(wanted.major), minor: number(wanted.minor), access: access.into() })
 }
 
 #[cfg(test)]
@@ -57,12 +38,12 @@ mod tests {
 
     #[test]
     fn lines_are_the_kernels() {
-        let rule = |kind: &str, major, minor, access: &str| {
-            line(&DeviceRule { allow: true, kind: Some(kind.into()), major, minor, access: Some(access.into()) })
+        let line = |kind: &str, major, minor, access: &str| {
+            rule(&Wanted { allow: true, kind: Some(kind.into()), major, minor, access: Some(access.into()) }).map(|rule| rule.line())
         };
-        assert_eq!(line(&DeviceRule::default()).unwrap(), "a *:* rwm");
-        assert_eq!(rule("c", Some(10), Some(229), "rw").unwrap(), "c 10:229 rw");
-        assert_eq!(rule("b", Some(8), None, "r").unwrap(), "b 8:* r");
-        assert!(rule("x", None, None, "r").is_err() && rule("c", None, None, "r\nw").is_err());
+        assert_eq!(rule(&Wanted::default()).unwrap().line(), "a *:* rwm");
+        assert_eq!(line("c", Some(10), Some(229), "rw").unwrap(), "c 10:229 rw");
+        assert_eq!(line("b", Some(8), None, "r").unwrap(), "b 8:* r");
+        assert!(line("x", None, None, "r").is_err() && line("c", None, None, "r\nw").is_err());
     }
 }
