@@ -336,3 +336,53 @@ fn a_copy_holds_off_the_start_and_not_the_other_way_round() {
 fn unpacked_size(answer: &Answer) -> u64 {
     tar::Archive::new(&answer.body[..]).entries().unwrap().next().map_or(0, |entry| entry.map_or(0, |entry| entry.size()))
 }
+
+/// Archives that say one thing and hold another, or promise more than a disk has.
+#[test]
+fn bombs_and_contradictions_are_refused() {
+    let agent = Agent::start();
+    let id = agent.create("true", json!({}));
+    // A sparse file of 1 TB, in GNU's old form: a block of data at its end.
+    let mut sparse = tar::Header::new_gnu();
+    sparse.set_path("huge").unwrap();
+    sparse.set_entry_type(tar::EntryType::GNUSparse);
+    sparse.set_size(512);
+    sparse.set_mode(0o644);
+    let octal = |field: &mut [u8], value: u64| field[..11].copy_from_slice(format!("{value:011o}").as_bytes());
+    // 11 octal digits hold 8 GiB; more is in base 256.
+    let binary = |field: &mut [u8], value: u64| {
+        field[0] = 0x80;
+        field[4..12].copy_from_slice(&value.to_be_bytes());
+    };
+    let terabyte = 1 << 40;
+    binary(&mut sparse.as_mut_bytes()[386..398], terabyte - 512);
+    octal(&mut sparse.as_mut_bytes()[398..410], 512);
+    binary(&mut sparse.as_mut_bytes()[483..495], terabyte);
+    sparse.set_cksum();
+    let huge = [sparse.as_bytes().as_slice(), &[1; 512]].concat();
+    let refused = put(&agent, &id, "path=/etc", &huge);
+    assert!(refused.status == 400 && message(&refused).contains("limit"), "{} {}", refused.status, refused.text());
+    let imported = agent.client.request("POST", "/images/create?fromSrc=-&repo=huge", &huge);
+    assert!(imported.status == 400 && imported.text().contains("limit"), "{} {}", imported.status, imported.text());
+    // A header that says 0 bytes and an extension that says 512: both readers must take the extension's word.
+    let pax = b"13 size=1024\n";
+    let mut extension = tar::Header::new_ustar();
+    extension.set_path("x").unwrap();
+    extension.set_entry_type(tar::EntryType::XHeader);
+    extension.set_size(pax.len() as u64);
+    extension.set_cksum();
+    let mut block = pax.to_vec();
+    block.resize(512, 0);
+    let mut plain = tar::Header::new_ustar();
+    plain.set_path("two-sizes").unwrap();
+    plain.set_size(0);
+    plain.set_mode(0o644);
+    plain.set_cksum();
+    let smuggled = one("smuggled", "x");
+    let archive = [extension.as_bytes().as_slice(), &block, plain.as_bytes(), &smuggled[..1024]].concat();
+    assert_eq!(put(&agent, &id, "path=/etc", &archive).status, 200);
+    assert_eq!(get(&agent, &id, "/etc/smuggled").status, 404, "what is data stays data");
+    assert_eq!(unpacked_size(&get(&agent, &id, "/etc/two-sizes")), 1024);
+    let empty = agent.client.get(&format!("/containers/{}/json?size=1", agent.create("true", json!({}))));
+    assert_eq!(empty["SizeRw"], 0, "nothing was written");
+}

@@ -43,6 +43,8 @@ pub struct Usage {
     /// Allocated bytes, as `du` counts them; hardlinks once.
     pub bytes: u64,
     pub inodes: u64,
+    /// Sum of the file sizes, as the Engine API tells it; hardlinks once.
+    pub files: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -38,6 +38,9 @@ pub(crate) fn usage(root: &Path) -> Result<Usage> {
         } else if meta.nlink() > 1 && !linked.insert((meta.dev(), meta.ino())) {
             continue;
         }
+        if !meta.is_dir() {
+            usage.files += meta.len();
+        }
         usage.bytes += meta.blocks() * 512;
         usage.inodes += 1;
     }

@@ -139,7 +139,10 @@ impl Store {
 
     /// Forgets an image and all its names; its content goes with the next [`Store::collect`].
     pub fn remove_image(&self, id: &Digest) -> Result<bool> {
-        let mut state = self.lock();
+        self.forget(&mut self.lock(), id)
+    }
+
+    fn forget(&self, state: &mut State, id: &Digest) -> Result<bool> {
         let names: Vec<String> = state.refs.values().filter(|r| r.image == *id).map(|r| r.name.clone()).collect();
         for name in names {
             record::remove(&self.paths().reference(&name))?;
@@ -185,10 +188,18 @@ impl Store {
         }
     }
 
-    /// Whether work in flight (a pull, a build, a save) has the image in its hands.
-    pub fn is_leased(&self, image: &ImageRecord) -> bool {
-        let own = [Resource::Blob(image.config.digest), Resource::Blob(image.manifest.digest)];
-        self.lock().leases.values().any(|held| own.iter().any(|resource| held.contains(resource)))
+    /// As [`Store::remove_image`], but leaves an image that work in flight (a pull, a load, a build, a save) has in its hands,
+    /// and with `untagged` one that has a tag: looked at and removed as one step. Gives what was removed.
+    pub fn remove_idle_image(&self, id: &Digest, untagged: bool) -> Result<Option<Image>> {
+        let mut state = self.lock();
+        let Ok(image) = state.view(id) else { return Ok(None) };
+        let own = [Resource::Blob(image.record.config.digest), Resource::Blob(image.record.manifest.digest)];
+        let leased = state.leases.values().any(|held| own.iter().any(|resource| held.contains(resource)));
+        if leased || (untagged && !image.tags.is_empty()) {
+            return Ok(None);
+        }
+        self.forget(&mut state, id)?;
+        Ok(Some(image))
     }
 
     /// The parsed config of an image.

@@ -48,7 +48,7 @@ pub async fn list(State(app): State<App>, params: Params) -> ApiResult<Json<Valu
 /// Bytes of the writable layer, and of it and the image together.
 async fn size(app: &App, container: &Arc<Container>) -> Option<(u64, u64)> {
     let (layers, id) = (app.images.layers.clone(), container.id.clone());
-    let own = tokio::task::spawn_blocking(move || layers.snapshots().usage(&id)).await.ok()?.ok()?.bytes;
+    let own = tokio::task::spawn_blocking(move || layers.snapshots().usage(&id)).await.ok()?.ok()?.files;
     let image = app.images.resolve(&container.record().image_id).map_or(0, |image| image.record.size);
     Some((own, own + image))
 }

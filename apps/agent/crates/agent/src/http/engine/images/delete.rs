@@ -27,14 +27,7 @@ pub async fn delete(app: &App, name: &str, force: bool, keep_content: bool) -> A
 }
 
 /// True when the image itself is gone, and not only a name.
-pub(super) fn remove(
-    app: &App,
-    exclusive: &Exclusive<'_>,
-    image: &Image,
-    name: &str,
-    force: bool,
-    done: &mut Vec<Value>,
-) -> ApiResult<bool> {
+fn remove(app: &App, exclusive: &Exclusive<'_>, image: &Image, name: &str, force: bool, done: &mut Vec<Value>) -> ApiResult<bool> {
     let mut names: Vec<Reference> = image.tags.iter().chain(&image.digests).cloned().collect();
     let named = Reference::parse(name).ok().filter(|reference| names.contains(reference));
     let users = exclusive.users_of(&image.record.id);

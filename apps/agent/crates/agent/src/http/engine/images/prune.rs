@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
+use slipway_store::Image;
 
-use super::delete::remove;
 use super::list::created;
 use crate::containers::Filters;
 use crate::error::ApiResult;
@@ -28,11 +28,14 @@ pub async fn prune(State(app): State<App>, params: Params) -> ApiResult<Json<Val
             }
             let id = image.record.id;
             let exclusive = app.images.exclusively();
+            if !exclusive.users_of(&id).is_empty() {
+                continue;
+            }
             // Looked at again: it may have got a name or a user since.
-            let Ok(image) = app.images.store.image(&id) else { continue };
-            let free = (all || image.tags.is_empty()) && exclusive.users_of(&id).is_empty() && !app.images.store.is_leased(&image.record);
-            if free && let Err(error) = remove(&app, &exclusive, &image, &id.to_string(), true, &mut done) {
-                tracing::warn!(%error, image = %id, "not pruned");
+            match app.images.store.remove_idle_image(&id, !all) {
+                Ok(Some(gone)) => tell(&app, &gone, &mut done),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, image = %id, "not pruned"),
             }
         }
         let reclaimed = app.images.collect().await?;
@@ -42,4 +45,14 @@ pub async fn prune(State(app): State<App>, params: Params) -> ApiResult<Json<Val
         Ok(Json(json!({ "ImagesDeleted": deleted, "SpaceReclaimed": reclaimed.bytes })))
     })
     .await
+}
+
+fn tell(app: &App, gone: &Image, done: &mut Vec<Value>) {
+    let id = gone.record.id.to_string();
+    for name in gone.tags.iter().chain(&gone.digests) {
+        app.images.event("untag", &id, &id);
+        done.push(json!({ "Untagged": name.familiar() }));
+    }
+    app.images.event("delete", &id, &id);
+    done.push(json!({ "Deleted": id }));
 }
