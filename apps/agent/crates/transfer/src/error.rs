@@ -8,6 +8,8 @@ pub enum Error {
     Unreachable { host: String, reason: String },
     #[error("the registry {host} sent nothing for {seconds} seconds")]
     Stalled { host: String, seconds: u64 },
+    #[error("the registry {host} did not send {what} within {seconds} seconds")]
+    TooSlow { host: String, what: String, seconds: u64 },
     #[error("pull access denied for {name}, repository does not exist or may require 'docker login': {reason}")]
     Denied { name: String, reason: String },
     #[error("manifest for {0} not found: the registry has no image of that name and tag")]
@@ -37,7 +39,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Error::Unreachable { .. } => "REGISTRY_UNREACHABLE",
-            Error::Stalled { .. } => "REGISTRY_STALLED",
+            Error::Stalled { .. } | Error::TooSlow { .. } => "REGISTRY_STALLED",
             Error::Denied { .. } => "REGISTRY_DENIED",
             Error::ManifestNotFound(_) => "IMAGE_NOT_FOUND",
             Error::NoPlatform { .. } => "PLATFORM_NOT_FOUND",

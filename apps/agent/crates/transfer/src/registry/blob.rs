@@ -75,6 +75,9 @@ impl Session {
         sender: &ChunkSender,
         report: &Reporter,
     ) -> Result<()> {
+        if start > blob.size {
+            return Err(slipway_store::Error::SizeMismatch { expected: blob.size, actual: start }.into());
+        }
         if start > 0 && start == blob.size {
             return Ok(());
         }

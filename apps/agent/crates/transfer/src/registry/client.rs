@@ -19,6 +19,9 @@ use crate::{Error, Result};
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
+/// How often the patience for an answer's head a whole small body may take: five minutes for at most 4 MiB.
+const SMALL_BODY_ANSWERS: u32 = 5;
+
 /// How long a registry may keep us waiting.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
@@ -96,8 +99,16 @@ impl Client {
         }
     }
 
-    /// A whole small body.
+    /// A whole small body. One that trickles in, never stalling and never done, is given up as a whole.
     pub(crate) async fn read_small(&self, host: &str, response: Response<Incoming>, limit: u64, what: &str) -> Result<Bytes> {
+        let patience = self.timeouts.answer * SMALL_BODY_ANSWERS;
+        match tokio::time::timeout(patience, self.read_all(host, response, limit, what)).await {
+            Ok(read) => read,
+            Err(_) => Err(Error::TooSlow { host: host.to_string(), what: what.to_string(), seconds: patience.as_secs() }),
+        }
+    }
+
+    async fn read_all(&self, host: &str, response: Response<Incoming>, limit: u64, what: &str) -> Result<Bytes> {
         let mut body = response.into_body();
         let mut bytes = Vec::new();
         while let Some(piece) = self.next_piece(host, &mut body).await? {

@@ -8,6 +8,7 @@ mod distribution;
 mod manifest;
 mod pull;
 mod push;
+mod redirect;
 mod session;
 mod upload;
 

@@ -8,6 +8,7 @@ use slipway_store::Reference;
 
 use crate::registry::auth::{Challenge, Credentials, TokenAnswer};
 use crate::registry::client::{Body, Client, full, text_header};
+use crate::registry::redirect::leads_inside;
 use crate::{Error, Result};
 
 const MAX_ERROR_BODY: u64 = 64 << 10;
@@ -143,6 +144,9 @@ impl Session {
         if from.scheme_str() == Some("https") && url.scheme_str() == Some("http") {
             return Err(self.protocol("it redirects from HTTPS to plain HTTP"));
         }
+        if leads_inside(from, &url) {
+            return Err(self.protocol("it redirects to an address inside this network"));
+        }
         Ok(url)
     }
 
@@ -185,6 +189,9 @@ impl Session {
         };
         if !allowed {
             return Err(self.protocol("its token service would get the password without encryption"));
+        }
+        if leads_inside(&self.origin()?, &url) {
+            return Err(self.protocol("its token service is at an address inside this network"));
         }
         let scope = if self.repository.is_empty() { challenge_scope.unwrap_or_default() } else { &self.scope };
         let request = self.token_request(&url, service, scope)?;
