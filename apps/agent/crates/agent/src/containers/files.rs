@@ -112,7 +112,7 @@ pub fn explain(error: slipway_snapshot::Error) -> ApiError {
         Error::Io { ref source, .. } if source.kind() == std::io::ErrorKind::NotFound => ApiError::not_found(error.to_string()),
         Error::Io { ref source, .. } if source.kind() == std::io::ErrorKind::ReadOnlyFilesystem => ApiError::bad_request(error.to_string()),
         Error::Io { ref source, .. }
-            if matches!(source.raw_os_error(), Some(libc_errno::ENOTDIR | libc_errno::ELOOP | libc_errno::EBUSY)) =>
+            if matches!(source.raw_os_error(), Some(libc_errno::ENOTDIR | libc_errno::ELOOP | libc_errno::EBUSY | libc_errno::EEXIST)) =>
         {
             ApiError::new(StatusCode::BAD_REQUEST, error.to_string())
         }
@@ -123,6 +123,8 @@ pub fn explain(error: slipway_snapshot::Error) -> ApiError {
 /// What a path can be wrong with.
 mod libc_errno {
     pub const EBUSY: i32 = 16;
+    /// Put there by the container while it was copied to.
+    pub const EEXIST: i32 = 17;
     pub const ENOTDIR: i32 = 20;
     pub const ELOOP: i32 = 40;
 }
