@@ -83,7 +83,9 @@ fn dev(spec: &LaunchSpec, root: &Root) -> Step<()> {
     for (target, name) in LINKS {
         rustix::fs::symlinkat(target, &dev, name).stage(&format!("link /dev/{name}"))?;
     }
-    for name in ["pts", "shm", "mqueue"] {
+    // `--ipc none`: not even a folder where others have their shared memory.
+    let without_shm = spec.shm_size == 0 && !spec.namespaces.ipc_host;
+    for name in ["pts", "shm", "mqueue"].into_iter().filter(|name| *name != "shm" || !without_shm) {
         rustix::fs::mkdirat(&dev, name, Mode::from_raw_mode(0o755)).stage(&format!("make /dev/{name}"))?;
     }
     if spec.privileged {

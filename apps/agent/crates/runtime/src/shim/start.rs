@@ -107,7 +107,7 @@ fn prepare(launch: &Launch, mut fds: std::vec::IntoIter<OwnedFd>, spec: LaunchSp
     if peer_is_gone(control.socket.as_fd()) {
         return Err("the daemon is gone").stage("start the container");
     }
-    let own = pidns.as_ref().map(|pidns| children_in(pidns)).transpose().stage("join the pid namespace")?;
+    let own = pidns.as_ref().map(children_in).transpose().stage("join the pid namespace")?;
     let forked =
         sys::process::clone3(namespace_flags(&spec), born_into.as_ref().map(|fd| fd.as_fd())).stage("make the container's namespaces")?;
     // Helpers that are cloned later tell their pids, which must be those that the shim knows.
