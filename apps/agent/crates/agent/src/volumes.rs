@@ -102,8 +102,13 @@ impl Volumes {
         let dir = self.root.join(&volume.name);
         fs::create_dir_all(&volume.path)?;
         let temporary = dir.join(format!("{META}.new"));
-        fs::write(&temporary, serde_json::to_vec(volume)?)?;
-        fs::rename(temporary, dir.join(META))
+        let mut file = fs::File::create(&temporary)?;
+        io::Write::write_all(&mut file, &serde_json::to_vec(volume)?)?;
+        // A power cut after the answer must not leave an empty record.
+        file.sync_all()?;
+        fs::rename(temporary, dir.join(META))?;
+        fs::File::open(&dir)?.sync_all()?;
+        fs::File::open(&self.root)?.sync_all()
     }
 
     /// Deletes the volume and all its data. Whether it is in use is the caller's to know. Blocking.

@@ -173,12 +173,8 @@ impl Layers {
             }
         }
         for path in entries_of(&self.inner.snapshots)? {
-            match read_json::<SnapshotRecord>(&path.join("snapshot.json")) {
-                Ok(record) => {
-                    state.snapshots.insert(record.id.clone(), record);
-                }
-                // Made only in part: nobody has mounted it.
-                Err(_) => tree::remove(&path)?,
+            if let Some(record) = crate::snapshots::recover(&path)? {
+                state.snapshots.insert(record.id.clone(), record);
             }
         }
         Ok(())
@@ -410,7 +406,7 @@ fn name_of(path: &Path) -> String {
     path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     let bytes = fs::read(path).map_err(Error::io(path))?;
     serde_json::from_slice(&bytes).map_err(|e| Error::io(path)(std::io::Error::other(e)))
 }

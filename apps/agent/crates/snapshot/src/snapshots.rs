@@ -1,11 +1,11 @@
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use slipway_store::Digest;
 
-use crate::layers::Layers;
+use crate::layers::{Layers, read_json};
 use crate::tree;
 use crate::{Error, Result};
 
@@ -118,6 +118,27 @@ impl Snapshots {
     pub fn list(&self) -> Vec<String> {
         self.layers.snapshot_ids()
     }
+}
+
+/// Reads the record of a snapshot that an earlier process made. Without a readable one it was made only in part, and is
+/// deleted if nothing was ever written to it; else a power cut or the disk took the record, and what the container wrote
+/// is left alone.
+pub(crate) fn recover(dir: &Path) -> Result<Option<SnapshotRecord>> {
+    let error = match read_json::<SnapshotRecord>(&dir.join("snapshot.json")) {
+        Ok(record) => return Ok(Some(record)),
+        Err(error) => error,
+    };
+    let upper = dir.join("upper");
+    let untouched = match fs::read_dir(&upper) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(e) => matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+    };
+    if untouched {
+        tree::remove(dir)?;
+    } else {
+        tracing::error!(%error, dir = %dir.display(), "this writable layer has no readable record and is left alone");
+    }
+    Ok(None)
 }
 
 /// Ids become directory names.

@@ -69,3 +69,30 @@ fn after_a_power_cut_unsynced_layers_are_dropped_and_made_again() {
     assert!(!room.dir.path().join(marker).exists());
     layers.unpack(&store.lease("again"), torn.as_slice(), media_type::OCI_LAYER, &Digest::of(&torn)).unwrap();
 }
+
+/// A record can be lost, as files that were not synced are by a power cut; what a container wrote must not go with it.
+#[test]
+fn a_snapshot_with_a_damaged_record_keeps_what_was_written_to_it() {
+    let room = Room::new();
+    let layer = room.unpack(&archive(&[file("a", b"x")])).unwrap();
+    let damages: [(&str, Option<&[u8]>); 5] =
+        [("empty", Some(b"")), ("zeros", Some(&[0; 64])), ("torn", Some(br#"{"id":"to"#)), ("garbage", Some(b"\xff[")), ("gone", None)];
+    let dir = |id: &str| room.dir.path().join("snapshots").join(id);
+    for (name, bytes) in damages {
+        for id in [name.to_string(), format!("{name}.written")] {
+            room.layers.snapshots().prepare(&id, &[layer.diff_id]).unwrap();
+            let record = dir(&id).join("snapshot.json");
+            bytes.map_or_else(|| fs::remove_file(&record), |bytes| fs::write(&record, bytes)).unwrap();
+        }
+        fs::write(dir(&format!("{name}.written")).join("upper/own"), b"precious").unwrap();
+    }
+    let layers = Layers::open(&Store::open(room.dir.path()).unwrap()).unwrap();
+    assert!(layers.snapshots().list().is_empty(), "none is there to be used");
+    for (name, _) in damages {
+        assert!(!dir(name).exists(), "{name}: made only in part");
+        let written = format!("{name}.written");
+        assert_eq!(fs::read(dir(&written).join("upper/own")).unwrap(), b"precious", "{name}");
+        layers.snapshots().remove(&written).unwrap();
+        assert!(!dir(&written).exists(), "{name}");
+    }
+}
