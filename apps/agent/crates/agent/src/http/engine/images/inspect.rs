@@ -24,6 +24,7 @@ pub async fn inspect(app: &App, name: &str) -> ApiResult<Json<Value>> {
         .map(|d| d.display().to_string())
         .collect();
     let comment = config.history.last().and_then(|h| h.comment.clone()).unwrap_or_default();
+    let settings = config.config.clone().unwrap_or_default();
     let mut body = json!({
         "Id": image.record.id,
         "RepoTags": names(&image.tags),
@@ -33,7 +34,9 @@ pub async fn inspect(app: &App, name: &str) -> ApiResult<Json<Value>> {
         "Created": image.record.created,
         "DockerVersion": "",
         "Author": config.author.unwrap_or_default(),
-        "Config": config.config.unwrap_or_default(),
+        "Config": settings,
+        // Gone from newer versions of the API, but docker-compose 1 reads its volumes when it makes a container anew.
+        "ContainerConfig": settings,
         "Architecture": config.architecture,
         "Os": config.os,
         "Size": image.record.size,
