@@ -57,7 +57,8 @@ fn errors_are_told_and_leave_nothing() {
     bundle.create();
     assert!(bundle.create_with(&[]).unwrap_err().contains("container with given ID already exists"));
     assert_eq!(bundle.status(), "created");
-    let cases: [(&str, fn(&mut serde_json::Value)); 8] = [
+    type Spoil = fn(&mut serde_json::Value);
+    let cases: [(&str, Spoil); 8] = [
         ("executable file not found in $PATH", |config| config["process"]["args"] = json!(["no-such-program"])),
         ("no such file or directory", |config| config["process"]["args"] = json!(["/no/such/program"])),
         ("console socket", |config| config["process"]["terminal"] = json!(true)),
