@@ -116,6 +116,25 @@ describe('networks', () => {
     await expect.poll(() => ask('client', '[fd00:5117:9::50]'), { timeout: 20_000 }).toBe('web6')
   })
 
+  it('share a namespace', async () => {
+    await serve('owner')
+    const shared = await engine.docker([
+      'run',
+      '--rm',
+      '--network',
+      'container:owner',
+      'busybox',
+      'timeout',
+      '3',
+      'wget',
+      '-q',
+      '-O',
+      '-',
+      'http://127.0.0.1/',
+    ])
+    expect(shared.out.trim()).toBe('owner')
+  })
+
   it('and names stay when the daemon is killed and started again', async () => {
     await ok('network', 'create', 'kept')
     await serve('server', '--network', 'kept')

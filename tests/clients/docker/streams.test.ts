@@ -78,7 +78,16 @@ describe('a terminal', () => {
 
 describe('streams without a terminal', () => {
   it('are kept apart, and the input ends where the client’s does', async () => {
-    await ok('create', '-i', '--name', 'echoes', 'busybox', 'sh', '-c', 'while read word; do echo "$word!"; echo "$word?" >&2; done; exit 6')
+    await ok(
+      'create',
+      '-i',
+      '--name',
+      'echoes',
+      'busybox',
+      'sh',
+      '-c',
+      'while read word; do echo "$word!"; echo "$word?" >&2; done; exit 6',
+    )
     const { code, out, err } = await engine.docker(['start', '-a', '-i', 'echoes'], { stdin: 'one\ntwo\n' })
     expect({ code, out, err }).toEqual({ code: 6, out: 'one!\ntwo!\n', err: 'one?\ntwo?\n' })
     const logs = await engine.docker(['logs', 'echoes'])
@@ -94,8 +103,21 @@ describe('streams without a terminal', () => {
   })
 
   it('end for everyone who watches when the container does', async () => {
-    await ok('run', '-d', '--name', 'watched', 'busybox', 'sh', '-c', 'echo begun; while [ ! -e /go ]; do sleep 0.1; done; echo over; exit 8')
-    const watchers = [engine.docker(['logs', '-f', 'watched']), engine.docker(['attach', '--no-stdin', 'watched']), engine.docker(['wait', 'watched'])]
+    await ok(
+      'run',
+      '-d',
+      '--name',
+      'watched',
+      'busybox',
+      'sh',
+      '-c',
+      'echo begun; while [ ! -e /go ]; do sleep 0.1; done; echo over; exit 8',
+    )
+    const watchers = [
+      engine.docker(['logs', '-f', 'watched']),
+      engine.docker(['attach', '--no-stdin', 'watched']),
+      engine.docker(['wait', 'watched']),
+    ]
     await expect.poll(() => ok('logs', 'watched')).toBe('begun')
     await ok('exec', 'watched', 'touch', '/go')
     const [logs, attached, waited] = await Promise.all(watchers)
