@@ -1,4 +1,4 @@
-//! `/images/…`: list, inspect, history, create (pull and import), load, save, push, tag, delete, prune.
+//! `/images/…`: list, inspect, history, create (pull and import), load, save, push, tag, delete, prune, search.
 mod create;
 mod delete;
 mod inspect;
@@ -7,6 +7,7 @@ mod load;
 mod prune;
 mod push;
 mod save;
+mod search;
 mod stream;
 
 use axum::Router;
@@ -30,6 +31,7 @@ pub fn router() -> Router<App> {
         .route("/images/get", get(save::save_named))
         .route("/images/load", post(load::load))
         .route("/images/prune", post(prune::prune))
+        .route("/images/search", get(search::search))
         .route("/images/{*rest}", get(by_name).post(by_name).delete(by_name))
 }
 
