@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use support::{Agent, eventually, file, long_sleep};
+use support::{Agent, eventually, file, leftovers, long_sleep};
 
 /// One stage on `bb:1`, one instruction after the other.
 struct Plan {
@@ -265,4 +265,17 @@ fn a_step_reaches_neither_containers_nor_other_steps() {
         assert_eq!(agent.client.request("DELETE", "/slipway/v1/builds/other", b"").status / 100, 2);
         other.join().unwrap();
     });
+}
+
+#[test]
+fn a_killed_agents_network_of_steps_goes_with_the_next_one() {
+    let mut agent = Agent::start();
+    let instance = agent.instance();
+    build(&agent, &Plan::new(&agent).run("true").request("b1", minute()), &[]);
+    let bridge = format!("/sys/class/net/sb-{instance}");
+    assert!(Path::new(&bridge).exists(), "steps have a bridge of their own");
+    agent.kill();
+    agent.respawn();
+    agent.shut_down();
+    eventually("nothing is left", || leftovers(&instance, agent.root.path()).is_empty());
 }

@@ -457,7 +457,9 @@ impl Network {
         let rules = nft::apply(&nft::removal(&self.settings.instance)).await;
         drop(published);
         let bridges = std::mem::take(&mut *self.bridges.write().unwrap_or_else(PoisonError::into_inner));
-        let names: Vec<String> = bridges.values().map(|bridge| bridge.info.name.clone()).collect();
+        // A killed daemon's bridge for steps may be there although this one has made none.
+        let steps = bridge::steps_name(&self.settings.instance);
+        let names: Vec<String> = bridges.values().map(|bridge| bridge.info.name.clone()).chain([steps]).collect();
         blocking(move || names.iter().map(|name| bridge::remove(name)).fold(Ok(()), Result::and)).await.and(rules)
     }
 }
