@@ -4,7 +4,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, 
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 
 const TARGET = resolve(import.meta.dirname, '../../../apps/agent/target')
 const AGENT = [join(TARGET, 'release/slipway-agent'), join(TARGET, 'debug/slipway-agent')].find((path) => existsSync(path))
@@ -54,6 +54,8 @@ export interface Result {
 
 export interface Engine {
   folder: string
+  /** For what a test gives to and takes from containers; goes with the engine. */
+  files: string
   socket: string
   pid: number
   /** For programs that talk to it. */
@@ -73,12 +75,28 @@ export interface RunOptions {
   timeoutMs?: number
 }
 
+/** One engine for all tests of a file; what a test leaves in containers and networks is removed after it. */
+export function useEngine(): Engine {
+  const engine = {} as Engine
+  beforeAll(async () => {
+    Object.defineProperties(engine, Object.getOwnPropertyDescriptors(await startEngine()))
+  })
+  afterAll(() => engine.stop?.())
+  afterEach(async () => {
+    const left = await engine.ok(['ps', '-aq'])
+    if (left) await engine.ok(['rm', '-f', '-v', ...left.split('\n')])
+    await engine.ok(['network', 'prune', '-f'])
+  })
+  return engine
+}
+
 export async function startEngine(): Promise<Engine> {
   if (!AGENT) throw new Error('The agent is not built: cargo build --release in apps/agent')
   const binary = AGENT
   const folder = mkdtempSync('/var/tmp/sw-cli-')
   const home = mkdtempSync(join(tmpdir(), 'sw-cli-home-'))
-  const [dataRoot, socket] = [join(folder, 'data'), join(folder, 'agent.sock')]
+  const [dataRoot, socket, files] = [join(folder, 'data'), join(folder, 'agent.sock'), join(folder, 'files')]
+  mkdirSync(files)
   const env = { PATH: process.env.PATH ?? CLEAN_PATH, HOME: home, DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: home }
   const run = (file: string, args: string[], { stdin, timeoutMs = 60_000 }: RunOptions = {}) =>
     new Promise<Result>((done) => {
@@ -118,6 +136,7 @@ export async function startEngine(): Promise<Engine> {
   const docker = (args: string[], options?: RunOptions) => run('docker', args, options)
   const engine: Engine = {
     folder,
+    files,
     socket,
     get pid() {
       return child.pid ?? 0

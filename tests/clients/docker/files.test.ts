@@ -1,23 +1,10 @@
 /** Files in and out with the CLI: cp, diff, commit, export and import; devices and filters on what a program may do. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type Engine, startEngine } from './engine'
+import { describe, expect, it } from 'vitest'
+import { useEngine } from './engine'
 
-let engine: Engine
-let files: string
-beforeAll(async () => {
-  engine = await startEngine()
-  files = mkdtempSync('/var/tmp/sw-cli-files-')
-})
-afterAll(async () => {
-  await engine?.stop()
-  if (files) rmSync(files, { recursive: true, force: true })
-})
-afterEach(async () => {
-  const left = await engine.ok(['ps', '-aq'])
-  if (left) await engine.ok(['rm', '-f', '-v', ...left.split('\n')])
-})
+const engine = useEngine()
 
 const ok = (...args: string[]) => engine.ok(args)
 const fails = async (...args: string[]) => {
@@ -30,7 +17,7 @@ const box = (...flags: string[]) => ok('run', '-d', '--name', 'box', ...flags, '
 describe('cp', () => {
   it('copies files and folders both ways, of running and of stopped containers', async () => {
     await box('-v', 'kept:/volume', '--tmpfs', '/scratch')
-    const source = join(files, 'source')
+    const source = join(engine.files, 'source')
     mkdirSync(join(source, 'deep'), { recursive: true })
     writeFileSync(join(source, 'deep/file'), 'content', { mode: 0o640 })
     symlinkSync('deep/file', join(source, 'link'))
@@ -41,35 +28,35 @@ describe('cp', () => {
     await ok('cp', join(source, 'deep/file'), 'box:/scratch/renamed')
     expect(await ok('exec', 'box', 'cat', '/scratch/renamed')).toBe('content')
     await ok('exec', 'box', 'sh', '-c', 'echo inside > /tmp/made')
-    await ok('cp', 'box:/tmp/made', join(files, 'out'))
-    expect(readFileSync(join(files, 'out'), 'utf8')).toBe('inside\n')
+    await ok('cp', 'box:/tmp/made', join(engine.files, 'out'))
+    expect(readFileSync(join(engine.files, 'out'), 'utf8')).toBe('inside\n')
     await ok('stop', '-t', '0', 'box')
-    await ok('cp', 'box:/volume', join(files, 'volume'))
-    expect(readFileSync(join(files, 'volume/deep/file'), 'utf8')).toBe('content')
-    await ok('cp', join(files, 'out'), 'box:/etc/added')
+    await ok('cp', 'box:/volume', join(engine.files, 'volume'))
+    expect(readFileSync(join(engine.files, 'volume/deep/file'), 'utf8')).toBe('content')
+    await ok('cp', join(engine.files, 'out'), 'box:/etc/added')
     await ok('start', 'box')
     expect(await ok('exec', 'box', 'cat', '/etc/added')).toBe('inside')
   })
 
   it('says what is not there or must not be written', async () => {
-    await box('--read-only', '-v', `${files}:/ro:ro`)
-    writeFileSync(join(files, 'some'), 'x')
-    expect(await fails('cp', 'box:/nothing', files)).toMatch(/Could not find the file \/nothing in container box/)
-    expect(await fails('cp', join(files, 'some'), 'box:/tmp/')).toMatch(/read-only/)
-    expect(await fails('cp', join(files, 'some'), 'box:/ro/')).toMatch(/read-only/)
-    expect(await fails('cp', join(files, 'some'), 'box:/no/such/folder/')).toMatch(/[Cc]ould not find the file|no such directory/)
-    expect(await fails('cp', join(files, 'some'), 'gone:/x')).toMatch(/No such container/)
+    await box('--read-only', '-v', `${engine.files}:/ro:ro`)
+    writeFileSync(join(engine.files, 'some'), 'x')
+    expect(await fails('cp', 'box:/nothing', engine.files)).toMatch(/Could not find the file \/nothing in container box/)
+    expect(await fails('cp', join(engine.files, 'some'), 'box:/tmp/')).toMatch(/read-only/)
+    expect(await fails('cp', join(engine.files, 'some'), 'box:/ro/')).toMatch(/read-only/)
+    expect(await fails('cp', join(engine.files, 'some'), 'box:/no/such/folder/')).toMatch(/[Cc]ould not find the file|no such directory/)
+    expect(await fails('cp', join(engine.files, 'some'), 'gone:/x')).toMatch(/No such container/)
   })
 
   it('never leaves the container, wherever its links point', async () => {
     await box()
     await ok('exec', 'box', 'sh', '-c', 'ln -s /etc /tmp/etc; ln -s ../../../../../../etc/passwd /tmp/up')
-    writeFileSync(join(files, 'mine'), 'mine')
-    await ok('cp', join(files, 'mine'), 'box:/tmp/etc/from-outside')
+    writeFileSync(join(engine.files, 'mine'), 'mine')
+    await ok('cp', join(engine.files, 'mine'), 'box:/tmp/etc/from-outside')
     expect(await ok('exec', 'box', 'cat', '/etc/from-outside')).toBe('mine')
     expect(() => statSync('/etc/from-outside')).toThrow()
-    await ok('cp', '-L', 'box:/tmp/up', join(files, 'passwd'))
-    expect(readFileSync(join(files, 'passwd'), 'utf8')).toContain('app:x:1000')
+    await ok('cp', '-L', 'box:/tmp/up', join(engine.files, 'passwd'))
+    expect(readFileSync(join(engine.files, 'passwd'), 'utf8')).toContain('app:x:1000')
   })
 })
 
@@ -89,7 +76,7 @@ describe('what a container became', () => {
   it('is exported, and imported again', async () => {
     await box()
     await ok('exec', 'box', 'sh', '-c', 'echo here > /marker')
-    const archive = join(files, 'export.tar')
+    const archive = join(engine.files, 'export.tar')
     await ok('export', '-o', archive, 'box')
     await ok('import', '-c', 'CMD ["cat","/marker"]', '-m', 'brought', archive, 'brought:1')
     expect(await ok('run', '--rm', 'brought:1')).toBe('here')
@@ -108,7 +95,7 @@ describe('rights', () => {
   })
 
   it('takes a profile of what may be called', async () => {
-    const profile = join(files, 'profile.json')
+    const profile = join(engine.files, 'profile.json')
     const rule = { names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO', errnoRet: 38 }
     writeFileSync(profile, JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: [rule] }))
     const refused = await engine.docker(['run', '--rm', '--security-opt', `seccomp=${profile}`, 'busybox', 'mkdir', '/x'])

@@ -1,23 +1,10 @@
 /** Looking after containers, images and volumes with the CLI. */
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type Engine, startEngine } from './engine'
+import { describe, expect, it } from 'vitest'
+import { useEngine } from './engine'
 
-let engine: Engine
-let files: string
-beforeAll(async () => {
-  engine = await startEngine()
-  files = mkdtempSync('/var/tmp/sw-cli-files-')
-})
-afterAll(async () => {
-  await engine?.stop()
-  if (files) rmSync(files, { recursive: true, force: true })
-})
-afterEach(async () => {
-  const left = await engine.ok(['ps', '-aq'])
-  if (left) await engine.ok(['rm', '-f', '-v', ...left.split('\n')])
-})
+const engine = useEngine()
 
 const ok = (...args: string[]) => engine.ok(args)
 const background = (name: string, script = 'sleep 1000', ...flags: string[]) =>
@@ -116,7 +103,7 @@ describe('containers', () => {
 describe('images and volumes', () => {
   it('tags, saves, loads, looks and removes', async () => {
     await ok('tag', 'busybox', 'copy:1')
-    const archive = join(files, 'saved.tar')
+    const archive = join(engine.files, 'saved.tar')
     await ok('save', '-o', archive, 'copy:1')
     expect(statSync(archive).size).toBeGreaterThan(500_000)
     expect(await ok('rmi', 'copy:1')).toBe('Untagged: copy:1')

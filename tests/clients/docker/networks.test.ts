@@ -1,20 +1,9 @@
 /** Networks with the CLI: made, named, joined, kept apart, published. */
 import { createSocket } from 'node:dgram'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type Engine, startEngine } from './engine'
+import { describe, expect, it } from 'vitest'
+import { useEngine } from './engine'
 
-let engine: Engine
-beforeAll(async () => {
-  engine = await startEngine()
-})
-afterAll(async () => {
-  await engine?.stop()
-})
-afterEach(async () => {
-  const left = await engine.ok(['ps', '-aq'])
-  if (left) await engine.ok(['rm', '-f', '-v', ...left.split('\n')])
-  await engine.ok(['network', 'prune', '-f'])
-})
+const engine = useEngine()
 
 const ok = (...args: string[]) => engine.ok(args)
 const fails = async (...args: string[]) => {

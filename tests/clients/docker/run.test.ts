@@ -1,19 +1,10 @@
 /** `docker run` with each of its flags, seen from inside the container. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Engine, startEngine } from './engine'
+import { describe, expect, it } from 'vitest'
+import { useEngine } from './engine'
 
-let engine: Engine
-let files: string
-beforeAll(async () => {
-  engine = await startEngine()
-  files = mkdtempSync('/var/tmp/sw-cli-files-')
-})
-afterAll(async () => {
-  await engine?.stop()
-  if (files) rmSync(files, { recursive: true, force: true })
-})
+const engine = useEngine()
 
 /** Output of a command in a fresh container. */
 const run = (flags: string[], ...command: string[]) => engine.ok(['run', '--rm', ...flags, 'busybox', ...command])
@@ -26,7 +17,7 @@ const refused = async (flags: string[], ...command: string[]) => {
 
 describe('the process', () => {
   it('takes environment, folder, user and groups', async () => {
-    const file = join(files, 'env')
+    const file = join(engine.files, 'env')
     writeFileSync(file, '# a comment\nFROM_FILE=1\nHOST_VALUE\n')
     const out = await sh(['-e', 'A=x y', '--env', 'B=', '--env-file', file, '-w', '/made/deep'], 'env; pwd')
     expect(out).toMatch(/^A=x y$/m)
@@ -142,10 +133,10 @@ describe('names and network files', () => {
 
 describe('files', () => {
   it('mounts binds, volumes and tmpfs, writable or not', async () => {
-    writeFileSync(join(files, 'note'), 'from the host')
-    expect(await run(['-v', `${files}:/data:ro`], 'cat', '/data/note')).toBe('from the host')
-    expect((await refused(['-v', `${files}:/data:ro`], 'touch', '/data/x')).err).toContain('Read-only file system')
-    expect(await run(['--mount', `type=bind,source=${files},target=/d,readonly`], 'cat', '/d/note')).toBe('from the host')
+    writeFileSync(join(engine.files, 'note'), 'from the host')
+    expect(await run(['-v', `${engine.files}:/data:ro`], 'cat', '/data/note')).toBe('from the host')
+    expect((await refused(['-v', `${engine.files}:/data:ro`], 'touch', '/data/x')).err).toContain('Read-only file system')
+    expect(await run(['--mount', `type=bind,source=${engine.files},target=/d,readonly`], 'cat', '/d/note')).toBe('from the host')
     await run(['-v', 'kept:/kept'], 'touch', '/kept/file')
     expect(await run(['--mount', 'type=volume,source=kept,target=/again'], 'ls', '/again')).toBe('file')
     expect(await sh(['--tmpfs', '/scratch:size=1m,mode=1770'], 'stat -c %a /scratch; df -k /scratch | tail -1')).toMatch(

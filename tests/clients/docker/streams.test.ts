@@ -1,19 +1,9 @@
 /** Sitting at a container: terminals, detaching and attaching, signals, and streams that are kept apart. */
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type Engine, startEngine } from './engine'
+import { describe, expect, it } from 'vitest'
+import { useEngine } from './engine'
 import { openTerminal } from './terminal'
 
-let engine: Engine
-beforeAll(async () => {
-  engine = await startEngine()
-})
-afterAll(async () => {
-  await engine?.stop()
-})
-afterEach(async () => {
-  const left = await engine.ok(['ps', '-aq'])
-  if (left) await engine.ok(['rm', '-f', '-v', ...left.split('\n')])
-})
+const engine = useEngine()
 
 const ok = (...args: string[]) => engine.ok(args)
 const sit = (args: string[], size?: [number, number]) => openTerminal(['docker', ...args], engine.env, size)

@@ -12,7 +12,7 @@ use std::time::Duration;
 use slipway_build::executor::{ExecError, ExecLimits, ExecNetwork, ExecOutcome, ExecRequest, Executor};
 use slipway_cgroups::{Group, Groups, Limits};
 use slipway_net::{Endpoint, Network, files};
-use slipway_runtime::spec::{LaunchSpec, Mount, MountKind, Namespaces, Network as NetworkKind, Process, Propagation, Rootfs, Stdin};
+use slipway_runtime::spec::{LaunchSpec, Mount, MountKind, Namespaces, Network as NetworkKind, Process, Rootfs, Stdin};
 use slipway_runtime::{Error, Oneshot, Runtime, caps};
 use tokio_util::sync::CancellationToken;
 
@@ -141,18 +141,7 @@ fn spec(request: &ExecRequest, dir: &Path, capabilities: u64) -> LaunchSpec {
             env.push(entry);
         }
     }
-    let mount = |name: &str| Mount {
-        target: format!("/etc/{name}"),
-        kind: MountKind::Bind {
-            source: dir.join(name),
-            recursive: false,
-            propagation: Propagation::Private,
-            populate: false,
-            subpath: String::new(),
-            only_top_readonly: false,
-        },
-        readonly: false,
-    };
+    let mount = |name: &str| Mount { target: format!("/etc/{name}"), kind: MountKind::bind(dir.join(name)), readonly: false };
     LaunchSpec {
         devices: Vec::new(),
         domainname: String::new(),

@@ -162,6 +162,20 @@ pub enum MountKind {
     },
 }
 
+impl MountKind {
+    /// Just the file or folder itself.
+    pub fn bind(source: PathBuf) -> Self {
+        Self::Bind {
+            source,
+            recursive: false,
+            propagation: Propagation::Private,
+            populate: false,
+            subpath: String::new(),
+            only_top_readonly: false,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Propagation {
     Private,

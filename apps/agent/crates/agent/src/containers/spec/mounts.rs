@@ -12,15 +12,7 @@ pub(super) fn mounts(record: &Record, dir: &Path) -> ApiResult<Vec<Mount>> {
     for name in ["resolv.conf", "hosts", "hostname"] {
         let target = format!("/etc/{name}");
         if !record.mounts.iter().any(|mount| mount.destination == target) {
-            let kind = MountKind::Bind {
-                source: dir.join(name),
-                recursive: false,
-                propagation: Propagation::Private,
-                populate: false,
-                subpath: String::new(),
-                only_top_readonly: false,
-            };
-            mounts.push(Mount { target, kind, readonly: false });
+            mounts.push(Mount { target, kind: MountKind::bind(dir.join(name)), readonly: false });
         }
     }
     // Outer before inner, whatever order they were given in.
