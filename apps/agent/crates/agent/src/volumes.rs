@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use slipway_runtime::clock;
+use slipway_runtime::{clock, fault};
 
 use crate::error::{ApiError, ApiResult};
 
@@ -65,6 +65,10 @@ impl Volumes {
                 continue;
             }
             match read(&dir) {
+                // The daemon was killed while it made it, so nobody can have written to it.
+                Err(_) if is_unfinished(&dir) => drop(fs::remove_dir_all(&dir).inspect_err(|error| {
+                    tracing::warn!(%error, dir = %dir.display(), "cannot delete a half made volume");
+                })),
                 Ok(volume) => drop(all.insert(volume.name.clone(), volume)),
                 // Never deleted by itself: it may hold the only copy of somebody's data.
                 Err(error) => tracing::error!(%error, dir = %dir.display(), "this volume is not readable and is left alone"),
@@ -101,12 +105,15 @@ impl Volumes {
     fn write(&self, volume: &Volume) -> io::Result<()> {
         let dir = self.root.join(&volume.name);
         fs::create_dir_all(&volume.path)?;
+        fault::point("volume.made");
         let temporary = dir.join(format!("{META}.new"));
         let mut file = fs::File::create(&temporary)?;
         io::Write::write_all(&mut file, &serde_json::to_vec(volume)?)?;
         // A power cut after the answer must not leave an empty record.
         file.sync_all()?;
+        fault::point("volume.written");
         fs::rename(temporary, dir.join(META))?;
+        fault::point("volume.recorded");
         fs::File::open(&dir)?.sync_all()?;
         fs::File::open(&self.root)?.sync_all()
     }
@@ -127,6 +134,15 @@ impl Volumes {
             _ => Ok(()),
         }
     }
+}
+
+/// Without a record, and nothing in it.
+fn is_unfinished(dir: &Path) -> bool {
+    let empty = |data: io::Result<fs::ReadDir>| match data {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    dir.is_dir() && !dir.join(META).exists() && empty(fs::read_dir(dir.join("_data")))
 }
 
 fn read(dir: &Path) -> io::Result<Volume> {

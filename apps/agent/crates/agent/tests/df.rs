@@ -3,23 +3,9 @@
 
 mod support;
 
-use std::process::Command;
-
-use serde_json::{Value, json};
+use serde_json::json;
+use support::disk::{close, du};
 use support::{Agent, busybox_tar_with, file};
-
-/// Bytes that `du` counts in all of these together; what is not there is left out.
-fn du(paths: &[String]) -> u64 {
-    let script = "du --block-size=1 --total --summarize \"$@\" 2>/dev/null | tail -n 1 | cut -f 1";
-    let output = Command::new("sh").args(["-c", script, "du"]).args(paths).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
-}
-
-#[track_caller]
-fn close(told: &Value, counted: u64) {
-    let told = told.as_u64().unwrap();
-    assert!(counted > 0 && told.abs_diff(counted) * 100 <= counted, "{told} is told, {counted} is there");
-}
 
 #[test]
 fn every_figure_is_what_du_counts() {

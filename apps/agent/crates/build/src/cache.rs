@@ -17,6 +17,7 @@ use std::time::SystemTime;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use slipway_store::{Descriptor, Digest, Lease, Resource, Store};
+use slipway_sys::fault;
 
 use crate::error::{BuildError, Result};
 use crate::key::KeyHash;
@@ -83,8 +84,13 @@ impl Cache {
         Ok(Self { root, store, flights: Mutex::default() })
     }
 
-    /// Releases what is held for entries that a crash kept from being written, or that somebody deleted.
+    /// Releases what is held for entries that a crash kept from being written, or that somebody deleted, and removes the
+    /// files that a crash kept from their place.
     pub fn release_lost(&self) {
+        for scope in std::fs::read_dir(&self.root).into_iter().flatten().flatten() {
+            let aside = KINDS.iter().flat_map(|kind| files(&scope.path().join(kind)));
+            aside.filter(|(path, _)| path.extension().is_some_and(|end| end == "tmp")).for_each(|(path, _)| remove(&path));
+        }
         for (id, _) in self.store.holds() {
             let Some((scope, key)) = id.strip_prefix(HOLD_PREFIX).and_then(|rest| rest.split_once('/')) else { continue };
             if !self.root.join(scope).join("entries").join(format!("{key}.json")).exists()
@@ -125,6 +131,7 @@ impl Cache {
                 .hold(&hold_id(&scope_dir(scope), &entry.key), resources)
                 .map_err(|error| BuildError::internal("writing the build cache", error))?;
         }
+        fault::point("cache.held");
         write(&self.path(scope, "entries", &entry.key), entry)
     }
 
@@ -209,6 +216,8 @@ fn scope_dir(scope: &str) -> String {
     name
 }
 
+/// Folders of a scope.
+const KINDS: [&str; 3] = ["entries", "slots", "selections"];
 const HOLD_PREFIX: &str = "build-cache/";
 
 fn hold_id(scope_dir: &str, key: &str) -> String {
@@ -226,6 +235,7 @@ fn write<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     let aside = path.with_extension(format!("{}.tmp", slipway_store::now_unix_nanos()));
     let attempt = || {
         std::fs::write(&aside, &bytes)?;
+        fault::point("cache.aside");
         std::fs::rename(&aside, path)
     };
     match attempt() {

@@ -7,7 +7,6 @@ pub mod caps;
 pub mod clock;
 mod daemon;
 pub mod error;
-pub mod fault;
 mod init;
 pub mod inside;
 mod say;
@@ -24,6 +23,7 @@ pub use daemon::{
 pub use error::Error;
 pub use shim::log::numbered as rotated_log;
 pub use shim::peer_is_gone;
+pub use slipway_sys::fault;
 pub use spawner::main as spawner_main;
 pub use wire::ExitRecord;
 

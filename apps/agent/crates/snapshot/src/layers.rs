@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use slipway_store::{Descriptor, Digest, Kind, Lease, Reclaimed, Resource, Store};
+use slipway_sys::fault;
 
 use crate::snapshots::{SnapshotRecord, Snapshots};
 use crate::tree;
@@ -303,7 +304,9 @@ impl Layers {
         fs::write(temp.join("layer.json"), bytes).map_err(Error::io(temp))?;
         let dir = self.layer_dir(diff_id);
         self.inner.store.pending().mark(Kind::Layer, diff_id)?;
+        fault::point("layer.marked");
         fs::rename(temp, &dir).map_err(Error::io(&dir))?;
+        fault::point("layer.visible");
         self.make_link(diff_id, &record.link)?;
         let layer = Layer { diff_id: *diff_id, dir: dir.join("fs"), link: record.link, size };
         self.lock().layers.insert(*diff_id, layer.clone());

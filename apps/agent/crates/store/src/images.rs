@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use slipway_sys::fault;
 
 use crate::record::{self, Keep};
 use crate::store::State;
@@ -95,6 +96,7 @@ impl Store {
             record.last_tagged = old.last_tagged;
         }
         record::write(&self.paths().image(&record.id), &record, Keep::Durably)?;
+        fault::point("image.recorded");
         let id = record.id;
         state.images.insert(id, record);
         state.view(&id)
@@ -120,6 +122,7 @@ impl Store {
         let mut image = image.clone();
         let reference_record = RefRecord { name: name.clone(), image: *id, updated: now };
         record::write(&self.paths().reference(&name), &reference_record, Keep::Durably)?;
+        fault::point("image.tagged");
         let before = state.refs.insert(name, reference_record).map(|r| r.image).filter(|b| b != id);
         if reference.digest().is_none() {
             image.last_tagged = Some(now);

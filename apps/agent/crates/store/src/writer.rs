@@ -1,6 +1,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 
+use slipway_sys::fault;
 use tempfile::NamedTempFile;
 
 use crate::pending::Kind;
@@ -72,7 +73,9 @@ impl Writer {
         set_read_only(self.temp.as_file()).map_err(Error::io(self.temp.path()))?;
         // The data reaches the disk in the background; until then a marker makes the start after a power cut look again.
         self.store.pending().mark(Kind::Blob, &digest)?;
+        fault::point("blob.marked");
         self.temp.persist(&path).map_err(|e| Error::io(&path)(e.error))?;
+        fault::point("blob.visible");
         Ok(committed)
     }
 }

@@ -4,6 +4,7 @@
 pub mod bpf;
 pub mod caps;
 pub mod event;
+pub mod fault;
 pub mod fdpass;
 pub mod mount;
 pub mod process;

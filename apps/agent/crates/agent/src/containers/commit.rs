@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
+use slipway_runtime::fault;
 use slipway_store::{
     ContainerConfig, Descriptor, Digest, HistoryEntry, ImageConfig, Lease, Platform, Reference, Resource, RootFs, rfc3339,
 };
@@ -71,11 +72,18 @@ impl Containers {
             return Err(ApiError::conflict(format!("You cannot commit container {} which is being removed", container.id)));
         }
         let pause = request.pause && idle.is_none() && !state.paused;
+        if pause {
+            container.update(|state| state.committing = true);
+        }
         let paused = pause && self.pause(container).await.is_ok(); // one that ended meanwhile needs none
+        fault::point("commit.paused");
         let (images, committed) = (self.deps.images.clone(), request.clone());
         let made = blocking(move || make(&images, &record, &committed, config)).await;
         if paused && let Err(error) = self.unpause(container).await {
             tracing::error!(%error, container = %container.id, "cannot unpause the container after its commit");
+        }
+        if pause {
+            container.update(|state| state.committing = false);
         }
         drop(idle);
         let id = made?;

@@ -128,6 +128,8 @@ pub struct State {
     pub stopped_by_user: bool,
     /// Every process stands still; only while it runs.
     pub paused: bool,
+    /// It stands still for a commit only: the next daemon lets it go on.
+    pub committing: bool,
     /// It ran when the agent was shut down, and is to run again with the agent.
     pub resume: bool,
     /// Its places in networks, while it runs.

@@ -154,6 +154,13 @@ impl Containers {
                 let group = self.group(container);
                 let paused = tokio::task::spawn_blocking(move || group.frozen()).await.unwrap_or(state.paused);
                 container.update(|state| state.paused = paused);
+                if paused && state.committing {
+                    // Whoever stopped it for a commit is dead, and nobody else would let it go on.
+                    if let Err(error) = self.thaw(container).await {
+                        tracing::error!(%error, container = %container.id, "cannot let the container go on after a commit that was cut off");
+                    }
+                }
+                container.update(|state| state.committing = false);
                 self.adopt(container, Arc::new(shim));
                 return;
             }

@@ -144,6 +144,14 @@ impl Client {
         answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// A request of which only a part of the body is sent.
+    pub fn begin(&self, method: &str, path: &str, length: usize, part: &[u8]) -> UnixStream {
+        let mut stream = UnixStream::connect(&self.socket).unwrap();
+        write!(stream, "{method} /v1.44{path} HTTP/1.1\r\nHost: agent\r\nContent-Length: {length}\r\n\r\n").unwrap();
+        stream.write_all(part).unwrap();
+        stream
+    }
+
     /// The connection of a request whose answer is left unread.
     pub fn stream(&self, path: &str) -> BufReader<UnixStream> {
         self.open("GET", path, b"", "").unwrap().3

@@ -3,8 +3,10 @@
 #![allow(dead_code)] // each test file uses its part
 
 pub mod client;
+pub mod disk;
 pub mod networks;
 pub mod pack;
+pub mod registry;
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
