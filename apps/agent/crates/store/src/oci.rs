@@ -2,8 +2,9 @@
 //! carry fields (health checks, shells, what other builders add) that must survive a round trip.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
@@ -13,6 +14,8 @@ use crate::{Digest, Error, Result};
 pub const MAX_MANIFEST_BYTES: u64 = 4 << 20;
 /// More layers than overlayfs can stack (500) are of no use.
 const MAX_LAYERS: usize = 500;
+/// Each layer has an entry, and so has each instruction that made none.
+const MAX_HISTORY: usize = 10_000;
 
 pub mod media_type {
     pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -30,6 +33,31 @@ pub mod media_type {
 /// `null` stands for the default in what Docker writes.
 fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(d: D) -> std::result::Result<T, D::Error> {
     Ok(Option::<T>::deserialize(d)?.unwrap_or_default())
+}
+
+/// As [`nullable`], and no longer than any build makes it: three bytes of JSON become an entry of a hundred.
+fn history<'de, D: Deserializer<'de>>(d: D) -> std::result::Result<Vec<HistoryEntry>, D::Error> {
+    struct Entries;
+    impl<'de> Visitor<'de> for Entries {
+        type Value = Vec<HistoryEntry>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "at most {MAX_HISTORY} entries")
+        }
+        fn visit_unit<E>(self) -> std::result::Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> std::result::Result<Self::Value, A::Error> {
+            let mut entries = Vec::new();
+            while let Some(entry) = all.next_element()? {
+                if entries.len() == MAX_HISTORY {
+                    return Err(serde::de::Error::invalid_length(MAX_HISTORY + 1, &self));
+                }
+                entries.push(entry);
+            }
+            Ok(entries)
+        }
+    }
+    d.deserialize_any(Entries)
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -158,7 +186,7 @@ pub struct ImageConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<ContainerConfig>,
     pub rootfs: RootFs,
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "history")]
     pub history: Vec<HistoryEntry>,
     #[serde(flatten)]
     pub extra: Map<String, Value>,

@@ -3,6 +3,7 @@
 #![allow(dead_code)] // each test file uses its part
 
 pub mod client;
+pub mod content;
 pub mod disk;
 pub mod networks;
 pub mod pack;

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE};
 use slipway_snapshot::Layers;
@@ -18,6 +19,34 @@ const MAX_FRUITLESS: u32 = 5;
 /// And in all: a registry that breaks off after every byte must not keep us for ever.
 const MAX_ATTEMPTS: u32 = 50;
 const REPORT_EVERY_MS: u128 = 100;
+/// Bytes per second that a registry must send in any window of this many stalls: one that trickles never stalls.
+const SLOWEST: u64 = 1_000;
+const STALLS: u32 = 4;
+
+/// How fast a blob comes, over all attempts. Only the waits for the registry count, not those for this host's disk.
+#[derive(Default)]
+struct Pace {
+    waited: Duration,
+    brought: u64,
+}
+
+impl Pace {
+    /// Takes note of one wait; false when the window is over and brought too little.
+    fn keeps_up(&mut self, waited: Duration, brought: u64, window: Duration) -> bool {
+        self.waited += waited;
+        self.brought += brought;
+        if self.waited < window {
+            return true;
+        }
+        let enough = self.brought >= wanted(window);
+        *self = Pace::default();
+        enough
+    }
+}
+
+fn wanted(window: Duration) -> u64 {
+    window.as_millis() as u64 * SLOWEST / 1_000
+}
 
 impl Session {
     /// Brings a blob into the store, held by the lease, and with `unpack` also unpacks it as it streams by.
@@ -45,10 +74,10 @@ impl Session {
 
     async fn download(&self, blob: &Descriptor, sender: ChunkSender, report: &Reporter) -> Result<()> {
         let received = AtomicU64::new(0);
-        let (mut fruitless, mut attempts) = (0, 0);
+        let (mut fruitless, mut attempts, mut pace) = (0, 0, Pace::default());
         loop {
             let before = received.load(Ordering::Relaxed);
-            match self.download_from(blob, before, &received, &sender, report).await {
+            match self.download_from(blob, before, &received, &mut pace, &sender, report).await {
                 Ok(()) => {
                     sender.finish().await;
                     return Ok(());
@@ -72,6 +101,7 @@ impl Session {
         blob: &Descriptor,
         start: u64,
         received: &AtomicU64,
+        pace: &mut Pace,
         sender: &ChunkSender,
         report: &Reporter,
     ) -> Result<()> {
@@ -96,7 +126,16 @@ impl Session {
         }
         let mut body = response.into_body();
         let mut reported = Instant::now();
-        while let Some(mut piece) = self.client.next_piece(&self.host, &mut body).await? {
+        loop {
+            let asked = Instant::now();
+            let came = self.client.next_piece(&self.host, &mut body).await;
+            let (window, length) =
+                (self.client.timeouts.stall * STALLS, came.as_ref().map_or(0, |piece| piece.as_ref().map_or(0, Bytes::len)));
+            if !matches!(came, Ok(None)) && !pace.keeps_up(asked.elapsed(), length as u64, window) {
+                let what = format!("{} bytes of a layer or config", wanted(window));
+                return Err(Error::TooSlow { host: self.host.clone(), what, seconds: window.as_secs() });
+            }
+            let Some(mut piece) = came? else { return Ok(()) };
             let dropped = skip.min(piece.len() as u64);
             skip -= dropped;
             let piece = piece.split_off(dropped as usize);
@@ -105,7 +144,8 @@ impl Session {
             }
             let length = piece.len() as u64;
             if !sender.send(piece).await {
-                return Err(Error::Aborted("the blob could not be stored".into()));
+                // Whoever stores it has ended, and tells why.
+                return Ok(());
             }
             let done = received.fetch_add(length, Ordering::Relaxed) + length;
             if reported.elapsed().as_millis() >= REPORT_EVERY_MS {
@@ -113,7 +153,6 @@ impl Session {
                 report(Progress::bytes(short(&blob.digest), "Downloading", done, blob.size));
             }
         }
-        Ok(())
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From the request to the first byte of the answer.
     pub answer: Duration,
-    /// Between two pieces of a body, in either direction.
+    /// Between two pieces of a body, in either direction. Four times as long may pass with less than a kilobyte a second.
     pub stall: Duration,
     /// Before the first retry; doubles with each.
     pub back_off: Duration,
