@@ -188,6 +188,7 @@ fn spec(request: &ExecRequest, dir: &Path, capabilities: u64) -> LaunchSpec {
         masked_paths: LaunchSpec::default_masked_paths(),
         readonly_paths: LaunchSpec::default_readonly_paths(),
         sysctls: Default::default(),
+        users: None,
         shm_size: 64 << 20,
         privileged: false,
         init: false,

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::Deserialize;
+use slipway_runtime::spec::IdRange;
 
 use crate::args::DaemonOptions;
 use crate::policy::Policy;
+use crate::userns::{self, Remap};
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -18,6 +20,8 @@ pub struct ConfigFile {
     pub registries: BTreeMap<String, String>,
     pub build: BuildSettings,
     pub cgroups: CgroupSettings,
+    /// Containers have a user namespace of their own unless they ask for the host's.
+    pub userns_remap: Option<Remap>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -56,6 +60,8 @@ pub struct Config {
     pub data_root: PathBuf,
     pub socket: PathBuf,
     pub file: ConfigFile,
+    /// Of containers with a user namespace.
+    pub users: IdRange,
 }
 
 impl Config {
@@ -67,7 +73,8 @@ impl Config {
             None => ConfigFile::default(),
         };
         file.registries.extend(options.registries.iter().cloned());
-        Ok(Self { data_root, socket: options.socket.clone(), file })
+        let users = userns::range(file.userns_remap.as_ref())?;
+        Ok(Self { data_root, socket: options.socket.clone(), file, users })
     }
 }
 

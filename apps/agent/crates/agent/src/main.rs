@@ -21,6 +21,7 @@ mod networks;
 mod policy;
 mod seccomp;
 mod state;
+mod userns;
 mod volumes;
 
 use std::process::ExitCode;

@@ -13,6 +13,8 @@ pub struct Policy {
     pub allow_privileged: bool,
     /// The host's network, pid, ipc, uts or cgroup namespace.
     pub allow_host_namespaces: bool,
+    /// Whether containers may run as the host's users, without a user namespace of their own (`--userns=host`).
+    pub allow_host_users: bool,
     /// Folders beneath which bind mounts may have their source; absent: anywhere.
     pub bind_sources: Option<Vec<PathBuf>>,
     /// Capabilities a container may have at most; absent: any.
@@ -31,6 +33,7 @@ impl Default for Policy {
         Self {
             allow_privileged: true,
             allow_host_namespaces: true,
+            allow_host_users: true,
             bind_sources: None,
             capabilities: None,
             allow_unconfined: true,
@@ -63,6 +66,9 @@ impl Policy {
         ];
         if let (false, Some((_, name))) = (self.allow_host_namespaces, host.iter().find(|(used, _)| *used)) {
             return Err(format!("the host's {name} namespace is not allowed on this host (policy.allowHostNamespaces)"));
+        }
+        if spec.users.is_none() && !self.allow_host_users {
+            return Err("containers without a user namespace are not allowed on this host (policy.allowHostUsers)".into());
         }
         if let Some(allowed) = &self.bind_sources {
             for mount in spec.mounts.iter().filter(|mount| users(mount)) {

@@ -315,6 +315,11 @@ impl Network {
         blocking(move || Maker::open(&instance)?.remove(&spare.host_interface).map(|()| spare.netns)).await
     }
 
+    /// Makes a new namespace that came from elsewhere as those are that are made here; it is in no network.
+    pub async fn furnish(&self, netns: OwnedFd) -> Result<OwnedFd> {
+        blocking(move || maker::inside(&netns, maker::furnish).map(|()| netns)).await
+    }
+
     async fn spare(&self) -> Result<Spare> {
         let instance = &self.settings.instance;
         self.spares.get_or_try_init(|| async { pool::spares(instance) }).await?.take().await

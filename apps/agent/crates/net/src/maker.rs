@@ -60,13 +60,8 @@ impl Maker {
 
     fn fill(&mut self) -> Result<Spare> {
         let netns: OwnedFd = File::open("/proc/thread-self/ns/net").context("open the network namespace")?.into();
-        // Interfaces made from now on. A network that has IPv6 turns it on; routers are believed in none (CVE-2020-13401).
-        for (name, value) in [("accept_ra", "0"), ("accept_dad", "0"), ("disable_ipv6", "1")] {
-            set_ipv6("default", name, value)?;
-        }
+        furnish()?;
         let host_interface = self.add_veth("eth0", netns.as_raw_fd()).context("make a veth pair")?;
-        let mut own = Netlink::open().context("open a netlink socket")?;
-        own.set_up(1).context("start the loopback")?;
         Ok(Spare { netns, host_interface, dns: None })
     }
 
@@ -115,6 +110,16 @@ impl Maker {
             _ => Ok(()),
         }
     }
+}
+
+/// What every namespace has before it is in any network. Runs inside the new namespace.
+pub(crate) fn furnish() -> Result<()> {
+    // Interfaces made from now on. A network that has IPv6 turns it on; routers are believed in none (CVE-2020-13401).
+    for (name, value) in [("accept_ra", "0"), ("accept_dad", "0"), ("disable_ipv6", "1")] {
+        set_ipv6("default", name, value)?;
+    }
+    let mut own = Netlink::open().context("open a netlink socket")?;
+    own.set_up(1).context("start the loopback")
 }
 
 /// Gives the container's end what the endpoint says. Runs inside the namespace.

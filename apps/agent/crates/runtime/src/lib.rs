@@ -14,11 +14,13 @@ pub mod seccomp;
 mod shim;
 mod spawner;
 pub mod spec;
+mod users;
 pub mod view;
 pub mod wire;
 
 pub use daemon::{
-    ExecStreams, LaunchFds, LogPosition, Oneshot, OneshotEnd, RunningExec, Runtime, Shim, attach_after_log, filter_fd, read_exit,
+    ExecStreams, LaunchFds, LogPosition, Oneshot, OneshotEnd, RunningExec, Runtime, Shim, UserNamespace, attach_after_log, filter_fd,
+    read_exit,
 };
 pub use error::Error;
 pub use shim::log::numbered as rotated_log;

@@ -6,7 +6,8 @@ use slipway_sys as sys;
 use slipway_sys::process::Forked;
 
 use crate::say::say;
-use crate::wire::{Launch, MAX_MESSAGE};
+use crate::users::{self, Wanted};
+use crate::wire::{MAX_MESSAGE, ToSpawner};
 
 /// The program behind the `spawner` argument. Standard input is the socket to the daemon; its end is ours.
 pub fn main() -> i32 {
@@ -50,7 +51,7 @@ fn serve() -> Result<(), String> {
 
 fn launch(message: &[u8], fds: Vec<OwnedFd>, socket: &mut OwnedFd) -> Result<(), String> {
     crate::fault::point("spawner.received");
-    let launch: Launch = serde_json::from_slice(message).map_err(|e| e.to_string())?;
+    let wanted: ToSpawner = serde_json::from_slice(message).map_err(|e| e.to_string())?;
     match sys::process::clone3(0, None).map_err(|e| e.desc().to_string())? {
         Forked::Parent { .. } => {
             crate::fault::point("spawner.cloned");
@@ -61,7 +62,15 @@ fn launch(message: &[u8], fds: Vec<OwnedFd>, socket: &mut OwnedFd) -> Result<(),
             if let Ok(null) = std::fs::File::open("/dev/null") {
                 *socket = null.into();
             }
-            crate::shim::main(&launch, fds)
+            if let ToSpawner::Launch(launch) = &wanted {
+                crate::shim::main(launch, fds);
+            }
+            let mut fds = fds.into_iter();
+            match (wanted, fds.next(), fds.next()) {
+                (ToSpawner::MakeUsers(ids), Some(socket), None) => users::serve(Wanted::Both(ids), &socket),
+                (ToSpawner::MakeNetwork, Some(socket), Some(namespace)) => users::serve(Wanted::Network(namespace), &socket),
+                _ => sys::process::exit_now(1),
+            }
         }
     }
 }

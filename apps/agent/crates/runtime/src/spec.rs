@@ -39,6 +39,35 @@ pub struct LaunchSpec {
     pub init: bool,
     pub stdin: Stdin,
     pub log: Option<LogSettings>,
+    /// A user namespace of its own, whose descriptor comes with the launch request; absent: the host's users.
+    #[serde(default)]
+    pub users: Option<Users>,
+}
+
+/// Who a container's users are to the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Users {
+    pub ids: IdRange,
+    /// The folder above all layers of the root file system, on one file system with them.
+    pub store: PathBuf,
+}
+
+/// The ids of the host that stand for a container's, which count from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdRange {
+    pub uid: u32,
+    pub gid: u32,
+    pub count: u32,
+}
+
+impl IdRange {
+    pub fn host_uid(self, id: u32) -> Option<u32> {
+        (id < self.count).then(|| self.uid + id)
+    }
+
+    pub fn host_gid(self, id: u32) -> Option<u32> {
+        (id < self.count).then(|| self.gid + id)
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -147,6 +176,9 @@ pub enum MountKind {
         /// Mounts beneath stay as they are when this one is read-only.
         #[serde(default)]
         only_top_readonly: bool,
+        /// The container's own, like its root: its users own in it what they own on disk, whoever they are to the host.
+        #[serde(default)]
+        own: bool,
     },
     Tmpfs {
         size: Option<u64>,
@@ -163,7 +195,7 @@ pub enum MountKind {
 }
 
 impl MountKind {
-    /// Just the file or folder itself.
+    /// Just the file or folder itself, of the engine's making.
     pub fn bind(source: PathBuf) -> Self {
         Self::Bind {
             source,
@@ -172,6 +204,7 @@ impl MountKind {
             populate: false,
             subpath: String::new(),
             only_top_readonly: false,
+            own: true,
         }
     }
 }

@@ -67,8 +67,8 @@ impl View {
         on_a_thread(move || {
             unshare(CloneFlags::CLONE_NEWNS).stage("make a mount namespace")?;
             let namespace: OwnedFd = File::open("/proc/thread-self/ns/mnt").stage("hold the mount namespace")?.into();
-            let root = root::mount(&spec)?;
-            mounts::attach_all(&spec, &root)?;
+            let root = root::mount(&spec, None)?;
+            mounts::attach_all(&spec, &root, None)?;
             if spec.readonly_root {
                 let fd = root.fd().as_fd();
                 sys::mount::set_attributes(fd, c"", sys::mount::RDONLY, 0, 0, false).stage("make the root file system read-only")?;

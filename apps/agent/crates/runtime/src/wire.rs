@@ -2,6 +2,8 @@
 //! message, one datagram of JSON, descriptors attached. Shims outlive upgrades of the daemon, so fields are only added.
 use serde::{Deserialize, Serialize};
 
+use crate::spec::IdRange;
+
 /// Largest datagram. What can be longer (specs with large environments) travels in a memfd.
 pub const MAX_MESSAGE: usize = 64 * 1024;
 /// The control socket of a shim, in the container's directory.
@@ -9,7 +11,17 @@ pub const SHIM_SOCKET: &str = "shim.sock";
 /// The exit record, in the container's directory.
 pub const EXIT_FILE: &str = "exit.json";
 
-/// Daemon → spawner. Descriptors in this order: spec (memfd), control socket, then those told here.
+/// Daemon → spawner, which is started by this very program.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum ToSpawner {
+    Launch(Launch),
+    /// One descriptor: the socket for the answer.
+    MakeUsers(IdRange),
+    /// Two descriptors: the socket for the answer, and the user namespace that a network namespace is to belong to.
+    MakeNetwork,
+}
+
+/// Descriptors in this order: spec (memfd), control socket, then those told here.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Launch {
     pub seccomp: bool,
@@ -19,6 +31,9 @@ pub struct Launch {
     /// Two: an IPC namespace, and the mount namespace whose `/dev/shm` belongs to it.
     #[serde(default)]
     pub ipc: bool,
+    /// A user namespace.
+    #[serde(default)]
+    pub users: bool,
     /// Standard input, output and error given from outside, instead of the shim's own pipes.
     #[serde(default)]
     pub stdio: bool,
@@ -88,6 +103,9 @@ pub enum Event {
     Refused {
         message: String,
     },
+    /// To `MakeUsers`, with two descriptors: a user namespace, and a network namespace that belongs to it. To `MakeNetwork`
+    /// with the latter alone.
+    Made,
 }
 
 /// How a run of a container ended; also the content of `exit.json`.

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use crate::beneath::{Root, clean};
 use crate::tar::{Entry, EntryKind, TarReader};
-use crate::{Error, Limits, Result};
+use crate::{Error, Limits, Owners, Result};
 
 pub(crate) const OPAQUE_XATTR: &str = "trusted.overlay.opaque";
 const WHITEOUT: &[u8] = b".wh.";
@@ -39,6 +39,8 @@ pub(crate) struct Rules {
     pub owner: Option<(u32, u32)>,
     /// It may bring device nodes.
     pub devices: bool,
+    /// How owners are to be seen.
+    pub owners: Option<Owners>,
 }
 
 /// Extracts a layer below `root`, an empty directory, and reads the source to its end.
@@ -58,6 +60,12 @@ fn run(source: impl BufRead, root: Root, rules: Option<Rules>, limits: Limits) -
     while let Some(mut entry) = tar.next_entry()? {
         if let Some(owner) = extractor.rules.as_ref().and_then(|rules| rules.owner) {
             (entry.uid, entry.gid) = owner;
+        }
+        if let Some(owners) = extractor.rules.as_ref().and_then(|rules| rules.owners)
+            && !owners.show(&mut entry)
+        {
+            let why = format!("the container has no user {} or no group {}", entry.uid, entry.gid);
+            return Err(refused(&entry, &why));
         }
         extractor.entry(&entry, &mut tar)?;
     }

@@ -15,7 +15,7 @@ use crate::decompress::{MAGIC, Packing, read_full};
 use crate::extract::{Rules, extract_among};
 use crate::tar::TarWriter;
 use crate::walk::{DIRECTORY, Form, Walk};
-use crate::{Error, Limits, Result};
+use crate::{Error, Limits, Owners, Result};
 
 /// A file or directory of a container.
 #[derive(Debug, Clone)]
@@ -44,6 +44,7 @@ pub struct PutOptions {
 /// The tree below a container's root directory.
 pub struct Tree {
     root: OwnedFd,
+    owners: Option<Owners>,
 }
 
 /// Links followed to the end of one path, as the kernel.
@@ -98,7 +99,12 @@ enum Found {
 impl Tree {
     /// `root`: a directory, open in any way.
     pub fn new(root: OwnedFd) -> Tree {
-        Tree { root }
+        Tree { root, owners: None }
+    }
+
+    /// Of a container whose users are others to the host. Who writes to it makes files as its root (`setfsuid(2)`).
+    pub fn with_owners(self, owners: Option<Owners>) -> Tree {
+        Tree { owners, ..self }
     }
 
     fn beneath(&self) -> Result<Root> {
@@ -180,9 +186,15 @@ impl Tree {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
+    fn walk<W: Write>(&self, out: W) -> Walk<W> {
+        let mut walk = Walk::new(TarWriter::new(out), Form::Files, None);
+        walk.owners = self.owners;
+        walk
+    }
+
     /// Writes what a path named as a tar. The names in it begin with the path's last part, as `docker cp` expects.
     pub fn archive(&self, named: &Named, out: impl Write) -> Result<()> {
-        let mut walk = Walk::new(TarWriter::new(out), Form::Files, None);
+        let mut walk = self.walk(out);
         let (parent, name) = match &named.found {
             Found::Directory(fd) => (fd, OsStr::new(".")),
             Found::In(parent, name) => (parent, name.as_os_str()),
@@ -197,7 +209,7 @@ impl Tree {
 
     /// Writes everything as a tar, with names relative to the root.
     pub fn export(&self, out: impl Write) -> Result<()> {
-        let mut walk = Walk::new(TarWriter::new(out), Form::Files, None);
+        let mut walk = self.walk(out);
         let root = rustix::fs::openat(&self.root, ".", DIRECTORY, Mode::empty()).map_err(Error::io("/"))?;
         walk.tree(root, Vec::new())?;
         finish(walk)
@@ -218,7 +230,13 @@ impl Tree {
         let n = read_full(&mut reader, &mut first).map_err(Error::Source)?;
         let whole = first[..n].chain(reader);
         let source = Packing::of_magic(&first[..n]).reader(whole)?;
-        let rules = Rules { base, keep_kinds: options.no_overwrite_dir_non_dir, owner: options.owner, devices: options.devices };
+        let rules = Rules {
+            base,
+            keep_kinds: options.no_overwrite_dir_non_dir,
+            owner: options.owner,
+            devices: options.devices,
+            owners: self.owners,
+        };
         extract_among(BufReader::with_capacity(BUFFER, source), root, rules, limits).map(drop)
     }
 

@@ -230,6 +230,11 @@ impl Layers {
         self.inner.store.root().join("mounts/root")
     }
 
+    /// The folder above all layers and snapshots.
+    pub fn store_root(&self) -> &Path {
+        self.inner.store.root()
+    }
+
     /// All unpacked layers.
     pub fn list(&self) -> Vec<Layer> {
         self.lock().layers.values().cloned().collect()

@@ -15,7 +15,7 @@ use crate::beneath::open_pinned;
 use crate::compress::write_error;
 use crate::extract::OPAQUE_XATTR;
 use crate::tar::{Entry, EntryKind, TarWriter};
-use crate::{Error, Result};
+use crate::{Error, Owners, Result};
 
 pub(crate) const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -42,6 +42,8 @@ pub(crate) struct Walk<W: Write> {
     /// The first name of each file that has several.
     links: HashMap<(u64, u64), Vec<u8>>,
     mtime: Option<i64>,
+    /// Who is meant by the owners that are seen.
+    pub owners: Option<Owners>,
     buffer: Vec<u8>,
     pub entries: u64,
     /// Sum of the file sizes.
@@ -54,7 +56,7 @@ pub(crate) type Level = (OwnedFd, Vec<u8>, std::vec::IntoIter<OsString>);
 impl<W: Write> Walk<W> {
     /// `mtime`: of every entry, instead of its own (seconds since 1970).
     pub fn new(tar: TarWriter<W>, form: Form, mtime: Option<i64>) -> Walk<W> {
-        Walk { tar, form, links: HashMap::new(), mtime, buffer: vec![0; 256 << 10], entries: 0, bytes: 0 }
+        Walk { tar, form, links: HashMap::new(), mtime, owners: None, buffer: vec![0; 256 << 10], entries: 0, bytes: 0 }
     }
 
     /// Everything below `root`, named `<prefix>…`; the root itself has no entry.
@@ -218,6 +220,11 @@ impl<W: Write> Walk<W> {
 
     fn write(&mut self, entry: &Entry) -> Result<()> {
         self.entries += 1;
+        if let Some(owners) = self.owners {
+            let mut entry = entry.clone();
+            owners.tell(&mut entry);
+            return self.tar.entry(&entry).map_err(write_error);
+        }
         self.tar.entry(entry).map_err(write_error)
     }
 }

@@ -34,6 +34,16 @@ pub fn set_attributes(fd: BorrowedFd<'_>, path: &CStr, set: u64, clear: u64, pro
         .map(drop)
 }
 
+/// Shows the files of the detached mount behind `fd` with the owners that `users`, a user namespace, has for their ids
+/// (an idmapped mount). On disk the ids stay what they are.
+pub fn set_owners(fd: BorrowedFd<'_>, users: BorrowedFd<'_>) -> Result<()> {
+    let attr = MountAttr { attr_set: libc::MOUNT_ATTR_IDMAP, attr_clr: 0, propagation: 0, userns_fd: users.as_raw_fd() as u64 };
+    let size = size_of::<MountAttr>();
+    // SAFETY: as in `set_attributes`; both descriptors are open.
+    check(unsafe { libc::syscall(libc::SYS_mount_setattr, fd.as_raw_fd(), c"".as_ptr(), libc::AT_EMPTY_PATH, &raw const attr, size) })
+        .map(drop)
+}
+
 /// `pivot_root(".", ".")` followed by detaching the old root: leaves no mount of the host behind and needs no folder
 /// inside the new root. The current directory must be the new root.
 pub fn pivot_root_here() -> Result<()> {

@@ -120,6 +120,15 @@ pub fn set_ids(uid: u32, gid: u32, groups: &[u32]) -> Result<()> {
     check(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) }).map(drop)
 }
 
+/// Files that this thread makes from now on belong to these ids. What it may do stays as it is.
+pub fn set_file_ids(uid: u32, gid: u32) -> Result<()> {
+    nix::unistd::setfsgid(nix::unistd::Gid::from_raw(gid));
+    nix::unistd::setfsuid(nix::unistd::Uid::from_raw(uid));
+    // Root's power over others' files went with that.
+    let permitted = crate::caps::permitted()?;
+    crate::caps::set(crate::caps::Sets { effective: permitted, permitted, inheritable: 0 })
+}
+
 /// `PR_SET_DUMPABLE`: 0 hides `/proc/<pid>` of this process from everyone but real root until the next exec.
 pub fn set_dumpable(on: bool) -> Result<()> {
     // SAFETY: integer arguments only.

@@ -142,7 +142,8 @@ impl Containers {
     fn check(&self, record: &Record) -> ApiResult<Vec<String>> {
         let nowhere = Path::new("/");
         let rootfs = Rootfs::Directory(nowhere.into());
-        let built = spec::build(record, 0, nowhere, rootfs, Join::default())?;
+        let mut built = spec::build(record, 0, nowhere, rootfs, Join::default())?;
+        self.set_users(&mut built, self.ids(&record.host_config)?);
         let filter = spec::security(&record.host_config)?.seccomp;
         self.allow(record, &built, filter.is_default())?;
         // What is wrong with a profile is told now.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use slipway_cgroups::Join;
-use slipway_runtime::spec::Rootfs;
+use slipway_runtime::spec::{IdRange, Rootfs};
 use slipway_runtime::view::{Scope, View};
-use slipway_snapshot::Tree;
+use slipway_snapshot::{Owners, Tree};
 use tokio::sync::OwnedMutexGuard;
 
 use super::record::{MountKind, Status};
@@ -19,12 +19,25 @@ const END_NOTICED: Duration = Duration::from_secs(10);
 /// The files of one container. While they are held, one that does not run is not started, changed or removed.
 pub struct Files {
     view: View,
+    /// Of one that runs with a user namespace.
+    users: Option<IdRange>,
     _idle: Option<OwnedMutexGuard<()>>,
 }
 
 impl Files {
     pub fn tree(&self) -> std::io::Result<Tree> {
-        self.view.root().try_clone().map(Tree::new)
+        let owners = self.users.map(|ids| Owners { uid: ids.uid, gid: ids.gid, count: ids.count });
+        self.view.root().try_clone().map(|root| Tree::new(root).with_owners(owners))
+    }
+
+    /// Runs work that may write to them: what it makes belongs to the container's root.
+    fn as_root<T: Send>(&self, work: impl FnOnce() -> slipway_snapshot::Result<T> + Send) -> slipway_snapshot::Result<T> {
+        let Some(ids) = self.users else { return work() };
+        let failed = slipway_snapshot::Error::io("/");
+        // The ids of new files are a thread's, and this one is not used for anything else.
+        let alone = || slipway_sys::process::set_file_ids(ids.uid, ids.gid).map_err(std::io::Error::from).map(|()| work());
+        let ended = std::thread::scope(|scope| scope.spawn(alone).join());
+        ended.unwrap_or_else(|_| Err(std::io::Error::other("a thread ended early"))).unwrap_or_else(|error| Err(failed(error)))
     }
 }
 
@@ -62,7 +75,7 @@ impl Containers {
         spec.mounts.retain(|mount| scope == Scope::Mounted && kept(&mount.target));
         let view = tokio::task::spawn_blocking(move || View::of_stopped(spec)).await.map_err(cut_off)?;
         let view = view.map_err(|error| ApiError::internal("cannot mount the container's files", error))?;
-        Ok(Files { view, _idle: Some(idle) })
+        Ok(Files { view, users: None, _idle: Some(idle) })
     }
 }
 
@@ -80,9 +93,10 @@ fn cut_off(error: tokio::task::JoinError) -> ApiError {
 /// `None` when it does not run, or ends just now.
 async fn running(container: &Arc<Container>, scope: Scope) -> Option<Files> {
     let shim = container.shim().filter(|_| container.state().is_running())?;
+    let users = container.state().users;
     let view = tokio::task::spawn_blocking(move || View::of_running(shim.pid, shim.shim_pid, scope)).await.ok()?;
     match view {
-        Ok(view) => Some(Files { view, _idle: None }),
+        Ok(view) => Some(Files { view, users, _idle: None }),
         Err(error) => {
             tracing::debug!(%error, container = %container.id, "its files cannot be seen; it is ending");
             None
@@ -97,7 +111,7 @@ pub async fn with<T: Send + 'static>(
 ) -> ApiResult<(Files, T)> {
     let done = tokio::task::spawn_blocking(move || {
         let tree = files.tree().map_err(slipway_snapshot::Error::io("/"))?;
-        work(&tree).map(|result| (files, result))
+        files.as_root(|| work(&tree)).map(|result| (files, result))
     });
     done.await.map_err(cut_off)?.map_err(explain)
 }

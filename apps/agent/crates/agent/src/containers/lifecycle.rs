@@ -121,8 +121,11 @@ impl Containers {
         let internal = |what: &'static str| move |error: std::io::Error| (125, ApiError::internal(what, error));
         let record = self.named_by_owner(container.record());
         let shared = self.shared(&record).map_err(engine)?;
+        let mut users = self.users(&record).await.map_err(engine)?;
+        let ids = users.as_ref().map(|users| users.ids);
         let held = self.deps.networks.hold().await;
-        let joined = self.join_networks(&record).await.map_err(engine)?;
+        let network = users.as_mut().and_then(|users| users.network.take());
+        let joined = self.join_networks(&record, network).await.map_err(engine)?;
         fault::point("start.attached");
         // Written before anything runs: should this daemon die now, the next one knows which address is taken.
         container.update(|state| {
@@ -141,6 +144,7 @@ impl Containers {
             state.endpoints = joined.endpoints;
             state.gateway = joined.gateway;
             state.dns = joined.dns.is_some();
+            state.users = ids;
             state.ports.clear();
             state.boot = self.boot.clone();
         });
@@ -173,6 +177,7 @@ impl Containers {
         let at = Some(layers.mount_point());
         let rootfs = Rootfs::Overlay { base: dirs.link_dir, lower, upper: dirs.upper, work: dirs.work, at };
         let mut spec = spec::build(&record, run, &container.dir, rootfs, group.join()).map_err(engine)?;
+        self.set_users(&mut spec, ids);
         self.use_owners_files(&record, container, &mut spec);
         let filter = spec::security(&record.host_config).map_err(engine)?.seccomp;
         self.allow(&record, &spec, filter.is_default()).map_err(engine)?;
@@ -180,7 +185,8 @@ impl Containers {
         let mut attach = std::mem::take(&mut *lock(&container.waiting));
         attach.retain(|socket| !peer_is_gone(socket.as_fd()));
         let late = attach.split_off(attach.len().min(ATTACHED_AT_LAUNCH));
-        let fds = LaunchFds { seccomp, netns: joined.netns, pidns: shared.pidns, ipc: shared.ipc, stdio: None, attach };
+        let users = users.map(|users| users.namespace);
+        let fds = LaunchFds { seccomp, netns: joined.netns, pidns: shared.pidns, ipc: shared.ipc, users, stdio: None, attach };
         let shim = self.deps.runtime.launch(&spec, fds).await.map_err(explain)?;
         fault::point("start.launched");
         let shim = Arc::new(shim);

@@ -25,6 +25,7 @@ mod restore;
 mod shared;
 pub mod spec;
 mod update;
+mod users;
 mod volumes_from;
 
 use std::collections::BTreeMap;

@@ -40,11 +40,15 @@ impl Containers {
         }
     }
 
-    /// Makes a namespace with a place in each of the container's networks; all or none.
-    pub(super) async fn join_networks(&self, record: &Record) -> ApiResult<Joined> {
+    /// Makes a namespace with a place in each of the container's networks; all or none. `own`: a new one, to be used.
+    pub(super) async fn join_networks(&self, record: &Record, own: Option<OwnedFd>) -> ApiResult<Joined> {
         let mode = spec::network_mode(&record.host_config)?;
+        let own = match own {
+            Some(netns) => Some(self.deps.network.furnish(netns).await.map_err(explain)?),
+            None => None,
+        };
         if matches!(mode, NetworkMode::None | NetworkMode::Host) {
-            return Ok(Joined::default());
+            return Ok(Joined { netns: own, ..Joined::default() });
         }
         if let NetworkMode::Container(other) = mode {
             return Ok(Joined { netns: Some(self.shared_network(&record.id, &other)?), ..Joined::default() });
@@ -58,7 +62,7 @@ impl Containers {
         // `eth0` is the network it was made for.
         networks.sort_by_key(|(network, _)| (Some(&network.name) != primary.as_ref(), network.name.clone()));
         let gateway = endpoints::gateway(networks.iter().map(|(network, settings)| (&**network, settings)));
-        let mut joined = Joined { gateway, ..Joined::default() };
+        let mut joined = Joined { gateway, netns: own, ..Joined::default() };
         for (network, settings) in &networks {
             if let Err(error) = self.join(&mut joined, network, settings).await {
                 joined.endpoints.iter().for_each(|endpoint| self.deps.network.release(endpoint));

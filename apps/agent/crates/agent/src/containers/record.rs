@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use slipway_net::{Endpoint, PublishedPort, Target};
+use slipway_runtime::spec::IdRange;
 
 use super::model::{Config, EndpointSettings, HostConfig};
 
@@ -138,6 +139,8 @@ pub struct State {
     pub gateway: Option<String>,
     /// It has a name server at 127.0.0.11.
     pub dns: bool,
+    /// Ids of the host that its users have, while it runs; none: the host's.
+    pub users: Option<IdRange>,
     pub ports: Vec<PublishedPort>,
     /// Its removal, once begun, takes its anonymous volumes along.
     pub remove_volumes: bool,

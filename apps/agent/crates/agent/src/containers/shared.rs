@@ -51,7 +51,7 @@ pub(super) fn check(config: &Config, host: &HostConfig) -> ApiResult<()> {
 }
 
 /// The descriptor of one of its namespaces, and not of a process that got its pid later.
-fn open(container: &Container, name: &str) -> ApiResult<OwnedFd> {
+pub(super) fn open(container: &Container, name: &str) -> ApiResult<OwnedFd> {
     let gone = || ApiError::conflict(format!("container {} is not running", container.id));
     let state = container.state();
     let file = File::open(format!("/proc/{}/ns/{name}", state.pid)).map_err(|_| gone())?;

@@ -83,6 +83,13 @@ fn spawn(program: &Path, env: &[(String, String)], root: &Path, socket: &Path, l
     child
 }
 
+/// The tests of `remapped.rs` are those of other files, with a user namespace for every container.
+fn remapped() -> Option<Value> {
+    let program = std::env::current_exe().unwrap();
+    let named = program.file_name().unwrap().to_str().unwrap().starts_with("remapped-");
+    named.then(|| json!({ "usernsRemap": "default" }))
+}
+
 impl Agent {
     /// An agent without images.
     pub fn bare() -> Self {
@@ -94,7 +101,7 @@ impl Agent {
         assert!(rustix::process::geteuid().is_root(), "these tests make containers and need root");
         let root = tempfile::Builder::new().prefix("slipway-test-").tempdir_in("/var/tmp").unwrap();
         let socket = root.path().join("agent.sock");
-        if let Some(settings) = settings {
+        if let Some(settings) = settings.or_else(remapped) {
             std::fs::write(root.path().join("settings.json"), settings.to_string()).unwrap();
         }
         let keeper = Keeper::start(root.path());

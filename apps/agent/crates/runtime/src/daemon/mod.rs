@@ -12,8 +12,8 @@ pub use exec::{ExecStreams, RunningExec};
 pub use oneshot::{Oneshot, OneshotEnd};
 
 use crate::error::{Error, Result};
-use crate::spec::LaunchSpec;
-use crate::wire::{EXIT_FILE, Event, ExitRecord, Launch, Request, SHIM_SOCKET};
+use crate::spec::{IdRange, LaunchSpec};
+use crate::wire::{EXIT_FILE, Event, ExitRecord, Launch, Request, SHIM_SOCKET, ToSpawner};
 use link::Link;
 use spawner::Spawner;
 
@@ -36,6 +36,8 @@ pub struct LaunchFds {
     pub pidns: Option<OwnedFd>,
     /// With `Namespaces::ipc_given`: the IPC namespace and the mount namespace of the container that it is shared with.
     pub ipc: Option<[OwnedFd; 2]>,
+    /// With `LaunchSpec::users`.
+    pub users: Option<OwnedFd>,
     /// Standard streams from outside; the shim then neither logs nor serves them.
     pub stdio: Option<[OwnedFd; 3]>,
     /// Stream sockets of clients that attached before the start.
@@ -52,6 +54,12 @@ pub struct Shim {
     pub started_at: i64,
 }
 
+/// A user namespace, and an empty network namespace that is its root's to use.
+pub struct UserNamespace {
+    pub users: OwnedFd,
+    pub network: OwnedFd,
+}
+
 /// A filter as `LaunchFds` wants it; make it once and share it.
 pub fn filter_fd(program: &[u8]) -> Result<OwnedFd> {
     link::memfd(program).map_err(Error::Launch)
@@ -63,6 +71,35 @@ impl Runtime {
         Ok(Self { spawner: Spawner::start()? })
     }
 
+    /// Makes a user namespace in which the first users are those of the host from `ids` on.
+    ///
+    /// # Errors
+    /// When the kernel has none to give (`user.max_user_namespaces`).
+    pub async fn make_users(&self, ids: IdRange) -> Result<UserNamespace> {
+        let [users, network] = self.make(&ToSpawner::MakeUsers(ids), None).await?;
+        Ok(UserNamespace { users, network })
+    }
+
+    /// Makes an empty network namespace that belongs to the user namespace `users`.
+    pub async fn make_network(&self, users: &OwnedFd) -> Result<OwnedFd> {
+        let [network] = self.make(&ToSpawner::MakeNetwork, Some(users)).await?;
+        Ok(network)
+    }
+
+    async fn make<const N: usize>(&self, wanted: &ToSpawner, with: Option<&OwnedFd>) -> Result<[OwnedFd; N]> {
+        let (ours, theirs) = link::pair().map_err(Error::Launch)?;
+        let fds: Vec<_> = [&theirs].into_iter().chain(with).map(AsFd::as_fd).collect();
+        self.spawner.send(&serde_json::to_vec(wanted)?, &fds).map_err(Error::Launch)?;
+        drop(theirs);
+        let link = Link::new(ours).map_err(Error::Launch)?;
+        let answer = tokio::time::timeout(Duration::from_secs(LAUNCH_DEADLINE), link.receive());
+        match answer.await.map_err(|_| Error::Timeout(LAUNCH_DEADLINE))?? {
+            Some((Event::Made, fds)) => fds.try_into().map_err(|_| Error::ShimGone),
+            Some((Event::Failed { stage, message, exit_code }, _)) => Err(Error::NotStarted { stage, message, exit_code }),
+            _ => Err(Error::ShimGone),
+        }
+    }
+
     /// Starts a container and returns once the user's program runs.
     pub async fn launch(&self, spec: &LaunchSpec, fds: LaunchFds) -> Result<Shim> {
         let (ours, theirs) = link::pair().map_err(Error::Launch)?;
@@ -71,6 +108,7 @@ impl Runtime {
             netns: fds.netns.is_some(),
             pidns: fds.pidns.is_some(),
             ipc: fds.ipc.is_some(),
+            users: fds.users.is_some(),
             stdio: fds.stdio.is_some(),
             attach: fds.attach.len(),
         };
@@ -78,10 +116,10 @@ impl Runtime {
         let mut passed = vec![body.as_fd(), theirs.as_fd()];
         passed.extend(fds.seccomp.iter().map(|fd| fd.as_fd()));
         passed.extend(fds.netns.iter().chain(&fds.pidns).map(|fd| fd.as_fd()));
-        passed.extend(fds.ipc.iter().flatten().map(|fd| fd.as_fd()));
+        passed.extend(fds.ipc.iter().flatten().chain(&fds.users).map(|fd| fd.as_fd()));
         passed.extend(fds.stdio.iter().flatten().map(|fd| fd.as_fd()));
         passed.extend(fds.attach.iter().map(|fd| fd.as_fd()));
-        self.spawner.send(&serde_json::to_vec(&launch)?, &passed).map_err(Error::Launch)?;
+        self.spawner.send(&serde_json::to_vec(&ToSpawner::Launch(launch))?, &passed).map_err(Error::Launch)?;
         drop(theirs);
         crate::fault::point("launch.sent");
         drop(fds); // whoever reads the container's streams sees their end only when nobody else holds them

@@ -4,14 +4,14 @@ use rustix::io::Errno;
 
 use super::root::Root;
 use super::{Stage, Step};
-use crate::spec::Device;
+use crate::spec::{Device, IdRange};
 
 /// After `/dev` is there. Paths elsewhere are made in the image's tree, within its root.
-pub(super) fn make_all(devices: &[Device], root: &Root) -> Step<()> {
-    devices.iter().try_for_each(|device| make(device, root).stage(&format!("make the device {}", device.path)))
+pub(super) fn make_all(devices: &[Device], ids: Option<IdRange>, root: &Root) -> Step<()> {
+    devices.iter().try_for_each(|device| make(device, ids, root).stage(&format!("make the device {}", device.path)))
 }
 
-fn make(device: &Device, root: &Root) -> Result<(), Errno> {
+fn make(device: &Device, ids: Option<IdRange>, root: &Root) -> Result<(), Errno> {
     let (parent, name) = device.path.rsplit_once('/').ok_or(Errno::INVAL)?;
     if matches!(name, "" | "." | "..") {
         return Err(Errno::INVAL);
@@ -28,6 +28,10 @@ fn make(device: &Device, root: &Root) -> Result<(), Errno> {
         }
         other => other?,
     }
-    let owner = (Some(Uid::from_raw(device.uid)), Some(Gid::from_raw(device.gid)));
-    rustix::fs::chownat(&parent, name, owner.0, owner.1, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
+    // Who owns it on the host owns it in the container; whom the container does not know leaves it to root.
+    let (uid, gid) = match ids {
+        Some(ids) => (ids.host_uid(device.uid).unwrap_or(ids.uid), ids.host_gid(device.gid).unwrap_or(ids.gid)),
+        None => (device.uid, device.gid),
+    };
+    rustix::fs::chownat(&parent, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
 }

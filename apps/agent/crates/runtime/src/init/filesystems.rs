@@ -13,6 +13,9 @@ const NODEV: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NODEV;
 const NOEXEC: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOEXEC;
 const RDONLY: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_RDONLY;
 
+/// The group that terminals belong to.
+const TTY: u32 = 5;
+
 /// Name, major, minor: the nodes every container has.
 pub const DEVICES: [(&str, u32, u32); 6] =
     [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
@@ -91,8 +94,10 @@ fn dev(spec: &LaunchSpec, root: &Root) -> Step<()> {
     if spec.privileged {
         host_devices(&dev)?;
     }
-    super::devices::make_all(&spec.devices, root)?;
-    let options = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5")];
+    let ids = spec.users.as_ref().map(|users| users.ids);
+    super::devices::make_all(&spec.devices, ids, root)?;
+    let terminals = ids.and_then(|ids| ids.host_gid(TTY)).unwrap_or(TTY).to_string();
+    let options = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620"), ("gid", terminals.as_str())];
     place(root, "/dev/pts", "devpts", &options, NOSUID | NOEXEC)
 }
 

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use slipway_sys as sys;
 
 use crate::spec::{LaunchSpec, Network};
+use crate::users::Joining;
 
 /// The step that failed, for the person who started the container.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -68,6 +69,8 @@ pub(crate) struct Inherited {
     pub netns: Option<OwnedFd>,
     /// Another container's IPC namespace, and its mount namespace.
     pub ipc: Option<(OwnedFd, OwnedFd)>,
+    /// The container's user namespace.
+    pub users: Option<OwnedFd>,
     /// Standard streams; unused with a terminal.
     pub stdio: [OwnedFd; 3],
     pub seccomp: Option<Vec<u8>>,
@@ -75,8 +78,8 @@ pub(crate) struct Inherited {
 
 /// Runs in the new process and never returns.
 pub(crate) fn run(spec: &LaunchSpec, inherited: Inherited) -> ! {
-    let Inherited { sync, netns, ipc, stdio, seccomp } = inherited;
-    match build(spec, &sync, netns, ipc, stdio, seccomp) {
+    let Inherited { sync, netns, ipc, users, stdio, seccomp } = inherited;
+    match build(spec, &sync, netns, ipc, users, stdio, seccomp) {
         Ok(never) => match never {},
         Err(error) => fail(&sync, &error),
     }
@@ -99,6 +102,7 @@ fn build(
     sync: &OwnedFd,
     netns: Option<OwnedFd>,
     ipc: Option<(OwnedFd, OwnedFd)>,
+    users: Option<OwnedFd>,
     stdio: [OwnedFd; 3],
     seccomp: Option<Vec<u8>>,
 ) -> Step<Infallible> {
@@ -109,13 +113,19 @@ fn build(
     enter(spec, netns)?;
     let shm = ipc.map(|(ipc, mounts)| shm::join(&ipc, &mounts)).transpose()?;
     crate::fault::point("init.entered");
-    let root = root::mount(spec)?;
+    let users = joining(spec, users)?;
+    if let Some(users) = &users {
+        // All that is made from here on is the container's.
+        sys::process::set_file_ids(users.ids.uid, users.ids.gid).stage("make files for the container's root")?;
+    }
+    let namespace = users.as_ref().map(|users| &users.namespace);
+    let root = root::mount(spec, namespace)?;
     if !spec.ephemeral {
         root.show(sync)?;
     }
     filesystems::mount_all(spec, &root)?;
     shm::mount(spec, &root, shm)?;
-    mounts::attach_all(spec, &root)?;
+    mounts::attach_all(spec, &root, namespace)?;
     set_sysctls(spec, &root)?;
     let stdio = match spec.process.tty {
         true => {
@@ -131,7 +141,16 @@ fn build(
     mounts::protect(spec, &root)?;
     crate::fault::point("init.mounted");
     root.enter().stage("enter the root file system")?;
-    process::become_program(&spec.process, stdio, sync, seccomp, spec.init)
+    process::become_program(&spec.process, stdio, sync, seccomp, spec.init, users)
+}
+
+fn joining(spec: &LaunchSpec, namespace: Option<OwnedFd>) -> Step<Option<Joining>> {
+    match (&spec.users, namespace) {
+        (Some(users), Some(namespace)) => Ok(Some(Joining { ids: users.ids, namespace, first: true, own_name: !spec.namespaces.uts_host })),
+        (None, None) => Ok(None),
+        // Never as the host's root because something was lost on the way.
+        _ => Err("its descriptor is missing").stage("join the user namespace"),
+    }
 }
 
 /// Joins the network namespace, the cgroup and, from inside it, a cgroup namespace; names the host.

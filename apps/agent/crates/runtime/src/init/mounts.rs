@@ -9,20 +9,27 @@ use slipway_sys as sys;
 use super::filesystems::{attach, make};
 use super::root::Root;
 use super::{Stage, Step, populate};
-use crate::spec::{LaunchSpec, Mount, MountKind, Propagation};
+use crate::spec::{IdRange, LaunchSpec, Mount, MountKind, Propagation};
+use crate::users::show_owners;
 
-pub(crate) fn attach_all(spec: &LaunchSpec, root: &Root) -> Step<()> {
+/// `users`: the container's user namespace.
+pub(crate) fn attach_all(spec: &LaunchSpec, root: &Root, users: Option<&OwnedFd>) -> Step<()> {
+    let ids = spec.users.as_ref().map(|users| users.ids);
     for mount in &spec.mounts {
-        one(mount, root)?;
+        one(mount, root, users.zip(ids))?;
     }
     Ok(())
 }
 
-fn one(mount: &Mount, root: &Root) -> Step<()> {
+fn one(mount: &Mount, root: &Root, users: Option<(&OwnedFd, IdRange)>) -> Step<()> {
     let stage = format!("mount {}", mount.target);
     match &mount.kind {
-        MountKind::Bind { source, recursive, propagation, populate, subpath, only_top_readonly } => {
+        MountKind::Bind { source, recursive, propagation, populate, subpath, only_top_readonly, own } => {
+            let users = users.map(|(namespace, _)| namespace).filter(|_| *own);
             let tree = clone_part(source, subpath, *recursive).stage(&format!("open {}", source.join(subpath).display()))?;
+            if let Some(users) = users {
+                show_owners(&tree, users).stage(&stage)?;
+            }
             let set = if mount.readonly { sys::mount::RDONLY } else { 0 };
             let propagation = match propagation {
                 Propagation::Private => sys::mount::PRIVATE,
@@ -41,7 +48,8 @@ fn one(mount: &Mount, root: &Root) -> Step<()> {
                 outside_of_proc(&mount.target, &point)?;
             }
             if *populate {
-                populate::fill(root, &mount.target, source).stage(&format!("fill the volume at {}", mount.target))?;
+                let fill = || populate::fill(root, &mount.target, &volume(source, users)?);
+                fill().stage(&format!("fill the volume at {}", mount.target))?;
             }
             attach(&tree, &point).stage(&stage)
         }
@@ -50,7 +58,8 @@ fn one(mount: &Mount, root: &Root) -> Step<()> {
             let size = size.map(|size| size.to_string());
             let mut options = vec![("mode", mode.as_str())];
             options.extend(size.as_deref().map(|size| ("size", size)));
-            options.extend(more.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+            let more = more.iter().map(|(key, value)| Ok((key.as_str(), owner(key, value, users)?))).collect::<Step<Vec<_>>>()?;
+            options.extend(more.iter().map(|(key, value)| (*key, value.as_str())));
             let mut flags = MountAttrFlags::empty();
             for (allowed, flag) in [
                 (exec, MountAttrFlags::MOUNT_ATTR_NOEXEC),
@@ -70,6 +79,28 @@ fn one(mount: &Mount, root: &Root) -> Step<()> {
             attach(&tmpfs, &point).stage(&stage)
         }
     }
+}
+
+/// A tmpfs option as the host's ids have it.
+fn owner(key: &str, value: &str, users: Option<(&OwnedFd, IdRange)>) -> Step<String> {
+    let id = value.parse().unwrap_or(u32::MAX);
+    let host = match (key, users) {
+        ("uid", Some((_, ids))) => ids.host_uid(id),
+        ("gid", Some((_, ids))) => ids.host_gid(id),
+        _ => return Ok(value.to_owned()),
+    };
+    host.map(|id| id.to_string()).ok_or("the container has no such user").stage(&format!("use {key}={value}"))
+}
+
+/// The directory of a volume, to write to as the container does.
+fn volume(source: &Path, users: Option<&OwnedFd>) -> std::io::Result<OwnedFd> {
+    const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+    let Some(users) = users else {
+        return Ok(rustix::fs::openat(CWD, source, DIRECTORY, Mode::empty())?);
+    };
+    let tree = clone_tree(source, false)?;
+    show_owners(&tree, users)?;
+    Ok(rustix::fs::openat(&tree, ".", DIRECTORY, Mode::empty())?)
 }
 
 /// What tools like lxcfs put over the kernel's figures; nothing that confines anybody.

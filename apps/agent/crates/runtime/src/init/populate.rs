@@ -2,30 +2,28 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 
 use super::root::Root;
 
 /// Depth of directories; the image decides it.
 const DEEPEST: usize = 256;
 
-/// Copies the tree at `target` (as the image has it) into `source`, when that is empty. Works on descriptors and never
+/// Copies the tree at `target` (as the image has it) into `to`, when that is empty. Works on descriptors and never
 /// follows a symlink, so that neither tree can lead elsewhere.
-pub(super) fn fill(root: &Root, target: &str, source: &Path) -> io::Result<()> {
+pub(super) fn fill(root: &Root, target: &str, to: &OwnedFd) -> io::Result<()> {
     let from = match root.open(target, OFlags::RDONLY | OFlags::DIRECTORY) {
         Ok(from) => from,
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    let to = rustix::fs::openat(CWD, source, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    if !names(&to)?.is_empty() {
+    if !names(to)?.is_empty() {
         return Ok(());
     }
     let stat = rustix::fs::fstat(&from)?;
-    copy_dir(&from, &to, 0)?;
-    own(&to, &stat)
+    copy_dir(&from, to, 0)?;
+    own(to, &stat)
 }
 
 fn names(dir: &OwnedFd) -> io::Result<Vec<std::ffi::CString>> {

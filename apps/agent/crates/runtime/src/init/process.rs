@@ -1,16 +1,18 @@
 //! The last steps, in the container: limits, identity, capabilities, filter, program.
 use std::convert::Infallible;
 use std::ffi::{CString, OsString};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use rustix::fs::{Gid, Uid};
 use slipway_sys::caps::Sets;
 use slipway_sys::{self as sys, Errno};
 
 use super::identity::{self, Identity};
 use super::{Stage, Step, StepError, reaper};
 use crate::spec::{Process, Rlimit};
+use crate::users::Joining;
 
 /// Becomes the user's program. Only returns when that fails.
 ///
@@ -22,6 +24,7 @@ pub(crate) fn become_program(
     sync: &OwnedFd,
     seccomp: Option<Vec<u8>>,
     init: bool,
+    users: Option<Joining>,
 ) -> Step<Infallible> {
     let (program, args) = process.args.split_first().ok_or("no command is given").stage("start the program")?;
     nix::unistd::setsid().map(drop).or_else(ignore(Errno::EPERM)).stage("make a session")?;
@@ -33,16 +36,19 @@ pub(crate) fn become_program(
         }
     }
     let identity = identity::resolve(&process.user, &process.groups)?;
+    let owner = owner(&identity, users.as_ref(), process.tty)?;
     for (fd, target) in stdio.iter().zip(0..) {
         sys::process::install_fd(fd, target).stage("connect the standard streams")?;
-        // So that the program can open /dev/stdout again when it is not root.
-        match rustix::fs::fchown(fd, Some(rustix::fs::Uid::from_raw(identity.uid)), None) {
-            Ok(()) | Err(rustix::io::Errno::PERM | rustix::io::Errno::INVAL | rustix::io::Errno::ROFS) => {}
-            Err(error) => return Err(error).stage("own the standard streams"),
+        if let Some((uid, gid)) = owner {
+            own(fd, uid, gid).stage("own the standard streams")?;
         }
     }
     std::mem::forget(stdio); // closed just below, in one call
-    sys::process::close_all_but(sync).stage("close inherited descriptors")?;
+    match &users {
+        Some(users) => sys::process::close_from_but(3, &[sync.as_fd(), users.namespace.as_fd()]),
+        None => sys::process::close_all_but(sync),
+    }
+    .stage("close inherited descriptors")?;
     let cwd = if process.cwd.is_empty() { "/" } else { &process.cwd };
     enter_directory(cwd)?;
     for limit in &process.rlimits {
@@ -50,11 +56,39 @@ pub(crate) fn become_program(
     }
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let env = environment(process, &identity);
+    if let Some(users) = users {
+        users.join()?;
+    }
     if init {
         fork_below_reaper(process, &identity, seccomp.as_deref())?;
     }
     confine(process, &identity, seccomp.as_deref())?;
     Err(execute(program, args, &env))
+}
+
+/// Who is to own the standard streams, as the host sees them; none: who does already. To other users of a user namespace,
+/// its root too, a file is out of reach whose group is not theirs; a terminal has one of its own.
+fn owner(identity: &Identity, users: Option<&Joining>, tty: bool) -> Step<Option<(Uid, Option<Gid>)>> {
+    let Some(users) = users else {
+        return Ok((identity.uid != 0).then(|| (Uid::from_raw(identity.uid), None)));
+    };
+    for group in &identity.groups {
+        users.host_gid(*group)?;
+    }
+    let gid = Gid::from_raw(users.host_gid(identity.gid)?);
+    Ok(Some((Uid::from_raw(users.host_uid(identity.uid)?), (!tty).then_some(gid))))
+}
+
+/// So that the program can open `/dev/stdout` again.
+fn own(fd: &OwnedFd, uid: Uid, gid: Option<Gid>) -> Result<(), rustix::io::Errno> {
+    // Input from nowhere is the host's own `/dev/null`.
+    if rustix::fs::fstat(fd)?.st_rdev == rustix::fs::makedev(1, 3) {
+        return Ok(());
+    }
+    match rustix::fs::fchown(fd, Some(uid), gid) {
+        Err(rustix::io::Errno::PERM | rustix::io::Errno::INVAL | rustix::io::Errno::ROFS) => Ok(()),
+        other => other,
+    }
 }
 
 fn ignore<T: Default>(expected: Errno) -> impl Fn(Errno) -> Result<T, Errno> {

@@ -1,23 +1,24 @@
 //! The container's root file system, and opening paths beneath it.
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags};
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 use slipway_sys as sys;
 
 use super::{FromInit, Stage, Step};
 use crate::spec::{LaunchSpec, Rootfs};
+use crate::users::show_owners;
 
 /// A descriptor of the root directory. Every lookup stays beneath it, whatever symlinks the image holds.
 pub struct Root {
     fd: OwnedFd,
 }
 
-/// Mounts the root file system in this (private) mount namespace.
-pub(crate) fn mount(spec: &LaunchSpec) -> Step<Root> {
+/// Mounts the root file system in this (private) mount namespace. `users`: the container's user namespace.
+pub(crate) fn mount(spec: &LaunchSpec, users: Option<&OwnedFd>) -> Step<Root> {
     // Slave: mounts the host takes away go here too, so that a container pins no disk; nothing travels outwards.
     sys::mount::set_attributes(CWD, c"/", 0, 0, sys::mount::SLAVE, true).stage("detach mount propagation")?;
     let target = match &spec.rootfs {
@@ -26,7 +27,11 @@ pub(crate) fn mount(spec: &LaunchSpec) -> Step<Root> {
                 Some(at) => at.clone(),
                 None => make_mount_point(&spec.dir)?,
             };
-            overlay(base, lower, upper, work, &target, spec.ephemeral)?;
+            let stack = |target: &Path| overlay(base, lower, upper, work, target, spec.ephemeral);
+            match (users, &spec.users) {
+                (Some(namespace), Some(users)) => with_owners(&users.store, namespace, &target, stack)?,
+                _ => stack(&target)?,
+            }
             target
         }
         Rootfs::Directory(path) => return directory(path),
@@ -41,6 +46,20 @@ pub fn directory(path: &Path) -> Step<Root> {
     let tree = rustix::mount::open_tree(CWD, path, flags).stage("clone the root directory")?;
     rustix::mount::move_mount(&tree, "", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).stage("mount the root directory")?;
     open_root(path)
+}
+
+/// Overlayfs itself cannot show other owners, but it takes layers that do. While `stack` mounts them at `target`, the whole
+/// `store` lies over itself with the container's owners; nothing that is mounted later finds it.
+fn with_owners(store: &Path, users: &OwnedFd, target: &Path, stack: impl FnOnce(&Path) -> Step<()>) -> Step<()> {
+    let stage = "mount the image's layers for other users";
+    // Of the store as it is: the overlay stays there.
+    let point = rustix::fs::open(target, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).stage(stage)?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let tree = rustix::mount::open_tree(CWD, store, flags).stage(stage)?;
+    show_owners(&tree, users).stage(stage)?;
+    rustix::mount::move_mount(&tree, "", CWD, store, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).stage(stage)?;
+    stack(Path::new(&format!("/proc/self/fd/{}", point.as_raw_fd())))?;
+    rustix::mount::unmount(store, UnmountFlags::DETACH).stage(stage)
 }
 
 fn open_root(target: &Path) -> Step<Root> {

@@ -12,6 +12,7 @@ use slipway_sys::process::Forked;
 
 use crate::init::{self, FromInit, Stage, Step, process, terminal};
 use crate::spec::{LaunchSpec, Process};
+use crate::users::Joining;
 
 /// What runs; travels in a memfd.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,7 +35,8 @@ pub(super) fn run(
     stdio: Option<[OwnedFd; 3]>,
     seccomp: Option<Vec<u8>>,
 ) -> ! {
-    let error = match join(container, init_pidfd).and_then(|()| clone_program(exec, &sync, stdio, seccomp)) {
+    let joined = join(container, init_pidfd).and_then(|()| users(container, init_pidfd));
+    let error = match joined.and_then(|users| clone_program(exec, &sync, stdio, seccomp, users)) {
         Ok(()) => sys::process::exit_now(0),
         Err(error) => error,
     };
@@ -65,20 +67,39 @@ fn join(container: &LaunchSpec, init_pidfd: BorrowedFd<'_>) -> Step<()> {
     sys::process::setns(init_pidfd, flags).stage("join the container")
 }
 
-fn clone_program(exec: &ExecSpec, sync: &OwnedFd, stdio: Option<[OwnedFd; 3]>, seccomp: Option<Vec<u8>>) -> Step<()> {
+/// Joined as the very last, by the program itself.
+fn users(container: &LaunchSpec, init_pidfd: BorrowedFd<'_>) -> Step<Option<Joining>> {
+    let Some(users) = &container.users else { return Ok(None) };
+    let namespace = init_pidfd.try_clone_to_owned().stage("hold the container")?;
+    Ok(Some(Joining { ids: users.ids, namespace, first: false, own_name: false }))
+}
+
+fn clone_program(
+    exec: &ExecSpec,
+    sync: &OwnedFd,
+    stdio: Option<[OwnedFd; 3]>,
+    seccomp: Option<Vec<u8>>,
+    users: Option<Joining>,
+) -> Step<()> {
     match sys::process::clone3(libc::CLONE_PARENT as u64, None).stage("fork into the container")? {
         Forked::Parent { pid, pidfd: _ } => {
             let message = serde_json::to_vec(&Born { pid: pid.as_raw() }).stage("tell the pid")?;
             sys::fdpass::send(sync.as_fd(), &message, &[]).stage("tell the pid")
         }
-        Forked::Child => match program(exec, sync, stdio, seccomp) {
+        Forked::Child => match program(exec, sync, stdio, seccomp, users) {
             Ok(never) => match never {},
             Err(error) => init::fail(sync, &error),
         },
     }
 }
 
-fn program(exec: &ExecSpec, sync: &OwnedFd, stdio: Option<[OwnedFd; 3]>, seccomp: Option<Vec<u8>>) -> Step<std::convert::Infallible> {
+fn program(
+    exec: &ExecSpec,
+    sync: &OwnedFd,
+    stdio: Option<[OwnedFd; 3]>,
+    seccomp: Option<Vec<u8>>,
+    users: Option<Joining>,
+) -> Step<std::convert::Infallible> {
     let stdio = match stdio {
         Some(stdio) => stdio,
         None => {
@@ -88,7 +109,7 @@ fn program(exec: &ExecSpec, sync: &OwnedFd, stdio: Option<[OwnedFd; 3]>, seccomp
             [copy()?, copy()?, terminal.slave]
         }
     };
-    process::become_program(&exec.process, stdio, sync, seccomp, false)
+    process::become_program(&exec.process, stdio, sync, seccomp, false, users)
 }
 
 /// One message of the helper or the program.

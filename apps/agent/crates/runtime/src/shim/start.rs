@@ -77,6 +77,7 @@ fn prepare(launch: &Launch, mut fds: std::vec::IntoIter<OwnedFd>, spec: LaunchSp
     };
     let pidns = take(launch.pidns, "take the pid namespace")?;
     let ipc = take(launch.ipc, "take the IPC namespace")?.zip(take(launch.ipc, "take the shared memory's namespace")?);
+    let users = take(launch.users, "take the user namespace")?;
     let given = match launch.stdio {
         true => Some([0, 1, 2].map(|_| fds.next())),
         false => None,
@@ -115,7 +116,7 @@ fn prepare(launch: &Launch, mut fds: std::vec::IntoIter<OwnedFd>, spec: LaunchSp
         sys::process::setns(own.as_fd(), libc::CLONE_NEWPID).stage("go back to the own pid namespace")?;
     }
     match forked {
-        Forked::Child => init::run(&spec, Inherited { sync: their_sync, netns, ipc, stdio: pipes.theirs, seccomp }),
+        Forked::Child => init::run(&spec, Inherited { sync: their_sync, netns, ipc, users, stdio: pipes.theirs, seccomp }),
         Forked::Parent { pid, pidfd } => Ok(Shim {
             spec,
             init: pid,

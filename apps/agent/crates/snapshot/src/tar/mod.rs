@@ -24,7 +24,7 @@ pub(crate) enum EntryKind {
 }
 
 /// One entry's metadata. Names are raw bytes as in the archive; nothing about them was checked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub path: Vec<u8>,
     pub link: Vec<u8>,

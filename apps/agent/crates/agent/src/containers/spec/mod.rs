@@ -33,13 +33,10 @@ fn bad(message: impl Into<String>) -> ApiError {
     ApiError::bad_request(message)
 }
 
-/// Everything but the network namespace's descriptor. `resolv.conf`, `hosts` and `hostname` are expected in `dir`.
+/// Everything but the network namespace's descriptor and the user namespace. `resolv.conf`, `hosts` and `hostname` are expected in `dir`.
 pub fn build(record: &Record, run: u64, dir: &Path, rootfs: Rootfs, cgroup: Join) -> ApiResult<LaunchSpec> {
     let (config, host) = (&record.config, &record.host_config);
     let namespaces = namespaces::namespaces(host)?;
-    if !matches!(host.userns_mode.as_str(), "" | "host") {
-        return Err(bad("user namespaces are not supported"));
-    }
     let security = security(host)?;
     let capabilities = match host.privileged {
         true => caps::ALL,
@@ -97,5 +94,6 @@ pub fn build(record: &Record, run: u64, dir: &Path, rootfs: Rootfs, cgroup: Join
             (true, true) => Stdin::Once,
         },
         log: Some(logs::log_settings(host, dir)?),
+        users: None,
     })
 }

@@ -37,6 +37,7 @@ pub fn security(host: &HostConfig) -> ApiResult<Security> {
             ("seccomp", "builtin") => {}
             // The client reads the file and sends what is in it.
             ("seccomp", profile) => security.seccomp = Seccomp::Profile(profile.to_owned()),
+            ("userns", _) => {} // see `containers/users.rs`
             // This engine uses neither AppArmor nor SELinux, so there is nothing to turn off or on.
             ("apparmor" | "label" | "disable", _) => {}
             _ => return Err(bad(format!("unknown security option {option:?}"))),

@@ -72,6 +72,13 @@ async fn version() -> Json<Value> {
     }))
 }
 
+fn security_options(app: &App) -> Vec<&'static str> {
+    let mut options = vec!["name=seccomp,profile=builtin"];
+    options.extend(app.config.file.userns_remap.as_ref().map(|_| "name=userns"));
+    options.push("name=cgroupns");
+    options
+}
+
 async fn info(State(app): State<App>) -> Json<Value> {
     let all = app.containers.list();
     let running = all.iter().filter(|container| matches!(container.state().status, Status::Running | Status::Restarting)).count();
@@ -122,7 +129,7 @@ async fn info(State(app): State<App>) -> Json<Value> {
         "Runtimes": { "slipway": { "path": "slipway-agent" } },
         "Swarm": { "NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": false, "Error": "", "RemoteManagers": null },
         "InitBinary": "slipway-agent",
-        "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
+        "SecurityOptions": security_options(&app),
         "RegistryConfig": { "InsecureRegistryCIDRs": ["127.0.0.0/8"], "IndexConfigs": {}, "Mirrors": [] },
         "Labels": [],
         "Warnings": null,
