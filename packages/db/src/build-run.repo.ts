@@ -56,6 +56,7 @@ export interface BuildStepInput {
   name: string
   instruction: string
   line: number
+  inputs: number[]
 }
 
 /** The plan's steps, all pending; those of an earlier attempt are replaced. */

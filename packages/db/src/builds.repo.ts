@@ -74,6 +74,15 @@ export async function listBuilds(db: Tx, organizationId: string, page: PageReque
   return toPage<BuildSummaryRow>(rows, total, page.limit, (row) => row.id)
 }
 
+/** The builds of an app up to `number` that came to an end with steps, newest first: what a comparison and advice are made of. */
+export const buildHistory = (db: Tx, organizationId: string, appId: string, number: number, take: number) =>
+  db.build.findMany({
+    where: { organizationId, appId, number: { lte: number }, state: { in: ['succeeded', 'failed'] }, steps: { some: {} } },
+    orderBy: { number: 'desc' },
+    take,
+    select: { number: true, state: true, startedAt: true, finishedAt: true, steps: { orderBy: { position: 'asc' } } },
+  })
+
 /** The newest build of each app of the organization, for lists of apps. DISTINCT ON: Prisma's `distinct` would read all of them. */
 export async function latestBuilds(db: Tx, organizationId: string, appIds: string[]): Promise<BuildSummaryRow[]> {
   if (appIds.length === 0) return []

@@ -113,7 +113,7 @@ describe('builds', () => {
   it('hear of a cancel wish by their heartbeat, and end with their steps', async () => {
     const { build: row } = await build()
     await claimBuild(db, row.id)
-    const step = { stage: '0', name: 'RUN', instruction: 'RUN x', line: 1 }
+    const step = { stage: '0', name: 'RUN', instruction: 'RUN x', line: 1, inputs: [] }
     await replaceBuildSteps(db, row.id, [
       { ...step, position: 0, vertexId: 'v0' },
       { ...step, position: 1, vertexId: 'v1' },
@@ -134,7 +134,7 @@ describe('builds', () => {
   it('end with a step whose layer is still being packed as done when the next one began', async () => {
     const { build: row } = await build()
     await claimBuild(db, row.id)
-    const step = { stage: 'build', name: 'RUN', instruction: 'RUN x', line: 1 }
+    const step = { stage: 'build', name: 'RUN', instruction: 'RUN x', line: 1, inputs: [] }
     await replaceBuildSteps(db, row.id, [
       { ...step, position: 1, vertexId: 'v0' },
       { ...step, position: 2, vertexId: 'v1' },

@@ -41,6 +41,7 @@ export {
 export {
   type BuildRow,
   type BuildSummaryRow,
+  buildHistory,
   cancelBuildsOfApp,
   createBuild,
   findBuild,

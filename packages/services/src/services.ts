@@ -83,6 +83,8 @@ export interface BuildsService {
   trigger(scope: Scope, input: Of<typeof inputs.triggerBuild>, via: 'manual' | 'api'): Promise<{ number: number }>
   cancel(scope: Scope, input: Of<typeof inputs.build>): Promise<views.BuildView>
   logs(scope: Scope, input: Of<typeof inputs.buildLogs>): Promise<views.LogChunkView[]>
+  /** What the builds before this one tell about it. */
+  insights(scope: Scope, input: Of<typeof inputs.build>): Promise<views.BuildInsightsView>
 }
 
 export interface DeploymentsService {

@@ -1,28 +1,7 @@
 import type { views } from '@slipway/contracts'
+import { formatBytes, formatDuration } from '@slipway/core'
 import type { GraphVertex } from '@slipway/ui'
-
-/** Stages a step takes from besides the step before it: `FROM build`, `COPY --from=build`. */
-function stagesOf(instruction: string): string[] {
-  const from = /^FROM\s+(?:--\S+\s+)*(\S+)/i.exec(instruction)?.[1]
-  const copies = [...instruction.matchAll(/--from=(\S+)/gi)].map((m) => m[1])
-  return [from, ...copies].filter((s) => s !== undefined)
-}
-
-/** Ids of the steps whose result each step takes, read from the instructions: the one before it in its stage, and the last of the stages it names. */
-export function stepInputs(steps: Pick<views.BuildStepView, 'position' | 'stage' | 'instruction'>[]): Map<number, number[]> {
-  const last = new Map<string, number>()
-  const inputs = new Map<number, number[]>()
-  for (const step of [...steps].sort((a, b) => a.position - b.position)) {
-    const before = last.get(step.stage)
-    const named = stagesOf(step.instruction).map((stage) => last.get(stage))
-    inputs.set(
-      step.position,
-      [before, ...named].filter((p) => p !== undefined),
-    )
-    last.set(step.stage, step.position)
-  }
-  return inputs
-}
+import { reasonOf } from './step-reason'
 
 export interface Timeline {
   vertices: GraphVertex[]
@@ -88,21 +67,36 @@ function checkoutVertex(build: views.BuildView, prepared: number | null, untilNo
 }
 
 function stepVertices(steps: views.BuildStepView[], origin: number, now: number): GraphVertex[] {
-  const inputs = stepInputs(steps)
   return steps.map((s) => {
     const start = s.startedAt ? s.startedAt.getTime() - origin : 0
     const end = s.finishedAt ? s.finishedAt.getTime() - origin : s.state === 'running' ? now - origin : start + (s.durationMs ?? 0)
-    const before = (inputs.get(s.position) ?? []).map(String)
+    const before = s.inputs.map(String)
     return {
       id: String(s.position),
       lane: stageName(s.stage),
       label: s.instruction,
+      reason: s.state === 'cached' ? null : reasonOf(s),
+      size: s.layerSize,
       state: s.state,
       inputs: before.length > 0 ? before : [CHECKOUT],
       start,
       end: Math.max(start, end),
+      details: detailsOf(s),
     }
   })
+}
+
+/** What else is known of a step, each fact in a few words. */
+export function detailsOf(step: views.BuildStepView): string[] {
+  return [
+    step.waitMs !== null && step.waitMs >= 100 && `waited ${formatDuration(step.waitMs)}`,
+    step.cpuMs !== null && `CPU ${formatDuration(step.cpuMs)}`,
+    step.peakMemoryBytes !== null && `peak memory ${formatBytes(step.peakMemoryBytes)}`,
+    step.layerSize !== null &&
+      `layer ${formatBytes(step.layerSize)}${step.unpackedSize !== null ? ` of ${formatBytes(step.unpackedSize)} in files` : ''}`,
+    step.diskReadBytes !== null && `read ${formatBytes(step.diskReadBytes)} from disk`,
+    step.diskWrittenBytes !== null && `wrote ${formatBytes(step.diskWrittenBytes)} to disk`,
+  ].filter((fact) => fact !== false)
 }
 
 /** Stages without a name are numbered. */

@@ -1,6 +1,6 @@
 import type { views } from '@slipway/contracts'
 import { expect, it } from 'vitest'
-import { stepInputs, timelineOf } from './build-graph'
+import { detailsOf, timelineOf } from './build-graph'
 import { BuildLog, PIPELINE } from './build-log'
 
 const chunk = (seq: number, text: string, position: number | null = 1, stream: 'stdout' | 'stderr' | 'system' = 'stdout') => ({
@@ -41,17 +41,39 @@ it('gives a changed step a new list and keeps the newest lines of a flood', () =
   expect(texts(log).at(-1)).toBe('24999')
 })
 
-it('reads the inputs of steps from their instructions', () => {
-  const inputs = stepInputs([
-    { position: 1, stage: 'deps', instruction: 'FROM node AS deps' },
-    { position: 2, stage: 'deps', instruction: 'RUN npm ci' },
-    { position: 3, stage: 'build', instruction: 'FROM --platform=linux/amd64 deps AS build' },
-    { position: 4, stage: 'final', instruction: 'FROM node' },
-    { position: 5, stage: 'final', instruction: 'COPY --from=build /app/dist ./dist' },
+const plain = {
+  stage: '0',
+  state: 'done',
+  inputs: [] as number[],
+  missReason: null,
+  missDetail: null,
+  waitMs: null,
+  cpuMs: null,
+  peakMemoryBytes: null,
+  layerSize: null,
+  unpackedSize: null,
+  diskReadBytes: null,
+  diskWrittenBytes: null,
+}
+
+it('names what a step took, and nothing that is not known', () => {
+  const step = {
+    ...plain,
+    waitMs: 1200,
+    cpuMs: 900,
+    peakMemoryBytes: 104_000_000,
+    layerSize: 12_000_000,
+    unpackedSize: 34_000_000,
+    diskReadBytes: 0,
+  }
+  expect(detailsOf(step as unknown as views.BuildStepView)).toEqual([
+    'waited 1.2 s',
+    'CPU 0.9 s',
+    'peak memory 104 MB',
+    'layer 12 MB of 34 MB in files',
+    'read 0 B from disk',
   ])
-  expect(inputs.get(2)).toEqual([1])
-  expect(inputs.get(3)).toEqual([2])
-  expect(inputs.get(5)).toEqual([4, 3])
+  expect(detailsOf(plain as unknown as views.BuildStepView)).toEqual([])
 })
 
 it('draws the checkout, the steps and the publishing on one axis', () => {
@@ -64,13 +86,14 @@ it('draws the checkout, the steps and the publishing on one axis', () => {
       state: 'succeeded',
       phase: null,
       steps: [
-        { position: 1, stage: '0', instruction: 'FROM node', state: 'cached', startedAt: at(800), finishedAt: at(805), durationMs: 5 },
-        { position: 2, stage: '0', instruction: 'RUN make', state: 'done', startedAt: at(805), finishedAt: at(1500), durationMs: 695 },
+        { ...plain, position: 1, instruction: 'FROM node', state: 'cached', startedAt: at(800), finishedAt: at(805), durationMs: 5 },
+        { ...plain, position: 2, inputs: [1], instruction: 'RUN make', startedAt: at(805), finishedAt: at(1500), durationMs: 695 },
       ],
     } as views.BuildView,
     0,
   )
   expect(timeline?.totalMs).toBe(2000)
+  expect(timeline?.vertices.map((v) => v.inputs)).toEqual([[], ['checkout'], ['1'], ['2']])
   expect(timeline?.vertices.map((v) => [v.lane, v.start, v.end])).toEqual([
     ['checkout', 0, 800],
     ['stage 0', 800, 805],

@@ -23,6 +23,7 @@ import { withAgent } from './agent-back'
 import { checkout } from './checkout'
 import { CANCELED, deadlineOf, keepAlive } from './claim'
 import { execute } from './execute'
+import { buildLimits } from './limits'
 import { plan } from './plan'
 import { branchTag, publish } from './publish'
 import { BuildRecorder } from './recorder'
@@ -102,7 +103,10 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
     target: app.target,
     buildArgs: secrets.buildArgs,
   }
-  const planned = await plan(deps, source, signal, say)
+  const planned = await plan(deps, source, signal, say, async ({ text, findings }) => {
+    // NUL is no text to Postgres; such a file is refused right after.
+    if (!text.includes('\0')) await note({ dockerfile: text, findings: findings as unknown as Prisma.InputJsonArray })
+  })
   for (const warning of planned.warnings) say(`warning: ${warning}`)
 
   await note({ phase: 'build' })
@@ -114,6 +118,7 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
     plan: planned.plan,
     tags: tags.map((tag) => `${repository}:${tag}`),
     noCache: build.noCache,
+    limits: buildLimits(app),
   }
   const result = await execute(deps, request, planned, recorder, signal)
 

@@ -7,7 +7,9 @@ import { type BuildPlan, imageConfig } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import {
   baseReferences,
+  checkDockerfile,
   createIgnoreMatcher,
+  type Finding,
   IgnoreMatcher,
   LIMITS,
   parseDockerfile,
@@ -35,9 +37,24 @@ export interface Planned {
   warnings: string[]
 }
 
-export async function plan(deps: Deps, source: PlanSource, signal: AbortSignal, onProgress: (line: string) => void): Promise<Planned> {
+/** What the build page shows of the file that a plan was made of. */
+export interface CheckedDockerfile {
+  text: string
+  findings: Finding[]
+}
+
+export async function plan(
+  deps: Deps,
+  source: PlanSource,
+  signal: AbortSignal,
+  onProgress: (line: string) => void,
+  onDockerfile: (checked: CheckedDockerfile) => Promise<void>,
+): Promise<Planned> {
   const contextRoot = await beneath(source.directory, source.contextPath, 'context')
   const text = await readTextBeneath(source.directory, source.dockerfilePath, LIMITS.fileLength, 'Dockerfile')
+  const ignore = await readIgnore(contextRoot, source)
+  // Before it is parsed: a file with a fault is the one that people want to see.
+  await onDockerfile({ text, findings: checkDockerfile(text, { file: source.dockerfilePath, ignore }) })
   const dockerfile = parseDockerfile(text, { file: source.dockerfilePath })
   const options = { buildArgs: source.buildArgs, target: source.target ?? undefined }
 
@@ -69,7 +86,6 @@ export async function plan(deps: Deps, source: PlanSource, signal: AbortSignal, 
     return baseReferences(dockerfile, { ...options, resolved }).find((name) => !resolved.has(name))
   }
   const platform = { os: 'linux' as const, architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' }
-  const ignore = await readIgnore(contextRoot, source)
   const planned = planBuild(dockerfile, { ...options, platform, resolved, ignore })
   return {
     plan: planned.plan,

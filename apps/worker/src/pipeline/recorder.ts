@@ -1,4 +1,4 @@
-import type { BuildEvent, BuildPlan } from '@slipway/contracts'
+import type { BuildEvent, BuildOp, BuildPlan } from '@slipway/contracts'
 import { channels } from '@slipway/contracts'
 import type { StepState } from '@slipway/core'
 import { appendBuildLogs, type LogChunkInput, lastBuildLogSeq, replaceBuildSteps, updateBuildStep } from '@slipway/db'
@@ -10,6 +10,12 @@ const FLUSH_MS = 120
 const MAX_BUFFERED = 512 * 1024
 /** The last lines of each step, for the error shown on top. */
 const TAIL_LINES = 20
+
+/** Vertices whose result it takes: its own file system first. */
+function inputsOf(op: BuildOp): string[] {
+  if (op.type === 'image' || op.type === 'scratch') return []
+  return op.type === 'copy' && op.from !== null ? [op.input, op.from] : [op.input]
+}
 
 /** Writes a build's steps and log to Postgres as they happen, and tells readers to look. */
 export class BuildRecorder {
@@ -49,6 +55,7 @@ export class BuildRecorder {
         name: vertex.name,
         instruction: vertex.instruction,
         line: vertex.line,
+        inputs: inputsOf(vertex.op).flatMap((id) => this.positions.get(id) ?? []),
       })),
     )
     this.signal()
@@ -69,10 +76,17 @@ export class BuildRecorder {
         ...(over && { finishedAt: new Date(event.at), durationMs: event.durationMs === undefined ? null : Math.round(event.durationMs) }),
         ...(event.status === 'cached' && { startedAt: new Date(event.at - (event.durationMs ?? 0)) }),
         ...(event.miss && { missReason: event.miss.reason, missDetail: event.miss.detail.slice(0, 2000) }),
-        ...(event.layer && { layerDigest: event.layer.digest, layerSize: BigInt(event.layer.size) }),
+        ...(event.layer && {
+          layerDigest: event.layer.digest,
+          layerSize: BigInt(event.layer.size),
+          unpackedSize: BigInt(event.layer.unpackedSize),
+        }),
         ...(event.exitCode !== undefined && { exitCode: event.exitCode }),
         ...(event.peakMemoryBytes !== undefined && { peakMemoryBytes: BigInt(Math.round(event.peakMemoryBytes)) }),
         ...(event.cpuMs !== undefined && { cpuMs: Math.round(event.cpuMs) }),
+        ...(event.waitMs !== undefined && { waitMs: Math.round(event.waitMs) }),
+        ...(event.diskReadBytes !== undefined && { diskReadBytes: BigInt(Math.round(event.diskReadBytes)) }),
+        ...(event.diskWrittenBytes !== undefined && { diskWrittenBytes: BigInt(Math.round(event.diskWrittenBytes)) }),
       })
       this.signal()
     }

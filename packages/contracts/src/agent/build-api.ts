@@ -57,6 +57,11 @@ export const buildEvent = z.discriminatedUnion('type', [
     exitCode: z.number().int().optional(),
     peakMemoryBytes: z.number().optional(),
     cpuMs: z.number().optional(),
+    /** On running: how long it waited for a free place among the running steps, or for another build doing the same. */
+    waitMs: z.number().optional(),
+    /** Bytes a RUN read from disks and wrote to them, where the host counts them; the page cache is neither. */
+    diskReadBytes: z.number().optional(),
+    diskWrittenBytes: z.number().optional(),
   }),
   /** UTF-8 (invalid bytes replaced), at most 16 KiB; not split inside a character; lines may span chunks. */
   z.object({ type: z.literal('log'), id: z.string(), at, stream: z.enum(['stdout', 'stderr']), data: z.string() }),

@@ -49,6 +49,8 @@ export const variable = z.object({
   secret: z.boolean().default(false),
 })
 
+/** Of apps that are built here. */
+const BUILD_LIMITS = { buildMemoryBytes: true, buildCpuMillis: true, buildPids: true, buildTimeoutSeconds: true } as const
 /** Without defaults: an update changes what it names and nothing else (`.partial()` would keep filling them in). */
 const settingFields = {
   dockerfilePath: relativePath,
@@ -66,6 +68,20 @@ const settingFields = {
     .min(6 * 1024 * 1024)
     .nullish(),
   cpuLimitMillis: z.number().int().min(10).max(512_000).nullish(),
+  /** Of a whole build; null: the installation's defaults. */
+  buildMemoryBytes: z
+    .number()
+    .int()
+    .min(64 * 1024 * 1024, 'A build needs at least 64 MB.')
+    .nullish(),
+  buildCpuMillis: z.number().int().min(100, 'A build needs at least 0.1 cores.').max(512_000).nullish(),
+  buildPids: z.number().int().min(16, 'A build needs at least 16 processes.').max(1_000_000).nullish(),
+  buildTimeoutSeconds: z
+    .number()
+    .int()
+    .min(30, 'A build needs at least half a minute.')
+    .max(2400, 'A build may take at most 40 minutes.')
+    .nullish(),
   autoDeploy: z.boolean(),
 }
 /** A new app's settings: what is not named has a default. */
@@ -95,7 +111,7 @@ export const createApp = z.discriminatedUnion('source', [
     source: z.literal('image'),
     /** `slipway.local/<org>/<name>:<tag>`, `<name>:<tag>` of Docker Hub, or any other reference. */
     imageReference: z.string().min(1).max(400),
-    ...appSettings.omit({ dockerfilePath: true, contextPath: true, target: true, autoDeploy: true }).shape,
+    ...appSettings.omit({ dockerfilePath: true, contextPath: true, target: true, autoDeploy: true, ...BUILD_LIMITS }).shape,
   }),
 ])
 /** examples/<name> of this installation, served by its own built-in Git endpoint. */

@@ -169,6 +169,11 @@ export interface AppView extends AppSummary {
     healthTimeoutSeconds: number
     memoryLimitBytes: number | null
     cpuLimitMillis: number | null
+    /** Of a whole build; null: the installation's default. */
+    buildMemoryBytes: number | null
+    buildCpuMillis: number | null
+    buildPids: number | null
+    buildTimeoutSeconds: number | null
     autoDeploy: boolean
   }
   /** What deleting removes, named; volumes by the paths they are mounted at. */
@@ -232,8 +237,17 @@ export interface BuildStepView {
   missDetail: string | null
   layerDigest: string | null
   layerSize: number | null
+  /** Of the layer's files, before compression. */
+  unpackedSize: number | null
   peakMemoryBytes: number | null
   cpuMs: number | null
+  /** For a free place among the running steps, or for another build doing the same. */
+  waitMs: number | null
+  /** To and from disks, where the host counts it. */
+  diskReadBytes: number | null
+  diskWrittenBytes: number | null
+  /** Positions of the steps whose result it takes. */
+  inputs: number[]
   exitCode: number | null
   durationMs: number | null
   startedAt: Date | null
@@ -248,10 +262,62 @@ export interface BuildView extends BuildSummary {
   publishMs: number | null
   deployment: { number: number; state: DeploymentState } | null
   dockerfile: string
+  /** As it was built, and what lint says of it; null before the plan. */
+  dockerfileText: string | null
+  findings: FindingView[]
   platform: string
   host: string | null
   /** Others of this installation that are before it; only while queued. */
   queuePosition: number | null
+}
+export interface FindingView {
+  severity: 'error' | 'warning'
+  rule: string
+  message: string
+  hint: string | null
+  line: number | null
+  column: number | null
+}
+/** `builds.insights`: what earlier builds of the app tell about this one. */
+export interface BuildInsightsView {
+  comparison: BuildComparison | null
+  advice: BuildAdvice | null
+}
+export interface BuildComparison {
+  /** The newest successful build before this one. */
+  number: number
+  durationMs: number | null
+  previousDurationMs: number | null
+  /** Of the compressed layers of all steps. */
+  layerBytes: number
+  previousLayerBytes: number
+  cachedSteps: number
+  previousCachedSteps: number
+  /** Those worth a line, the gravest first; at most 20. */
+  changes: StepChange[]
+}
+export interface StepChange {
+  /** In this build; null: the step is gone. */
+  position: number | null
+  stage: string
+  instruction: string
+  kind: 'miss' | 'hit' | 'slower' | 'faster' | 'bigger' | 'smaller' | 'new' | 'gone'
+  /** Milliseconds or bytes, by the kind. */
+  before: number | null
+  after: number | null
+  reason: string | null
+}
+export interface BuildAdvice {
+  stage: string
+  instruction: string
+  /** In this build; null when the step is no longer in it. */
+  position: number | null
+  /** What to copy first; null: nothing has to be copied for this command. */
+  manifests: string[] | null
+  savedMs: number
+  /** In how many of the builds that were looked at. */
+  builds: number
+  of: number
 }
 export interface LogChunkView {
   seq: number

@@ -46,6 +46,10 @@ async function insertApp(deps: Deps, tx: Tx, scope: Scope, projectId: string, in
           contextPath: input.contextPath,
           target: input.target || null,
           autoDeploy: input.autoDeploy,
+          buildMemoryBytes: input.buildMemoryBytes ?? null,
+          buildCpuMillis: input.buildCpuMillis ?? null,
+          buildPids: input.buildPids ?? null,
+          buildTimeoutSeconds: input.buildTimeoutSeconds ?? null,
         }
       : { imageReference: input.imageReference.trim() }
   const app = await createApp(

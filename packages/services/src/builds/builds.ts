@@ -9,6 +9,7 @@ import { assertMay } from '../roles'
 import type { Scope } from '../scope'
 import type { BuildsService } from '../services'
 import { announceBuild, insertBuild } from './create'
+import { insightsOf } from './insights'
 import { buildSummary, buildView } from './views'
 
 async function load(db: Tx, scope: Scope, slug: string, number: number): Promise<BuildRow> {
@@ -80,6 +81,10 @@ export const createBuilds = (deps: Deps): BuildsService => {
       deps.signals.publish(channels.cancel, row.id)
       announce(deps, { organizationId: scope.organizationId, appId: row.appId, buildIds: [row.id] })
       return viewOf(scope, await load(deps.db, scope, input.app, input.number))
+    },
+
+    async insights(scope, input) {
+      return insightsOf(deps.db, scope.organizationId, await load(deps.db, scope, input.app, input.number))
     },
 
     async logs(scope, input) {

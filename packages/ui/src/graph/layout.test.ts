@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { neighbour } from './build-graph'
 import { criticalPath } from './critical-path'
 import { placeLane, ticks } from './layout'
 
@@ -93,6 +94,15 @@ describe('placeLane', () => {
       ),
     )
   })
+  it('has room for two hundred', () => {
+    inside(
+      placeLane(
+        Array.from({ length: 200 }, (_, i) => ({ start: i * 10, end: i * 10 + 10 })),
+        2000,
+        7,
+      ),
+    )
+  })
   it('takes a build that has just begun', () => {
     inside(placeLane([{ start: 0, end: 0 }], 0, 6))
     expect(placeLane([], 100, 6)).toEqual([])
@@ -104,6 +114,26 @@ describe('ticks', () => {
     expect(ticks(2400)).toEqual([0, 500, 1000, 1500, 2000])
     expect(ticks(0)).toEqual([0])
     expect(ticks(90_000).length).toBeLessThanOrEqual(6)
+  })
+})
+
+describe('neighbour', () => {
+  const lanes = [['a', 'b', 'c'], ['d'], ['e', 'f']]
+  it('goes along a lane and over its ends', () => {
+    expect(neighbour(lanes, 'a', 'ArrowRight')).toBe('b')
+    expect(neighbour(lanes, 'c', 'ArrowRight')).toBe('d')
+    expect(neighbour(lanes, 'd', 'ArrowLeft')).toBe('c')
+    expect([neighbour(lanes, 'b', 'Home'), neighbour(lanes, 'b', 'End')]).toEqual(['a', 'c'])
+  })
+  it('goes from lane to lane, as far as there are vertices', () => {
+    expect(neighbour(lanes, 'c', 'ArrowDown')).toBe('d')
+    expect(neighbour(lanes, 'f', 'ArrowUp')).toBe('d')
+  })
+  it('stays where nothing follows, and leaves other keys alone', () => {
+    expect(neighbour(lanes, 'a', 'ArrowUp')).toBeNull()
+    expect(neighbour(lanes, 'f', 'ArrowRight')).toBeNull()
+    expect(neighbour(lanes, 'a', 'Tab')).toBeNull()
+    expect(neighbour([], null, 'ArrowDown')).toBeNull()
   })
 })
 

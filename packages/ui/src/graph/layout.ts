@@ -9,6 +9,8 @@ export interface Box {
 }
 
 const GAP = 0.7
+/** All gaps of a lane together take at most this much: 200 vertices need the track for themselves. */
+const GAPS = 20
 /** Below this nothing can be pressed any more; then vertices do give way to the left. */
 const NARROWEST = 2
 
@@ -20,7 +22,8 @@ const NARROWEST = 2
 export function placeLane(spans: Span[], total: number, minimum: number): Box[] {
   if (spans.length === 0) return []
   const scale = total > 0 ? 100 / total : 0
-  const gaps = GAP * (spans.length - 1)
+  const gap = Math.min(GAP, GAPS / spans.length)
+  const gaps = gap * (spans.length - 1)
   // Rather narrow than in the wrong place: what ran late stays late.
   const room = 100 - (spans[0]?.start ?? 0) * scale - gaps
   const least = Math.min(Math.max(NARROWEST, Math.min(minimum, room / spans.length)), (100 - gaps) / spans.length)
@@ -28,7 +31,7 @@ export function placeLane(spans: Span[], total: number, minimum: number): Box[] 
   let edge = 0
   for (const box of boxes) {
     box.left = Math.max(box.left, edge)
-    edge = box.left + box.width + GAP
+    edge = box.left + box.width + gap
   }
   let limit = 100
   for (const box of boxes.toReversed()) {
@@ -38,21 +41,21 @@ export function placeLane(spans: Span[], total: number, minimum: number): Box[] 
       box.width = Math.max(least, box.width - over)
       box.left = Math.max(0, Math.min(box.left, limit - box.width))
     }
-    limit = box.left - GAP
+    limit = box.left - gap
   }
-  return squeeze(boxes, least)
+  return squeeze(boxes, least, gap)
 }
 
 /** The backward pass may have left early boxes without room; then the lane is laid out in order, each with its share. */
-function squeeze(boxes: Box[], least: number): Box[] {
+function squeeze(boxes: Box[], least: number, gap: number): Box[] {
   if (boxes.every((b) => b.left >= 0 && b.width >= least - 0.001)) return boxes
-  const free = 100 - GAP * (boxes.length - 1) - least * boxes.length
+  const free = 100 - gap * (boxes.length - 1) - least * boxes.length
   const extra = boxes.reduce((sum, b) => sum + Math.max(0, b.width - least), 0)
   let left = 0
   return boxes.map((b) => {
     const width = least + (extra > 0 ? (Math.max(0, b.width - least) / extra) * Math.min(free, extra) : 0)
     const box = { left, width }
-    left += width + GAP
+    left += width + gap
     return box
   })
 }

@@ -223,11 +223,12 @@ impl Executor for BuildExecutor {
                 oom_killed: end.oom_killed,
                 peak_memory_bytes: Some(end.peak_memory).filter(|bytes| *bytes > 0),
                 cpu: Some(Duration::from_nanos(end.cpu_time)),
+                disk: end.disk,
             }),
             // A program that is not there is the Dockerfile's mistake, not the engine's.
             Err(Error::NotStarted { message, exit_code: exit_code @ (126 | 127), .. }) => {
                 complain(complaint, message).await;
-                Ok(ExecOutcome { exit_code, oom_killed: false, peak_memory_bytes: None, cpu: None })
+                Ok(ExecOutcome { exit_code, oom_killed: false, peak_memory_bytes: None, cpu: None, disk: None })
             }
             Err(error) => Err(setup(error)),
         }

@@ -58,6 +58,13 @@ pub struct VertexEvent {
     pub peak_memory_bytes: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_ms: Option<u64>,
+    /// On running: how long it waited for a free place among the running steps, or for another build doing the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_read_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_written_bytes: Option<u64>,
 }
 
 impl VertexEvent {
@@ -72,6 +79,9 @@ impl VertexEvent {
             exit_code: None,
             peak_memory_bytes: None,
             cpu_ms: None,
+            wait_ms: None,
+            disk_read_bytes: None,
+            disk_written_bytes: None,
         }
     }
 
@@ -82,6 +92,8 @@ impl VertexEvent {
             self.exit_code = Some(outcome.exit_code);
             self.peak_memory_bytes = outcome.peak_memory_bytes;
             self.cpu_ms = outcome.cpu.map(millis);
+            self.disk_read_bytes = outcome.disk.map(|(read, _)| read);
+            self.disk_written_bytes = outcome.disk.map(|(_, written)| written);
         }
         self
     }

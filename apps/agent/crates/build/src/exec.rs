@@ -35,10 +35,6 @@ pub async fn run(build: &Arc<Build>, vertex: &Vertex, input: &Output) -> Result<
     let Op::Exec { args, env, cwd, user, .. } = &vertex.op else {
         return Err(BuildError::internal("running a step", "it is not a RUN"));
     };
-    let permit = tokio::select! {
-        permit = build.execs.acquire() => permit.map_err(|error| BuildError::internal("running a step", error))?,
-        () = build.stop.cancelled() => return Err(BuildError::canceled()),
-    };
     build.mark_ran();
     let (step, user, stubs) = {
         let (build, vertex, input, user) = (build.clone(), vertex.clone(), input.clone(), user.clone());
@@ -64,7 +60,6 @@ pub async fn run(build: &Arc<Build>, vertex: &Vertex, input: &Output) -> Result<
     };
     let outcome = build.executor.run(request, build.stop.clone()).await;
     finish_output(forwarder).await;
-    drop(permit);
     let outcome = outcome.map_err(|error| match error {
         ExecError::Canceled => BuildError::canceled(),
         ExecError::Setup { message } => BuildError::internal("starting a step's container", message),
@@ -143,10 +138,11 @@ fn failure(build: &Build, vertex: &Vertex, outcome: &ExecOutcome, dirs: &Overlay
     let code = outcome.exit_code;
     let mut error = if outcome.oom_killed {
         let limit = build.request.limits.memory_bytes.map_or_else(String::new, |bytes| format!(" of {} MiB", bytes >> 20));
+        let peak = outcome.peak_memory_bytes.map_or_else(String::new, |bytes| format!(" (its peak: {} MiB)", bytes.div_ceil(1 << 20)));
         BuildError::new(
             ErrorCode::OutOfMemory,
             format!(
-                "`{name}` (line {}) was killed because it needed more memory than the build's limit{limit}; raise the limit or use less.",
+                "`{name}` (line {}) was killed because it needed more memory than the build's limit{limit}{peak}; raise the limit or use less.",
                 vertex.line
             ),
         )

@@ -1,7 +1,9 @@
 //! One vertex: its cache key, the look into the cache, the work when it is not there, and the layer of it.
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use tokio::sync::SemaphorePermit;
 
 use slipway_store::{Digest, ImageRecord, Resource, now_unix_nanos, rfc3339};
 
@@ -118,7 +120,7 @@ impl Step<'_> {
         let inputs = self.inputs().await?;
         if self.build.request.no_cache {
             let miss = Miss { reason: Reason::NoCache, detail: "this build was asked not to use the cache".into() };
-            return self.work(inputs, miss, None).await;
+            return self.work(inputs, miss, None, Duration::ZERO).await;
         }
         if let Some(output) = self.build.cache.in_flight(self.build.scope(), &inputs.key) {
             return self.shared(output, &inputs);
@@ -128,6 +130,7 @@ impl Step<'_> {
         }
         let miss = self.explain(&inputs);
         let flight = self.build.cache.flight(self.build.scope(), &inputs.key);
+        let asked = Instant::now();
         let guard = tokio::select! {
             guard = flight.lock.lock() => guard,
             () = self.build.stop.cancelled() => return Err(BuildError::canceled()),
@@ -139,7 +142,7 @@ impl Step<'_> {
         if let Some(entry) = self.lookup(&inputs.key)? {
             return self.cached(entry, &inputs).await;
         }
-        let output = self.work(inputs, miss, Some(flight.clone())).await;
+        let output = self.work(inputs, miss, Some(flight.clone()), asked.elapsed()).await;
         drop(guard);
         output
     }
@@ -205,20 +208,26 @@ impl Step<'_> {
         Ok(Output { id: self.output_id(output.id), layers })
     }
 
-    async fn work(self, inputs: Inputs, miss: Miss, flight: Option<Arc<Flight>>) -> Result<Output> {
+    /// `waited`: for another build's same step, until now.
+    async fn work(self, inputs: Inputs, miss: Miss, flight: Option<Arc<Flight>>, waited: Duration) -> Result<Output> {
         if self.build.stopped() {
             return Err(BuildError::canceled());
         }
+        let asked = Instant::now();
+        let permit = self.permit().await?;
+        let waited = waited + asked.elapsed();
         let mut event = VertexEvent::new(&self.vertex.id, Status::Running);
         event.miss = Some(miss.clone());
+        event.wait_ms = Some(millis(waited));
         self.build.events.vertex(event).await;
         let done = self.run().await?;
+        drop(permit);
         let created = rfc3339(slipway_store::from_unix(now_unix_nanos()));
         let seal = Seal {
             build: self.build.clone(),
             vertex: self.vertex.clone(),
             miss,
-            elapsed: millis(self.started.elapsed()),
+            elapsed: millis(self.started.elapsed().saturating_sub(waited)),
             outcome: done.outcome,
             entry: Entry { key: inputs.key.clone(), output: self.input.id.clone(), layer: None, created },
             inputs,
@@ -239,6 +248,17 @@ impl Step<'_> {
                 }
                 Ok(Output { id: self.output_id(output.id), ..output })
             }
+        }
+    }
+
+    /// A RUN's place among those that run at once; the others need none.
+    async fn permit(&self) -> Result<Option<SemaphorePermit<'_>>> {
+        if !matches!(self.vertex.op, Op::Exec { .. }) {
+            return Ok(None);
+        }
+        tokio::select! {
+            permit = self.build.execs.acquire() => permit.map(Some).map_err(|error| BuildError::internal("running a step", error)),
+            () = self.build.stop.cancelled() => Err(BuildError::canceled()),
         }
     }
 

@@ -187,6 +187,46 @@ async fn equal_work_is_done_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tells_what_a_step_waited_for_and_took() {
+    let fixture = Fixture::new();
+    let mut plan = Plan::from(&fixture);
+    for step in 0..5 {
+        plan.stage(&fixture).run(&format!("sleep 1; echo {step}"));
+    }
+    let steps: Vec<String> = (0..5).map(|stage| format!("v{}", 2 + 2 * stage)).collect();
+    for step in &steps {
+        plan.copy_with(&["/bin/busybox"], "/kept/", json!({ "from": step }));
+    }
+    let outcome = fixture.build(plan.request("b"), &[]).await;
+    outcome.image();
+    let waits: Vec<u64> = steps.iter().map(|step| outcome.running(step).wait_ms.unwrap()).collect();
+    assert_eq!(waits.iter().filter(|wait| **wait >= 100).count(), 1, "four run at once, the fifth waits for one of them: {waits:?}");
+    let done = outcome.vertex(&steps[0]);
+    assert_eq!((done.disk_read_bytes, done.disk_written_bytes), (Some(8), Some(16)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tells_that_a_base_moved_and_that_a_result_left_the_cache() {
+    let fixture = Fixture::new();
+    let on = |digest: &str| {
+        let mut plan = Plan::empty();
+        plan.base(digest).run("date > /out");
+        plan.request("b")
+    };
+    let first = fixture.build(on(&fixture.base_digest), &[]).await.image();
+    let moved = fixture.build(on(&first), &[]).await;
+    let (reason, detail) = moved.miss("v1");
+    assert_eq!(reason, "base-moved");
+    assert!(detail.contains(&first[..19]) && detail.contains(&fixture.base_digest[..19]), "{detail}");
+
+    for scope in std::fs::read_dir(fixture.dir.join("build-cache")).unwrap() {
+        std::fs::remove_dir_all(scope.unwrap().path().join("entries")).unwrap();
+    }
+    let evicted = fixture.build(on(&first), &[]).await;
+    assert_eq!(evicted.miss("v1").0, "evicted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_layers_fit() {
     let fixture = Fixture::new();
     let mut plan = Plan::from(&fixture);

@@ -1,4 +1,5 @@
 import type { views } from '@slipway/contracts'
+import { formatBytes } from '@slipway/core'
 import { Callout, ErrorState } from '@slipway/ui'
 import { LastLines } from '@/components/deployments/deployment-page'
 
@@ -11,6 +12,7 @@ export function BuildFailure({ build }: { build: views.BuildView }) {
   const place = [
     (details.file || details.line) && `${details.file ?? build.dockerfile}${details.line ? `:${details.line}` : ''}`,
     details.exitCode !== undefined && `exit code ${details.exitCode}`,
+    code === 'OUT_OF_MEMORY' && step?.peakMemoryBytes != null && `peak ${formatBytes(step.peakMemoryBytes)}`,
   ].filter(Boolean)
   return (
     <ErrorState title={step ? `Step ${step.position} failed` : 'The build failed'} code={code} message={message}>

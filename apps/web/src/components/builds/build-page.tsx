@@ -1,12 +1,16 @@
 'use client'
+import type { views } from '@slipway/contracts'
 import { Card, PageHead, Skeleton, SkeletonRows } from '@slipway/ui'
 import { Load } from '@/components/load'
 import { BuildFailure } from './build-failure'
 import { BuildHead } from './build-head'
 import { BuildWay } from './build-way'
+import { ComparisonCard } from './comparison-card'
+import { DockerfileCard } from './dockerfile-card'
 import { StepsCard } from './steps-card'
 import { TimeCard } from './time-card'
 import { useBuild } from './use-build'
+import { useInsights } from './use-insights'
 
 /** One build: its way on to a URL, where its time went, its steps with their logs. Live from the queue to the end. */
 export function BuildPage({ org, app, number }: { org: string; app: string; number: number }) {
@@ -18,11 +22,22 @@ export function BuildPage({ org, app, number }: { org: string; app: string; numb
           <BuildHead org={org} app={app} build={build} />
           <BuildFailure build={build} />
           <BuildWay org={org} app={app} build={build} />
-          <TimeCard build={build} />
+          <Measured org={org} app={app} build={build} />
           <StepsCard build={build} log={log} version={version} />
+          <DockerfileCard build={build} />
         </>
       )}
     </Load>
+  )
+}
+
+function Measured({ org, app, build }: { org: string; app: string; build: views.BuildView }) {
+  const insights = useInsights(org, app, build)
+  return (
+    <>
+      <TimeCard build={build} advice={insights?.advice ?? null} />
+      {insights?.comparison && <ComparisonCard org={org} app={app} comparison={insights.comparison} />}
+    </>
   )
 }
 

@@ -4,17 +4,9 @@ import { formatBytes } from '@slipway/core'
 import { cn, Elapsed, LogView, StatusPill, Td, Tr } from '@slipway/ui'
 import { ChevronRight, Zap } from 'lucide-react'
 import { useMemo } from 'react'
+import { detailsOf } from '@/lib/build-graph'
 import type { BuildLogLine } from '@/lib/build-log'
-
-const REASONS: Record<string, string> = {
-  'first-time': 'first time',
-  'files-changed': 'its files changed',
-  'input-changed': 'its input changed',
-  'instruction-changed': 'its instruction changed',
-  'base-moved': 'its base image moved',
-  evicted: 'it had left the cache',
-  'no-cache': 'built without the cache',
-}
+import { reasonOf } from '@/lib/step-reason'
 
 export function StepRow({
   step,
@@ -38,7 +30,9 @@ export function StepRow({
       })),
     [lines, started, step.position],
   )
-  const has = lines.length > 0
+  const details = detailsOf(step)
+  const reason = step.state === 'cached' ? null : reasonOf(step)
+  const has = lines.length > 0 || details.length > 0 || reason !== null
   const log = `step-${step.position}-log`
   return (
     <>
@@ -81,7 +75,13 @@ export function StepRow({
       {open && has && (
         <tr id={log}>
           <td colSpan={5} className="border-line border-b p-0">
-            <LogView lines={shown} label={`Log of step ${step.position}`} className="max-h-105" />
+            {(reason || details.length > 0) && (
+              <div className="grid gap-1 px-4 pt-0.5 pb-2.5 pl-18 text-ink-2 text-xs max-md:pl-4">
+                {reason && <p className="break-words">Not from the cache: {reason}</p>}
+                {details.length > 0 && <p className="num">{details.join(' · ')}</p>}
+              </div>
+            )}
+            {lines.length > 0 && <LogView lines={shown} label={`Log of step ${step.position}`} className="max-h-105" />}
           </td>
         </tr>
       )}
@@ -116,7 +116,7 @@ function CacheFact({ step }: { step: views.BuildStepView }) {
     case 'skipped':
       return <span className="text-ink-3 text-xs">not reached</span>
     case 'done': {
-      const reason = step.missDetail ?? (step.missReason ? (REASONS[step.missReason] ?? step.missReason.replaceAll('-', ' ')) : null)
+      const reason = reasonOf(step)
       if (!reason) return <span className="text-ink-3 text-xs">ran</span>
       return (
         <span className="flex items-start gap-1.5 text-crit text-xs" title={reason}>

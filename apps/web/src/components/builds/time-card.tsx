@@ -6,7 +6,7 @@ import { timelineOf } from '@/lib/build-graph'
 import { TipRow } from './tip-row'
 
 /** Where the time went: which steps ran, in which stage, and which of them decided how long it took. */
-export function TimeCard({ build }: { build: views.BuildView }) {
+export function TimeCard({ build, advice }: { build: views.BuildView; advice: views.BuildAdvice | null }) {
   const now = useNow(isBuildOver(build.state) ? null : 250)
   const timeline = timelineOf(build, now)
   if (!timeline) return null
@@ -28,7 +28,7 @@ export function TimeCard({ build }: { build: views.BuildView }) {
         onSelect={(id) => document.getElementById(`step-${id}`)?.scrollIntoView({ block: 'center', behavior: 'smooth' })}
       />
       <BuildGraphKey />
-      {isBuildOver(build.state) && <TipRow steps={build.steps} />}
+      {advice && <TipRow advice={advice} />}
     </Card>
   )
 }

@@ -59,7 +59,13 @@ impl Executor for UnshareExecutor {
                 return Err(ExecError::Canceled);
             }
         };
-        Ok(ExecOutcome { exit_code: status.code().unwrap_or(137), oom_killed: false, peak_memory_bytes: None, cpu: Some(Duration::ZERO) })
+        Ok(ExecOutcome {
+            exit_code: status.code().unwrap_or(137),
+            oom_killed: false,
+            peak_memory_bytes: None,
+            cpu: Some(Duration::ZERO),
+            disk: Some((8, 16)),
+        })
     }
 
     async fn finish(&self, _build_id: &str) -> Result<(), ExecError> {
@@ -224,6 +230,11 @@ impl Outcome {
         let events = self.0.iter().rev().filter_map(|event| if let BuildEvent::Vertex(vertex) = event { Some(vertex) } else { None });
         events.into_iter().find(|vertex| vertex.id == id).unwrap()
     }
+    /// The event that told of a vertex's beginning.
+    pub fn running(&self, id: &str) -> &VertexEvent {
+        let events = self.0.iter().filter_map(|event| if let BuildEvent::Vertex(vertex) = event { Some(vertex) } else { None });
+        events.into_iter().find(|vertex| vertex.id == id && vertex.status == Status::Running).unwrap()
+    }
     /// Which event it was that first told this status of a vertex.
     pub fn position(&self, id: &str, status: Status) -> usize {
         let told = |event: &BuildEvent| matches!(event, BuildEvent::Vertex(vertex) if vertex.id == id && vertex.status == status);
@@ -254,13 +265,16 @@ pub struct Plan {
 }
 
 impl Plan {
+    pub fn empty() -> Self {
+        Self { vertices: Vec::new(), history: Vec::new(), last: String::new(), stage: 0 }
+    }
     pub fn from(fixture: &Fixture) -> Self {
-        let mut plan = Self { vertices: Vec::new(), history: Vec::new(), last: String::new(), stage: 0 };
+        let mut plan = Self::empty();
         plan.base(&fixture.base_digest);
         plan
     }
     pub fn scratch() -> Self {
-        let mut plan = Self { vertices: Vec::new(), history: Vec::new(), last: String::new(), stage: 0 };
+        let mut plan = Self::empty();
         plan.add("FROM scratch", json!({ "type": "scratch" }));
         plan
     }
