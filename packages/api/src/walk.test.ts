@@ -60,6 +60,7 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   'builds.trigger': { reach: 'row', input: app, guestMay: false },
   'builds.cancel': { reach: 'row', input: { ...app, number: 1 }, guestMay: false },
   'builds.logs': { reach: 'row', input: { ...app, number: 1 } },
+  'builds.insights': { reach: 'row', input: { ...app, number: 1 } },
   'builds.watch': { reach: 'row', input: { ...app, number: 1 } },
   'deployments.list': { reach: 'row', input: app },
   'deployments.get': { reach: 'row', input: { ...app, number: 1 } },
