@@ -18,6 +18,9 @@ pub struct ConfigFile {
     pub policy: Policy,
     /// Registry name to `http(s)://host:port`; `--registry` adds to it and wins.
     pub registries: BTreeMap<String, String>,
+    /// Registry name to addresses, networks (`10.0.0.0/8`) and host names inside this network that its redirects and its token
+    /// service may lead to.
+    pub registry_inside: BTreeMap<String, Vec<String>>,
     pub build: BuildSettings,
     pub cgroups: CgroupSettings,
     /// Containers have a user namespace of their own unless they ask for the host's.

@@ -91,7 +91,8 @@ impl Images {
             Ok((store, layers))
         })
         .await??;
-        let client = Client::new(Registries::new(config.file.registries.clone())?, Timeouts::default());
+        let registries = Registries::new(config.file.registries.clone())?.allow_inside(config.file.registry_inside.clone())?;
+        let client = Client::new(registries, Timeouts::default());
         Ok(Self { store, layers, client, in_making: Arc::default(), users: OnceLock::new(), on_event: OnceLock::new() })
     }
 

@@ -2,9 +2,12 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
 use slipway_store::{Digest, media_type};
 
@@ -20,17 +23,36 @@ struct Shared {
     /// Of blobs that are longer, no more than so many bytes are sent; 0 is no limit.
     hold_at: AtomicUsize,
     held: AtomicBool,
+    /// Where blobs are to be had instead.
+    elsewhere: Mutex<Option<String>>,
 }
 
 impl Registry {
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let registry = Self { address: listener.local_addr().unwrap().to_string(), shared: Arc::default() };
+        Self::start_with(|stream| Some(Box::new(stream)))
+    }
+
+    /// Over TLS, at every address of this host.
+    pub fn start_tls(certificate: &Path, key: &Path) -> Self {
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+        let chain = vec![CertificateDer::from_pem_file(certificate).unwrap()];
+        let key = PrivateKeyDer::from_pem_file(key).unwrap();
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth().with_single_cert(chain, key);
+        let config = Arc::new(config.unwrap());
+        Self::start_with(move |stream| {
+            Some(Box::new(rustls::StreamOwned::new(rustls::ServerConnection::new(config.clone()).ok()?, stream)))
+        })
+    }
+
+    fn start_with(secure: impl Fn(TcpStream) -> Option<Box<dyn Stream>> + Send + Sync + 'static) -> Self {
+        let secure = Arc::new(secure);
+        let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+        let registry = Self { address: format!("127.0.0.1:{}", listener.local_addr().unwrap().port()), shared: Arc::default() };
         let shared = registry.shared.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let shared = shared.clone();
-                std::thread::spawn(move || shared.serve(stream));
+                let (shared, secure) = (shared.clone(), secure.clone());
+                std::thread::spawn(move || shared.serve(secure(stream)?));
             }
         });
         registry
@@ -57,6 +79,11 @@ impl Registry {
         descriptor
     }
 
+    /// From now on blobs are at this address, as a redirect tells.
+    pub fn redirect_blobs(&self, to: &str) {
+        *self.shared.elsewhere.lock().unwrap() = Some(to.to_owned());
+    }
+
     /// From now on longer blobs stop after so many bytes, on an open connection; 0 ends that.
     pub fn hold_at(&self, bytes: usize) {
         self.shared.held.store(false, Ordering::SeqCst);
@@ -70,15 +97,20 @@ impl Registry {
 }
 
 impl Shared {
-    fn serve(&self, mut stream: TcpStream) -> Option<()> {
-        let mut reader = BufReader::new(stream.try_clone().ok()?);
+    fn serve(&self, stream: Box<dyn Stream>) -> Option<()> {
+        let mut reader = BufReader::new(stream);
         let mut first = String::new();
         reader.read_line(&mut first).ok()?;
         let mut line = String::new();
         while reader.read_line(&mut line).ok()? > 2 {
             line.clear();
         }
-        let path = first.split(' ').nth(1)?.strip_prefix("/v2/acme/app/").unwrap_or_default();
+        let stream = reader.get_mut();
+        let asked = first.split(' ').nth(1)?;
+        let path = asked.strip_prefix("/v2/acme/app/").unwrap_or_default();
+        if let Some(to) = self.elsewhere.lock().unwrap().clone().filter(|_| path.starts_with("blobs/")) {
+            return write!(stream, "HTTP/1.1 307 x\r\nConnection: close\r\nLocation: {to}{asked}\r\nContent-Length: 0\r\n\r\n").ok();
+        }
         let Some((kind, bytes)) = self.content.lock().unwrap().get(path).cloned() else {
             return write!(stream, "HTTP/1.1 404 x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").ok();
         };
@@ -90,6 +122,10 @@ impl Shared {
             let _ = reader.read(&mut [0]); // until the other side is gone
             return None;
         }
-        stream.write_all(&bytes).ok()
+        stream.write_all(&bytes).ok()?;
+        stream.flush().ok()
     }
 }
+
+trait Stream: Read + Write {}
+impl<T: Read + Write> Stream for T {}

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::registry::inside::Place;
 use crate::{Error, Result};
 
 /// Where registries are reached: names that this installation maps (`slipway.local` → `http://127.0.0.1:5000`), plain HTTP
@@ -8,6 +9,7 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Default)]
 pub struct Registries {
     mapped: BTreeMap<String, String>,
+    inside: BTreeMap<String, Vec<Place>>,
 }
 
 impl Registries {
@@ -25,7 +27,25 @@ impl Registries {
             }
             clean.insert(name, format!("{scheme}://{authority}"));
         }
-        Ok(Registries { mapped: clean })
+        Ok(Registries { mapped: clean, inside: BTreeMap::new() })
+    }
+
+    /// `inside`: registry name to addresses (`10.1.2.3`), networks (`10.0.0.0/8`) and host names inside this network that its
+    /// storage and its token service may be at. Nothing is by default.
+    pub fn allow_inside(mut self, inside: BTreeMap<String, Vec<String>>) -> Result<Registries> {
+        for (name, texts) in inside {
+            let parse = |text: &String| {
+                let reason = || format!("{text:?} must be an address, a network like 10.0.0.0/8, or a host name");
+                Place::parse(text).ok_or_else(|| bad(&name, reason()))
+            };
+            let places = texts.iter().map(parse).collect::<Result<_>>()?;
+            self.inside.insert(name, places);
+        }
+        Ok(self)
+    }
+
+    pub(crate) fn allowed_inside(&self, host: &str) -> &[Place] {
+        self.inside.get(host).map_or(&[], Vec::as_slice)
     }
 
     /// The address of a registry, without a slash at the end.

@@ -5,6 +5,7 @@ mod auth;
 mod blob;
 mod client;
 mod distribution;
+mod inside;
 mod manifest;
 mod pull;
 mod push;

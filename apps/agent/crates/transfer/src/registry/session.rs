@@ -144,8 +144,8 @@ impl Session {
         if from.scheme_str() == Some("https") && url.scheme_str() == Some("http") {
             return Err(self.protocol("it redirects from HTTPS to plain HTTP"));
         }
-        if leads_inside(from, &url) {
-            return Err(self.protocol("it redirects to an address inside this network"));
+        if leads_inside(from, &url, self.client.registries.allowed_inside(&self.host)) {
+            return Err(self.led_inside("it redirects", &url));
         }
         Ok(url)
     }
@@ -156,6 +156,13 @@ impl Session {
 
     pub fn protocol(&self, reason: &str) -> Error {
         Error::Protocol { host: self.host.clone(), reason: reason.chars().take(300).collect() }
+    }
+
+    fn led_inside(&self, what: &str, url: &Uri) -> Error {
+        let place: String = url.host().unwrap_or_default().chars().take(100).collect();
+        self.protocol(&format!(
+            "{what} to an address inside this network, {place}; if that is meant, allow it under registryInside in the agent's settings"
+        ))
     }
 
     async fn log_in(&self, response: Response<Incoming>) -> Result<()> {
@@ -190,8 +197,8 @@ impl Session {
         if !allowed {
             return Err(self.protocol("its token service would get the password without encryption"));
         }
-        if leads_inside(&self.origin()?, &url) {
-            return Err(self.protocol("its token service is at an address inside this network"));
+        if leads_inside(&self.origin()?, &url, self.client.registries.allowed_inside(&self.host)) {
+            return Err(self.led_inside("its token service leads", &url));
         }
         let scope = if self.repository.is_empty() { challenge_scope.unwrap_or_default() } else { &self.scope };
         let request = self.token_request(&url, service, scope)?;
