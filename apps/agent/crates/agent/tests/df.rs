@@ -37,6 +37,23 @@ fn every_figure_is_what_du_counts() {
     close(&disk["volumes"], du(&[data("volumes/keep/_data")]));
     close(&disk["images"], du(&[data("layers"), data("content/blobs")]));
 
+    // A build shares the image's layer, and leaves two in the cache that no image has once its own is gone.
+    let build = support::content::build_body(&agent, "head -c 1000000 /dev/urandom > /made");
+    assert!(support::content::done(&agent, "POST", "/slipway/v1/builds", &build));
+    let everything = || {
+        let disk = agent.client.get("/slipway/v1/disk");
+        let kinds = ["images", "buildCache", "containers", "volumes", "logs"];
+        let told: u64 = kinds.iter().map(|kind| disk[kind].as_u64().unwrap()).sum();
+        close(&json!(told), du(&["layers", "content", "build-cache", "snapshots", "volumes", "containers"].map(data)));
+        disk
+    };
+    let with = everything();
+    assert_eq!(agent.client.request("DELETE", "/images/built:1", b"").status, 200);
+    let without = everything();
+    let moved = with["images"].as_u64().unwrap() - without["images"].as_u64().unwrap();
+    assert!(moved > 8_000_000, "two layers, packed and unpacked: {moved}");
+    assert!(without["buildCache"].as_u64() > Some(8_000_000), "{without}");
+
     let only = agent.client.get("/system/df?type=volume");
     assert!(only["Volumes"].is_array() && only["Containers"].is_null() && only["Images"].is_null(), "{only}");
     assert_eq!(agent.client.request("GET", "/system/df?type=planet", b"").status, 400);

@@ -36,7 +36,7 @@ impl Store {
     pub fn read_blob(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let file = self.open_blob(digest)?;
-        file.take(limit + 1).read_to_end(&mut bytes).map_err(Error::io(self.blob_path(digest)))?;
+        file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| self.unreadable(digest, error))?;
         if bytes.len() as u64 > limit {
             return Err(Error::TooLarge { what: format!("blob {digest}"), limit });
         }
@@ -53,7 +53,7 @@ impl Store {
         let mut buffer = vec![0; CHUNK];
         let mut size = 0;
         loop {
-            let n = file.read(&mut buffer).map_err(Error::io(self.blob_path(digest)))?;
+            let n = file.read(&mut buffer).map_err(|error| self.unreadable(digest, error))?;
             if n == 0 {
                 break;
             }
@@ -64,6 +64,15 @@ impl Store {
             return Err(self.set_aside(digest)?);
         }
         Ok(size)
+    }
+
+    /// What a failed read means: bytes that the disk cannot give back are as damaged as wrong ones.
+    fn unreadable(&self, digest: &Digest, error: std::io::Error) -> Error {
+        if error.raw_os_error() != Some(rustix::io::Errno::IO.raw_os_error()) {
+            return Error::io(self.blob_path(digest))(error);
+        }
+        tracing::error!(%digest, %error, "the disk cannot read a blob");
+        self.set_aside(digest).unwrap_or_else(|error| error)
     }
 
     /// Takes a damaged blob out of the way, so that the next pull fetches it again, and gives the error to return.
@@ -106,7 +115,7 @@ impl Store {
         let mut file = self.open_blob(digest)?;
         let (mut hasher, mut buffer, mut size) = (Hasher::new(), vec![0; CHUNK], 0);
         loop {
-            let n = file.read(&mut buffer).map_err(Error::io(self.blob_path(digest)))?;
+            let n = file.read(&mut buffer).map_err(|error| self.unreadable(digest, error))?;
             if n == 0 {
                 break;
             }
