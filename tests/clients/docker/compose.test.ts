@@ -26,10 +26,12 @@ services:
     command: sleep 1000
     networks: [front]
     tmpfs: [/scratch]
+    volumes: [memory:/memory]
     restart: unless-stopped
     init: true
 volumes:
   data: { labels: { kept: 'yes' } }
+  memory: { driver_opts: { type: tmpfs, device: tmpfs, o: 'size=1m,mode=700' } }
 networks:
   front: {}
   back: { internal: true }
@@ -69,6 +71,7 @@ describe('docker-compose', () => {
     await expect.poll(() => compose('logs', '--no-color', 'web'), { timeout: 30_000 }).toMatch(/web_1 .*\| kept\nweb_1 .*\| web is ready/)
     expect(await compose('exec', '-T', 'web', 'sh', '-c', 'echo $COLOUR')).toBe('blue\n')
     expect((await run(['exec', '-T', 'web', 'sh', '-c', 'exit 7'])).code).toBe(7)
+    expect(await compose('exec', '-T', 'lonely', 'grep', ' /memory ', '/proc/mounts')).toMatch(/^tmpfs .*size=1024k,mode=700/)
     expect(await compose('port', 'web', '80')).toMatch(/^0\.0\.0\.0:\d+\n$/)
   })
 

@@ -1,5 +1,5 @@
 /** Looking after containers, images and volumes with the CLI. */
-import { readFileSync, statSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { useEngine } from './engine'
@@ -129,6 +129,34 @@ describe('images and volumes', () => {
     await ok('run', '--name', 'over', '-v', '/anonymous', 'busybox', 'true')
     expect(await ok('container', 'prune', '-f')).toMatch(/Deleted Containers:/)
     expect(await ok('system', 'df', '--format', '{{.Type}}')).toBe('Images\nContainers\nLocal Volumes\nBuild Cache')
+  })
+
+  it('mounts what options of a volume say, and removes the volume but not the folder', async () => {
+    const folder = join(engine.files, 'bound')
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'precious'), 'x')
+    await ok('volume', 'create', '-o', 'type=none', '-o', 'o=bind', '-o', `device=${folder}`, 'bound')
+    await ok('volume', 'create', '-o', 'type=tmpfs', '-o', 'device=tmpfs', '-o', 'o=size=2m,uid=1000', 'memory')
+    expect(JSON.parse(await ok('volume', 'inspect', '--format', '{{json .Options}}', 'bound'))).toEqual({
+      type: 'none',
+      o: 'bind',
+      device: folder,
+    })
+    const script = 'ls /bound; echo new > /bound/new; stat -c %u /memory; df -k /memory | tail -n 1 | tr -s " " | cut -d " " -f 2'
+    expect(await ok('run', '--rm', '-v', 'bound:/bound', '-v', 'memory:/memory', 'busybox', 'sh', '-c', script)).toBe(
+      'precious\n1000\n2048',
+    )
+    expect(await ok('system', 'df', '-v', '--format', '{{range .Volumes}}{{.Name}} {{.Size}} {{.Links}},{{end}}')).toMatch(/bound N\/A 0,/)
+    expect(await ok('volume', 'prune', '-f')).not.toContain('bound')
+    await ok('volume', 'rm', 'bound', 'memory')
+    expect(readdirSync(folder).sort()).toEqual(['new', 'precious'])
+    const mount = 'type=volume,source=direct,target=/v,volume-opt=type=tmpfs,volume-opt=device=tmpfs,"volume-opt=o=size=1m,mode=700"'
+    expect(await ok('run', '--rm', '--mount', mount, 'busybox', 'stat', '-c', '%a', '/v')).toBe('700')
+    expect((await engine.docker(['volume', 'create', '-o', 'type=tmpfs'])).err).toMatch(/missing required option: "device"/)
+    await ok('volume', 'create', '-o', 'type=none', '-o', 'o=bind', '-o', 'device=/nowhere/at/all', 'broken')
+    const failed = await engine.docker(['run', '--rm', '-v', 'broken:/v', 'busybox', 'true'])
+    expect(failed.err).toMatch(/error while mounting volume .* failed to mount local volume: mount \/nowhere\/at\/all/)
+    await ok('volume', 'rm', 'broken', 'direct')
   })
 
   it('says where builds are made, and what it does not have', async () => {

@@ -14,10 +14,11 @@ pub fn run(data_root: &Path) -> anyhow::Result<()> {
     // An agent that lives takes itself down, and better.
     let _lock = if data_root.is_dir() { Some(lock(&data_root)?) } else { None };
     let instance = instance_of(&data_root);
-    // Both, whatever becomes of the first: half is better than nothing.
+    // All, whatever becomes of the first: a part is better than nothing.
     let groups = Groups::find(&instance).and_then(|groups| groups.remove_all()).context("cannot remove the control groups");
     let network = slipway_net::remove(&instance).context("cannot remove the network");
-    groups.and(network)
+    let volumes = crate::volumes::unmount_all(&data_root).context("cannot unmount the volumes");
+    groups.and(network).and(volumes)
 }
 
 /// As the agent names its instance; of a folder that is gone, its parent's real path and its name.

@@ -50,7 +50,9 @@ pub async fn take(app: &App) -> ApiResult<Ledger> {
     let _turn = ONE_AT_A_TIME.lock().await;
     let (images, root) = (app.images.clone(), app.config.data_root.clone());
     let containers: Vec<(String, PathBuf)> = app.containers.list().iter().map(|c| (c.id.clone(), c.dir.clone())).collect();
-    let volumes: Vec<(String, PathBuf)> = app.volumes.list().into_iter().map(|v| (v.name, v.path)).collect();
+    // What others mounted there takes nothing of this disk, or is counted where it is.
+    let volumes = app.volumes.list().into_iter().filter(|volume| !volume.is_elsewhere());
+    let volumes: Vec<(String, PathBuf)> = volumes.map(|volume| (volume.name, volume.path)).collect();
     let work = tokio::task::spawn_blocking(move || read(&images, &root, &containers, &volumes));
     work.await
         .map_err(|error| ApiError::internal("the count of the disk's bytes was cut off", error))?
@@ -132,27 +134,29 @@ fn logs(dir: &Path) -> std::io::Result<u64> {
     Ok(bytes)
 }
 
-/// Allocated bytes of everything at and below `root` that is on its file system.
+/// Allocated bytes of everything at and below `root`, without what is mounted beneath.
 pub fn du(root: &Path) -> std::io::Result<u64> {
-    let (mut bytes, mut linked, mut open, mut device) = (0, HashSet::new(), vec![root.to_path_buf()], None);
+    use rustix::fs::{AtFlags, CWD, FileType, StatxFlags};
+    let (mut bytes, mut linked, mut open, mut mount) = (0, HashSet::new(), vec![root.to_path_buf()], None);
     while let Some(path) = open.pop() {
-        let meta = match fs::symlink_metadata(&path) {
+        let meta = match rustix::fs::statx(CWD, &path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS | StatxFlags::MNT_ID) {
             // Files go while we count.
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(rustix::io::Errno::NOENT) => continue,
             other => other?,
         };
-        if *device.get_or_insert(meta.dev()) != meta.dev() {
+        // Not the device: a folder of the same disk may be mounted.
+        if *mount.get_or_insert(meta.stx_mnt_id) != meta.stx_mnt_id {
             continue;
         }
-        if meta.is_dir() {
+        if FileType::from_raw_mode(u32::from(meta.stx_mode)).is_dir() {
             match fs::read_dir(&path) {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 entries => open.extend(entries?.flatten().map(|entry| entry.path())),
             }
-        } else if meta.nlink() > 1 && !linked.insert(meta.ino()) {
+        } else if meta.stx_nlink > 1 && !linked.insert(meta.stx_ino) {
             continue;
         }
-        bytes += meta.blocks() * 512;
+        bytes += meta.stx_blocks * 512;
     }
     Ok(bytes)
 }

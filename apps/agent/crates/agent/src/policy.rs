@@ -7,6 +7,8 @@ use serde::Deserialize;
 use slipway_runtime::caps;
 use slipway_runtime::spec::{LaunchSpec, Mount, MountKind, Network};
 
+use crate::volumes::options::Source;
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Policy {
@@ -95,6 +97,23 @@ impl Policy {
             }
         }
         Ok(())
+    }
+
+    /// What the options of a volume mount. `Err` says what is not allowed.
+    pub fn check_volume(&self, source: &Source) -> Result<(), String> {
+        let beneath = |allowed: &Option<Vec<PathBuf>>, path: &PathBuf| {
+            allowed.as_ref().is_none_or(|folders| folders.iter().any(|folder| path.starts_with(folder)))
+        };
+        match source {
+            Source::Memory | Source::Remote => Ok(()),
+            Source::Folder(path) if beneath(&self.bind_sources, path) => Ok(()),
+            Source::Folder(path) => Err(format!("mounting {} is not allowed on this host (policy.bindSources)", path.display())),
+            // The disk that the host's own folders are on would give them all: with a list of folders it takes one of devices.
+            Source::Block(path) if beneath(&self.devices, path) && (self.devices.is_some() || self.bind_sources.is_none()) => Ok(()),
+            Source::Block(path) => Err(format!("the device {} is not allowed on this host (policy.devices)", path.display())),
+            Source::Other if self.bind_sources.is_none() && self.devices.is_none() => Ok(()),
+            Source::Other => Err("volumes of this type, or without their device, are not allowed on this host (policy.bindSources)".into()),
+        }
     }
 
     /// What any process may have, the first of a container or one started in it later.

@@ -52,7 +52,7 @@ impl AppState {
         let (settings, data_root, name) = (network_settings(&config, &instance)?, config.data_root.clone(), instance.clone());
         let events = Arc::new(Events::default());
         let shared = events.clone();
-        let favor_moves = config.file.cgroups.favor_dynmods;
+        let (favor_moves, policy) = (config.file.cgroups.favor_dynmods, config.file.policy.clone());
         let opened = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
             let found = Found::read(&data_root).context("cannot read the containers")?;
             let groups = Groups::open(&name, favor_moves).context("cannot prepare control groups")?;
@@ -61,7 +61,7 @@ impl AppState {
             let bridges = networks.bridges(&name);
             let network = Arc::new(Network::open(settings, &bridges, found.places()).context("cannot prepare the network")?);
             let networks = Networks::open(&data_root, &name, network.clone(), shared, networks);
-            let volumes = Volumes::open(&data_root).context("cannot read the volumes")?;
+            let volumes = Volumes::open(&data_root, policy).context("cannot read the volumes")?;
             Ok((found, groups, network, Arc::new(networks), Arc::new(volumes)))
         });
         let (found, groups, network, networks, volumes) = opened.await??;
@@ -116,7 +116,9 @@ impl AppState {
         let network = self.network.close().await.context("cannot remove the network");
         let groups = self.groups.clone();
         let groups = tokio::task::spawn_blocking(move || groups.remove_all()).await?.context("cannot remove the control groups");
-        network.and(groups)
+        let data_root = self.config.data_root.clone();
+        let volumes = tokio::task::spawn_blocking(move || crate::volumes::unmount_all(&data_root)).await?;
+        network.and(groups).and(volumes.context("cannot unmount the volumes"))
     }
 }
 

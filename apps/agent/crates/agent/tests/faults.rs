@@ -8,13 +8,14 @@ use std::path::Path;
 use serde_json::{Value, json};
 use support::{Agent, busybox_tar, eventually, leftovers, merge};
 
-const POINTS: [&str; 27] = [
+const POINTS: [&str; 28] = [
     "create.volumes",
     "create.snapshot",
     "create.recorded",
     "start.attached",
     "start.published",
     "start.grouped",
+    "start.mounted",
     "launch.sent",
     "start.launched",
     "spawner.received",

@@ -22,6 +22,9 @@ mod wire;
 use std::ffi::OsString;
 use std::io::Write;
 
+/// Mount options as `mount(8)` writes them; the daemon's volumes have them too.
+pub use inside::options as mount_options;
+
 use args::Command;
 use error::{During, Result};
 

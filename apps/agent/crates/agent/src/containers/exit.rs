@@ -124,6 +124,7 @@ impl Containers {
             Ok(Err(error)) => tracing::error!(%error, container = %container.id, "cannot remove the control group"),
             Err(error) => tracing::error!(%error, "the clean-up was cut off"),
         }
+        self.give_back_volumes(container).await;
         self.leave_networks(container);
     }
 

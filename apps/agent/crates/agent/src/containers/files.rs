@@ -9,6 +9,7 @@ use slipway_runtime::view::{Scope, View};
 use slipway_snapshot::{Owners, Tree};
 use tokio::sync::OwnedMutexGuard;
 
+use super::held::Held;
 use super::record::{MountKind, Status};
 use super::{Container, Containers, spec};
 use crate::error::{ApiError, ApiResult};
@@ -21,6 +22,8 @@ pub struct Files {
     view: View,
     /// Of one that runs with a user namespace.
     users: Option<IdRange>,
+    // In this order: given back before the container may be started.
+    _volumes: Option<Held>,
     _idle: Option<OwnedMutexGuard<()>>,
 }
 
@@ -73,9 +76,13 @@ impl Containers {
         // What is kept, not what lives in memory; and nothing of the engine's own.
         let kept = |target: &str| record.mounts.iter().any(|own| own.kind != MountKind::Tmpfs && own.destination == target);
         spec.mounts.retain(|mount| scope == Scope::Mounted && kept(&mount.target));
+        let volumes = match scope {
+            Scope::Mounted => Some(self.hold_for_copy(&record).await?),
+            Scope::RootOnly => None,
+        };
         let view = tokio::task::spawn_blocking(move || View::of_stopped(spec)).await.map_err(cut_off)?;
         let view = view.map_err(|error| ApiError::internal("cannot mount the container's files", error))?;
-        Ok(Files { view, users: None, _idle: Some(idle) })
+        Ok(Files { view, users: None, _volumes: volumes, _idle: Some(idle) })
     }
 }
 
@@ -96,7 +103,7 @@ async fn running(container: &Arc<Container>, scope: Scope) -> Option<Files> {
     let users = container.state().users;
     let view = tokio::task::spawn_blocking(move || View::of_running(shim.pid, shim.shim_pid, scope)).await.ok()?;
     match view {
-        Ok(view) => Some(Files { view, users, _idle: None }),
+        Ok(view) => Some(Files { view, users, _volumes: None, _idle: None }),
         Err(error) => {
             tracing::debug!(%error, container = %container.id, "its files cannot be seen; it is ending");
             None

@@ -171,6 +171,8 @@ impl Containers {
         let group = self.deps.groups.create(&container.id, &limits);
         let group = group.map_err(|error| (125, ApiError::internal("cannot make the container's control group", error)))?;
         fault::point("start.grouped");
+        self.hold_volumes(&record).await.map_err(engine)?;
+        fault::point("start.mounted");
         let layers = &self.deps.images.layers;
         let dirs = layers.snapshots().dirs(&container.id).map_err(|error| (125, error.into()))?;
         let lower = dirs.lower_links.into_iter().map(Into::into).chain([layers.base_link()]).collect();

@@ -10,6 +10,7 @@ mod exit;
 pub mod files;
 mod filter;
 mod health;
+mod held;
 pub mod inspect;
 mod lifecycle;
 pub mod logs;

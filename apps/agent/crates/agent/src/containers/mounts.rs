@@ -6,7 +6,8 @@ use super::model::{Config, HostConfig, MountRequest};
 use super::record::{MountKind, MountPoint};
 use super::spec::parse_size;
 use crate::error::{ApiError, ApiResult};
-use crate::volumes::Volumes;
+use crate::volumes::options::{self, Options};
+use crate::volumes::{NewVolume, Volumes};
 
 /// Mount points of one container.
 const MOST: usize = 256;
@@ -25,6 +26,7 @@ fn point(kind: MountKind, destination: String) -> MountPoint {
         recursive: true,
         propagation: String::new(),
         anonymous: false,
+        bound: false,
         populate: false,
         tmpfs_size: None,
         tmpfs_mode: None,
@@ -68,7 +70,7 @@ pub fn resolve(
     for path in config.volumes.keys() {
         let destination = clean(path)?;
         if !points.iter().any(|point| point.destination == destination) {
-            points.push(volume(volumes, "", destination, true, BTreeMap::new(), &random)?);
+            points.push(volume(volumes, "", destination, true, BTreeMap::new(), Options::new(), &random)?);
         }
     }
     for (index, point) in points.iter().enumerate() {
@@ -113,12 +115,14 @@ fn volume(
     destination: String,
     populate: bool,
     labels: BTreeMap<String, String>,
+    driver: Options,
     random: &impl Fn() -> ApiResult<String>,
 ) -> ApiResult<MountPoint> {
     let anonymous = name.is_empty();
     let name = if anonymous { random()? } else { name.to_owned() };
-    let (volume, _) = volumes.ensure(&name, labels, anonymous)?;
-    Ok(MountPoint { name: volume.name, source: volume.path, anonymous, populate, ..point(MountKind::Volume, destination) })
+    let (volume, _) = volumes.ensure(NewVolume { name: &name, labels, anonymous, options: driver })?;
+    let bound = options::plan(&volume.options).is_some_and(|plan| plan.options.bind);
+    Ok(MountPoint { name: volume.name, source: volume.path, anonymous, bound, populate, ..point(MountKind::Volume, destination) })
 }
 
 fn bind(source: &str, destination: String, create: bool) -> ApiResult<MountPoint> {
@@ -146,7 +150,7 @@ fn parse_bind(volumes: &Volumes, text: &str, random: &impl Fn() -> ApiResult<Str
     let options: Vec<&str> = options.split(',').filter(|option| !option.is_empty()).collect();
     let mut made = match source.starts_with('/') {
         true => bind(source, destination, true)?,
-        false => volume(volumes, source, destination, !options.contains(&"nocopy"), BTreeMap::new(), random)?,
+        false => volume(volumes, source, destination, !options.contains(&"nocopy"), BTreeMap::new(), Options::new(), random)?,
     };
     for option in options {
         match option {
@@ -196,13 +200,11 @@ fn from_request(volumes: &Volumes, request: &MountRequest, random: &impl Fn() ->
             if !matches!(driver, "" | "local") {
                 return Err(bad(format!("error looking up volume plugin {driver}: plugin \"{driver}\" not found")));
             }
-            if !options.driver_config.options.is_empty() {
-                return Err(bad("options of the local volume driver cannot be given with a mount; bind a folder instead"));
-            }
             if request.source.is_empty() && request.read_only {
                 return Err(bad("invalid mount config for type \"volume\": must not set ReadOnly mode when using anonymous volumes"));
             }
-            MountPoint { subpath, ..volume(volumes, &request.source, destination, !options.no_copy, options.labels.clone(), random)? }
+            let (labels, driver) = (options.labels.clone(), options.driver_config.options.clone());
+            MountPoint { subpath, ..volume(volumes, &request.source, destination, !options.no_copy, labels, driver, random)? }
         }
         "tmpfs" => {
             let options = &request.tmpfs_options;
@@ -250,7 +252,7 @@ mod tests {
 
     fn all(host: HostConfig, declared: &[&str]) -> ApiResult<Vec<MountPoint>> {
         let dir = tempfile::tempdir().unwrap();
-        let volumes = Volumes::open(dir.path()).unwrap();
+        let volumes = Volumes::open(dir.path(), crate::policy::Policy::default()).unwrap();
         let config = Config { volumes: declared.iter().map(|path| ((*path).into(), serde_json::json!({}))).collect(), ..Config::default() };
         resolve(&volumes, &config, &host, Vec::new(), || Ok("random".into()))
     }

@@ -57,6 +57,9 @@ pub struct MountPoint {
     pub propagation: String,
     /// Made for this container only, so removed with it when asked (`docker rm -v`).
     pub anonymous: bool,
+    /// A volume whose options bind a folder of the host: that has the host's owners, whoever looks.
+    #[serde(default)]
+    pub bound: bool,
     /// Filled from the image while the volume is empty.
     pub populate: bool,
     pub tmpfs_size: Option<u64>,

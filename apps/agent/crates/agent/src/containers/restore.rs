@@ -104,6 +104,7 @@ impl Containers {
         // All before the first question is answered, or one would be told that another is not there.
         all.iter().filter(|container| container.state().is_running()).for_each(|container| this.set_names(container));
         join_all(all.iter().map(|container| this.reconnect(container))).await;
+        this.unmount_unheld().await;
         this
     }
 
@@ -161,6 +162,7 @@ impl Containers {
                     }
                 }
                 container.update(|state| state.committing = false);
+                self.keep_volumes(container);
                 self.adopt(container, Arc::new(shim));
                 return;
             }

@@ -6,6 +6,10 @@ use axum::http::{HeaderValue, Response, Uri, header};
 use super::engine::{API_VERSION, MIN_API_VERSION};
 use crate::error::{ApiError, ApiResult};
 
+/// The version a client speaks, for what newer ones do otherwise; one without is the newest.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientVersion(pub (u32, u32));
+
 /// Takes the version away; one that this engine does not speak is refused in Docker's words, which its clients show.
 pub fn negotiate<B>(request: axum::http::Request<B>) -> ApiResult<Request<Body>>
 where
@@ -16,11 +20,15 @@ where
     let uri = request.uri();
     let Some((version, rest)) = split(uri.path()) else { return Ok(request) };
     check(version)?;
+    let client = numbers(version).map(ClientVersion);
     let rest = match uri.query() {
         Some(query) => format!("{rest}?{query}"),
         None => rest.to_owned(),
     };
     *request.uri_mut() = rest.parse::<Uri>().map_err(|error| ApiError::bad_request(format!("invalid path: {error}")))?;
+    if let Some(client) = client {
+        request.extensions_mut().insert(client);
+    }
     Ok(request)
 }
 

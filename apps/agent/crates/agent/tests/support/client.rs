@@ -84,7 +84,9 @@ impl Client {
             "{method} /v1.44{path} HTTP/1.1\r\nHost: agent\r\n{headers}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
-        let head = if path.starts_with("/slipway") { head.replace("/v1.44", "") } else { head };
+        // A path may have a version of its own.
+        let own = path.starts_with("/slipway") || path.starts_with("/v1.");
+        let head = if own { head.replacen("/v1.44", "", 1) } else { head };
         stream.write_all(head.as_bytes())?;
         stream.write_all(body)?;
         let mut reader = BufReader::new(stream);

@@ -7,7 +7,7 @@ mod copy;
 mod devices;
 pub mod identity;
 mod mounts;
-mod options;
+pub mod options;
 pub mod program;
 mod wait;
 

@@ -2,7 +2,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxAttributes, StatxFlags};
 use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 use slipway_sys as sys;
 
@@ -25,6 +25,8 @@ fn one(mount: &Mount, root: &Root, users: Option<(&OwnedFd, IdRange)>) -> Step<(
     let stage = format!("mount {}", mount.target);
     match &mount.kind {
         MountKind::Bind { source, recursive, propagation, populate, subpath, only_top_readonly, own } => {
+            // With a user namespace a folder of the host is not for this root to fill.
+            let populate = *populate && (*own || users.is_none());
             let users = users.map(|(namespace, _)| namespace).filter(|_| *own);
             let tree = clone_part(source, subpath, *recursive).stage(&format!("open {}", source.join(subpath).display()))?;
             if let Some(users) = users {
@@ -47,8 +49,8 @@ fn one(mount: &Mount, root: &Root, users: Option<(&OwnedFd, IdRange)>) -> Step<(
             if !on_proc(&tree).stage(&stage)? {
                 outside_of_proc(&mount.target, &point)?;
             }
-            if *populate {
-                let fill = || populate::fill(root, &mount.target, &volume(source, users)?);
+            if populate {
+                let fill = || populate::fill(root, &mount.target, &volume(source, users)?, is_mount(source)?);
                 fill().stage(&format!("fill the volume at {}", mount.target))?;
             }
             attach(&tree, &point).stage(&stage)
@@ -101,6 +103,12 @@ fn volume(source: &Path, users: Option<&OwnedFd>) -> std::io::Result<OwnedFd> {
     let tree = clone_tree(source, false)?;
     show_owners(&tree, users)?;
     Ok(rustix::fs::openat(&tree, ".", DIRECTORY, Mode::empty())?)
+}
+
+/// Whether something is mounted at `path`.
+fn is_mount(path: &Path) -> std::io::Result<bool> {
+    let stat = rustix::fs::statx(CWD, path, AtFlags::empty(), StatxFlags::TYPE)?;
+    Ok(stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 /// What tools like lxcfs put over the kernel's figures; nothing that confines anybody.

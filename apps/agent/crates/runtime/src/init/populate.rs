@@ -3,7 +3,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, StatVfsMountFlags};
 
 use super::root::Root;
 
@@ -12,13 +12,19 @@ const DEEPEST: usize = 256;
 
 /// Copies the tree at `target` (as the image has it) into `to`, when that is empty. Works on descriptors and never
 /// follows a symlink, so that neither tree can lead elsewhere.
-pub(super) fn fill(root: &Root, target: &str, to: &OwnedFd) -> io::Result<()> {
+pub(super) fn fill(root: &Root, target: &str, to: &OwnedFd, mounted: bool) -> io::Result<()> {
     let from = match root.open(target, OFlags::RDONLY | OFlags::DIRECTORY) {
         Ok(from) => from,
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    if !names(to)?.is_empty() {
+    // A volume may be a file system that nobody writes to.
+    let readonly = rustix::fs::fstatvfs(to)?.f_flag.contains(StatVfsMountFlags::RDONLY);
+    if readonly || !names(to)?.is_empty() {
+        return Ok(());
+    }
+    // What is mounted there, by a volume's options, has an owner of its own until it gets something to keep.
+    if mounted && names(&from)?.is_empty() {
         return Ok(());
     }
     let stat = rustix::fs::fstat(&from)?;

@@ -49,6 +49,6 @@ fn kind(mount: &MountPoint) -> ApiResult<MountKind> {
         populate: mount.populate && mount.subpath.is_empty(),
         subpath: mount.subpath.clone(),
         only_top_readonly: mount.only_top_readonly,
-        own: mount.kind == record::MountKind::Volume,
+        own: mount.kind == record::MountKind::Volume && !mount.bound,
     })
 }

@@ -1,19 +1,20 @@
 //! `/volumes`.
 use std::collections::BTreeMap;
 
-use axum::Json;
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::containers::{Filters, new_id};
 use crate::error::{ApiError, ApiResult};
 use crate::http::query::Params;
+use crate::http::version::ClientVersion;
 use crate::state::App;
+use crate::volumes::NewVolume;
 
 pub fn router() -> Router<App> {
     Router::new()
@@ -57,14 +58,18 @@ async fn create(State(app): State<App>, body: Bytes) -> ApiResult<(StatusCode, J
     } else {
         serde_json::from_slice(&body).map_err(|error| ApiError::bad_request(format!("invalid JSON: {error}")))?
     };
-    if !matches!(body.driver.as_deref(), None | Some("" | "local")) || body.driver_opts.is_some_and(|options| !options.is_empty()) {
-        return Err(ApiError::bad_request("only the driver local, without options, is supported"));
+    if let Some(driver) = body.driver.filter(|driver| !matches!(driver.as_str(), "" | "local")) {
+        let why = format!("error looking up volume plugin {driver}: plugin \"{driver}\" not found");
+        return Err(ApiError::not_found(format!("create {}: {why}", body.name.unwrap_or_default())));
     }
-    let name = match body.name.filter(|name| !name.is_empty()) {
-        Some(name) => name,
-        None => new_id()?,
+    let (name, anonymous) = match body.name.filter(|name| !name.is_empty()) {
+        Some(name) => (name, false),
+        None => (new_id()?, true),
     };
-    let (volume, new) = app.volumes.ensure(&name, body.labels.unwrap_or_default(), false)?;
+    let (labels, options) = (body.labels.unwrap_or_default(), body.driver_opts.unwrap_or_default());
+    let volumes = app.volumes.clone();
+    let made = tokio::task::spawn_blocking(move || volumes.ensure(NewVolume { name: &name, labels, anonymous, options }));
+    let (volume, new) = made.await.map_err(|error| ApiError::internal("the creation was cut off", error))??;
     if new {
         app.events.publish("volume", "create", &volume.name, BTreeMap::from([("driver".into(), "local".into())]));
     }
@@ -96,14 +101,22 @@ async fn remove(State(app): State<App>, Path(name): Path<String>, params: Params
     }
 }
 
-/// As Docker: volumes with a name of their own stay unless `all` is asked for.
-async fn prune(State(app): State<App>, params: Params) -> ApiResult<Json<Value>> {
+/// The first version whose prune leaves volumes with a name of their own, unless `all` is asked for.
+const PRUNE_SPARES_NAMED: (u32, u32) = (1, 42);
+
+/// As Docker, which never prunes volumes with options either: what they mount is not the engine's.
+async fn prune(State(app): State<App>, client: Option<Extension<ClientVersion>>, params: Params) -> ApiResult<Json<Value>> {
     let filters = Filters::parse(params.text("filters"))?;
     filters.only(&["all", "label", "label!"])?;
-    let all = filters.flag("all")? == Some(true);
+    let older = client.is_some_and(|Extension(version)| version.0 < PRUNE_SPARES_NAMED);
+    let all = older || filters.flag("all")? == Some(true);
     let (mut deleted, mut bytes) = (Vec::new(), 0);
     for volume in app.volumes.list() {
-        if !(all || volume.anonymous) || !filters.labels(&volume.labels) || app.containers.uses_volume(&volume.name, None) {
+        if volume.is_elsewhere()
+            || !(all || volume.anonymous)
+            || !filters.labels(&volume.labels)
+            || app.containers.uses_volume(&volume.name, None)
+        {
             continue;
         }
         let path = volume.path.clone();
