@@ -88,9 +88,7 @@ fn volumes(app: &App, ledger: &Ledger) -> Value {
     let entry = |volume: crate::volumes::Volume| {
         let users = containers.iter().filter(|container| container.record().mounts.iter().any(|mount| mount.name == volume.name)).count();
         let mut value = volume.json();
-        // -1: not known. What its options mount is not on this disk, or is counted elsewhere.
-        let size = ledger.of_volumes.get(&volume.name).map_or(json!(-1), |bytes| json!(bytes));
-        value["UsageData"] = json!({ "Size": size, "RefCount": users });
+        value["UsageData"] = json!({ "Size": ledger.of_volumes.get(&volume.name).copied().unwrap_or(0), "RefCount": users });
         value
     };
     app.volumes.list().into_iter().map(entry).collect()
