@@ -198,3 +198,18 @@ describe('limits and rights', () => {
     expect(await sh(['--privileged'], 'test -e /dev/loop-control -o -e /dev/mem -o -e /dev/kmsg && echo devices')).toBe('devices')
   })
 })
+
+describe('users', () => {
+  it('gives one container users of its own, and keeps its files as they are', async () => {
+    const remapped = ['--security-opt', 'userns=remap']
+    const map = async (flags: string[]) => (await run(flags, 'cat', '/proc/self/uid_map')).split(/\s+/).filter(Boolean)
+    expect(Number((await map(remapped))[1])).toBeGreaterThan(65_535)
+    expect((await map(['--userns', 'host']))[1]).toBe('0')
+    const script = 'id -u; touch /data/mine; chown 7:8 /data/mine; echo x > /dev/null; ping -c 1 -W 5 localhost > /dev/null && echo fine'
+    expect(await sh([...remapped, '-v', 'users:/data'], script)).toBe('0\nfine')
+    expect(await run(['-v', 'users:/data'], 'stat', '-c', '%u:%g', '/data/mine')).toBe('7:8')
+    const together = await refused([...remapped, '--privileged'])
+    expect(together.err).toContain('privileged mode is incompatible with user namespaces')
+    await engine.ok(['volume', 'rm', 'users'])
+  })
+})

@@ -84,10 +84,8 @@ fn spawn(program: &Path, env: &[(String, String)], root: &Path, socket: &Path, l
 }
 
 /// The tests of `remapped.rs` are those of other files, with a user namespace for every container.
-fn remapped() -> Option<Value> {
-    let program = std::env::current_exe().unwrap();
-    let named = program.file_name().unwrap().to_str().unwrap().starts_with("remapped-");
-    named.then(|| json!({ "usernsRemap": "default" }))
+pub fn is_remapped() -> bool {
+    std::env::current_exe().unwrap().file_name().unwrap().to_str().unwrap().starts_with("remapped-")
 }
 
 impl Agent {
@@ -101,7 +99,7 @@ impl Agent {
         assert!(rustix::process::geteuid().is_root(), "these tests make containers and need root");
         let root = tempfile::Builder::new().prefix("slipway-test-").tempdir_in("/var/tmp").unwrap();
         let socket = root.path().join("agent.sock");
-        if let Some(settings) = settings.or_else(remapped) {
+        if let Some(settings) = settings.or_else(|| is_remapped().then(|| json!({ "usernsRemap": "default" }))) {
             std::fs::write(root.path().join("settings.json"), settings.to_string()).unwrap();
         }
         let keeper = Keeper::start(root.path());
