@@ -21,6 +21,8 @@ mod isolation;
 mod lifecycle;
 #[path = "limits.rs"]
 mod limits;
+#[path = "networks.rs"]
+mod networks;
 #[path = "networks_dns.rs"]
 mod networks_dns;
 #[path = "networks_traffic.rs"]

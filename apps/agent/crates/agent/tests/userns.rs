@@ -175,14 +175,14 @@ fn root_inside_has_no_power_over_the_host() {
     for path in [host.path(), &folder] {
         std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     }
-    let script = "cat /host/readable; echo; mkdir /mnt
+    let script = "cat /host/readable; echo; mkdir /mnt; grep ' /whole' /proc/self/mountinfo | grep idmapped | grep -v /mounts/root/etc/
         for attempt in 'cat /host/secret' 'touch /host/new' 'chmod 666 /host/secret' 'mknod /dev/disk b 254 0' 'mknod /x c 1 1' \
             'mount -t tmpfs none /mnt' 'mount -o remount,rw /proc/sys' 'busybox umount /proc/sys' 'busybox umount /etc/hosts' 'busybox umount /sys/firmware' \
             'echo 1 > /proc/sys/vm/drop_caches' 'echo h > /proc/sysrq-trigger' 'busybox unshare -i true' \
             'echo x > /sys/fs/cgroup/memory/release_agent' 'mkdir /sys/fs/cgroup/pids/x' 'hostname other'; do
           eval $attempt 2>/dev/null && echo \"$attempt worked\"
         done; echo tried";
-    let mnt = json!({ "HostConfig": { "Binds": [format!("{}:/host", folder.display())] } });
+    let mnt = json!({ "HostConfig": { "Binds": [format!("{}:/host", folder.display()), "/:/whole:ro".to_owned()] } });
     assert_eq!(agent.text(script, mnt.clone()), "readable\ntried\n");
     // Nor with every capability, which is every one over itself; what is read-only or hidden stays so.
     let mut all = mnt;
@@ -217,6 +217,36 @@ fn who_shares_a_namespace_shares_the_users() {
         let id = agent.create("true", body);
         let answer = agent.client.request("POST", &format!("/containers/{id}/start"), b"");
         assert!(answer.status == 409 && answer.text().contains("shares the user namespace too"), "{} {}", answer.status, answer.text());
+    }
+}
+
+/// What a program may by itself, without being root: capabilities that an image gives to its file.
+#[test]
+fn capabilities_of_files_hold_and_travel() {
+    const CHOWN: [u8; 20] = [1, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let agent = agent();
+    let capable = |tar: &mut tar::Builder<Vec<u8>>, path: &str| {
+        tar.append_pax_extensions([("SCHILY.xattr.security.capability", &CHOWN[..])]).unwrap();
+        support::file(tar, path, &std::fs::read("/bin/busybox").unwrap(), 0o755);
+    };
+    agent.import("capable:1", &support::busybox_tar_with(|tar| capable(tar, "grep")));
+    let id = agent.run("sleep 600", json!({ "Image": "capable:1" }));
+    let mut archive = tar::Builder::new(Vec::new());
+    capable(&mut archive, "copied/grep");
+    let answer = agent.client.request("PUT", &format!("/containers/{id}/archive?path=/"), &archive.into_inner().unwrap());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let answer = agent.client.request("POST", &format!("/commit?container={id}&repo=capable&tag=2"), b"");
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let out = agent.client.request("GET", &format!("/containers/{id}/archive?path=/copied/grep"), b"").body;
+    let mut out = tar::Archive::new(&out[..]);
+    let mut file = out.entries().unwrap().next().unwrap().unwrap();
+    let told = file.pax_extensions().unwrap().unwrap().map(|one| one.unwrap().value_bytes().to_vec()).collect::<Vec<_>>();
+    assert!(told.contains(&CHOWN.to_vec()), "{told:?}");
+    for mode in ["remap", "host"] {
+        let as_user = json!({ "Image": "capable:2", "User": "web", "HostConfig": { "UsernsMode": mode } });
+        let told = agent.text("for g in /bin/grep /grep /copied/grep; do $g CapEff /proc/self/status; done", as_user);
+        let sets: Vec<&str> = told.split_whitespace().filter(|word| !word.starts_with("CapEff")).collect();
+        assert_eq!(sets, ["0000000000000000", "0000000000000001", "0000000000000001"], "{mode}");
     }
 }
 

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 use slipway_sys as sys;
 
-use super::{FromInit, Stage, Step};
+use super::{FromInit, Stage, Step, StepError};
 use crate::spec::{LaunchSpec, Rootfs};
 use crate::users::show_owners;
 
@@ -58,7 +58,10 @@ fn with_owners(store: &Path, users: &OwnedFd, target: &Path, stack: impl FnOnce(
     let tree = rustix::mount::open_tree(CWD, store, flags).stage(stage)?;
     show_owners(&tree, users).stage(stage)?;
     rustix::mount::move_mount(&tree, "", CWD, store, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).stage(stage)?;
-    stack(Path::new(&format!("/proc/self/fd/{}", point.as_raw_fd())))?;
+    stack(Path::new(&format!("/proc/self/fd/{}", point.as_raw_fd()))).map_err(|error| StepError {
+        message: format!("{} (for users of its own this takes Linux 5.19; --userns=host does without)", error.message),
+        ..error
+    })?;
     rustix::mount::unmount(store, UnmountFlags::DETACH).stage(stage)
 }
 
