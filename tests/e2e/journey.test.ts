@@ -108,6 +108,8 @@ describe('from nothing to a running URL', () => {
     await link.waitFor({ timeout: 60_000 })
     expect(await link.getAttribute('href')).toContain(`http://shop.localhost:${installation.routerPort}`)
     await answers('shop.localhost', 'version one')
+    await page.getByRole('heading', { name: 'Where the time went' }).waitFor()
+    await page.getByRole('heading', { name: 'Dockerfile', exact: true }).waitFor()
     await expectAccessible(page, 'build')
     await open(`http://shop.localhost:${installation.routerPort}/`)
     expect(await page.textContent('body')).toContain('version one')
@@ -181,6 +183,15 @@ describe('a push', () => {
     await go('/acme/apps/shop/builds')
     await page.getByText('Change the sign').first().waitFor()
     expect(await page.getByText('#3', { exact: true }).count()).toBe(0)
+  })
+
+  it('tells what the push changed about the build', async () => {
+    await go('/acme/apps/shop/builds/2')
+    await page.getByRole('heading', { name: 'Compared with the last good build' }).waitFor()
+    await button('Try a change').click()
+    await page.getByRole('textbox', { name: /^Copy of/ }).fill('FROM scratch\nRUNN true\n')
+    await page.getByText('UNKNOWN_INSTRUCTION').waitFor()
+    await expectAccessible(page, 'build with a draft')
   })
 
   it('rolls back in a click', async () => {

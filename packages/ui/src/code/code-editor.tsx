@@ -74,7 +74,7 @@ export function CodeEditor({
                 const fresh = tokens && tokens.reduce((sum, t) => sum + t.text.length, 0) === text.length
                 return (
                   // biome-ignore lint/suspicious/noArrayIndexKey: a line's number is what it is
-                  <div key={i} className={cn('h-5', byLine.has(i + 1) && 'bg-busy-soft')}>
+                  <div key={i} className={cn('h-5', toneOf(byLine.get(i + 1)))}>
                     {fresh ? <CodeTokens tokens={tokens} /> : text || '\n'}
                   </div>
                 )
@@ -105,6 +105,8 @@ export function CodeEditor({
     </div>
   )
 }
+
+const toneOf = (found: CodeFinding[] | undefined) => found && (found.some((f) => f.severity === 'error') ? 'bg-fail-soft' : 'bg-busy-soft')
 
 function Findings({ findings, onGoTo }: { findings: CodeFinding[]; onGoTo: (line: number) => void }) {
   return (

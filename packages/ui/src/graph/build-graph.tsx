@@ -4,6 +4,7 @@ import { type KeyboardEvent, useRef, useState } from 'react'
 import { cn } from '../cn'
 import { Tooltip } from '../tooltip'
 import { criticalPath } from './critical-path'
+import { foldCached } from './fold'
 import { placeLane, ticks } from './layout'
 import { type GraphVertex, spoken, VertexRow, VertexTip } from './vertex'
 
@@ -38,8 +39,13 @@ export function BuildGraph({ vertices, totalMs, onSelect }: GraphProps) {
   }))
   return (
     <>
-      <Axes lanes={lanes} totalMs={totalMs} path={path} onSelect={onSelect} />
-      <div className="grid gap-3 px-4 py-3 text-xs md:hidden">
+      <Axes
+        lanes={lanes.map((lane) => ({ ...lane, vertices: foldCached(lane.vertices) }))}
+        totalMs={totalMs}
+        path={path}
+        onSelect={onSelect}
+      />
+      <div className="grid grid-cols-[minmax(0,1fr)] gap-3 px-4 py-3 text-xs md:hidden">
         {lanes.map((lane) => (
           <LaneList key={lane.name} lane={lane} totalMs={totalMs} path={path} onSelect={onSelect} />
         ))}

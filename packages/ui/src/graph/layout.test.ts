@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { neighbour } from './build-graph'
 import { criticalPath } from './critical-path'
+import { foldCached } from './fold'
 import { placeLane, ticks } from './layout'
+import type { GraphVertex } from './vertex'
 
 const inside = (boxes: { left: number; width: number }[]) => {
   let edge = 0
@@ -114,6 +116,34 @@ describe('ticks', () => {
     expect(ticks(2400)).toEqual([0, 500, 1000, 1500, 2000])
     expect(ticks(0)).toEqual([0])
     expect(ticks(90_000).length).toBeLessThanOrEqual(6)
+  })
+})
+
+describe('foldCached', () => {
+  const lane = (count: number, ran: number[]): GraphVertex[] =>
+    Array.from({ length: count }, (_, i) => ({
+      id: String(i),
+      lane: '0',
+      label: `RUN ${i}`,
+      state: ran.includes(i) ? ('done' as const) : ('cached' as const),
+      inputs: [],
+      start: i,
+      end: i + 1,
+      size: 10,
+    }))
+  it('leaves a lane with room alone', () => {
+    expect(foldCached(lane(20, []))).toHaveLength(20)
+  })
+  it('makes one of what came from the cache in a row, and keeps all that ran', () => {
+    const folded = foldCached(lane(100, [50, 51, 53]))
+    expect(folded.map((v) => [v.label, v.start, v.end, v.size])).toEqual([
+      ['50 steps', 0, 50, 500],
+      ['RUN 50', 50, 51, 10],
+      ['RUN 51', 51, 52, 10],
+      ['RUN 52', 52, 53, 10],
+      ['RUN 53', 53, 54, 10],
+      ['46 steps', 54, 100, 460],
+    ])
   })
 })
 

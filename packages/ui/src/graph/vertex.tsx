@@ -1,5 +1,5 @@
 import { formatBytes, formatDuration, type StepState } from '@slipway/core'
-import { Ban, CircleX, type LucideIcon, RotateCw, Zap, ZapOff } from 'lucide-react'
+import { Ban, CircleX, type LucideIcon, RotateCw } from 'lucide-react'
 import { cn } from '../cn'
 
 export interface GraphVertex {
@@ -28,8 +28,6 @@ export const WORDS: Partial<Record<StepState, string>> = {
   canceled: 'canceled',
 }
 const ICONS: Partial<Record<StepState, { icon: LucideIcon; tone: string }>> = {
-  cached: { icon: ZapOff, tone: 'text-ink-3' },
-  done: { icon: Zap, tone: 'text-crit' },
   running: { icon: RotateCw, tone: 'text-busy' },
   failed: { icon: CircleX, tone: 'text-fail' },
   canceled: { icon: Ban, tone: 'text-ink-3' },
@@ -74,12 +72,23 @@ export function VertexRow({
   const Icon = state?.icon
   const left = totalMs > 0 ? Math.min(99, (v.start / totalMs) * 100) : 0
   return (
-    <button type="button" onClick={() => onSelect?.(v.id)} aria-label={spoken(v, critical)} className="grid w-full gap-1 py-1.5 text-left">
+    <button type="button" onClick={() => onSelect?.(v.id)} className="grid w-full grid-cols-[minmax(0,1fr)] gap-1 py-1.5 text-left">
       <span className="flex items-center gap-2">
-        {Icon && <Icon className={cn('size-3.5 shrink-0', state.tone)} aria-hidden />}
+        {Icon ? (
+          <Icon className={cn('size-3.5 shrink-0', state.tone)} aria-hidden />
+        ) : (
+          <span
+            className={cn('mx-px size-3 shrink-0 rounded-[3px] bg-run', critical && 'shadow-[inset_0_-3px_0_var(--crit-edge)]')}
+            aria-hidden
+          />
+        )}
         <span className="min-w-0 flex-1 truncate font-mono text-[11.5px]">{v.label}</span>
         {v.size ? <span className="num shrink-0 text-ink-3">{formatBytes(v.size)}</span> : null}
         <span className="num w-14 shrink-0 text-right">{tookOf(v)}</span>
+        <span className="sr-only">
+          {WORDS[v.state]}
+          {critical && ', on the critical path'}
+        </span>
       </span>
       <span className="relative h-1 overflow-hidden rounded-full bg-sunken" aria-hidden>
         <span

@@ -32,11 +32,16 @@ export function BuildPage({ org, app, number }: { org: string; app: string; numb
 }
 
 function Measured({ org, app, build }: { org: string; app: string; build: views.BuildView }) {
-  const insights = useInsights(org, app, build)
+  const { insights, pending } = useInsights(org, app, build)
   return (
     <>
       <TimeCard build={build} advice={insights?.advice ?? null} />
-      {insights?.comparison && <ComparisonCard org={org} app={app} comparison={insights.comparison} />}
+      {pending && (
+        <Card>
+          <SkeletonRows rows={3} label="Comparing with the build before" />
+        </Card>
+      )}
+      {insights?.comparison && <ComparisonCard org={org} app={app} comparison={insights.comparison} whole={build.state === 'succeeded'} />}
     </>
   )
 }

@@ -21,37 +21,50 @@ const LOOKS: Record<Kind, { icon: ComponentType<{ className?: string }>; tone: s
 const FEW = 6
 
 /** What this build did otherwise than the good one before it: what ran again, what got slower or bigger, and what got better. */
-export function ComparisonCard({ org, app, comparison }: { org: string; app: string; comparison: views.BuildComparison }) {
+export function ComparisonCard({
+  org,
+  app,
+  comparison,
+  whole,
+}: {
+  org: string
+  app: string
+  comparison: views.BuildComparison
+  /** The build came to its end: one that broke off is no quicker for it. */
+  whole: boolean
+}) {
   const [all, setAll] = useState(false)
   const { changes } = comparison
   const shown = all ? changes : changes.slice(0, FEW)
   return (
     <Card>
       <CardHeader
-        title="Compared with the build before"
+        title="Compared with the last good build"
         extra={
           <Link href={routes.build(org, app, comparison.number)} className="rounded-[5px]" aria-label={`Build #${comparison.number}`}>
             <Hash className="hover:border-line-strong">#{comparison.number}</Hash>
           </Link>
         }
       />
-      <dl className="grid grid-cols-3 divide-x divide-line border-line border-b">
-        <Figure
-          label="Time"
-          value={comparison.durationMs === null ? '–' : formatDuration(comparison.durationMs)}
-          delta={difference(comparison.durationMs, comparison.previousDurationMs, formatDuration)}
-        />
-        <Figure
-          label="Layers"
-          value={formatBytes(comparison.layerBytes)}
-          delta={difference(comparison.layerBytes, comparison.previousLayerBytes, formatBytes)}
-        />
-        <Figure
-          label="From the cache"
-          value={`${comparison.cachedSteps} ${comparison.cachedSteps === 1 ? 'step' : 'steps'}`}
-          delta={difference(comparison.cachedSteps, comparison.previousCachedSteps, String)}
-        />
-      </dl>
+      {whole && (
+        <dl className="grid grid-cols-3 divide-x divide-line border-line border-b">
+          <Figure
+            label="Time"
+            value={comparison.durationMs === null ? '–' : formatDuration(comparison.durationMs)}
+            delta={difference(comparison.durationMs, comparison.previousDurationMs, formatDuration)}
+          />
+          <Figure
+            label="Layers"
+            value={formatBytes(comparison.layerBytes)}
+            delta={difference(comparison.layerBytes, comparison.previousLayerBytes, formatBytes)}
+          />
+          <Figure
+            label="From the cache"
+            value={`${comparison.cachedSteps} ${comparison.cachedSteps === 1 ? 'step' : 'steps'}`}
+            delta={difference(comparison.cachedSteps, comparison.previousCachedSteps, String)}
+          />
+        </dl>
+      )}
       {changes.length === 0 ? (
         <p className="px-4 py-3 text-ink-2 text-sm">Every step did as it did then.</p>
       ) : (

@@ -21,9 +21,11 @@ export function DockerfileCard({ build }: { build: views.BuildView }) {
       <CardHeader
         title="Dockerfile"
         extra={
-          <span className="text-ink-2 text-xs">
-            {length === 0 ? 'nothing to improve' : length === 1 ? '1 finding' : `${length} findings`}
-          </span>
+          draft === null && (
+            <span className="text-ink-2 text-xs">
+              {length === 0 ? 'nothing to improve' : length === 1 ? '1 finding' : `${length} findings`}
+            </span>
+          )
         }
         aside={
           draft === null ? (
