@@ -118,6 +118,9 @@ pub struct ExitRecord {
     /// Nanoseconds since the epoch.
     pub started_at: i64,
     pub finished_at: i64,
+    /// Nanoseconds that it ran, whatever the wall clock did meanwhile; `None` when it never did, or from an older shim.
+    #[serde(default)]
+    pub ran: Option<u64>,
     /// Set when the program never ran.
     #[serde(default)]
     pub error: Option<String>,

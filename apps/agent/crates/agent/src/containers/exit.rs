@@ -26,6 +26,12 @@ pub(super) fn remaining_pause(state: &State) -> Duration {
     pause.saturating_sub(Duration::from_nanos(waited))
 }
 
+/// Nanoseconds of the run. By the wall clock, which may have jumped, only if nobody measured it.
+fn ran(exit: &ExitRecord, started_at: i64) -> i64 {
+    let measured = exit.ran.and_then(|ran| i64::try_from(ran).ok());
+    measured.unwrap_or_else(|| (exit.finished_at - started_at).max(0))
+}
+
 impl Containers {
     /// Takes charge of a running container: its shim answers from now on, and its end is waited for.
     pub(super) fn adopt(self: &Arc<Self>, container: &Arc<Container>, shim: Arc<Shim>) {
@@ -57,6 +63,7 @@ impl Containers {
             oom_killed: false,
             started_at: container.state().started_at,
             finished_at: clock::now(),
+            ran: None,
             error: Some("the process that watched this container was killed, so the container was ended".to_owned()),
         };
         let found = record.or_else(|| read_exit(&container.dir, run));
@@ -74,7 +81,7 @@ impl Containers {
         let record = container.record();
         let before = container.state();
         let next = self.decide(&record, &before, &exit);
-        let ran = (exit.finished_at - before.started_at).max(0) / 1_000_000_000;
+        let ran = ran(&exit, before.started_at) / 1_000_000_000;
         let how = [("exitCode", exit.exit_code.to_string()), ("execDuration", ran.to_string())];
         container.update(|state| {
             state.status = if next.is_some() { Status::Restarting } else { Status::Exited };
@@ -139,8 +146,7 @@ impl Containers {
         if !again || state.stopped_by_user || state.resume || state.status == Status::Removing {
             return None;
         }
-        let ran = exit.finished_at - exit.started_at;
-        Some(if exit.started_at > 0 && ran > STEADY { 0 } else { state.backoff })
+        Some(if exit.started_at > 0 && ran(exit, exit.started_at) > STEADY { 0 } else { state.backoff })
     }
 
     pub(super) fn restart_later(self: &Arc<Self>, container: &Arc<Container>, pause: Duration) {

@@ -178,6 +178,7 @@ impl Containers {
                     oom_killed: false,
                     started_at: state.started_at,
                     finished_at: clock::now(),
+                    ran: None,
                     error: Some("the host was restarted".to_owned()),
                 };
                 self.settle(container, exit).await;

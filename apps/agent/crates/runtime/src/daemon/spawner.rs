@@ -59,6 +59,7 @@ fn spawn() -> io::Result<Process> {
         .arg("spawner")
         .env_clear()
         .envs(crate::fault::wanted().map(|step| (crate::fault::VARIABLE, step)))
+        .envs(crate::clock::shift_file().map(|file| (crate::clock::SHIFT, file)))
         .stdin(Stdio::from(theirs))
         .stdout(Stdio::null())
         .spawn()?;

@@ -42,6 +42,8 @@ struct Shim {
     /// last waits until the whole disk is synced, as overlayfs wants, and that must not be who tells the end.
     root: Option<OwnedFd>,
     started_at: i64,
+    /// The same moment, for how long it ran.
+    started: Option<Instant>,
     failure: Option<crate::init::StepError>,
     children: OwnedFd,
     listener: Option<OwnedFd>,
@@ -182,6 +184,7 @@ impl Shim {
             start::InitSays::Running => {
                 self.sync = None;
                 self.started_at = clock::now();
+                self.started = Some(Instant::now());
                 crate::fault::point("shim.started");
                 self.broadcast(&Event::Started {
                     pid: self.init.as_raw(),
@@ -208,8 +211,9 @@ impl Shim {
         let oom_killed = start::oom_kills(&self.spec) > 0;
         let exit_code = self.failure.as_ref().map_or(code, |failure| failure.exit_code);
         let error = self.failure.as_ref().map(|failure| failure.message.clone());
-        let record =
-            ExitRecord { run: self.spec.run, exit_code, oom_killed, started_at: self.started_at, finished_at: clock::now(), error };
+        let ran = self.started.and_then(|started| u64::try_from(started.elapsed().as_nanos()).ok());
+        let (started_at, finished_at) = (self.started_at, clock::now());
+        let record = ExitRecord { run: self.spec.run, exit_code, oom_killed, started_at, finished_at, ran, error };
         let written = if self.spec.ephemeral { Ok(()) } else { start::write_record(&self.spec, &record) };
         if let Err(error) = written {
             say!("slipway shim: cannot record the exit of {}: {error}", self.spec.id);

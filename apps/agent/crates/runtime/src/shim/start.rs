@@ -124,6 +124,7 @@ fn prepare(launch: &Launch, mut fds: std::vec::IntoIter<OwnedFd>, spec: LaunchSp
             sync: Some(sync),
             root: None,
             started_at: 0,
+            started: None,
             failure: None,
             children,
             listener,

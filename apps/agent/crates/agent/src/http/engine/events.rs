@@ -60,15 +60,17 @@ async fn events(State(app): State<App>, params: Params) -> ApiResult<Response> {
     let (past, live) = app.events.subscribe();
     let asked = since.or(until.map(|_| 0));
     let past: Vec<Event> = past.into_iter().filter(|event| asked.is_some_and(|since| event.time >= since)).collect();
+    // Once: a wall clock that is set back a day later on must not keep the client for that day.
+    let left = until.map(|until| Duration::from_nanos(u64::try_from(until - clock::now()).unwrap_or(0)));
+    let end = left.and_then(|left| tokio::time::Instant::now().checked_add(left));
     let lines = stream::unfold((past.into_iter(), live, filters), move |(mut past, mut live, filters)| async move {
         loop {
             let event = match past.next() {
                 Some(event) => event,
                 None => {
-                    let left = until.map(|until| Duration::from_nanos(u64::try_from(until - clock::now()).unwrap_or(0)));
                     let next = live.recv();
-                    let next = match left {
-                        Some(left) => tokio::time::timeout(left, next).await.ok()?,
+                    let next = match end {
+                        Some(end) => tokio::time::timeout_at(end, next).await.ok()?,
                         None => next.await,
                     };
                     match next {
