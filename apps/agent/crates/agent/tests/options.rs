@@ -112,3 +112,18 @@ fn running_out_of_memory_is_told_at_once() {
     agent.wait(&id);
     assert_eq!((agent.inspect(&id)["State"]["OOMKilled"].clone(), told()), (json!(true), 1));
 }
+
+#[test]
+fn what_is_not_known_is_refused_in_dockerds_words() {
+    let agent = Agent::start();
+    for (host, words) in [
+        (json!({ "CapAdd": ["nope"] }), r#"invalid CapAdd: unknown capability: "CAP_NOPE""#),
+        (json!({ "CapAdd": ["CHOWN"], "CapDrop": ["CAP_NOPE"] }), r#"invalid CapDrop: unknown capability: "CAP_NOPE""#),
+        (json!({ "SecurityOpt": ["nope"] }), r#"invalid --security-opt 1: "nope""#),
+        (json!({ "SecurityOpt": ["nope=1"] }), r#"invalid --security-opt 2: "nope=1""#),
+        (json!({ "SecurityOpt": ["no-new-privileges=maybe"] }), r#"invalid --security-opt 2: "no-new-privileges=maybe""#),
+    ] {
+        let answer = agent.client.post("/containers/create", &json!({ "Image": support::IMAGE, "Cmd": ["true"], "HostConfig": host }));
+        assert_eq!((answer.status, answer.json()["message"].as_str().unwrap()), (400, words), "{host}");
+    }
+}

@@ -16,6 +16,10 @@ use crate::{Error, Result};
 ///   snapshot.json   the diff ids below; gc keeps those layers for as long as the snapshot exists
 ///   upper/ work/    overlayfs's own; on one file system with the layers
 /// ```
+///
+/// Nothing here is synced, nor is a container's own record: a creation does not wait for the disk. A power cut may take a
+/// container that was made in the seconds before it, never an image or a volume, and what it leaves is told apart by
+/// `recover`.
 #[derive(Debug, Clone)]
 pub struct Snapshots {
     pub(crate) layers: Layers,

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream
 use tokio::net::UnixStream;
 
 use super::detach::DetachKeys;
+use crate::body::STALLED;
 use crate::containers::logs::Chunks;
 use crate::error::ApiResult;
 
@@ -160,7 +161,8 @@ async fn deliver(
 ) -> io::Result<()> {
     if let Some(mut history) = history {
         while let Some(chunk) = history.recv().await {
-            to.write_all(&chunk?).await?;
+            // A thread reads the log for as long as it is taken.
+            tokio::time::timeout(STALLED, to.write_all(&chunk?)).await??;
         }
         to.flush().await?;
     }

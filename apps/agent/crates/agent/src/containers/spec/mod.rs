@@ -40,7 +40,15 @@ pub fn build(record: &Record, run: u64, dir: &Path, rootfs: Rootfs, cgroup: Join
     let security = security(host)?;
     let capabilities = match host.privileged {
         true => caps::ALL,
-        false => caps::adjust(&host.cap_add, &host.cap_drop).map_err(|name| bad(format!("invalid capability: {name:?}")))?,
+        false => {
+            // As dockerd tells it: by the full name, whatever was written.
+            let unknown = |what: &str, name: String| {
+                let upper = name.to_ascii_uppercase();
+                bad(format!("invalid {what}: unknown capability: \"CAP_{}\"", upper.strip_prefix("CAP_").unwrap_or(&upper)))
+            };
+            caps::adjust(&host.cap_add, &[]).map_err(|name| unknown("CapAdd", name))?;
+            caps::adjust(&host.cap_add, &host.cap_drop).map_err(|name| unknown("CapDrop", name))?
+        }
     };
     let paths = |own: &Option<Vec<String>>, default: fn() -> Vec<String>| match (own, host.privileged) {
         (Some(paths), _) => paths.clone(),

@@ -31,7 +31,7 @@ pub fn security(host: &HostConfig) -> ApiResult<Security> {
         let (key, value) = option.split_once(['=', ':']).unwrap_or((option, "true"));
         match (key, value) {
             ("no-new-privileges", value) => {
-                security.no_new_privileges = value.parse().map_err(|_| bad(format!("invalid security option {option:?}")))?;
+                security.no_new_privileges = value.parse().map_err(|_| bad(format!("invalid --security-opt 2: {option:?}")))?;
             }
             ("seccomp", "unconfined") => security.seccomp = Seccomp::Unconfined,
             ("seccomp", "builtin") => {}
@@ -40,7 +40,10 @@ pub fn security(host: &HostConfig) -> ApiResult<Security> {
             ("userns", _) => {} // see `containers/users.rs`
             // This engine uses neither AppArmor nor SELinux, so there is nothing to turn off or on.
             ("apparmor" | "label" | "disable", _) => {}
-            _ => return Err(bad(format!("unknown security option {option:?}"))),
+            _ => {
+                let which = if option.contains(['=', ':']) { 2 } else { 1 };
+                return Err(bad(format!("invalid --security-opt {which}: {option:?}")));
+            }
         }
     }
     Ok(security)
