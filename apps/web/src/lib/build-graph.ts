@@ -77,7 +77,8 @@ function stepVertices(steps: views.BuildStepView[], origin: number, now: number)
       label: s.instruction,
       reason: s.state === 'cached' ? null : reasonOf(s),
       size: s.layerSize,
-      state: s.state,
+      // One that was canceled before it began has no place on the axis.
+      state: s.state === 'canceled' && !s.startedAt ? 'skipped' : s.state,
       inputs: before.length > 0 ? before : [CHECKOUT],
       start,
       end: Math.max(start, end),

@@ -101,6 +101,28 @@ it('draws the checkout, the steps and the publishing on one axis', () => {
     ['publish', 1600, 2000],
   ])
 })
+it('draws no step that was canceled before it began', () => {
+  const build = {
+    startedAt: new Date(0),
+    finishedAt: new Date(900),
+    publishMs: null,
+    state: 'canceled',
+    phase: null,
+    steps: [
+      {
+        ...plain,
+        position: 1,
+        instruction: 'RUN a',
+        state: 'canceled',
+        startedAt: new Date(500),
+        finishedAt: new Date(900),
+        durationMs: null,
+      },
+      { ...plain, position: 2, instruction: 'RUN b', state: 'canceled', startedAt: null, finishedAt: null, durationMs: null },
+    ],
+  }
+  expect(timelineOf(build as unknown as views.BuildView, 0)?.vertices.map((v) => v.state)).toEqual(['done', 'canceled', 'skipped'])
+})
 it('draws a checkout that goes on, and one that failed', () => {
   const build = {
     startedAt: new Date(0),
