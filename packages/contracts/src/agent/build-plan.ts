@@ -13,6 +13,56 @@ const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/)
 const imageOp = z.object({ type: z.literal('image'), reference: z.string(), digest: z.string() })
 /** An empty file system (FROM scratch). */
 const scratchOp = z.object({ type: z.literal('scratch') })
+const mountTarget = z
+  .string()
+  .max(4096)
+  .regex(/^\/[^\0]+$/)
+const mountId = z.string().min(1).max(4096)
+/** Permission bits with setuid, setgid and sticky. */
+const mode = z.number().int().min(0).max(0o7777)
+const owner = { mode, uid: z.number().int().min(0).max(4_294_967_294), gid: z.number().int().min(0).max(4_294_967_294) }
+/** RUN --mount. Sources are slash paths from the root of `from`; they and targets stay beneath their roots. */
+const runMount = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('bind'),
+    target: mountTarget,
+    /** null: the build context. */
+    from: vertexId.nullable(),
+    source: z.string(),
+    /** The step may write; what it writes is thrown away. */
+    write: z.literal(true).optional(),
+  }),
+  /** `size` in bytes. */
+  z.object({ type: z.literal('tmpfs'), target: mountTarget, size: z.number().int().positive().optional() }),
+  z.object({
+    type: z.literal('cache'),
+    target: mountTarget,
+    /** Its name within the cache scope. */
+    id: mountId,
+    /** `shared`: many steps at once; `locked`: one after the other; `private`: another folder while one is in use. */
+    sharing: z.enum(['shared', 'private', 'locked']),
+    /** What a new cache begins with: `source` of this vertex, or nothing (then `source` is a folder of the cache). */
+    from: vertexId.nullable(),
+    source: z.string(),
+    ...owner,
+    readonly: z.literal(true).optional(),
+  }),
+  /** At `target`, as the variable `env`, or both. One that is not given is left out, or an error when it is `required`. */
+  z.object({
+    type: z.literal('secret'),
+    id: mountId,
+    target: mountTarget.nullable(),
+    env: z
+      .string()
+      .regex(/^[A-Za-z_][A-Za-z0-9_]{0,255}$/)
+      .nullable(),
+    required: z.boolean(),
+    ...owner,
+  }),
+  z.object({ type: z.literal('ssh'), id: mountId, target: mountTarget, required: z.boolean(), ...owner }),
+  /** A file whose content stands in the Dockerfile: the script of `RUN <<EOF` with a `#!` line. */
+  z.object({ type: z.literal('file'), target: mountTarget, data: z.string(), mode }),
+])
 /** RUN: `args` is the final argv (shell form is already wrapped by SHELL). A non-zero exit fails the build. */
 const execOp = z.object({
   type: z.literal('exec'),
@@ -23,6 +73,11 @@ const execOp = z.object({
   cwd: z.string(),
   /** `` | uid | name | uid:gid | name:group, resolved by the agent in the vertex's own /etc/passwd. */
   user: z.string(),
+  mounts: z.array(runMount).min(1).max(101).optional(),
+  /** Absent: the default bridge. `host` is refused unless the host allows it. */
+  network: z.enum(['none', 'host']).optional(),
+  /** --security=insecure: everything a privileged container may. Refused unless the host allows it. */
+  insecure: z.literal(true).optional(),
 })
 /** A file whose content stands in the Dockerfile (`COPY <<name`): mode 0644 unless `chmod` says otherwise. */
 const inlineFile = z.object({ name: z.string().regex(/^(?!\.{1,2}$)[^/\0]{1,255}$/), data: z.string() })

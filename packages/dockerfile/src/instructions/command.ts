@@ -1,6 +1,8 @@
 /** RUN, CMD, ENTRYPOINT, SHELL and HEALTHCHECK: shell form or exec form. */
 import { parseDuration } from '../duration'
+import { didYouMean } from '../suggest'
 import { isSpace, jsonArray, type Word } from '../words'
+import { parseMounts } from './mount'
 import type { Node } from './node'
 import type { CommandLine, Healthcheck, Instruction } from './types'
 
@@ -15,25 +17,24 @@ export function commandLine(node: Node, text: string, offset: number): CommandLi
 }
 
 export function parseRun(node: Node): Instruction {
-  for (const [flag, fallback] of [
-    ['network', 'default'],
-    ['security', 'sandbox'],
-  ] as const) {
-    const given = node.flags.find((f) => f.name === flag)
-    if (given && given.value?.text !== fallback) {
-      throw node.fail(
-        `RUN_${flag.toUpperCase()}_NOT_SUPPORTED`,
-        `RUN --${flag}=${given.value?.text ?? ''} is not supported yet; only --${flag}=${fallback} is.`,
-        given.offset,
-      )
-    }
-  }
-  node.readFlags(['network', 'security'], ['mount', 'device'])
+  const flags = node.readFlags(['network', 'security'], ['device'], { several: ['mount'] })
+  const network = oneOf(node, 'network', flags.get('network'), ['default', 'none', 'host'])
+  const insecure = oneOf(node, 'security', flags.get('security'), ['sandbox', 'insecure']) === 'insecure'
+  const mounts = parseMounts(node)
   node.needArgs()
   const command = commandLine(node, node.args, node.argsOffset)
   if (command.form === 'exec' && command.args.length === 0)
     throw node.fail('MISSING_ARGUMENTS', 'RUN requires at least one argument.', node.argsOffset)
-  return { ...node.place(), kind: 'RUN', command, heredocs: node.line.heredocs }
+  return { ...node.place(), kind: 'RUN', command, heredocs: node.line.heredocs, mounts, network, insecure }
+}
+
+/** The first option is the default. */
+function oneOf<T extends string>(node: Node, name: string, given: Word | undefined, options: readonly [T, ...T[]]): T {
+  if (!given) return options[0]
+  const found = options.find((option) => option === given.text)
+  if (found) return found
+  const hint = didYouMean(given.text, options, (option) => `--${name}=${option}`) ?? `Write one of ${options.join(', ')}.`
+  throw node.fail('BAD_FLAG_VALUE', `RUN knows no --${name}=${given.text.slice(0, 40)}.`, given.offset, hint)
 }
 
 export function parseCommandDefault(node: Node, kind: 'CMD' | 'ENTRYPOINT'): Instruction {

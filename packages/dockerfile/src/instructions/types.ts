@@ -3,6 +3,7 @@ import type { Heredoc } from '../heredoc'
 import type { LogicalLine } from '../lexer'
 import type { Source } from '../source'
 import type { Word } from '../words'
+import type { MountFlag } from './mount'
 
 export interface Range {
   start: Position
@@ -51,7 +52,15 @@ export type FromInstruction = Place & {
   /** Lower case. */
   name: string | null
 }
-export type RunInstruction = Place & { kind: 'RUN'; command: CommandLine; heredocs: Heredoc[] }
+export type RunInstruction = Place & {
+  kind: 'RUN'
+  command: CommandLine
+  heredocs: Heredoc[]
+  mounts: MountFlag[]
+  network: 'default' | 'none' | 'host'
+  /** --security=insecure */
+  insecure: boolean
+}
 export type CopyInstruction = Place & {
   kind: 'COPY' | 'ADD'
   sources: Word[]

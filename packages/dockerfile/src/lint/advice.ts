@@ -1,4 +1,5 @@
 /** Our own rules: what makes a build slow or an image large. They name what to write instead. */
+import type { MountField } from '../instructions/mount'
 import type { CopyInstruction, RunInstruction, Stage } from '../instructions/types'
 import type { Dockerfile } from '../parser'
 import type { Report } from './lint'
@@ -61,13 +62,20 @@ function packages(instruction: RunInstruction, last: boolean, report: Report): v
     )
   }
   if (!last) return
-  if (installs && !/\/var\/lib\/apt\/lists/.test(text)) {
+  // What a mount holds is not in the layer.
+  const mounted = (path: string) => instruction.mounts.some(({ fields }) => mountHolds(fields, path))
+  if (installs && !mounted('/var/lib/apt/lists') && !/\/var\/lib\/apt\/lists/.test(text)) {
     report('AptListsKept', 'The package lists stay in this layer. End the RUN with && rm -rf /var/lib/apt/lists/*.', line)
   }
-  if (/\bapk\b[^&|;\n]*\badd\b/.test(text) && !/--no-cache|\/var\/cache\/apk/.test(text)) {
+  if (/\bapk\b[^&|;\n]*\badd\b/.test(text) && !mounted('/var/cache/apk') && !/--no-cache|\/var\/cache\/apk/.test(text)) {
     report('ApkCacheKept', 'The package index stays in this layer. Write apk add --no-cache.', line)
   }
-  if (/\bpip3? install\b/.test(text) && !/--no-cache-dir|PIP_NO_CACHE_DIR/.test(text)) {
+  if (/\bpip3? install\b/.test(text) && !mounted('/root/.cache/pip') && !/--no-cache-dir|PIP_NO_CACHE_DIR/.test(text)) {
     report('PipCacheKept', 'The downloads of pip stay in this layer. Write pip install --no-cache-dir.', line)
   }
+}
+
+const mountHolds = (fields: readonly MountField[], path: string): boolean => {
+  const target = fields.find((field) => field.key === 'target')?.value?.text.replace(/\/+$/, '') ?? ''
+  return target !== '' && (path === target || path.startsWith(`${target}/`))
 }

@@ -1,6 +1,6 @@
 import type { BuildPlan, ImageConfig } from '@slipway/contracts'
 import type { DockerfileWarning } from '../errors'
-import type { CopyInstruction } from '../instructions/types'
+import type { Place } from '../instructions/types'
 import { type LintOptions, lintDockerfile, readCheckDirective } from '../lint/lint'
 import type { Dockerfile } from '../parser'
 import { PlanContext, type ScopeOptions } from './context'
@@ -66,7 +66,7 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): { plan:
     // stageGraph orders inputs first; this would be a bug, told as such by toAppError.
     throw new Error(`stage ${stage.id} is used before it is planned`)
   }
-  const vertexOf = (origin: Origin, user: CopyInstruction, stage: PlannedStage): string => {
+  const vertexOf = (origin: Origin, user: Place, stage: PlannedStage): string => {
     if (origin.kind === 'stage') return finished(origin.stage).vertex
     const key = origin.kind === 'image' ? origin.reference : ''
     const known = copied.get(key)

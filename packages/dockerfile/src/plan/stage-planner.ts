@@ -1,6 +1,6 @@
 /** One stage: its instructions in order become vertices and image configuration. */
 import { contentOf } from '../heredoc'
-import type { CopyInstruction, RunInstruction, StageInstruction } from '../instructions/types'
+import type { CopyInstruction, Place, RunInstruction, StageInstruction } from '../instructions/types'
 import { LIMITS } from '../limits'
 import type { Word } from '../words'
 import type { PlanContext } from './context'
@@ -8,6 +8,7 @@ import { envList, type ImageState } from './image-state'
 import { applyMetadata } from './metadata'
 import { absolutePath, copyDestination, copySource, parentsSource } from './paths'
 import { PROXY_ARGS } from './platform'
+import { type RunMount, runMounts } from './run-mounts'
 import type { Origin, PlannedStage } from './stages'
 import { historyText, type StepCounter, type Vertices } from './vertices'
 
@@ -22,8 +23,8 @@ export interface StagePlannerInit {
   /** Vertex of the base. */
   vertex: string
   steps: StepCounter
-  /** Vertex of a COPY --from. */
-  vertexOf: (origin: Origin, user: CopyInstruction) => string
+  /** Vertex of a COPY --from or RUN --mount=from. */
+  vertexOf: (origin: Origin, user: Place) => string
   /** Sum of environment sizes so far, shared by all stages of the plan. */
   budget: { env: number }
 }
@@ -101,7 +102,7 @@ export class StagePlanner {
   #run(instruction: RunInstruction): void {
     const { context, vertices, stage, steps, budget } = this.#init
     const { state } = this
-    const args = this.#runArgs(instruction)
+    const { args, script } = this.#runArgs(instruction)
     if (args.some((arg) => arg.length > LIMITS.valueLength)) {
       throw context.fail(
         'RUN_TOO_LONG',
@@ -123,6 +124,8 @@ export class StagePlanner {
         instruction,
       )
     }
+    const mounts = runMounts(this.#init, state, instruction, (word) => this.#expand(instruction, word))
+    if (script) mounts.push(script)
     this.vertex = vertices.add(instruction, stage.id, steps.prefix(), instruction.original.replace(/^\S+/, 'RUN'), {
       type: 'exec',
       input: this.vertex,
@@ -130,32 +133,30 @@ export class StagePlanner {
       env,
       cwd: state.workdir || '/',
       user: state.user,
+      ...(mounts.length > 0 && { mounts }),
+      ...(instruction.network !== 'default' && { network: instruction.network }),
+      ...(instruction.insecure && { insecure: true as const }),
     })
     const buildArgs = [...new Set(state.args)].map((name) => `${name}=${state.scope.get(name) ?? ''}`)
     this.#commit(['RUN', ...(buildArgs.length > 0 ? [`|${buildArgs.length}`, ...buildArgs] : []), ...args].join(' '), this.vertex)
   }
 
-  /** The argv of a RUN. A lone heredoc is the script itself; one behind a command is left to the shell. */
-  #runArgs(instruction: RunInstruction): string[] {
+  /** The argv of a RUN. A lone heredoc is the script itself, with `#!` a program of its own; one behind a command is left to the shell. */
+  #runArgs(instruction: RunInstruction): { args: string[]; script?: RunMount } {
     const { command, heredocs } = instruction
-    if (command.form === 'exec') return command.args
+    if (command.form === 'exec') return { args: command.args }
     const { shellArgs } = this.state
     const [first] = heredocs
-    if (!first) return [...shellArgs, command.text]
+    if (!first) return { args: [...shellArgs, command.text] }
     if (heredocs.length > 1 || command.text !== first.word) {
-      return [...shellArgs, [command.text, ...heredocs.map((heredoc) => `${heredoc.content}${heredoc.name}`)].join('\n')]
+      return { args: [...shellArgs, [command.text, ...heredocs.map((heredoc) => `${heredoc.content}${heredoc.name}`)].join('\n')] }
     }
     const script = contentOf(first)
-    if (script.startsWith('#!')) {
-      throw this.#init.context.fail(
-        'HEREDOC_SHEBANG_NOT_SUPPORTED',
-        'A script with a #! line of its own is not supported yet in RUN <<.',
-        instruction,
-        0,
-        'Pass it to its interpreter, such as RUN python3 <<EOF.',
-      )
-    }
-    return [...shellArgs, script]
+    if (!script.startsWith('#!')) return { args: [...shellArgs, script] }
+    const target = `/dev/pipes/${/^[A-Za-z0-9_.-]{1,64}$/.test(first.name) && !/^\.+$/.test(first.name) ? first.name : 'script'}`
+    if (script.length > LIMITS.valueLength || script.includes('\0'))
+      throw this.#init.context.fail('RUN_TOO_LONG', 'The script is longer than 128 KiB or holds a NUL character.', instruction)
+    return { args: [target], script: { type: 'file', target, data: script, mode: 0o755 } }
   }
 
   #copy(instruction: CopyInstruction): void {

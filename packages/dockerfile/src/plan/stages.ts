@@ -1,6 +1,7 @@
 /** Which stages exist, what each is based on and copies from, and which of them the target needs. */
 
 import { expand } from '../expand'
+import type { MountFlag } from '../instructions/mount'
 import type { CopyInstruction, Place, Stage, StageInstruction } from '../instructions/types'
 import { parseTrigger } from '../parser'
 import { didYouMean } from '../suggest'
@@ -19,8 +20,8 @@ export interface PlannedStage {
   base: Origin
   /** The base's ONBUILD triggers, then the stage's own. */
   instructions: StageInstruction[]
-  /** COPY --from; a COPY of the context is not in it. */
-  copies: Map<CopyInstruction, Origin>
+  /** Of COPY --from and RUN --mount=from; what reads the context is not in it. */
+  copies: Map<CopyInstruction | MountFlag, Origin>
   /** Name, or the index as text. */
   id: string
 }
@@ -47,17 +48,24 @@ export function stageGraph(context: PlanContext): StageGraph {
       id: stage.from.name ?? String(stage.index),
     }
     for (const instruction of planned.instructions) {
-      if (instruction.kind !== 'COPY' && instruction.kind !== 'ADD') continue
-      if (!instruction.from || instruction.from.text === '') continue
-      const origin = copyOrigin(context, instruction, instruction.from, stages, byName, stage)
-      if (origin.kind !== 'stage') sources++
-      planned.copies.set(instruction, origin)
+      for (const reader of readers(instruction)) {
+        if (!reader.from || reader.from.text === '') continue
+        const origin = copyOrigin(context, instruction, reader.from, stages, byName, stage)
+        if (origin.kind !== 'stage') sources++
+        planned.copies.set(reader, origin)
+      }
     }
     stages.push(planned)
     if (stage.from.name !== null) byName.set(stage.from.name, planned)
   }
   const target = findTarget(context, stages, byName)
   return { needed: reachable(target), target, named: stages.length + sources > 1 }
+}
+
+/** What may read from another stage or image. */
+function readers(instruction: StageInstruction): (CopyInstruction | MountFlag)[] {
+  if (instruction.kind === 'RUN') return instruction.mounts
+  return instruction.kind === 'COPY' || instruction.kind === 'ADD' ? [instruction] : []
 }
 
 /** What ONBUILD of the base asks for. Of an image that is not resolved yet: nothing, it is asked again when it is. */
@@ -140,7 +148,7 @@ function checkReference(context: PlanContext, reference: string, place: Place, w
 
 function copyOrigin(
   context: PlanContext,
-  place: CopyInstruction,
+  place: Place,
   from: Word,
   stages: PlannedStage[],
   byName: Map<string, PlannedStage>,
