@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use slipway_build::executor::{ExecError, ExecLimits, ExecNetwork, ExecOutcome, ExecRequest, Executor};
+use slipway_build::executor::{ExecError, ExecLimits, ExecMount, ExecNetwork, ExecOutcome, ExecRequest, ExecSource, Executor};
 use slipway_cgroups::{Group, Groups, Limits};
 use slipway_net::{Endpoint, Network, files};
 use slipway_runtime::spec::{LaunchSpec, Mount, MountKind, Namespaces, Network as NetworkKind, Process, Rootfs, Stdin};
@@ -92,7 +92,7 @@ impl BuildExecutor {
             ExecNetwork::Bridge => {
                 self.network.attach_step().await.map(|(netns, endpoint)| (Some(netns), Some(endpoint))).map_err(setup)?
             }
-            ExecNetwork::None => (None, None),
+            ExecNetwork::None | ExecNetwork::Host => (None, None),
         };
         let group = self.groups.create(&group_name(&request.build_id), &limits(request.limits)).map_err(setup)?;
         drop(group);
@@ -129,6 +129,25 @@ fn limits(limits: ExecLimits) -> Limits {
         converted.set_nano_cpus(millis.saturating_mul(1_000_000));
     }
     converted
+}
+
+fn mounted(mount: &ExecMount) -> Mount {
+    let kind = match &mount.source {
+        ExecSource::Directory { dir, subpath } => MountKind::bind_part(dir.clone(), subpath.clone()),
+        ExecSource::Layers { dirs, subpath } => MountKind::Layers {
+            lower: dirs.lower.clone(),
+            upper: dirs.upper.clone(),
+            work: dirs.work.clone(),
+            subpath: subpath.clone(),
+        },
+        ExecSource::Tmpfs { size } => {
+            MountKind::Tmpfs { size: *size, mode: 0o1777, exec: true, options: Vec::new(), suid: false, devices: false }
+        }
+        ExecSource::File { data, mode, uid, gid, executable } => {
+            MountKind::File { data: data.bytes().to_vec(), mode: *mode, uid: *uid, gid: *gid, executable: *executable }
+        }
+    };
+    Mount { target: mount.target.clone(), kind, readonly: mount.readonly }
 }
 
 fn spec(request: &ExecRequest, dir: &Path, capabilities: u64) -> LaunchSpec {
@@ -175,6 +194,7 @@ fn spec(request: &ExecRequest, dir: &Path, capabilities: u64) -> LaunchSpec {
             network: match request.network {
                 ExecNetwork::Bridge => NetworkKind::Given,
                 ExecNetwork::None => NetworkKind::Loopback,
+                ExecNetwork::Host => NetworkKind::Host,
             },
             pid_given: false,
             ipc_given: false,
@@ -184,13 +204,13 @@ fn spec(request: &ExecRequest, dir: &Path, capabilities: u64) -> LaunchSpec {
             cgroup_host: false,
         },
         cgroup: Default::default(),
-        mounts: ["resolv.conf", "hosts", "hostname"].map(mount).to_vec(),
-        masked_paths: LaunchSpec::default_masked_paths(),
-        readonly_paths: LaunchSpec::default_readonly_paths(),
+        mounts: ["resolv.conf", "hosts", "hostname"].map(mount).into_iter().chain(request.mounts.iter().map(mounted)).collect(),
+        masked_paths: if request.insecure { Vec::new() } else { LaunchSpec::default_masked_paths() },
+        readonly_paths: if request.insecure { Vec::new() } else { LaunchSpec::default_readonly_paths() },
         sysctls: Default::default(),
         users: None,
         shm_size: 64 << 20,
-        privileged: false,
+        privileged: request.insecure,
         init: false,
         stdin: Stdin::Null,
         log: None,
@@ -204,14 +224,18 @@ impl Executor for BuildExecutor {
             return Err(ExecError::Canceled);
         }
         let (held, netns) = self.hold(&request).await?;
-        let spec = spec(&request, &held.dir, caps::default_set() & self.capabilities);
-        let seccomp = self.filters.get(spec.process.capabilities).map_err(setup)?;
+        let wanted = if request.insecure { caps::ALL } else { caps::default_set() };
+        let spec = spec(&request, &held.dir, wanted & self.capabilities);
+        let seccomp = match request.insecure {
+            true => None,
+            false => Some(self.filters.get(spec.process.capabilities).map_err(setup)?),
+        };
         let null = std::fs::File::options().read(true).write(true).open("/dev/null").map_err(setup)?;
         let complaint = request.stderr.try_clone().map_err(setup)?;
         let run = Oneshot {
             spec,
             group: held.group.clone(),
-            seccomp: Some(seccomp),
+            seccomp,
             netns,
             stdio: [null.into(), request.stdout, request.stderr],
         };

@@ -44,8 +44,12 @@ impl Default for CgroupSettings {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct BuildSettings {
-    /// Bytes of compressed layers that the build cache may keep; 20 GiB when absent.
+    /// Bytes of compressed layers and of cache mounts that the build cache may keep; 20 GiB when absent.
     pub cache_bytes: Option<u64>,
+    /// Whether a Dockerfile may say `RUN --network=host`: such a step reaches everything that this host does.
+    pub allow_host_network: bool,
+    /// Whether a Dockerfile may say `RUN --security=insecure`: such a step may do everything that this host's root may.
+    pub allow_insecure: bool,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -34,6 +34,9 @@ pub struct Ledger {
     pub of_cache: Vec<Cached>,
 }
 
+/// Of what `RUN --mount=type=cache` keeps.
+pub const CACHE_MOUNT: &str = "files of a cache mount";
+
 /// A part of the build cache.
 #[derive(Debug)]
 pub struct Cached {
@@ -113,7 +116,16 @@ fn content(images: &Images, root: &Path, ledger: &mut Ledger) -> std::io::Result
         ledger.images = own;
         return Ok(());
     }
-    let bytes = du(&records)?;
+    let mut mounts = 0;
+    for scope in fs::read_dir(&records)? {
+        for dir in fs::read_dir(scope?.path().join("mounts")).into_iter().flatten() {
+            let dir = dir?;
+            let bytes = du(&dir.path())?;
+            mounts += bytes;
+            cached(dir.file_name().to_string_lossy().into_owned(), CACHE_MOUNT, &dir.path(), bytes);
+        }
+    }
+    let bytes = du(&records)?.saturating_sub(mounts);
     cached("records".to_owned(), "what was built from what", &records, bytes);
     ledger.images = own;
     Ok(())

@@ -16,6 +16,7 @@ use crate::event::Events;
 use crate::executor::{ExecLimits, Executor, OverlayDirs};
 use crate::layer::{Lower, Output};
 use crate::plan::{BuildRequest, Vertex};
+use crate::secrets::Masks;
 
 /// RUN steps of one build that run at the same time; more would only fight over the build's limits.
 const PARALLEL_EXECS: usize = 4;
@@ -37,6 +38,8 @@ pub struct Build {
     pub stop: CancellationToken,
     pub execs: Semaphore,
     pub ran: AtomicBool,
+    /// Of all the build's secrets: a step may print what one before it wrote down.
+    pub masks: Arc<Masks>,
     seals: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -59,6 +62,7 @@ impl Build {
             executor: executor.clone(),
             execs: Semaphore::new(PARALLEL_EXECS),
             ran: AtomicBool::new(false),
+            masks: Arc::new(Masks::new(&context.secrets)),
             seals: Mutex::default(),
             request,
             context,
@@ -146,9 +150,10 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send
 /// ```text
 /// builds/<id>.<n>/
 ///   context/                 the files of the request, once a step needs them
-///   context.tar              the request as it came, when it is large
+///   context.tar              the context as it came, when it is large
 ///   steps/<vertex>/upper     what the step wrote; becomes a layer
 ///   steps/<vertex>/work      overlayfs's own
+///   steps/<vertex>/mounts/<n> upper and work of a mount, thrown away with the step
 ///   inline/<vertex>/         files whose content stands in the Dockerfile
 /// ```
 #[derive(Debug)]

@@ -19,18 +19,44 @@ use crate::error::{BuildError, ErrorCode, Result};
 use crate::event::{BuildEvent, Events, millis, now_ms};
 use crate::executor::Executor;
 use crate::export::{Exported, export};
-use crate::plan::BuildRequest;
+use crate::plan::{BuildPlan, BuildRequest, Op, OtherNetwork};
 use crate::solver;
 
 #[derive(Debug, Clone, Copy)]
 pub struct BuilderOptions {
-    /// Compressed bytes of layers that only the build cache keeps.
+    /// Compressed bytes of layers that only the build cache keeps, and bytes of what cache mounts hold.
     pub cache_bytes: u64,
+    /// RUN --network=host.
+    pub allow_host_network: bool,
+    /// RUN --security=insecure.
+    pub allow_insecure: bool,
+}
+
+impl BuilderOptions {
+    /// Before anything of the plan runs: what leaves the sandbox is for the host to allow, never for a Dockerfile
+    /// (CVE-2024-23653).
+    fn check(self, plan: &BuildPlan) -> Result<()> {
+        for vertex in &plan.vertices {
+            let Op::Exec(op) = &vertex.op else { continue };
+            let denied = match op {
+                op if op.insecure && !self.allow_insecure => ("--security=insecure", "allowInsecure"),
+                op if op.network == Some(OtherNetwork::Host) && !self.allow_host_network => ("--network=host", "allowHostNetwork"),
+                _ => continue,
+            };
+            let (flag, setting) = denied;
+            let message = format!(
+                "`RUN {flag}` (line {}) is not allowed on this build host; leave it out, or ask its operator to set build.{setting}.",
+                vertex.line
+            );
+            return Err(BuildError::new(ErrorCode::NotAllowed, message).at(&vertex.id));
+        }
+        Ok(())
+    }
 }
 
 impl Default for BuilderOptions {
     fn default() -> Self {
-        Self { cache_bytes: 20 << 30 }
+        Self { cache_bytes: 20 << 30, allow_host_network: false, allow_insecure: false }
     }
 }
 
@@ -113,6 +139,7 @@ impl Builder {
         let ingesting = tokio::task::spawn_blocking(move || {
             let mut reader = ChunkReader { chunks, current: Bytes::new() };
             let taken = ingest(&mut reader, |request| {
+                this.inner.options.check(&request.plan)?;
                 let registration = Registration::new(&this, &request.id)?;
                 let dir = this.make_dir(&request.id)?;
                 Ok((dir.path().to_path_buf(), (registration, dir)))
@@ -157,7 +184,7 @@ impl Builder {
     /// When the cache cannot be listed.
     pub fn trim(&self) -> io::Result<Trimmed> {
         let trimmed = self.inner.cache.trim(self.inner.options.cache_bytes)?;
-        if trimmed.entries > 0 {
+        if trimmed.entries > 0 || trimmed.mount_bytes > 0 {
             tracing::info!(entries = trimmed.entries, bytes = trimmed.bytes, "removed the build cache's least recently used entries");
             self.inner.layers.collect().map_err(io::Error::other)?;
         }
@@ -169,8 +196,8 @@ impl Builder {
     /// # Errors
     /// When the cache cannot be listed.
     pub fn prune(&self) -> io::Result<u64> {
-        self.inner.cache.trim(0)?;
-        self.inner.layers.collect().map(|reclaimed| reclaimed.bytes).map_err(io::Error::other)
+        let mounts = self.inner.cache.trim(0)?.mount_bytes;
+        self.inner.layers.collect().map(|reclaimed| reclaimed.bytes + mounts).map_err(io::Error::other)
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, HashMap<String, CancellationToken>> {

@@ -5,6 +5,7 @@
 //!   entries/<key>.json            a finished vertex; its time is when it was last used
 //!   slots/<slot>.json             what a vertex was last made from, for the reason of a miss
 //!   selections/<hash>.json        checksums of files in an output, so that COPY --from needs no second read
+//!   mounts/                       see `cache_dirs.rs`
 //! ```
 //!
 //! An entry is only a claim: it is believed when its blob is in the store. Files are written aside and renamed; one that
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use slipway_store::{Descriptor, Digest, Lease, Resource, Store};
 use slipway_sys::fault;
 
+use crate::cache_dirs::{CacheDirs, Listed};
 use crate::error::{BuildError, Result};
 use crate::key::KeyHash;
 use crate::layer::Output;
@@ -46,6 +48,8 @@ pub struct Cache {
     root: PathBuf,
     store: Store,
     flights: Mutex<HashMap<String, Arc<Flight>>>,
+    /// What cache mounts keep.
+    pub dirs: CacheDirs,
 }
 
 /// Equal work of several builds: one does it, the others wait for the lock and find what it made.
@@ -66,12 +70,21 @@ impl Flight {
     }
 }
 
+/// What [`Cache::trim`] looks at.
+enum Kept {
+    /// Scope's directory, its own path.
+    Entry(String, PathBuf, Box<Entry>),
+    Mount(Listed),
+}
+
 /// What [`Cache::trim`] removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Trimmed {
     pub entries: usize,
     /// Compressed bytes of their layers.
     pub bytes: u64,
+    /// Bytes of disk that cache mounts gave back.
+    pub mount_bytes: u64,
 }
 
 impl Cache {
@@ -81,7 +94,7 @@ impl Cache {
     /// When it cannot be made.
     pub fn open(root: PathBuf, store: Store) -> std::io::Result<Self> {
         make_private(&root)?;
-        Ok(Self { root, store, flights: Mutex::default() })
+        Ok(Self { dirs: CacheDirs::open(root.clone()), root, store, flights: Mutex::default() })
     }
 
     /// Releases what is held for entries that a crash kept from being written, or that somebody deleted, and removes the
@@ -162,8 +175,8 @@ impl Cache {
         flights.get(&format!("{}/{key}", scope_dir(scope))).and_then(|flight| flight.made())
     }
 
-    /// Forgets the least recently used entries until the layers of the rest take at most `max_bytes` (compressed, equal
-    /// ones once), and records of slots and selections that were not used for 30 days. The blobs go with the store's gc.
+    /// Forgets the least recently used entries and cache mounts until the layers of the rest (compressed, equal ones once)
+    /// and what the mounts hold take at most `max_bytes`, and records of slots and selections that were not used for 30 days. The blobs go with the store's gc.
     ///
     /// # Errors
     /// When the cache cannot be listed.
@@ -173,7 +186,7 @@ impl Cache {
         for scope in std::fs::read_dir(&self.root)?.flatten() {
             for (path, used) in files(&scope.path().join("entries")) {
                 match read::<Entry>(&path) {
-                    Some(entry) => entries.push((used, scope.file_name().to_string_lossy().into_owned(), path, entry)),
+                    Some(entry) => entries.push((used, Kept::Entry(scope.file_name().to_string_lossy().into_owned(), path, Box::new(entry)))),
                     None => remove(&path),
                 }
             }
@@ -185,9 +198,21 @@ impl Cache {
                 }
             }
         }
-        entries.sort_by_key(|(used, ..)| std::cmp::Reverse(*used));
+        entries.extend(self.dirs.list().into_iter().map(|dir| (dir.used, Kept::Mount(dir))));
+        entries.sort_by_key(|(used, _)| std::cmp::Reverse(*used));
         let (mut kept, mut total, mut trimmed) = (std::collections::HashSet::new(), 0, Trimmed::default());
-        for (_, scope, path, entry) in entries {
+        for (_, item) in entries {
+            let (scope, path, entry) = match item {
+                Kept::Mount(dir) if total + dir.bytes > max_bytes && self.dirs.remove(&dir.path) => {
+                    trimmed.mount_bytes += dir.bytes;
+                    continue;
+                }
+                Kept::Mount(dir) => {
+                    total += dir.bytes;
+                    continue;
+                }
+                Kept::Entry(scope, path, entry) => (scope, path, entry),
+            };
             let Some(layer) = &entry.layer else { continue };
             let new = !kept.contains(&layer.descriptor.digest);
             if !new || total + layer.descriptor.size <= max_bytes {
@@ -210,7 +235,7 @@ impl Cache {
     }
 }
 
-fn scope_dir(scope: &str) -> String {
+pub fn scope_dir(scope: &str) -> String {
     let mut name = KeyHash::new("scope").field(scope).finish();
     name.truncate(32);
     name
@@ -250,7 +275,7 @@ fn write<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     }
 }
 
-fn make_private(dir: &Path) -> std::io::Result<()> {
+pub fn make_private(dir: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
@@ -271,7 +296,7 @@ fn remove(path: &Path) {
     }
 }
 
-fn files(dir: &Path) -> Vec<(PathBuf, SystemTime)> {
+pub fn files(dir: &Path) -> Vec<(PathBuf, SystemTime)> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
     entries.flatten().filter_map(|entry| Some((entry.path(), entry.metadata().ok()?.modified().ok()?))).collect()
 }
@@ -301,7 +326,7 @@ mod tests {
         let old = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000);
         let path = cache.path("org", "entries", "b");
         std::fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
-        assert_eq!(cache.trim(250).unwrap(), Trimmed { entries: 1, bytes: 100 });
+        assert_eq!(cache.trim(250).unwrap(), Trimmed { entries: 1, bytes: 100, mount_bytes: 0 });
         assert!(cache.lookup(&lease, "org", "b").unwrap().is_none());
         assert!(cache.lookup(&lease, "org", "c").unwrap().is_some());
         let gone = entry(&store, &lease, "d", 10);

@@ -18,6 +18,7 @@ use tar::EntryType;
 use crate::error::{BuildError, ErrorCode, Result};
 use crate::index::{Index, Misfit, Node};
 use crate::plan::BuildRequest;
+use crate::secrets::Secrets;
 use crate::spool::{Spool, Tee};
 use crate::tarstream::{self, Member};
 use crate::tree::Tree;
@@ -28,11 +29,14 @@ const MAX_ENTRIES: u64 = 200_000;
 /// A plan of 1,000 vertices with long commands.
 const MAX_REQUEST: u64 = 32 << 20;
 const BUFFER: usize = 256 << 10;
+/// Of a tar.
+const BLOCK: u64 = 512;
 
-/// The files of a build's request.
+/// What came with a build's request.
 #[derive(Debug)]
 pub struct Context {
     pub index: Index,
+    pub secrets: Secrets,
     spool: Spool,
     dir: PathBuf,
     tree: OnceLock<Tree>,
@@ -61,17 +65,25 @@ impl Context {
 /// `BAD_PLAN`, `BAD_CONTEXT` with the path that is wrong, `DISK_FULL`, `INTERNAL`, and what `place` returns.
 pub fn ingest<T>(reader: impl Read, place: impl FnOnce(&BuildRequest) -> Result<(PathBuf, T)>) -> Result<(BuildRequest, Context, T)> {
     let spool = Rc::new(RefCell::new(Spool::new()));
+    let mut secrets = Secrets::default();
     let mut place = Some(place);
     let mut state: Option<(BuildRequest, PathBuf, T)> = None;
     let mut sink = Sink { index: Index::new(), entries: 0, bytes: 0, buffer: vec![0; BUFFER] };
     let outcome = tarstream::each(Tee::new(reader, spool.clone()), |member, content| {
+        if state.is_none()
+            && let Some(id) = Secrets::id_of(&member.path)
+        {
+            return secrets.take(id, content).map_err(Stop::Build);
+        }
         if state.is_some() {
             return sink.take(&member, content).map_err(Stop::Build);
         }
         let Some(place) = place.take() else { return Ok(()) };
         let request = read_request(&member, content).map_err(Stop::Build)?;
         let (dir, kept) = place(&request).map_err(Stop::Build)?;
-        spool.borrow_mut().spill_to(dir.join("context.tar"));
+        // From the next header on: behind the request's content comes its padding.
+        let padding = usize::try_from(member.size.wrapping_neg() % BLOCK).unwrap_or(0);
+        spool.borrow_mut().begin(padding, dir.join("context.tar"));
         state = Some((request, dir, kept));
         Ok(())
     });
@@ -83,7 +95,7 @@ pub fn ingest<T>(reader: impl Read, place: impl FnOnce(&BuildRequest) -> Result<
     }
     let (request, dir, kept) = state.ok_or_else(|| BuildError::new(ErrorCode::BadPlan, "The stream has no request.json."))?;
     let spool = spool.replace(Spool::new());
-    Ok((request, Context { index: sink.index, spool, dir, tree: OnceLock::new(), unpacking: Mutex::new(()) }, kept))
+    Ok((request, Context { index: sink.index, secrets, spool, dir, tree: OnceLock::new(), unpacking: Mutex::new(()) }, kept))
 }
 
 enum Stop {
@@ -99,7 +111,7 @@ impl From<io::Error> for Stop {
 
 fn read_request(member: &Member, content: &mut dyn Read) -> Result<BuildRequest> {
     if member.path != Path::new("request.json") || !is_file(member.kind) {
-        return Err(BuildError::new(ErrorCode::BadPlan, "The first entry of the stream must be request.json."));
+        return Err(BuildError::new(ErrorCode::BadPlan, "The first entry of the stream, but for secrets, must be request.json."));
     }
     let mut json = Vec::new();
     content.take(MAX_REQUEST + 1).read_to_end(&mut json).map_err(|error| BuildError::io("reading the build request", &error))?;
@@ -122,6 +134,9 @@ struct Sink {
 
 impl Sink {
     fn take(&mut self, member: &Member, content: &mut dyn Read) -> Result<()> {
+        if Secrets::id_of(&member.path).is_some() {
+            return Err(BuildError::new(ErrorCode::BadPlan, "The secrets of a build come before its request.json."));
+        }
         let Some(path) = context_path(&member.path)? else { return Ok(()) };
         self.entries += 1;
         if self.entries > MAX_ENTRIES {

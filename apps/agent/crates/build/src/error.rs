@@ -14,6 +14,10 @@ pub enum ErrorCode {
     BaseNotFound,
     BadPlan,
     BadContext,
+    /// The host's settings forbid it.
+    NotAllowed,
+    /// A secret or an SSH agent that a step requires is not given.
+    SecretMissing,
     Canceled,
     Timeout,
     DiskFull,

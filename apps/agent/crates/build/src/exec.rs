@@ -13,7 +13,9 @@ use crate::executor::{ExecError, ExecNetwork, ExecOutcome, ExecRequest, ExecUser
 use crate::layer::Output;
 use crate::output::{forward, pipe};
 use crate::overlay;
-use crate::plan::{Op, Vertex};
+use crate::plan::{ExecOp, OtherNetwork, Vertex};
+use crate::run_mounts;
+use crate::stubs::Stubs;
 use crate::tree::Tree;
 use crate::users::UserFiles;
 
@@ -30,43 +32,53 @@ const LAST_OUTPUT: Duration = Duration::from_secs(5);
 const NEARLY_FULL: u64 = 1 << 20;
 
 /// # Errors
-/// `EXEC_FAILED`, `OUT_OF_MEMORY`, `DISK_FULL`, `CANCELED`, `INTERNAL`.
-pub async fn run(build: &Arc<Build>, vertex: &Vertex, input: &Output) -> Result<Ran> {
-    let Op::Exec { args, env, cwd, user, .. } = &vertex.op else {
-        return Err(BuildError::internal("running a step", "it is not a RUN"));
+/// `EXEC_FAILED`, `OUT_OF_MEMORY`, `DISK_FULL`, `SECRET_MISSING`, `CANCELED`, `INTERNAL`.
+pub async fn run(build: &Arc<Build>, vertex: &Vertex, op: &ExecOp, input: &Output, others: &[Output]) -> Result<Ran> {
+    // Before the permit: who waits for a cache keeps nobody from running.
+    let caches = tokio::select! {
+        caches = run_mounts::caches(build, op, others) => caches?,
+        () = build.stop.cancelled() => return Err(BuildError::canceled()),
     };
     build.mark_ran();
-    let (step, user, stubs) = {
-        let (build, vertex, input, user) = (build.clone(), vertex.clone(), input.clone(), user.clone());
-        blocking(move || prepare(&build, &vertex, &input, &user)).await?
+    let Prepared { step, user, stubs, mounts } = {
+        let (build, vertex, op, input, others) = (build.clone(), vertex.clone(), op.clone(), input.clone(), others.to_vec());
+        blocking(move || prepare(&build, &vertex, &op, &input, &others, caches)).await?
     };
+    let run_mounts::Mounts { list, env: secret_env, held } = mounts;
     let dirs = &step.dirs;
     let pipes = || pipe().map_err(|error| BuildError::io("running a step", &error));
     let ((out_read, stdout), (err_read, stderr)) = (pipes()?, pipes()?);
-    let (events, id) = (build.events.clone(), vertex.id.clone());
-    let forwarder = tokio::spawn(async move { forward(out_read, err_read, &id, &events).await });
+    let (events, id, masks) = (build.events.clone(), vertex.id.clone(), build.masks.clone());
+    let forwarder = tokio::spawn(async move { forward(out_read, err_read, &id, &events, &masks).await });
     let request = ExecRequest {
         build_id: build.request.id.clone(),
         vertex_id: vertex.id.clone(),
         rootfs: dirs.clone(),
-        args: args.clone(),
-        env: env.clone(),
-        cwd: cwd.clone(),
+        args: op.args.clone(),
+        env: op.env.iter().cloned().chain(secret_env).collect(),
+        cwd: op.cwd.clone(),
         user,
         limits: build.exec_limits(),
-        network: ExecNetwork::Bridge,
+        network: match op.network {
+            None => ExecNetwork::Bridge,
+            Some(OtherNetwork::None) => ExecNetwork::None,
+            Some(OtherNetwork::Host) => ExecNetwork::Host,
+        },
+        insecure: op.insecure,
+        mounts: list,
         stdout,
         stderr,
     };
     let outcome = build.executor.run(request, build.stop.clone()).await;
     finish_output(forwarder).await;
+    held.give_back(build);
     let outcome = outcome.map_err(|error| match error {
         ExecError::Canceled => BuildError::canceled(),
         ExecError::Setup { message } => BuildError::internal("starting a step's container", message),
     })?;
     if outcome.exit_code == 0 {
         let upper = dirs.upper.clone();
-        blocking(move || remove_stubs(&upper, &stubs)).await?;
+        blocking(move || stubs.remove(&upper).map_err(|error| BuildError::io("cleaning a step's files", &error))).await?;
         return Ok(Ran { upper: dirs.upper.clone(), outcome });
     }
     Err(failure(build, vertex, &outcome, dirs))
@@ -84,27 +96,36 @@ async fn finish_output(mut forwarder: JoinHandle<std::io::Result<()>>) {
     }
 }
 
-/// What the runtime mounts over: made by it when missing, and not part of the layer then.
-const STUBS: [&str; 6] = ["etc/resolv.conf", "etc/hosts", "etc/hostname", "proc", "sys", "dev"];
+/// What the runtime mounts over in every step.
+const ALWAYS: [&str; 6] = ["/etc/resolv.conf", "/etc/hosts", "/etc/hostname", "/proc", "/sys", "/dev"];
 
-fn prepare(build: &Build, vertex: &Vertex, input: &Output, user: &str) -> Result<(StepDirs, ExecUser, Vec<PathBuf>)> {
+struct Prepared {
+    step: StepDirs,
+    user: ExecUser,
+    /// Made by the runtime, and no part of the layer.
+    stubs: Stubs,
+    mounts: run_mounts::Mounts,
+}
+
+fn prepare(
+    build: &Build,
+    vertex: &Vertex,
+    op: &ExecOp,
+    input: &Output,
+    others: &[Output],
+    caches: run_mounts::Caches,
+) -> Result<Prepared> {
     let step = build.prepare(vertex, input)?;
     let failed = |error: std::io::Error| BuildError::io("reading a step's files", &error);
     let view = overlay::open_readonly(&step.dirs.lower).map(Tree::new).map_err(failed)?;
     let files = user_files(&view).map_err(failed)?;
-    let user = files.resolve(user).map_err(|text| {
+    let user = files.resolve(&op.user).map_err(|text| {
         BuildError::new(ErrorCode::ExecFailed, format!("`{}` cannot run: {text}; check USER, or create it before.", short(vertex)))
     })?;
-    let mut stubs = Vec::new();
-    for path in STUBS.map(Path::new) {
-        if view.stat(path).map_err(failed)?.is_none() {
-            stubs.push(path.to_path_buf());
-        }
-    }
-    if view.stat(Path::new("etc")).map_err(failed)?.is_none() {
-        stubs.push(PathBuf::from("etc"));
-    }
-    Ok((step, user, stubs))
+    let mounts = run_mounts::prepare(build, vertex, op, others, caches)?;
+    let targets = mounts.list.iter().map(|mount| mount.target.as_str()).filter(|target| !target.starts_with("/dev/"));
+    let stubs = Stubs::find(&view, ALWAYS.into_iter().chain(targets)).map_err(failed)?;
+    Ok(Prepared { step, user, stubs, mounts })
 }
 
 /// # Errors
@@ -112,25 +133,6 @@ fn prepare(build: &Build, vertex: &Vertex, input: &Output, user: &str) -> Result
 pub fn user_files(view: &Tree) -> std::io::Result<UserFiles> {
     let read = |path: &str| view.read_small(Path::new(path), MAX_USER_FILE);
     Ok(UserFiles { passwd: read("etc/passwd")?, group: read("etc/group")? })
-}
-
-fn remove_stubs(upper: &Path, stubs: &[PathBuf]) -> Result<()> {
-    let failed = |error: std::io::Error| BuildError::io("cleaning a step's files", &error);
-    for stub in stubs {
-        let path = upper.join(stub);
-        // Only when the parent is a real directory of the upper layer: a step may have put a link in its place.
-        let parent_is_real = path.parent().and_then(|parent| parent.symlink_metadata().ok()).is_some_and(|meta| meta.is_dir());
-        let Some(meta) = path.symlink_metadata().ok().filter(|_| parent_is_real) else { continue };
-        if meta.is_file() && meta.len() == 0 {
-            std::fs::remove_file(&path).map_err(failed)?;
-        } else if meta.is_dir() {
-            match std::fs::remove_dir(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::DirectoryNotEmpty => return Err(failed(error)),
-                _ => {}
-            }
-        }
-    }
-    Ok(())
 }
 
 fn failure(build: &Build, vertex: &Vertex, outcome: &ExecOutcome, dirs: &OverlayDirs) -> BuildError {

@@ -17,6 +17,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+use crate::secrets::Secret;
+
 /// Runs one process in a fresh container.
 #[async_trait]
 pub trait Executor: Send + Sync + 'static {
@@ -51,6 +53,10 @@ pub struct ExecRequest {
     /// Limits of the whole build, the same in each of its requests.
     pub limits: ExecLimits,
     pub network: ExecNetwork,
+    /// Everything a privileged container may; the solver has asked whether the host allows it.
+    pub insecure: bool,
+    /// In the order in which they are to be mounted.
+    pub mounts: Vec<ExecMount>,
     /// Write ends of pipes; the process gets them as its fd 1 and 2, fd 0 is /dev/null. The executor keeps no copy
     /// after `run` returns, so that the solver sees the end of the output. The pipe blocks when the client is slow.
     pub stdout: OwnedFd,
@@ -64,6 +70,27 @@ pub struct OverlayDirs {
     pub lower: Vec<PathBuf>,
     pub upper: PathBuf,
     pub work: PathBuf,
+}
+
+/// Something mounted for one RUN. Nothing of it may become visible outside of the step's mount namespace.
+#[derive(Debug)]
+pub struct ExecMount {
+    /// Absolute path inside the rootfs; made when missing, and then no part of the layer.
+    pub target: String,
+    pub readonly: bool,
+    pub source: ExecSource,
+}
+
+#[derive(Debug)]
+pub enum ExecSource {
+    /// What is at `subpath` of a directory, resolved within it at the moment of the mount and held by a descriptor from
+    /// then on: who writes there meanwhile cannot make it lead elsewhere (CVE-2024-23651).
+    Directory { dir: PathBuf, subpath: String },
+    /// The same, of merged layers. The upper directory is thrown away.
+    Layers { dirs: OverlayDirs, subpath: String },
+    Tmpfs { size: Option<u64> },
+    /// A file in memory.
+    File { data: Secret, mode: u32, uid: u32, gid: u32, executable: bool },
 }
 
 /// Already resolved in the rootfs's own /etc/passwd and /etc/group.
@@ -91,6 +118,8 @@ pub enum ExecNetwork {
     Bridge,
     /// Loopback only.
     None,
+    /// The host's own.
+    Host,
 }
 
 /// How a request ended.

@@ -45,6 +45,17 @@ impl FileList {
         Self { digest: hex::encode(whole.finalize()), files: remember(files) }
     }
 
+    /// Of several, each with its own place among them.
+    pub fn join(lists: Vec<Self>) -> Self {
+        let mut whole = Sha256::new();
+        let mut files = Vec::new();
+        for list in lists {
+            whole.update(&list.digest);
+            files.extend(list.files);
+        }
+        Self { digest: hex::encode(whole.finalize()), files }
+    }
+
     /// With files whose content stands in the Dockerfile.
     #[must_use]
     pub fn with_inline(mut self, inline: &[InlineFile]) -> Self {

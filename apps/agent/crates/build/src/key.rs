@@ -3,19 +3,22 @@
 //! - a file system is named by its *output id*: for a base image the chain of its diff ids, for a step an id drawn when
 //!   the step ran. A step that runs again gets a new id, so whatever was built on its old files is never mixed with new
 //!   ones; a step that is taken from the cache keeps its id, and everything after it is found again.
-//! - RUN: input's output id, argv, environment, working directory, user, platform.
+//! - RUN: input's output id, argv, environment, working directory, user, platform, network, privilege, what its mounts
+//!   say, and the files of bind mounts as a COPY's. Never what a cache or a secret holds.
 //! - COPY: input's output id, destination, owner, mode, and of each file its path, type, permissions, link target and
 //!   content; its owner too when it comes from another stage. Never times.
 //! - WORKDIR: input's output id, path, user.
 use sha2::{Digest as _, Sha256};
 
 use crate::files::FileList;
-use crate::plan::{CopyOp, Platform};
+use crate::mount::RunMount;
+use crate::plan::{CopyOp, ExecOp, Platform};
 
 /// Raised when the meaning of a key changes: old entries are then never found and age out.
 const VERSION: &str = "slipway-build-1";
 
 /// Hashes fields with their lengths, so that no two different sequences of fields collide.
+#[derive(Clone)]
 pub struct KeyHash(Sha256);
 
 impl KeyHash {
@@ -46,9 +49,29 @@ pub fn base_output(diff_ids: &[String]) -> String {
     KeyHash::new("base").list(diff_ids.iter()).finish()
 }
 
-pub fn exec_key(input: &str, args: &[String], env: &[String], cwd: &str, user: &str, platform: &Platform) -> String {
+/// `files`: of the bind mounts, in their order.
+pub fn exec_key(input: &str, op: &ExecOp, files: Option<&FileList>, platform: &Platform) -> String {
     let platform = format!("{}/{}/{}", platform.os, platform.architecture, platform.variant.as_deref().unwrap_or(""));
-    KeyHash::new("exec").field(input).list(args.iter()).list(env.iter()).field(cwd).field(user).field(platform).finish()
+    let key = KeyHash::new("exec").field(input).list(op.args.iter()).list(op.env.iter()).field(&op.cwd).field(&op.user).field(platform);
+    if op.mounts.is_empty() && op.network.is_none() && !op.insecure {
+        return key.finish();
+    }
+    let key = confinement(key, op);
+    match files {
+        Some(files) => key.field(files.digest()).finish(),
+        None => key.finish(),
+    }
+}
+
+fn confinement(key: KeyHash, op: &ExecOp) -> KeyHash {
+    let network = op.network.map_or_else(String::new, |network| format!("{network:?}"));
+    key.list(op.mounts.iter().map(RunMount::definition)).field(network).field([u8::from(op.insecure)])
+}
+
+/// What a RUN says, but for its environment: to tell whether the instruction changed.
+pub fn exec_parameters(op: &ExecOp) -> String {
+    let key = KeyHash::new("p").list(op.args.iter()).field(&op.cwd).field(&op.user);
+    if op.mounts.is_empty() && op.network.is_none() && !op.insecure { key.finish() } else { confinement(key, op).finish() }
 }
 
 pub fn copy_key(input: &str, op: &CopyOp, files: &FileList) -> String {
@@ -90,6 +113,7 @@ pub fn fresh_output(key: &str, build: &str, vertex: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::OtherNetwork;
 
     fn platform() -> Platform {
         Platform { os: "linux".into(), architecture: "amd64".into(), variant: None }
@@ -98,17 +122,44 @@ mod tests {
     #[test]
     fn every_field_counts_and_none_runs_into_the_next() {
         let text = |items: &[&str]| items.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let base = exec_key("in", &text(&["sh", "-c", "x"]), &text(&["A=1"]), "/", "", &platform());
-        let others = [
-            exec_key("in2", &text(&["sh", "-c", "x"]), &text(&["A=1"]), "/", "", &platform()),
-            exec_key("in", &text(&["sh", "-cx"]), &text(&["A=1"]), "/", "", &platform()),
-            exec_key("in", &text(&["sh", "-c", "x", "A=1"]), &[], "/", "", &platform()),
-            exec_key("in", &text(&["sh", "-c", "x"]), &text(&["A=2"]), "/", "", &platform()),
-            exec_key("in", &text(&["sh", "-c", "x"]), &text(&["A=1"]), "/w", "", &platform()),
-            exec_key("in", &text(&["sh", "-c", "x"]), &text(&["A=1"]), "/", "app", &platform()),
-            exec_key("in", &text(&["sh", "-c", "x"]), &text(&["A=1"]), "/", "", &Platform { architecture: "arm64".into(), ..platform() }),
+        let op = |args: &[&str], env: &[&str], cwd: &str, user: &str| ExecOp {
+            input: "v0".into(),
+            args: text(args),
+            env: text(env),
+            cwd: cwd.into(),
+            user: user.into(),
+            mounts: Vec::new(),
+            network: None,
+            insecure: false,
+        };
+        let plain = op(&["sh", "-c", "x"], &["A=1"], "/", "");
+        let key = |op: &ExecOp| exec_key("in", op, None, &platform());
+        let mount = |json: &str| ExecOp { mounts: vec![serde_json::from_str(json).unwrap()], ..plain.clone() };
+        let base = key(&plain);
+        let keys = [
+            base.clone(),
+            exec_key("in2", &plain, None, &platform()),
+            exec_key("in", &plain, None, &Platform { architecture: "arm64".into(), ..platform() }),
+            key(&op(&["sh", "-cx"], &["A=1"], "/", "")),
+            key(&op(&["sh", "-c", "x", "A=1"], &[], "/", "")),
+            key(&op(&["sh", "-c", "x"], &["A=2"], "/", "")),
+            key(&op(&["sh", "-c", "x"], &["A=1"], "/w", "")),
+            key(&op(&["sh", "-c", "x"], &["A=1"], "/", "app")),
+            key(&ExecOp { network: Some(OtherNetwork::None), ..plain.clone() }),
+            key(&ExecOp { network: Some(OtherNetwork::Host), ..plain.clone() }),
+            key(&ExecOp { insecure: true, ..plain.clone() }),
+            key(&mount(r#"{"type":"tmpfs","target":"/a"}"#)),
+            key(&mount(r#"{"type":"tmpfs","target":"/a","size":1}"#)),
+            key(&mount(r#"{"type":"secret","id":"a","target":"/a","env":null,"required":false,"mode":256,"uid":0,"gid":0}"#)),
+            key(&mount(r#"{"type":"secret","id":"b","target":"/a","env":null,"required":false,"mode":256,"uid":0,"gid":0}"#)),
+            key(&mount(r#"{"type":"bind","target":"/a","from":"v1","source":"."}"#)),
+            key(&mount(r#"{"type":"bind","target":"/a","from":null,"source":"."}"#)),
+            exec_key("in", &mount(r#"{"type":"bind","target":"/a","from":null,"source":"."}"#), Some(&FileList::default()), &platform()),
         ];
-        assert!(others.iter().all(|other| *other != base));
-        assert_eq!(base, exec_key("in", &text(&["sh", "-c", "x"]), &text(&["A=1"]), "/", "", &platform()));
+        let different: std::collections::HashSet<&String> = keys.iter().collect();
+        assert_eq!(different.len(), keys.len());
+        assert_eq!(base, key(&plain.clone()));
+        let at = |vertex: &str| key(&mount(&format!(r#"{{"type":"bind","target":"/a","from":"{vertex}","source":"."}}"#)));
+        assert_eq!(at("v1"), at("v7"), "the number of a vertex means nothing");
     }
 }

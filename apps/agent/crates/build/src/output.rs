@@ -8,6 +8,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::time::Instant;
 
 use crate::event::{BuildEvent, Events, Stream, now_ms};
+use crate::secrets::Masks;
 
 /// The contract's limit of one event's text, in bytes.
 const MAX_CHUNK: usize = 16 << 10;
@@ -28,7 +29,7 @@ pub fn pipe() -> std::io::Result<(OwnedFd, OwnedFd)> {
 ///
 /// # Errors
 /// When a pipe cannot be read.
-pub async fn forward(stdout: OwnedFd, stderr: OwnedFd, vertex: &str, events: &Events) -> std::io::Result<()> {
+pub async fn forward(stdout: OwnedFd, stderr: OwnedFd, vertex: &str, events: &Events, masks: &Masks) -> std::io::Result<()> {
     let mut pipes = [Pipe::new(stdout, Stream::Stdout)?, Pipe::new(stderr, Stream::Stderr)?];
     let mut deadline = None;
     // Pipes do not tell which was written to first. Programs end with their error more often than with their result, so
@@ -38,23 +39,23 @@ pub async fn forward(stdout: OwnedFd, stderr: OwnedFd, vertex: &str, events: &Ev
         let first = usize::from(streak >= 16);
         let read = next(&mut pipes, first, deadline).await;
         let Some((at, count)) = read else {
-            flush(&mut pipes, vertex, events).await;
+            flush(&mut pipes, vertex, events, masks).await;
             deadline = None;
             continue;
         };
         streak = if at == 0 { streak + 1 } else { 0 };
         let count = count?;
         if pipes[1 - at].length > 0 {
-            pipes[1 - at].send(vertex, events).await;
+            pipes[1 - at].send(vertex, events, masks).await;
         }
         pipes[at].length += count;
         pipes[at].ended = count == 0;
         if pipes[at].ended || pipes[at].length >= MAX_CHUNK / 2 {
-            pipes[at].send(vertex, events).await;
+            pipes[at].send(vertex, events, masks).await;
         }
         deadline = (pipes[at].length > 0).then(|| deadline.unwrap_or_else(|| Instant::now() + GATHER));
     }
-    flush(&mut pipes, vertex, events).await;
+    flush(&mut pipes, vertex, events, masks).await;
     Ok(())
 }
 
@@ -76,20 +77,21 @@ impl Pipe {
         self.receiver.read(&mut self.buffer[self.length..]).await
     }
 
-    async fn send(&mut self, vertex: &str, events: &Events) {
-        let (whole, rest) = split_at_character(&self.buffer[..self.length], self.ended);
+    async fn send(&mut self, vertex: &str, events: &Events, masks: &Masks) {
+        let (shown, held) = masks.apply(&self.buffer[..self.length], self.ended);
+        let (whole, rest) = split_at_character(&shown, self.ended);
         for data in chunks(&String::from_utf8_lossy(whole)) {
             events.send(BuildEvent::Log { id: vertex.to_owned(), at: now_ms(), stream: self.stream, data: data.to_owned() }).await;
         }
-        let kept = rest.len();
-        self.buffer.copy_within(self.length - kept..self.length, 0);
-        self.length = kept;
+        let kept = [rest, held].concat();
+        self.buffer[..kept.len()].copy_from_slice(&kept);
+        self.length = kept.len();
     }
 }
 
-async fn flush(pipes: &mut [Pipe; 2], vertex: &str, events: &Events) {
+async fn flush(pipes: &mut [Pipe; 2], vertex: &str, events: &Events, masks: &Masks) {
     for pipe in pipes {
-        pipe.send(vertex, events).await;
+        pipe.send(vertex, events, masks).await;
     }
 }
 
@@ -155,7 +157,7 @@ mod tests {
         let (events, mut receiver) = Events::channel();
         stdout.write_all(b"before\n").unwrap();
         stderr.write_all(b"oops\n").unwrap();
-        let forwarder = tokio::spawn(async move { forward(out, err, "v1", &events).await });
+        let forwarder = tokio::spawn(async move { forward(out, err, "v1", &events, &Masks::default()).await });
         let mut seen = Vec::new();
         for _ in 0..2 {
             if let Some(BuildEvent::Log { data, stream, .. }) = receiver.recv().await {
@@ -186,7 +188,7 @@ mod tests {
                 file.write_all(piece).unwrap();
             }
         });
-        let forwarder = tokio::spawn(async move { forward(read, closed(), "v1", &events).await });
+        let forwarder = tokio::spawn(async move { forward(read, closed(), "v1", &events, &Masks::default()).await });
         let mut seen = String::new();
         while let Some(BuildEvent::Log { data, .. }) = receiver.recv().await {
             assert!(data.len() <= MAX_CHUNK);
@@ -202,7 +204,7 @@ mod tests {
         let (read, write) = pipe().unwrap();
         let (events, mut receiver) = Events::channel();
         std::thread::spawn(move || std::fs::File::from(write).write_all(&[b"ok".as_slice(), &[0xff; 40_000], b"\xe2\x82"].concat()));
-        tokio::spawn(async move { forward(closed(), read, "v1", &events).await });
+        tokio::spawn(async move { forward(closed(), read, "v1", &events, &Masks::default()).await });
         let mut seen = String::new();
         while let Some(BuildEvent::Log { data, .. }) = receiver.recv().await {
             assert!(data.len() <= MAX_CHUNK);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{BuildError, ErrorCode};
 use crate::mode::ModeChange;
+use crate::mount::RunMount;
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -75,9 +76,34 @@ pub struct Vertex {
 pub enum Op {
     Image { reference: String, digest: String },
     Scratch {},
-    Exec { input: String, args: Vec<String>, env: Vec<String>, cwd: String, user: String },
+    Exec(ExecOp),
     Copy(CopyOp),
     Mkdir { input: String, path: String, user: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExecOp {
+    pub input: String,
+    pub args: Vec<String>,
+    pub env: Vec<String>,
+    pub cwd: String,
+    pub user: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<RunMount>,
+    /// `None`: the default bridge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<OtherNetwork>,
+    /// Everything a privileged container may.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub insecure: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OtherNetwork {
+    None,
+    Host,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -116,12 +142,13 @@ pub struct InlineFile {
 impl Op {
     /// The vertices this one reads, its own file system first.
     pub fn inputs(&self) -> impl Iterator<Item = &str> {
-        let (input, from) = match self {
-            Op::Image { .. } | Op::Scratch {} => (None, None),
-            Op::Exec { input, .. } | Op::Mkdir { input, .. } => (Some(input.as_str()), None),
-            Op::Copy(copy) => (Some(copy.input.as_str()), copy.from.as_deref()),
+        let (input, from, mounts) = match self {
+            Op::Image { .. } | Op::Scratch {} => (None, None, [].as_slice()),
+            Op::Exec(exec) => (Some(exec.input.as_str()), None, exec.mounts.as_slice()),
+            Op::Mkdir { input, .. } => (Some(input.as_str()), None, [].as_slice()),
+            Op::Copy(copy) => (Some(copy.input.as_str()), copy.from.as_deref(), [].as_slice()),
         };
-        input.into_iter().chain(from)
+        input.into_iter().chain(from).chain(mounts.iter().filter_map(RunMount::from))
     }
 }
 
@@ -194,6 +221,8 @@ pub struct Healthcheck {
 
 const MAX_VERTICES: usize = 1000;
 const MAX_TAGS: usize = 16;
+/// A hundred, and the script.
+const MAX_MOUNTS: usize = 101;
 
 impl BuildRequest {
     /// Parses and checks a request.
@@ -267,11 +296,15 @@ impl Vertex {
         let at = |text: &str| Err(bad(format!("Vertex {} (line {}): {text}", self.id, self.line)));
         match &self.op {
             Op::Image { reference, digest } if reference.is_empty() || digest.is_empty() => at("the base image is not resolved."),
-            Op::Exec { args, env, cwd, .. } => {
+            Op::Exec(ExecOp { args, env, cwd, mounts, .. }) => {
                 if args.is_empty() || args.iter().chain(env).any(|text| text.contains('\0')) {
                     return at("the command is empty or has a NUL character.");
                 }
-                if !cwd.starts_with('/') { at("the working directory must be absolute.") } else { Ok(()) }
+                if !cwd.starts_with('/') {
+                    return at("the working directory must be absolute.");
+                }
+                let bad = |mount: &RunMount| mount.target().is_some_and(|target| !target.starts_with('/') || target.contains('\0'));
+                if mounts.len() > MAX_MOUNTS || mounts.iter().any(bad) { at("its mounts are too many, or one has no absolute target.") } else { Ok(()) }
             }
             Op::Copy(copy) => {
                 if (copy.sources.is_empty() && copy.inline.is_empty()) || !copy.dest.starts_with('/') {

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::event::{Miss, Reason};
 use crate::files::FileList;
-use crate::key::KeyHash;
+use crate::key::{KeyHash, exec_parameters};
 use crate::plan::{BuildPlan, Op, Vertex};
 
 /// What a vertex was made from, the last time. Values of the environment are kept as hashes only: they may be secret.
@@ -26,10 +26,10 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// `input` is the output id of the vertex's input; `files` what a COPY copies.
+    /// `input` is the output id of the vertex's input; `files` what a COPY copies or a RUN mounts.
     pub fn new(plan: &BuildPlan, vertex: &Vertex, key: &str, input: &str, files: Option<FileList>) -> Self {
         let (parameters, env) = match &vertex.op {
-            Op::Exec { args, env, cwd, user, .. } => (KeyHash::new("p").list(args.iter()).field(cwd).field(user).finish(), env.as_slice()),
+            Op::Exec(op) => (exec_parameters(op), op.env.as_slice()),
             Op::Copy(op) => {
                 let parameters = KeyHash::new("p").field(&op.dest).field(&op.chown).field(op.chmod.as_deref().unwrap_or("-"));
                 (parameters.field([u8::from(op.extract)]).finish(), [].as_slice())
@@ -70,7 +70,7 @@ impl Inputs {
             return miss(Reason::InstructionChanged, names);
         }
         if before.parameters != self.parameters {
-            return miss(Reason::InstructionChanged, "the command, its working directory or its user changed".into());
+            return miss(Reason::InstructionChanged, "the command, its working directory, its user or its mounts changed".into());
         }
         let input_changed = before.input != self.input;
         if let (Some(files), Some(old)) = (&self.files, &before.files)

@@ -147,6 +147,16 @@ fn with_parents(tree: &impl Files, sources: &[String]) -> Result<Vec<Source>, Se
     Ok(selected)
 }
 
+/// What is at a path, which is no pattern; links are followed inside the root.
+///
+/// # Errors
+/// See [`SelectError`].
+pub fn source_at(tree: &impl Files, path: &str) -> Result<Source, SelectError> {
+    let full = Path::new("/").join(path);
+    let name = full.file_name().unwrap_or_default().to_os_string();
+    open_source(tree, &full, name)?.ok_or_else(|| SelectError::Missing(path.to_owned()))
+}
+
 /// A single entry of the tree's root, by its name, which is no pattern.
 ///
 /// # Errors

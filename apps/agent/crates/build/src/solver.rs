@@ -54,7 +54,7 @@ async fn vertex_task(build: Arc<Build>, vertex: Vertex, inputs: Vec<Task>) -> Ou
         outputs.push(output);
     }
     let mut outputs = outputs.into_iter();
-    let given = Given { input: outputs.next(), from: outputs.next() };
+    let given = Given { input: outputs.next(), others: outputs.collect() };
     let started = Instant::now();
     if build.stopped() {
         return Ok(None);
@@ -81,7 +81,8 @@ pub fn chain(plan: &crate::plan::BuildPlan) -> Vec<&Vertex> {
         chain.push(vertex);
         next = match &vertex.op {
             Op::Image { .. } | Op::Scratch {} => None,
-            Op::Exec { input, .. } | Op::Mkdir { input, .. } => plan.vertex(input),
+            Op::Exec(exec) => plan.vertex(&exec.input),
+            Op::Mkdir { input, .. } => plan.vertex(input),
             Op::Copy(copy) => plan.vertex(&copy.input),
         };
     }

@@ -1,4 +1,5 @@
-//! Keeps a stream for a second reading: in memory while it is small, in a file when it grows.
+//! Keeps a stream for a second reading: in memory while it is small, in a file when it grows. It begins to keep when it is
+//! told to: what comes before, like the build's secrets, is nowhere but in the reader's hands.
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Write};
@@ -11,21 +12,28 @@ const MAX_MEMORY: usize = 8 << 20;
 #[derive(Debug)]
 pub struct Spool {
     memory: Vec<u8>,
+    /// Bytes to pass by before anything is kept; `None`: it has not begun.
+    skip: Option<usize>,
     path: Option<PathBuf>,
     file: Option<File>,
 }
 
 impl Spool {
     pub fn new() -> Self {
-        Self { memory: Vec::new(), path: None, file: None }
+        Self { memory: Vec::new(), skip: None, path: None, file: None }
     }
 
-    /// Where to go when memory is not enough; until then everything stays in memory.
-    pub fn spill_to(&mut self, path: PathBuf) {
+    /// Keeps everything from `skip` bytes on, at `path` when memory is not enough.
+    pub fn begin(&mut self, skip: usize, path: PathBuf) {
+        self.skip = Some(skip);
         self.path = Some(path);
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(skip) = &mut self.skip else { return Ok(()) };
+        let passed = (*skip).min(bytes.len());
+        *skip -= passed;
+        let bytes = &bytes[passed..];
         if let Some(path) = &self.path
             && self.file.is_none()
             && self.memory.len() + bytes.len() > MAX_MEMORY
@@ -89,11 +97,11 @@ mod tests {
             let mut tee = Tee::new(&bytes[..], spool.clone());
             let mut first = [0; 100];
             tee.read_exact(&mut first).unwrap();
-            spool.borrow_mut().spill_to(path.clone());
+            spool.borrow_mut().begin(412, path.clone());
             io::copy(&mut tee, &mut io::sink()).unwrap();
             let mut again = Vec::new();
             spool.borrow().reader().unwrap().read_to_end(&mut again).unwrap();
-            assert_eq!(again, bytes);
+            assert_eq!(again, bytes[512..]);
             assert_eq!(path.exists(), size > MAX_MEMORY);
         }
     }

@@ -16,13 +16,14 @@ use crate::layer::{LayerRef, Output};
 use crate::plan::{Op, Vertex};
 use crate::reason::{Inputs, slots};
 use crate::seal::{Seal, layer_info, record};
-use crate::{exec, fileops, key};
+use crate::{exec, fileops, key, run_mounts};
 
-/// What a vertex reads: its own file system, and for COPY --from the other one.
+/// What a vertex reads: its own file system, and others.
 #[derive(Debug, Clone, Default)]
 pub struct Given {
     pub input: Option<Output>,
-    pub from: Option<Output>,
+    /// Of COPY --from and RUN --mount=from, in their order.
+    pub others: Vec<Output>,
 }
 
 /// Solves a vertex and tells its events, but for those of a failure.
@@ -45,7 +46,7 @@ pub async fn solve(build: &Arc<Build>, vertex: &Vertex, given: Given) -> Result<
             let input = given.input.clone().ok_or_else(|| BuildError::internal("solving a step", "it has no input"))?;
             let linked = matches!(&vertex.op, Op::Copy(op) if op.link);
             let beneath = if linked { Output { id: key::base_output(&[]), layers: Vec::new() } } else { input.clone() };
-            Step { build, vertex, input, linked, beneath, from: given.from, started }.solve().await
+            Step { build, vertex, input, linked, beneath, others: given.others, started }.solve().await
         }
     }
 }
@@ -103,7 +104,7 @@ struct Step<'a> {
     linked: bool,
     /// What the vertex sees: its input, or nothing.
     beneath: Output,
-    from: Option<Output>,
+    others: Vec<Output>,
     started: Instant,
 }
 
@@ -150,10 +151,14 @@ impl Step<'_> {
     async fn inputs(&self) -> Result<Inputs> {
         let plan = &self.build.request.plan;
         let (key, files) = match &self.vertex.op {
-            Op::Exec { args, env, cwd, user, .. } => (key::exec_key(&self.beneath.id, args, env, cwd, user, &plan.platform), None),
+            Op::Exec(op) => {
+                let (build, vertex, op_, others) = (self.build.clone(), self.vertex.clone(), op.clone(), self.others.clone());
+                let files = blocking(move || run_mounts::checksums(&build, &vertex, &op_, &others)).await?;
+                (key::exec_key(&self.beneath.id, op, files.as_ref(), &plan.platform), files)
+            }
             Op::Mkdir { path, user, .. } => (key::mkdir_key(&self.beneath.id, path, user), None),
             Op::Copy(op) => {
-                let (build, vertex, op_, from) = (self.build.clone(), self.vertex.clone(), op.clone(), self.from.clone());
+                let (build, vertex, op_, from) = (self.build.clone(), self.vertex.clone(), op.clone(), self.others.first().cloned());
                 let files = blocking(move || fileops::checksums(&build, &vertex, &op_, from.as_ref())).await?;
                 (key::copy_key(&self.beneath.id, op, &files), Some(files))
             }
@@ -263,10 +268,10 @@ impl Step<'_> {
     }
 
     async fn run(&self) -> Result<Done> {
-        let (build, vertex, input, from) = (self.build.clone(), self.vertex.clone(), self.beneath.clone(), self.from.clone());
+        let (build, vertex, input, from) = (self.build.clone(), self.vertex.clone(), self.beneath.clone(), self.others.first().cloned());
         match &self.vertex.op {
-            Op::Exec { .. } => {
-                let ran = exec::run(self.build, self.vertex, &self.input).await?;
+            Op::Exec(op) => {
+                let ran = exec::run(self.build, self.vertex, op, &self.input, &self.others).await?;
                 Ok(Done { upper: Some(ran.upper), outcome: Some(ran.outcome) })
             }
             Op::Copy(op) => {

@@ -271,7 +271,7 @@ async fn the_cache_survives_restarts_and_leftovers_do_not() {
     let outcome = fixture.build(plan.request("b2"), &[]).await;
     assert_eq!((outcome.status("v1"), outcome.log("v2").as_str()), (Status::Cached, "one\n"));
 
-    let options = BuilderOptions { cache_bytes: 0 };
+    let options = BuilderOptions { cache_bytes: 0, ..BuilderOptions::default() };
     let small = Builder::open(fixture.layers.clone(), fixture.executor.clone(), options).unwrap();
     assert!(small.trim().unwrap().entries >= 2);
     let evicted = fixture.build(plan.request("b3"), &[]).await;

@@ -180,6 +180,10 @@ pub enum MountKind {
         #[serde(default)]
         own: bool,
     },
+    /// What is at `subpath` of merged layers, topmost first; symlinks lead nowhere else than beneath their root.
+    Layers { lower: Vec<PathBuf>, upper: PathBuf, work: PathBuf, subpath: String },
+    /// A file in memory. `executable`: it may be a program.
+    File { data: Vec<u8>, mode: u32, uid: u32, gid: u32, executable: bool },
     Tmpfs {
         size: Option<u64>,
         mode: u32,
@@ -197,12 +201,17 @@ pub enum MountKind {
 impl MountKind {
     /// Just the file or folder itself, of the engine's making.
     pub fn bind(source: PathBuf) -> Self {
+        Self::bind_part(source, String::new())
+    }
+
+    /// Just what is at `subpath` of the folder.
+    pub fn bind_part(source: PathBuf, subpath: String) -> Self {
         Self::Bind {
             source,
             recursive: false,
             propagation: Propagation::Private,
             populate: false,
-            subpath: String::new(),
+            subpath,
             only_top_readonly: false,
             own: true,
         }

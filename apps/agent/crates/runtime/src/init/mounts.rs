@@ -1,5 +1,6 @@
 //! Volumes, bind mounts and tmpfs of the user; then masking and read-only paths.
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxAttributes, StatxFlags};
@@ -15,13 +16,15 @@ use crate::users::show_owners;
 /// `users`: the container's user namespace.
 pub(crate) fn attach_all(spec: &LaunchSpec, root: &Root, users: Option<&OwnedFd>) -> Step<()> {
     let ids = spec.users.as_ref().map(|users| users.ids);
-    for mount in &spec.mounts {
-        one(mount, root, users.zip(ids))?;
+    for (index, mount) in spec.mounts.iter().enumerate() {
+        one(mount, root, users.zip(ids), &spec.dir.join(format!("mount.{index}")))?;
     }
     Ok(())
 }
 
-fn one(mount: &Mount, root: &Root, users: Option<(&OwnedFd, IdRange)>) -> Step<()> {
+/// `aside`: not there yet; where something may be put together before a part of it is mounted in the container. It is of the
+/// host's file system, which the container leaves.
+fn one(mount: &Mount, root: &Root, users: Option<(&OwnedFd, IdRange)>, aside: &Path) -> Step<()> {
     let stage = format!("mount {}", mount.target);
     match &mount.kind {
         MountKind::Bind { source, recursive, propagation, populate, subpath, only_top_readonly, own } => {
@@ -55,6 +58,28 @@ fn one(mount: &Mount, root: &Root, users: Option<(&OwnedFd, IdRange)>) -> Step<(
             }
             attach(&tree, &point).stage(&stage)
         }
+        MountKind::Layers { lower, upper, work, subpath } => {
+            std::fs::create_dir(aside).stage(&stage)?;
+            super::root::overlay(Path::new("/"), lower, upper, work, aside, true)?;
+            let tree = clone_part(aside, subpath, false).stage(&format!("open {subpath} of the layers for {}", mount.target))?;
+            place(&tree, mount, root)
+        }
+        MountKind::File { data, mode, uid, gid, executable } => {
+            let mut flags = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+            if !executable {
+                flags |= MountAttrFlags::MOUNT_ATTR_NOEXEC;
+            }
+            let memory = make("tmpfs", &[("mode", "700"), ("nr_inodes", "2")], flags).stage(&stage)?;
+            std::fs::create_dir(aside).stage(&stage)?;
+            let point = rustix::fs::open(aside, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).stage(&stage)?;
+            attach(&memory, &point).stage(&stage)?;
+            let path = aside.join("file");
+            std::fs::write(&path, data).stage(&stage)?;
+            std::os::unix::fs::chown(&path, Some(*uid), Some(*gid)).stage(&stage)?;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(*mode)).stage(&stage)?;
+            let tree = clone_tree(&path, false).stage(&stage)?;
+            place(&tree, mount, root)
+        }
         MountKind::Tmpfs { size, mode, exec, options: more, suid, devices } => {
             let mode = format!("{mode:o}");
             let size = size.map(|size| size.to_string());
@@ -83,6 +108,7 @@ fn one(mount: &Mount, root: &Root, users: Option<(&OwnedFd, IdRange)>) -> Step<(
     }
 }
 
+<<<<<<< HEAD
 /// A tmpfs option as the host's ids have it.
 fn owner(key: &str, value: &str, users: Option<(&OwnedFd, IdRange)>) -> Step<String> {
     let id = value.parse().unwrap_or(u32::MAX);
@@ -103,6 +129,17 @@ fn volume(source: &Path, users: Option<&OwnedFd>) -> std::io::Result<OwnedFd> {
     let tree = clone_tree(source, false)?;
     show_owners(&tree, users)?;
     Ok(rustix::fs::openat(&tree, ".", DIRECTORY, Mode::empty())?)
+=======
+/// Mounts a part of what was put together aside.
+fn place(tree: &OwnedFd, mount: &Mount, root: &Root) -> Step<()> {
+    let stage = format!("mount {}", mount.target);
+    let set = if mount.readonly { sys::mount::RDONLY } else { 0 };
+    sys::mount::set_attributes(tree.as_fd(), c"", set, 0, sys::mount::PRIVATE, false).stage(&stage)?;
+    let is_dir = rustix::fs::fstat(tree).map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir()).stage(&stage)?;
+    let point = if is_dir { root.make_dir(&mount.target) } else { root.make_file(&mount.target) }.stage(&stage)?;
+    outside_of_proc(&mount.target, &point)?;
+    attach(tree, &point).stage(&stage)
+>>>>>>> 1cb97cc (Mount what RUN --mount asks for: binds, caches, tmpfs, secrets)
 }
 
 /// Whether something is mounted at `path`.

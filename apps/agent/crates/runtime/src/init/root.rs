@@ -86,7 +86,7 @@ const PLAIN: [(&str, &str); 3] = [("redirect_dir", "off"), ("metacopy", "off"), 
 /// end of the mount from writing back everything the whole disk has in memory.
 ///
 /// `mount(2)` works on every kernel but takes a page of options at most; longer lists need `lowerdir+` of Linux 6.5.
-fn overlay(base: &Path, lower: &[PathBuf], upper: &Path, work: &Path, target: &Path, volatile: bool) -> Step<()> {
+pub(super) fn overlay(base: &Path, lower: &[PathBuf], upper: &Path, work: &Path, target: &Path, volatile: bool) -> Step<()> {
     let stage = "mount the image's layers";
     let mut options = b"lowerdir=".to_vec();
     for (index, path) in lower.iter().enumerate() {

@@ -98,7 +98,7 @@ fn build_cache(ledger: &Ledger) -> Value {
     let entry = |part: &ledger::Cached| {
         json!({
             "ID": part.id,
-            "Type": "regular",
+            "Type": if part.description == ledger::CACHE_MOUNT { "exec.cachemount" } else { "regular" },
             "Description": part.description,
             "InUse": false,
             "Shared": false,

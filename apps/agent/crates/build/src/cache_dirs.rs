@@ -1,0 +1,222 @@
+//! What `RUN --mount=type=cache` keeps from step to step, beside the layer cache and with its scopes.
+//!
+//! ```text
+//! build-cache/<scope>/mounts/<name>.<n>/   name: of the cache's id (and what it begins with); n > 0: for `private`
+//!   data/                                  what steps see; written by them, so everything in it is hostile
+//!   record.json                            its bytes; its time is when it was last used
+//! ```
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+
+use crate::cache::{files, make_private};
+use crate::error::{BuildError, Result};
+use crate::mount::Sharing;
+
+/// Folders of one `private` cache.
+const MAX_PRIVATE: usize = 64;
+
+#[derive(Debug)]
+pub struct CacheDirs {
+    root: PathBuf,
+    locks: Mutex<HashMap<PathBuf, Arc<RwLock<()>>>>,
+    /// Two steps may want a cache that neither has.
+    making: Mutex<()>,
+}
+
+/// A cache in use; nobody removes it meanwhile.
+#[derive(Debug)]
+pub struct CacheDir {
+    path: PathBuf,
+    _lock: Lock,
+}
+
+#[derive(Debug)]
+enum Lock {
+    Shared { _guard: OwnedRwLockReadGuard<()> },
+    Alone { _guard: OwnedRwLockWriteGuard<()> },
+}
+
+/// One that may be removed.
+#[derive(Debug)]
+pub struct Listed {
+    pub path: PathBuf,
+    pub bytes: u64,
+    pub used: SystemTime,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    bytes: u64,
+}
+
+impl CacheDirs {
+    /// Removes what a killed daemon was about to make or to remove.
+    pub fn open(root: PathBuf) -> Self {
+        for (path, _) in dirs(&root) {
+            let half_removed = path.extension().is_some_and(|extension| extension == "old");
+            let half_made = path.join("data.new");
+            for leftover in [half_removed.then_some(path), half_made.exists().then_some(half_made)].into_iter().flatten() {
+                remove_tree(&leftover);
+            }
+        }
+        Self { root, locks: Mutex::default(), making: Mutex::default() }
+    }
+
+    /// Waits until the cache may be used as `sharing` wants it.
+    ///
+    /// # Errors
+    /// When a private cache is in use too often.
+    pub async fn acquire(&self, scope_dir: &str, name: &str, sharing: Sharing) -> Result<CacheDir> {
+        let path = |n: usize| self.root.join(scope_dir).join("mounts").join(format!("{name}.{n}"));
+        let first = path(0);
+        match sharing {
+            Sharing::Shared => {
+                let guard = self.lock(&first).read_owned().await;
+                Ok(CacheDir { path: first, _lock: Lock::Shared { _guard: guard } })
+            }
+            Sharing::Locked => {
+                let guard = self.lock(&first).write_owned().await;
+                Ok(CacheDir { path: first, _lock: Lock::Alone { _guard: guard } })
+            }
+            Sharing::Private => {
+                for path in (0..MAX_PRIVATE).map(path) {
+                    if let Ok(guard) = self.lock(&path).try_write_owned() {
+                        return Ok(CacheDir { path, _lock: Lock::Alone { _guard: guard } });
+                    }
+                }
+                Err(BuildError::internal("taking a private cache", format!("{MAX_PRIVATE} steps use it at once")))
+            }
+        }
+    }
+
+    fn lock(&self, path: &Path) -> Arc<RwLock<()>> {
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        locks.retain(|_, lock| Arc::strong_count(lock) > 1);
+        locks.entry(path.to_path_buf()).or_default().clone()
+    }
+
+    /// The folder that the step sees. A new one is filled by `fill` first. Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be made, and what `fill` returns.
+    pub fn data(&self, dir: &CacheDir, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+        let failed = |error: std::io::Error| BuildError::io("making a cache", &error);
+        let data = dir.path.join("data");
+        let _one_at_a_time = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if !data.exists() {
+            make_private(&dir.path).map_err(failed)?;
+            let new = dir.path.join("data.new");
+            if new.exists() {
+                std::fs::remove_dir_all(&new).map_err(failed)?;
+            }
+            std::fs::create_dir(&new).map_err(failed)?;
+            fill(&new)?;
+            std::fs::rename(&new, &data).map_err(failed)?;
+        }
+        Ok(data)
+    }
+
+    /// Remembers the use and the size. Blocks.
+    pub fn record(&self, dir: &CacheDir) {
+        let record = Record { bytes: usage(&dir.path) };
+        let written = serde_json::to_vec(&record).map_err(std::io::Error::other).and_then(|json| std::fs::write(dir.path.join("record.json"), json));
+        if let Err(error) = written {
+            tracing::warn!(%error, path = %dir.path.display(), "the size of a cache could not be written");
+        }
+    }
+
+    pub fn list(&self) -> Vec<Listed> {
+        let listed = |(path, made): (PathBuf, SystemTime)| {
+            let record = path.join("record.json");
+            let used = record.metadata().and_then(|meta| meta.modified()).unwrap_or(made);
+            let known = std::fs::read(&record).ok().and_then(|json| serde_json::from_slice::<Record>(&json).ok());
+            Listed { bytes: known.map_or_else(|| usage(&path), |record| record.bytes), path, used }
+        };
+        dirs(&self.root).into_iter().map(listed).collect()
+    }
+
+    /// False when it is in use.
+    pub fn remove(&self, path: &Path) -> bool {
+        let lock = self.lock(path);
+        let Ok(_alone) = lock.try_write() else { return false };
+        // Out of the way at once: removing many files takes a while.
+        let mut aside = path.as_os_str().to_owned();
+        aside.push(".old");
+        let aside = PathBuf::from(aside);
+        match std::fs::rename(path, &aside) {
+            Ok(()) => remove_tree(&aside),
+            Err(error) => tracing::warn!(%error, path = %path.display(), "a cache could not be removed"),
+        }
+        true
+    }
+}
+
+fn dirs(root: &Path) -> Vec<(PathBuf, SystemTime)> {
+    let scopes = std::fs::read_dir(root).into_iter().flatten().flatten();
+    scopes.flat_map(|scope| files(&scope.path().join("mounts"))).collect()
+}
+
+fn remove_tree(path: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(path) {
+        tracing::warn!(%error, path = %path.display(), "a cache could not be removed; the next start tries again");
+    }
+}
+
+/// Allocated bytes, without following links.
+fn usage(path: &Path) -> u64 {
+    let (mut bytes, mut open) = (0, vec![path.to_path_buf()]);
+    while let Some(path) = open.pop() {
+        let Ok(meta) = path.symlink_metadata() else { continue };
+        bytes += meta.blocks() * 512;
+        if meta.is_dir() {
+            open.extend(std::fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn shared_together_locked_in_turn_private_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = CacheDirs::open(dir.path().to_path_buf());
+        let shared = [dirs.acquire("s", "a", Sharing::Shared).await.unwrap(), dirs.acquire("s", "a", Sharing::Shared).await.unwrap()];
+        assert_eq!(shared[0].path, shared[1].path);
+        let mut locked = Box::pin(dirs.acquire("s", "a", Sharing::Locked));
+        assert!((&mut locked).now_or_never().is_none(), "waits for those who share");
+        let private = [dirs.acquire("s", "p", Sharing::Private).await.unwrap(), dirs.acquire("s", "p", Sharing::Private).await.unwrap()];
+        assert_ne!(private[0].path, private[1].path);
+        drop(shared);
+        let locked = locked.await.unwrap();
+        assert!(dirs.acquire("s", "a", Sharing::Locked).now_or_never().is_none());
+        assert!(!dirs.remove(&locked.path), "in use");
+        assert_ne!(dirs.acquire("t", "a", Sharing::Locked).await.unwrap().path, locked.path, "scopes share nothing");
+    }
+
+    #[tokio::test]
+    async fn is_filled_once_counted_and_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = CacheDirs::open(dir.path().to_path_buf());
+        let held = dirs.acquire("s", "a", Sharing::Shared).await.unwrap();
+        let fill = |path: &Path| std::fs::write(path.join("f"), vec![1; 100_000]).map_err(|error| BuildError::io("x", &error));
+        let data = dirs.data(&held, fill).unwrap();
+        assert_eq!(dirs.data(&held, |_| panic!("twice")).unwrap(), data);
+        dirs.record(&held);
+        let listed = dirs.list();
+        assert!(listed.len() == 1 && listed[0].bytes >= 100_000, "{listed:?}");
+        drop(held);
+        std::os::unix::fs::symlink(dir.path(), data.join("link")).unwrap();
+        assert!(dirs.remove(&listed[0].path) && dir.path().join("s/mounts").read_dir().unwrap().next().is_none());
+    }
+}

@@ -1,0 +1,265 @@
+//! RUN --mount: what a step's mounts are made of on this host.
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::build::Build;
+use crate::cache::scope_dir;
+use crate::cache_dirs::CacheDir;
+use crate::copy::{Placement, copy};
+use crate::error::{BuildError, ErrorCode, Result};
+use crate::exec::short;
+use crate::executor::{ExecMount, ExecSource, OverlayDirs};
+use crate::files::FileList;
+use crate::key::KeyHash;
+use crate::layer::{Lower, Output};
+use crate::mount::{CacheMount, RunMount, SecretMount, Sharing};
+use crate::plan::{ExecOp, Vertex};
+use crate::secrets::Secret;
+use crate::select::{SelectError, Source, digest_files, source_at};
+use crate::tree::Tree;
+
+/// Caches in use by a step, by name.
+pub type Caches = Vec<(String, CacheDir)>;
+
+/// What one step gets.
+#[derive(Debug)]
+pub struct Mounts {
+    pub list: Vec<ExecMount>,
+    /// `KEY=value` of secrets, for this step only.
+    pub env: Vec<String>,
+    pub held: Held,
+}
+
+/// What must stay as it is while the step runs.
+#[derive(Debug)]
+pub struct Held {
+    caches: Caches,
+    _lowers: Vec<Lower>,
+    /// What is thrown away.
+    scratch: PathBuf,
+}
+
+impl Held {
+    /// Beside the steps that follow.
+    pub fn give_back(self, build: &Arc<Build>) {
+        let build = build.clone();
+        tokio::task::spawn_blocking(move || {
+            for (_, dir) in &self.caches {
+                build.cache.dirs.record(dir);
+            }
+            if let Err(error) = std::fs::remove_dir_all(&self.scratch)
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                tracing::warn!(%error, "what a step's mounts were written to goes with the build");
+            }
+        });
+    }
+}
+
+/// The checksums of what bind mounts show; `None` when there are none. What another vertex's files amount to is remembered.
+///
+/// # Errors
+/// `EXEC_FAILED` naming the path that is missing.
+pub fn checksums(build: &Build, vertex: &Vertex, op: &ExecOp, others: &[Output]) -> Result<Option<FileList>> {
+    let mut lists = Vec::new();
+    let mut others = others.iter();
+    for mount in &op.mounts {
+        let output = mount.from().and_then(|_| others.next());
+        let source = match mount {
+            RunMount::Bind { source, .. } => source,
+            // What a new cache begins with changes what the step does as much as a bind mount.
+            RunMount::Cache(CacheMount { from: Some(_), source, .. }) => source,
+            _ => continue,
+        };
+        lists.push(checksum(build, vertex, source, output)?);
+    }
+    Ok(if lists.is_empty() { None } else { Some(FileList::join(lists)) })
+}
+
+fn checksum(build: &Build, vertex: &Vertex, source: &str, output: Option<&Output>) -> Result<FileList> {
+    let missing = |error: SelectError| missing(vertex, source, output.is_none(), &error);
+    let Some(output) = output else {
+        return Ok(FileList::new(&[source_at(&build.context.index, source).map_err(missing)?], false));
+    };
+    let name = KeyHash::new("bind").field(&output.id).field(source).finish();
+    if let Some(files) = build.cache.recall::<FileList>(build.scope(), "selections", &name) {
+        return Ok(files);
+    }
+    let view = output.view(&build.layers, &build.lease)?;
+    let mut sources = [source_at(&view.tree, source).map_err(missing)?];
+    digest_files(&view.tree, &mut sources).map_err(missing)?;
+    let files = FileList::new(&sources, true);
+    build.cache.remember(build.scope(), "selections", &name, &files)?;
+    Ok(files)
+}
+
+fn missing(vertex: &Vertex, source: &str, context: bool, error: &SelectError) -> BuildError {
+    let (place, hint) = if context {
+        ("in the build context", "check the path, and that .dockerignore does not leave it out")
+    } else {
+        ("in the stage it is mounted from", "check the path and the step that should make it")
+    };
+    let text = match error {
+        SelectError::Missing(_) => format!("`{source}` is not {place}; {hint}"),
+        other => other.to_string(),
+    };
+    BuildError::new(ErrorCode::ExecFailed, format!("`{}` (line {}) cannot run: {text}.", short(vertex), vertex.line))
+}
+
+/// Takes the caches of a step, each once and always in the same order: no two steps wait for each other.
+///
+/// # Errors
+/// As `CacheDirs::acquire`.
+pub async fn caches(build: &Build, op: &ExecOp, others: &[Output]) -> Result<Caches> {
+    let mut wanted: Vec<(String, Sharing)> = Vec::new();
+    let mut others = others.iter();
+    for mount in &op.mounts {
+        let output = mount.from().and_then(|_| others.next());
+        let RunMount::Cache(cache) = mount else { continue };
+        let name = cache_name(cache, output);
+        match wanted.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, Sharing::Locked)) => {}
+            Some((_, sharing)) if cache.sharing != Sharing::Shared => *sharing = cache.sharing,
+            Some(_) => {}
+            None => wanted.push((name, cache.sharing)),
+        }
+    }
+    wanted.sort_by(|(one, _), (two, _)| one.cmp(two));
+    let mut held = Vec::with_capacity(wanted.len());
+    for (name, sharing) in wanted {
+        let dir = build.cache.dirs.acquire(&scope_dir(build.scope()), &name, sharing).await?;
+        held.push((name, dir));
+    }
+    Ok(held)
+}
+
+/// Of two caches of one id that begin with different files, each is its own.
+fn cache_name(cache: &CacheMount, from: Option<&Output>) -> String {
+    let key = KeyHash::new("cache-mount").field(&cache.id);
+    let mut name = from.map_or_else(|| key.clone(), |from| key.clone().field(&from.id).field(&cache.source)).finish();
+    name.truncate(32);
+    name
+}
+
+/// Blocks.
+///
+/// # Errors
+/// `SECRET_MISSING`, `EXEC_FAILED`, `DISK_FULL`, `INTERNAL`.
+pub fn prepare(build: &Build, vertex: &Vertex, op: &ExecOp, others: &[Output], caches: Caches) -> Result<Mounts> {
+    let scratch = build.dir.path().join("steps").join(&vertex.id).join("mounts");
+    let held = Held { caches, _lowers: Vec::new(), scratch };
+    let mut mounts = Mounts { list: Vec::new(), env: Vec::new(), held };
+    let mut others = others.iter();
+    for mount in &op.mounts {
+        let output = mount.from().and_then(|_| others.next());
+        match mount {
+            RunMount::Bind { target, source, write, .. } => {
+                let source = mounts.bind(build, source, output, *write)?;
+                mounts.list.push(ExecMount { target: target.clone(), readonly: !write, source });
+            }
+            RunMount::Tmpfs { target, size } => {
+                mounts.list.push(ExecMount { target: target.clone(), readonly: false, source: ExecSource::Tmpfs { size: *size } });
+            }
+            RunMount::Cache(cache) => {
+                let source = mounts.cache(build, cache, output)?;
+                mounts.list.push(ExecMount { target: cache.target.clone(), readonly: cache.readonly, source });
+            }
+            RunMount::Secret(secret) => mounts.secret(build, vertex, secret)?,
+            RunMount::Ssh { required: false, .. } => {}
+            RunMount::Ssh { id, .. } => {
+                return Err(lacking(vertex, &format!("the SSH agent `{id}`, and builds here have none; give it the key as a secret")));
+            }
+            RunMount::File { target, data, mode } => {
+                let data = Secret::new(data.as_bytes());
+                let source = ExecSource::File { data, mode: *mode, uid: 0, gid: 0, executable: true };
+                mounts.list.push(ExecMount { target: target.clone(), readonly: true, source });
+            }
+        }
+    }
+    Ok(mounts)
+}
+
+fn lacking(vertex: &Vertex, text: &str) -> BuildError {
+    BuildError::new(ErrorCode::SecretMissing, format!("`{}` (line {}) needs {text}.", short(vertex), vertex.line))
+}
+
+impl Mounts {
+    fn bind(&mut self, build: &Build, source: &str, output: Option<&Output>, write: bool) -> Result<ExecSource> {
+        let subpath = source.to_owned();
+        let lower = match output {
+            None => {
+                build.context.tree()?;
+                let dir = build.dir.context();
+                if !write {
+                    return Ok(ExecSource::Directory { dir, subpath });
+                }
+                vec![dir]
+            }
+            Some(output) => {
+                let lower = output.lower(&build.layers, &build.lease)?;
+                let dirs = lower.dirs.clone();
+                self.held._lowers.push(lower);
+                dirs
+            }
+        };
+        let own = self.held.scratch.join(self.list.len().to_string());
+        let dirs = OverlayDirs { lower, upper: own.join("upper"), work: own.join("work") };
+        for dir in [&dirs.upper, &dirs.work] {
+            std::fs::create_dir_all(dir).map_err(|error| BuildError::io("preparing a mount", &error))?;
+        }
+        Ok(ExecSource::Layers { dirs, subpath })
+    }
+
+    fn cache(&self, build: &Build, cache: &CacheMount, output: Option<&Output>) -> Result<ExecSource> {
+        let name = cache_name(cache, output);
+        let dir = self.held.caches.iter().find(|(known, _)| *known == name).map(|(_, dir)| dir);
+        let dir = dir.ok_or_else(|| BuildError::internal("mounting a cache", "it was not taken"))?;
+        let data = build.cache.dirs.data(dir, |new| begin(build, cache, output, new))?;
+        let subpath = match output {
+            Some(_) => String::from("."),
+            None => cache.source.clone(),
+        };
+        if subpath != "." {
+            let made = Tree::open(&data).and_then(|tree| tree.make_dirs(Path::new(&subpath), cache.mode, (cache.uid, cache.gid)));
+            made.map_err(|error| BuildError::io("making a folder of a cache", &error))?;
+        }
+        Ok(ExecSource::Directory { dir: data, subpath })
+    }
+
+    fn secret(&mut self, build: &Build, vertex: &Vertex, mount: &SecretMount) -> Result<()> {
+        let Some(secret) = build.context.secrets.get(&mount.id) else {
+            let id = &mount.id;
+            return if mount.required { Err(lacking(vertex, &format!("the secret `{id}`, which this build was not given; add it under that name"))) } else { Ok(()) };
+        };
+        if let Some(target) = &mount.target {
+            let SecretMount { mode, uid, gid, .. } = *mount;
+            let source = ExecSource::File { data: secret.clone(), mode, uid, gid, executable: false };
+            self.list.push(ExecMount { target: target.clone(), readonly: true, source });
+        }
+        if let Some(name) = &mount.env {
+            let text = std::str::from_utf8(secret.bytes()).ok().filter(|text| !text.contains('\0'));
+            let text = text.ok_or_else(|| lacking(vertex, &format!("the secret `{}` as text, to put it into the variable {name}", mount.id)))?;
+            self.env.push(format!("{name}={text}"));
+        }
+        Ok(())
+    }
+}
+
+/// Fills a new cache.
+fn begin(build: &Build, cache: &CacheMount, output: Option<&Output>, new: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let failed = |error: std::io::Error| BuildError::io("making a cache", &error);
+    if let Some(output) = output {
+        let view = output.view(&build.layers, &build.lease)?;
+        let source = source_at(&view.tree, &cache.source).map_err(|error| BuildError::internal("filling a cache", error))?;
+        if !source.is_dir() {
+            return Err(BuildError::new(ErrorCode::ExecFailed, format!("The cache `{}` cannot begin with `{}`: it is no directory.", cache.id, cache.source)));
+        }
+        let to = Tree::open(new).map_err(failed)?;
+        let placement = Placement { dest: "/".into(), owner: None, mode: None };
+        let copied = copy(&view.tree, &[Source { name: std::ffi::OsString::new(), ..source }], &to, &placement, &|| build.stopped());
+        copied.map_err(|error| BuildError::internal("filling a cache", error))?;
+    }
+    std::os::unix::fs::chown(new, Some(cache.uid), Some(cache.gid)).map_err(failed)?;
+    std::fs::set_permissions(new, std::fs::Permissions::from_mode(cache.mode)).map_err(failed)
+}
