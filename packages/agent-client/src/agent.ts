@@ -2,7 +2,7 @@ import { request as httpRequest } from 'node:http'
 import { agentHealth, type BuildEvent, type BuildRequest } from '@slipway/contracts'
 import Docker from 'dockerode'
 import type { z } from 'zod'
-import { type ContextEntry, streamBuild } from './build-stream'
+import { type BuildSecrets, type ContextEntry, streamBuild } from './build-stream'
 import { agentError } from './errors'
 import { containerStarts } from './events'
 import { type ContainerLogLine, containerLogs } from './logs'
@@ -11,7 +11,12 @@ export interface Agent {
   /** The Docker Engine API of the agent, for everything Docker has a word for. */
   docker: Docker
   health(deadlineMs?: number): Promise<z.infer<typeof agentHealth>>
-  build(request: BuildRequest, entries: AsyncIterable<ContextEntry>, signal: AbortSignal): AsyncGenerator<BuildEvent>
+  build(
+    request: BuildRequest,
+    entries: AsyncIterable<ContextEntry>,
+    signal: AbortSignal,
+    secrets?: BuildSecrets,
+  ): AsyncGenerator<BuildEvent>
   /** Idempotent: a build that is not running is not an error. */
   cancelBuild(id: string): Promise<void>
   /** Ids of labelled containers as they are started; until `signal` fires or the agent goes away. */
@@ -25,7 +30,7 @@ export function createAgent({ socketPath }: { socketPath: string }): Agent {
   return {
     docker,
     health: async (deadlineMs = 2000) => agentHealth.parse(JSON.parse(await call(socketPath, 'GET', '/slipway/v1/health', deadlineMs))),
-    build: (request, entries, signal) => streamBuild(socketPath, request, entries, signal),
+    build: (request, entries, signal, secrets) => streamBuild(socketPath, request, entries, signal, secrets),
     async cancelBuild(id) {
       await call(socketPath, 'DELETE', `/slipway/v1/builds/${encodeURIComponent(id)}`, 5000, [404])
     },

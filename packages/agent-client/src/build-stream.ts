@@ -13,8 +13,17 @@ export type ContextEntry = { path: string; mode: number } & (
   | { kind: 'symlink'; target: string }
 )
 
-/** The body of `POST /slipway/v1/builds`: request.json, then the context. */
-async function pack(into: tar.Pack, request: BuildRequest, entries: AsyncIterable<ContextEntry>): Promise<void> {
+/** What `RUN --mount=type=secret` may ask for, by id. Never written to a disk on the way. */
+export type BuildSecrets = Readonly<Record<string, string>>
+
+/** The body of `POST /slipway/v1/builds`: secrets, request.json, then the context. */
+async function pack(
+  into: tar.Pack,
+  request: BuildRequest,
+  secrets: BuildSecrets,
+  entries: AsyncIterable<ContextEntry>,
+): Promise<void> {
+  for (const [id, value] of Object.entries(secrets)) into.entry({ name: `secrets/${id}`, mode: 0o600 }, Buffer.from(value))
   const body = Buffer.from(JSON.stringify(buildRequest.parse(request)))
   into.entry({ name: 'request.json' }, body)
   for await (const entry of entries) {
@@ -41,6 +50,7 @@ export async function* streamBuild(
   request: BuildRequest,
   entries: AsyncIterable<ContextEntry>,
   signal: AbortSignal,
+  secrets: BuildSecrets = {},
 ): AsyncGenerator<BuildEvent> {
   const doing = 'build the image'
   const body = tar.pack()
@@ -57,7 +67,7 @@ export async function* streamBuild(
   })
   // Awaited below; until then a failure while packing must not count as unhandled.
   answer.catch(() => undefined)
-  const packing = Promise.all([pipeline(body, call), pack(body, request, entries)])
+  const packing = Promise.all([pipeline(body, call), pack(body, request, secrets, entries)])
   packing.catch((error) => {
     // The agent may refuse before it has read everything; then its answer is what counts, not the broken pipe.
     if (!call.destroyed) call.destroy(error as Error)

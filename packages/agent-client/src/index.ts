@@ -1,5 +1,5 @@
 export { type Agent, createAgent } from './agent'
-export type { ContextEntry } from './build-stream'
+export type { BuildSecrets, ContextEntry } from './build-stream'
 export { agentError, engineStatus } from './errors'
 export { type ImageProgress, pullImage, pushImage } from './images'
 export type { ContainerLogLine } from './logs'

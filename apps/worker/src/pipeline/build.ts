@@ -120,7 +120,7 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
     noCache: build.noCache,
     limits: buildLimits(app),
   }
-  const result = await execute(deps, request, planned, recorder, signal)
+  const result = await execute(deps, request, planned, recorder, signal, secrets.buildSecrets)
 
   await note({ phase: 'publish' })
   const from = Date.now()

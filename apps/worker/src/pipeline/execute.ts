@@ -2,6 +2,7 @@
  * Takes: a BuildPlan and its context.
  * Gives: an image on the host under the given tags; steps and logs on the way.
  */
+import type { BuildSecrets } from '@slipway/agent-client'
 import type { BuildEvent, BuildRequest } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import type { Deps } from '../deps'
@@ -18,10 +19,11 @@ export function execute(
   planned: Planned,
   recorder: BuildRecorder,
   signal: AbortSignal,
+  secrets: BuildSecrets,
 ): Promise<BuildResult> {
   const run = async () => {
     await recorder.begin(planned.plan)
-    return once(deps, request, planned, recorder, signal)
+    return once(deps, request, planned, recorder, signal, secrets)
   }
   // What was built before the agent went away is in its cache.
   return withAgent(deps, signal, run, () => recorder.say('The container engine was restarted; the build goes on from its cache.'))
@@ -33,8 +35,9 @@ async function once(
   planned: Planned,
   recorder: BuildRecorder,
   signal: AbortSignal,
+  secrets: BuildSecrets,
 ): Promise<BuildResult> {
-  for await (const event of deps.agent.build(request, contextEntries(planned.contextRoot, planned.ignore), signal)) {
+  for await (const event of deps.agent.build(request, contextEntries(planned.contextRoot, planned.ignore), signal, secrets)) {
     await recorder.event(event)
     if (event.type === 'result') return event
     if (event.type === 'error') throw buildError(event, planned, recorder)

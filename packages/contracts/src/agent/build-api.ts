@@ -1,8 +1,10 @@
 /**
  * `POST /slipway/v1/builds` of the agent.
  *
- * Request body: one tar stream (`application/x-tar`). Its first entry is `request.json` (a `BuildRequest`); every other
- * entry is the context, beneath `context/`, already filtered by `.dockerignore`. Limits: 2 GiB, 200,000 entries.
+ * Request body: one tar stream (`application/x-tar`). It begins with the build's secrets, `secrets/<id>` each, at most 100 of
+ * 500 KiB: the agent keeps them in memory only, and refuses any that come later, because what follows is kept on its disk.
+ * Then comes `request.json` (a `BuildRequest`); every other entry is the context, beneath `context/`, already filtered by
+ * `.dockerignore`. Limits: 2 GiB, 200,000 entries.
  * Response: 200 and NDJSON (`application/x-ndjson`), one `BuildEvent` a line, until the last `result` or `error`; a
  * `ping` at least every 10 s keeps a dead connection visible. Closing the connection cancels the build, so does
  * `DELETE /slipway/v1/builds/{id}` (204, or 404). A second POST with the id of a running build answers 409.
@@ -85,6 +87,8 @@ export const buildEvent = z.discriminatedUnion('type', [
       'BASE_NOT_FOUND',
       'BAD_PLAN',
       'BAD_CONTEXT',
+      'NOT_ALLOWED',
+      'SECRET_MISSING',
       'CANCELED',
       'TIMEOUT',
       'DISK_FULL',

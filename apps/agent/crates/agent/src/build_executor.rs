@@ -134,12 +134,9 @@ fn limits(limits: ExecLimits) -> Limits {
 fn mounted(mount: &ExecMount) -> Mount {
     let kind = match &mount.source {
         ExecSource::Directory { dir, subpath } => MountKind::bind_part(dir.clone(), subpath.clone()),
-        ExecSource::Layers { dirs, subpath } => MountKind::Layers {
-            lower: dirs.lower.clone(),
-            upper: dirs.upper.clone(),
-            work: dirs.work.clone(),
-            subpath: subpath.clone(),
-        },
+        ExecSource::Layers { dirs, subpath } => {
+            MountKind::Layers { lower: dirs.lower.clone(), upper: dirs.upper.clone(), work: dirs.work.clone(), subpath: subpath.clone() }
+        }
         ExecSource::Tmpfs { size } => {
             MountKind::Tmpfs { size: *size, mode: 0o1777, exec: true, options: Vec::new(), suid: false, devices: false }
         }
@@ -232,13 +229,7 @@ impl Executor for BuildExecutor {
         };
         let null = std::fs::File::options().read(true).write(true).open("/dev/null").map_err(setup)?;
         let complaint = request.stderr.try_clone().map_err(setup)?;
-        let run = Oneshot {
-            spec,
-            group: held.group.clone(),
-            seccomp,
-            netns,
-            stdio: [null.into(), request.stdout, request.stderr],
-        };
+        let run = Oneshot { spec, group: held.group.clone(), seccomp, netns, stdio: [null.into(), request.stdout, request.stderr] };
         let end = self.runtime.oneshot(run, cancel.cancelled()).await;
         match end {
             Ok(end) if end.canceled => Err(ExecError::Canceled),

@@ -186,7 +186,9 @@ impl Cache {
         for scope in std::fs::read_dir(&self.root)?.flatten() {
             for (path, used) in files(&scope.path().join("entries")) {
                 match read::<Entry>(&path) {
-                    Some(entry) => entries.push((used, Kept::Entry(scope.file_name().to_string_lossy().into_owned(), path, Box::new(entry)))),
+                    Some(entry) => {
+                        entries.push((used, Kept::Entry(scope.file_name().to_string_lossy().into_owned(), path, Box::new(entry))))
+                    }
                     None => remove(&path),
                 }
             }

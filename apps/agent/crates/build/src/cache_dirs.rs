@@ -125,7 +125,8 @@ impl CacheDirs {
     /// Remembers the use and the size. Blocks.
     pub fn record(&self, dir: &CacheDir) {
         let record = Record { bytes: usage(&dir.path) };
-        let written = serde_json::to_vec(&record).map_err(std::io::Error::other).and_then(|json| std::fs::write(dir.path.join("record.json"), json));
+        let written =
+            serde_json::to_vec(&record).map_err(std::io::Error::other).and_then(|json| std::fs::write(dir.path.join("record.json"), json));
         if let Err(error) = written {
             tracing::warn!(%error, path = %dir.path.display(), "the size of a cache could not be written");
         }

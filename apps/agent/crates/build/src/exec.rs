@@ -107,14 +107,7 @@ struct Prepared {
     mounts: run_mounts::Mounts,
 }
 
-fn prepare(
-    build: &Build,
-    vertex: &Vertex,
-    op: &ExecOp,
-    input: &Output,
-    others: &[Output],
-    caches: run_mounts::Caches,
-) -> Result<Prepared> {
+fn prepare(build: &Build, vertex: &Vertex, op: &ExecOp, input: &Output, others: &[Output], caches: run_mounts::Caches) -> Result<Prepared> {
     let step = build.prepare(vertex, input)?;
     let failed = |error: std::io::Error| BuildError::io("reading a step's files", &error);
     let view = overlay::open_readonly(&step.dirs.lower).map(Tree::new).map_err(failed)?;

@@ -85,12 +85,26 @@ pub struct ExecMount {
 pub enum ExecSource {
     /// What is at `subpath` of a directory, resolved within it at the moment of the mount and held by a descriptor from
     /// then on: who writes there meanwhile cannot make it lead elsewhere (CVE-2024-23651).
-    Directory { dir: PathBuf, subpath: String },
+    Directory {
+        dir: PathBuf,
+        subpath: String,
+    },
     /// The same, of merged layers. The upper directory is thrown away.
-    Layers { dirs: OverlayDirs, subpath: String },
-    Tmpfs { size: Option<u64> },
+    Layers {
+        dirs: OverlayDirs,
+        subpath: String,
+    },
+    Tmpfs {
+        size: Option<u64>,
+    },
     /// A file in memory.
-    File { data: Secret, mode: u32, uid: u32, gid: u32, executable: bool },
+    File {
+        data: Secret,
+        mode: u32,
+        uid: u32,
+        gid: u32,
+        executable: bool,
+    },
 }
 
 /// Already resolved in the rootfs's own /etc/passwd and /etc/group.

@@ -304,7 +304,11 @@ impl Vertex {
                     return at("the working directory must be absolute.");
                 }
                 let bad = |mount: &RunMount| mount.target().is_some_and(|target| !target.starts_with('/') || target.contains('\0'));
-                if mounts.len() > MAX_MOUNTS || mounts.iter().any(bad) { at("its mounts are too many, or one has no absolute target.") } else { Ok(()) }
+                if mounts.len() > MAX_MOUNTS || mounts.iter().any(bad) {
+                    at("its mounts are too many, or one has no absolute target.")
+                } else {
+                    Ok(())
+                }
             }
             Op::Copy(copy) => {
                 if (copy.sources.is_empty() && copy.inline.is_empty()) || !copy.dest.starts_with('/') {

@@ -229,7 +229,11 @@ impl Mounts {
     fn secret(&mut self, build: &Build, vertex: &Vertex, mount: &SecretMount) -> Result<()> {
         let Some(secret) = build.context.secrets.get(&mount.id) else {
             let id = &mount.id;
-            return if mount.required { Err(lacking(vertex, &format!("the secret `{id}`, which this build was not given; add it under that name"))) } else { Ok(()) };
+            return if mount.required {
+                Err(lacking(vertex, &format!("the secret `{id}`, which this build was not given; add it under that name")))
+            } else {
+                Ok(())
+            };
         };
         if let Some(target) = &mount.target {
             let SecretMount { mode, uid, gid, .. } = *mount;
@@ -238,7 +242,8 @@ impl Mounts {
         }
         if let Some(name) = &mount.env {
             let text = std::str::from_utf8(secret.bytes()).ok().filter(|text| !text.contains('\0'));
-            let text = text.ok_or_else(|| lacking(vertex, &format!("the secret `{}` as text, to put it into the variable {name}", mount.id)))?;
+            let text =
+                text.ok_or_else(|| lacking(vertex, &format!("the secret `{}` as text, to put it into the variable {name}", mount.id)))?;
             self.env.push(format!("{name}={text}"));
         }
         Ok(())
@@ -253,7 +258,10 @@ fn begin(build: &Build, cache: &CacheMount, output: Option<&Output>, new: &Path)
         let view = output.view(&build.layers, &build.lease)?;
         let source = source_at(&view.tree, &cache.source).map_err(|error| BuildError::internal("filling a cache", error))?;
         if !source.is_dir() {
-            return Err(BuildError::new(ErrorCode::ExecFailed, format!("The cache `{}` cannot begin with `{}`: it is no directory.", cache.id, cache.source)));
+            return Err(BuildError::new(
+                ErrorCode::ExecFailed,
+                format!("The cache `{}` cannot begin with `{}`: it is no directory.", cache.id, cache.source),
+            ));
         }
         let to = Tree::open(new).map_err(failed)?;
         let placement = Placement { dest: "/".into(), owner: None, mode: None };

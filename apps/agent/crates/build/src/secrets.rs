@@ -96,7 +96,8 @@ impl Masks {
             let shortest = if lines.len() > 1 { SHORTEST_LINE } else { SHORTEST };
             for line in lines.into_iter().filter(|line| line.len() >= shortest) {
                 // The last piece of a long line is a whole one, too: it overlaps the one before.
-                let starts = (0..line.len().saturating_sub(LONGEST_PIECE)).step_by(LONGEST_PIECE).chain([line.len().saturating_sub(LONGEST_PIECE)]);
+                let starts =
+                    (0..line.len().saturating_sub(LONGEST_PIECE)).step_by(LONGEST_PIECE).chain([line.len().saturating_sub(LONGEST_PIECE)]);
                 pieces.extend(starts.map(|start| Secret::new(&line[start..(start + LONGEST_PIECE).min(line.len())])));
             }
         }

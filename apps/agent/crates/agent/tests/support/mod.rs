@@ -2,6 +2,7 @@
 //! when the test fails.
 #![allow(dead_code)] // each test file uses its part
 
+pub mod builds;
 pub mod client;
 pub mod content;
 pub mod disk;

@@ -108,7 +108,6 @@ fn one(mount: &Mount, root: &Root, users: Option<(&OwnedFd, IdRange)>, aside: &P
     }
 }
 
-<<<<<<< HEAD
 /// A tmpfs option as the host's ids have it.
 fn owner(key: &str, value: &str, users: Option<(&OwnedFd, IdRange)>) -> Step<String> {
     let id = value.parse().unwrap_or(u32::MAX);
@@ -129,7 +128,8 @@ fn volume(source: &Path, users: Option<&OwnedFd>) -> std::io::Result<OwnedFd> {
     let tree = clone_tree(source, false)?;
     show_owners(&tree, users)?;
     Ok(rustix::fs::openat(&tree, ".", DIRECTORY, Mode::empty())?)
-=======
+}
+
 /// Mounts a part of what was put together aside.
 fn place(tree: &OwnedFd, mount: &Mount, root: &Root) -> Step<()> {
     let stage = format!("mount {}", mount.target);
@@ -139,7 +139,6 @@ fn place(tree: &OwnedFd, mount: &Mount, root: &Root) -> Step<()> {
     let point = if is_dir { root.make_dir(&mount.target) } else { root.make_file(&mount.target) }.stage(&stage)?;
     outside_of_proc(&mount.target, &point)?;
     attach(tree, &point).stage(&stage)
->>>>>>> 1cb97cc (Mount what RUN --mount asks for: binds, caches, tmpfs, secrets)
 }
 
 /// Whether something is mounted at `path`.

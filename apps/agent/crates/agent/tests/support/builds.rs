@@ -1,0 +1,132 @@
+//! Plans and builds over HTTP.
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{Agent, file};
+
+/// One stage on `bb:1`, one instruction after the other.
+pub struct Plan {
+    vertices: Vec<Value>,
+}
+
+impl Plan {
+    pub fn new(agent: &Agent) -> Self {
+        let id = agent.client.get(&format!("/images/{}/json", super::IMAGE))["Id"].clone();
+        let op = json!({ "type": "image", "reference": super::IMAGE, "digest": id });
+        Self { vertices: vec![vertex(0, "FROM bb:1", op)] }
+    }
+    pub fn add(mut self, instruction: &str, mut op: Value) -> Self {
+        let index = self.vertices.len();
+        op["input"] = json!(format!("v{}", index - 1));
+        self.vertices.push(vertex(index, instruction, op));
+        self
+    }
+    pub fn run(self, script: &str) -> Self {
+        self.run_as("", script)
+    }
+    pub fn run_as(self, user: &str, script: &str) -> Self {
+        let op = json!({ "type": "exec", "args": ["/bin/sh", "-c", script], "env": ["PATH=/bin"], "cwd": "/", "user": user });
+        self.add(&format!("RUN {script}"), op)
+    }
+    /// With further fields of the operation: mounts, network, insecure.
+    pub fn run_with(self, script: &str, extra: &Value) -> Self {
+        let mut op = json!({ "type": "exec", "args": ["/bin/sh", "-ec", script], "env": ["PATH=/bin"], "cwd": "/", "user": "" });
+        for (key, value) in extra.as_object().unwrap() {
+            op[key] = value.clone();
+        }
+        self.add(&format!("RUN {script}"), op)
+    }
+    /// The next instructions begin with the base again; `--from` may name what was before.
+    pub fn stage(mut self) -> Self {
+        let index = self.vertices.len();
+        let base = self.vertices[0]["op"].clone();
+        self.vertices.push(vertex(index, "FROM bb:1", base));
+        self
+    }
+    pub fn copy(self, source: &str, dest: &str) -> Self {
+        let op = json!({ "type": "copy", "from": null, "sources": [source], "dest": dest, "chown": "", "chmod": null, "extract": false });
+        self.add(&format!("COPY {source} {dest}"), op)
+    }
+    pub fn request(&self, id: &str, limits: Value) -> Value {
+        let target = self.vertices.last().unwrap()["id"].clone();
+        json!({ "id": id, "scope": "org", "tags": ["slipway.local/acme/app:1"], "limits": limits, "plan": {
+            "version": 1, "platform": { "os": "linux", "architecture": "amd64" }, "vertices": self.vertices, "target": target,
+            "image": { "config": { "Env": ["PATH=/bin"], "Cmd": ["cat", "/out"] }, "history": [] } } })
+    }
+}
+
+pub fn vertex(index: usize, instruction: &str, op: Value) -> Value {
+    json!({ "id": format!("v{index}"), "name": instruction, "stage": "0", "instruction": instruction, "line": index + 1, "endLine": index + 1, "op": op })
+}
+
+pub fn body(request: &Value, context: &[(&str, &str)]) -> Vec<u8> {
+    body_with(request, &[], context)
+}
+
+/// As the worker sends it: secrets come first.
+pub fn body_with(request: &Value, secrets: &[(&str, &str)], context: &[(&str, &str)]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (id, value) in secrets {
+        file(&mut tar, &format!("secrets/{id}"), value.as_bytes(), 0o600);
+    }
+    file(&mut tar, "request.json", request.to_string().as_bytes(), 0o644);
+    for (path, text) in context {
+        file(&mut tar, &format!("context/{path}"), text.as_bytes(), 0o644);
+    }
+    tar.into_inner().unwrap()
+}
+
+pub fn build(agent: &Agent, request: &Value, context: &[(&str, &str)]) -> Vec<Value> {
+    build_with(agent, request, &[], context)
+}
+
+pub fn build_with(agent: &Agent, request: &Value, secrets: &[(&str, &str)], context: &[(&str, &str)]) -> Vec<Value> {
+    let answer = agent.client.request("POST", "/slipway/v1/builds", &body_with(request, secrets, context));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+pub fn minute() -> Value {
+    json!({ "timeoutMs": 60_000 })
+}
+
+pub fn last(events: &[Value]) -> &Value {
+    events.last().unwrap()
+}
+
+pub fn log(events: &[Value]) -> String {
+    events.iter().filter(|event| event["type"] == "log").map(|event| event["data"].as_str().unwrap()).collect()
+}
+
+/// Processes with a text on their command line.
+pub fn processes(text: &str) -> usize {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries
+        .filter(|entry| std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(text)))
+        .count()
+}
+
+pub fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// Nothing of any build is left on the host.
+pub fn clean(agent: &Agent) -> bool {
+    let data = agent.root.path().join("data");
+    let mounts = std::fs::read_to_string("/proc/mounts").unwrap();
+    let groups = std::process::Command::new("find")
+        .args(["/sys/fs/cgroup", "-type", "d", "-path"])
+        .arg(format!("*{}*build-*", agent.instance()))
+        .output();
+    names(&data.join("builds")).is_empty()
+        && names(&data.join("runs")).is_empty()
+        && !mounts.contains(&format!("{}/builds", data.display()))
+        && groups.unwrap().stdout.is_empty()
+}
+
+/// The last status of a vertex.
+pub fn status<'a>(events: &'a [Value], id: &str) -> &'a str {
+    events.iter().rev().find(|event| event["type"] == "vertex" && event["id"] == id).unwrap()["status"].as_str().unwrap()
+}
