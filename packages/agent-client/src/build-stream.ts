@@ -17,12 +17,7 @@ export type ContextEntry = { path: string; mode: number } & (
 export type BuildSecrets = Readonly<Record<string, string>>
 
 /** The body of `POST /slipway/v1/builds`: secrets, request.json, then the context. */
-async function pack(
-  into: tar.Pack,
-  request: BuildRequest,
-  secrets: BuildSecrets,
-  entries: AsyncIterable<ContextEntry>,
-): Promise<void> {
+async function pack(into: tar.Pack, request: BuildRequest, secrets: BuildSecrets, entries: AsyncIterable<ContextEntry>): Promise<void> {
   for (const [id, value] of Object.entries(secrets)) into.entry({ name: `secrets/${id}`, mode: 0o600 }, Buffer.from(value))
   const body = Buffer.from(JSON.stringify(buildRequest.parse(request)))
   into.entry({ name: 'request.json' }, body)

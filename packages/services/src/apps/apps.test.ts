@@ -110,7 +110,11 @@ describe('secrets of an app', () => {
       where: { appId: row.id },
       include: { app: { include: { organization: { select: { slug: true } }, project: { select: { slug: true } }, variables: true } } },
     })
-    expect(openBuildSecrets(h.deps, build)).toEqual({ gitToken: 'ghp_topsecret', buildArgs: { NPM_TOKEN: 'npm_topsecret' }, buildSecrets: { NPM_TOKEN: 'npm_topsecret' } })
+    expect(openBuildSecrets(h.deps, build)).toEqual({
+      gitToken: 'ghp_topsecret',
+      buildArgs: { NPM_TOKEN: 'npm_topsecret' },
+      buildSecrets: { NPM_TOKEN: 'npm_topsecret' },
+    })
   })
 
   it('do not go to another host when the address changes', async () => {

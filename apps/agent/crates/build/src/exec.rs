@@ -34,7 +34,6 @@ const NEARLY_FULL: u64 = 1 << 20;
 /// # Errors
 /// `EXEC_FAILED`, `OUT_OF_MEMORY`, `DISK_FULL`, `SECRET_MISSING`, `CANCELED`, `INTERNAL`.
 pub async fn run(build: &Arc<Build>, vertex: &Vertex, op: &ExecOp, input: &Output, others: &[Output]) -> Result<Ran> {
-    // Before the permit: who waits for a cache keeps nobody from running.
     let caches = tokio::select! {
         caches = run_mounts::caches(build, op, others) => caches?,
         () = build.stop.cancelled() => return Err(BuildError::canceled()),

@@ -1,0 +1,51 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { BuildRequest } from '@slipway/contracts'
+import tar from 'tar-stream'
+import { expect, it, onTestFinished } from 'vitest'
+import { type ContextEntry, streamBuild } from './build-stream'
+
+const request: BuildRequest = {
+  id: 'b1',
+  scope: 'org',
+  tags: [],
+  plan: {
+    version: 1,
+    platform: { os: 'linux', architecture: 'amd64' },
+    vertices: [{ id: 'v0', name: 'FROM scratch', stage: '0', instruction: 'FROM scratch', line: 1, endLine: 1, op: { type: 'scratch' } }],
+    target: 'v0',
+    image: { config: {}, history: [] },
+  },
+}
+
+async function* entries(): AsyncGenerator<ContextEntry> {
+  yield { path: 'src', mode: 0o755, kind: 'directory' }
+}
+
+it('sends secrets before everything that the agent keeps, and never in the request', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'build-stream-'))
+  const socket = join(dir, 's')
+  const received: [string, string][] = []
+  const server = createServer(async (incoming, answer) => {
+    for await (const entry of incoming.pipe(tar.extract())) {
+      const chunks: Buffer[] = []
+      for await (const chunk of entry) chunks.push(chunk as Buffer)
+      received.push([entry.header.name, Buffer.concat(chunks).toString()])
+    }
+    answer.end(`${JSON.stringify({ type: 'error', at: 1, code: 'SECRET_MISSING', message: 'x' })}\n`)
+  })
+  onTestFinished(() => {
+    server.close()
+    rmSync(dir, { recursive: true })
+  })
+  await new Promise<void>((resolve) => server.listen(socket, resolve))
+  const secrets = { NPM_TOKEN: 'hunter22', 'a/b': 'ü\n' }
+  const events = []
+  for await (const event of streamBuild(socket, request, entries(), new AbortController().signal, secrets)) events.push(event)
+  expect(events).toMatchObject([{ code: 'SECRET_MISSING' }])
+  expect(received.map(([name]) => name)).toEqual(['secrets/NPM_TOKEN', 'secrets/a/b', 'request.json', 'context/src'])
+  expect(received.slice(0, 2).map(([, value]) => value)).toEqual(['hunter22', 'ü\n'])
+  expect(received.slice(2).join()).not.toContain('hunter22')
+})
