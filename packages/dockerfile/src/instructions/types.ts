@@ -72,6 +72,8 @@ export type CopyInstruction = Place & {
   chown: Word | null
   chmod: Word | null
   link: boolean
+  /** Of local archives. */
+  unpack: boolean
   parents: boolean
   exclude: Word[]
 }

@@ -207,7 +207,7 @@ export class StagePlanner {
       dest,
       chown,
       chmod: this.#mode(instruction),
-      extract: kind === 'ADD',
+      extract: instruction.unpack,
       ...(inline.length > 0 && { inline }),
       ...(instruction.parents && { parents: true as const }),
       ...(exclude.length > 0 && { exclude }),
@@ -218,6 +218,7 @@ export class StagePlanner {
       chown && `--chown=${chown}`,
       instruction.chmod && `--chmod=${instruction.chmod.text}`,
       instruction.link && '--link',
+      kind === 'ADD' && !instruction.unpack && '--unpack=false',
       instruction.parents && '--parents',
       ...exclude.map((pattern) => `--exclude=${pattern}`),
     ]
