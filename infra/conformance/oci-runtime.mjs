@@ -1,5 +1,5 @@
 // `npm run conformance:oci-runtime`: runs the OCI runtime-tools validation programs against runc and against the agent's OCI mode
-// on this machine, prints what each passes, and fails when ours fails a check that runc passes. Needs root and Go.
+// on this machine, prints what each passes, and fails when ours fails a check that runc passes each time. Needs root and Go.
 // `-- --agent PATH` names the program under test, `-- --only PROGRAM` (repeatable) runs just these.
 import { chmodSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -21,6 +21,8 @@ const PACKAGES = [
   { needs: 'unshare', package: 'util-linux' },
   { needs: 'tar', package: 'tar' },
 ]
+/** How often a program is run again, with each runtime, that ours has not passed as runc has. */
+const ROUNDS = 5
 
 const progress = createProgress()
 try {
@@ -70,12 +72,8 @@ async function main() {
         return 'done'
       })
     }
-    // Some programs look at a moment that a busy machine can miss.
     for (const program of programs.filter((name) => differences([name], results).length > 0)) {
-      await progress.step(`${program} once more`, async () => {
-        results.ours.set(program, await once(program, runtimes.ours))
-        return differences([program], results).length > 0 ? 'worse again' : 'passed only now'
-      })
+      await progress.step(`${program} again`, (step) => again(program, { results, runtimes, once, step }))
     }
   } finally {
     await cleanUp()
@@ -84,6 +82,23 @@ async function main() {
   const worse = differences(programs, results)
   for (const line of worse) process.stdout.write(`worse than runc: ${line}\n`)
   return worse.length === 0 ? 0 : 1
+}
+
+/**
+ * Some programs depend on a race between the container's end and their own next call: a coin that falls for either
+ * runtime. Ours is worse only if it misses every time what runc passes every time.
+ */
+async function again(program, { results, runtimes, once, step }) {
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    for (const name of ['ours', 'runc']) {
+      step.detail(`${name}, ${round} of ${ROUNDS}`)
+      const before = results[name].get(program)
+      results[name].set(program, await once(program, runtimes[name]))
+      if (differences([program], results).length === 0) return name === 'ours' ? 'passed now' : 'runc misses it at times, too'
+      if (name === 'runc') results[name].set(program, before)
+    }
+  }
+  return 'worse each time'
 }
 
 /** What was built last, or a build made now. */
