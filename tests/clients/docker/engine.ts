@@ -1,14 +1,12 @@
 /** Our engine by itself, with the image `busybox`, and the docker CLI that people have. */
 import { execFile, execFileSync, spawn } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
+import { CLEAN_PATH, chooseDaemon } from './daemons'
 
-const TARGET = resolve(import.meta.dirname, '../../../apps/agent/target')
-const AGENT = [join(TARGET, 'release/slipway-agent'), join(TARGET, 'debug/slipway-agent')].find((path) => existsSync(path))
-const CLEAN_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const NAMES = ['sh', 'true', 'false', 'sleep', 'echo', 'cat', 'ls', 'id', 'env', 'head', 'tail', 'wc', 'grep', 'touch', 'mkdir', 'rm', 'mv']
 const MORE = [
   'stat',
@@ -44,6 +42,8 @@ const REST = [
   'timeout',
   'nproc',
   'md5sum',
+  'mknod',
+  'tar',
 ]
 
 export interface Result {
@@ -76,10 +76,10 @@ export interface RunOptions {
 }
 
 /** One engine for all tests of a file; what a test leaves in containers and networks is removed after it. */
-export function useEngine(): Engine {
+export function useEngine(options?: StartOptions): Engine {
   const engine = {} as Engine
   beforeAll(async () => {
-    Object.defineProperties(engine, Object.getOwnPropertyDescriptors(await startEngine()))
+    Object.defineProperties(engine, Object.getOwnPropertyDescriptors(await startEngine(options)))
   })
   afterAll(() => engine.stop?.())
   afterEach(async () => {
@@ -90,13 +90,18 @@ export function useEngine(): Engine {
   return engine
 }
 
-export async function startEngine(): Promise<Engine> {
-  if (!AGENT) throw new Error('The agent is not built: cargo build --release in apps/agent')
-  const binary = AGENT
+export interface StartOptions {
+  /** More flags of the daemon, given the folder of its own. */
+  flags?: (folder: string) => string[]
+}
+
+export async function startEngine({ flags = () => [] }: StartOptions = {}): Promise<Engine> {
   const folder = mkdtempSync('/var/tmp/sw-cli-')
   const home = mkdtempSync(join(tmpdir(), 'sw-cli-home-'))
   const [dataRoot, socket, files] = [join(folder, 'data'), join(folder, 'agent.sock'), join(folder, 'files')]
   mkdirSync(files)
+  const daemon = chooseDaemon({ folder, dataRoot, socket })
+  const argv = [...daemon.argv, ...flags(folder)]
   const env = { PATH: process.env.PATH ?? CLEAN_PATH, HOME: home, DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: home }
   const run = (file: string, args: string[], { stdin, timeoutMs = 60_000 }: RunOptions = {}) =>
     new Promise<Result>((done) => {
@@ -108,7 +113,7 @@ export async function startEngine(): Promise<Engine> {
       child.stdin?.end(stdin ?? '')
     })
   const start = async () => {
-    const child = spawn(binary, ['daemon', '--data-root', dataRoot, '--socket', socket], {
+    const child = spawn(argv[0] ?? '', argv.slice(1), {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { PATH: CLEAN_PATH, RUST_LOG: 'warn' },
     })
@@ -120,7 +125,7 @@ export async function startEngine(): Promise<Engine> {
     while ((await run('docker', ['version'])).code !== 0) {
       if (child.exitCode !== null || Date.now() > deadline) {
         child.kill('SIGKILL')
-        throw new Error(`the agent did not come up:\n${log}`)
+        throw new Error(`the engine did not come up:\n${log}`)
       }
       await sleep(50)
     }
@@ -153,8 +158,8 @@ export async function startEngine(): Promise<Engine> {
       child = await start()
     },
     async stop() {
-      await end('SIGINT') // containers and networks go with it
-      execFileSync(binary, ['down', '--data-root', dataRoot], { stdio: 'ignore' })
+      await end('SIGINT')
+      daemon.down()
       rmSync(folder, { recursive: true, force: true })
       rmSync(home, { recursive: true, force: true })
     },

@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { isPeer } from './daemons'
 import { useEngine } from './engine'
 
 const engine = useEngine()
@@ -23,7 +24,7 @@ describe('containers', () => {
     expect(await names('status=created')).toEqual(['three'])
     expect(await names('ancestor=busybox', 'name=t')).toEqual(['three', 'two'])
     expect(await ok('ps', '--format', '{{.Names}}\t{{.Status}}')).toMatch(/^two\tUp .*\none\tUp .*$/)
-    expect((await engine.docker(['ps', '--filter', 'nonsense=1'])).err).toMatch(/invalid filter/)
+    expect((await engine.docker(['ps', '--filter', 'nonsense=1'])).err).toMatch(/invalid filter/i)
   })
 
   it('renames, updates, pauses, waits, kills and restarts', async () => {
@@ -87,7 +88,7 @@ describe('containers', () => {
     await expect.poll(async () => (await engine.docker(['inspect', 'passing'])).code, { timeout: 30_000 }).toBe(1)
   })
 
-  it('keeps everything when the daemon is killed and started again', async () => {
+  it.skipIf(isPeer)('keeps everything when the daemon is killed and started again', async () => {
     const id = await background('survivor', 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done')
     await engine.replace()
     expect(await state('survivor')).toBe('running')
