@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { newId } from '@slipway/core'
+import type { Db } from '@slipway/db'
 import { type Api, createApi } from './api'
 import { createInstallation, type Installation } from './installation'
 
@@ -38,6 +40,22 @@ export interface Ready {
   key: string
   cookie: string
   org: string
+}
+
+/**
+ * Another account, with an organization of its own. There is no sign-up, and an invitation needs an account: the row is
+ * made in the database, with the first account's password.
+ */
+export async function addAccount(db: Db, { installation }: Ready, name: string, organization: string): Promise<Ready> {
+  const { password } = await db.account.findFirstOrThrow({ where: { user: { email: ADMIN.email } } })
+  const [id, email] = [newId('user'), `${name.toLowerCase()}@example.com`]
+  const account = { id: newId('user'), accountId: id, providerId: 'credential', password }
+  await db.user.create({ data: { id, name, email, accounts: { create: account } } })
+  const cookie = await signIn(installation.webUrl, email, ADMIN.password)
+  const key = await createKey(installation.webUrl, cookie)
+  const api = createApi(installation.webUrl, key)
+  await api.organizations.create.mutate({ name: organization })
+  return { installation, api, key, cookie, org: (await api.me.get.query()).organizations[0]?.slug ?? '' }
 }
 
 /** A running installation with one account, one organization and a key. `prepare` may change its data before the first start. */

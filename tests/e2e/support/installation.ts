@@ -21,6 +21,8 @@ export interface Installation {
   registryPort: number
   routerPort: number
   agentSocket: string
+  /** Once it has been started. */
+  databaseUrl(): string
   /** The one-time link of the first start; null later. */
   setupLink: string | null
   /** Everything that it has printed. */
@@ -60,6 +62,10 @@ export async function createInstallation(extra: Record<string, string> = {}): Pr
     registryPort: registry,
     routerPort: router,
     agentSocket: join(data, 'run/agent.sock'),
+    databaseUrl: () => {
+      const password = encodeURIComponent(readFileSync(join(data, 'secrets/postgres.password'), 'utf8'))
+      return `postgresql://slipway:${password}@localhost:5432/slipway?host=${encodeURIComponent(join(data, 'run/postgres'))}`
+    },
     setupLink: null,
     output: () => printed,
     pid(part) {
