@@ -3,11 +3,13 @@
 
 mod support;
 
-use std::io::Read;
-use std::path::Path;
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::client::Client;
 use support::{Agent, eventually, leftovers};
@@ -66,9 +68,43 @@ fn exec(agent: &Agent, id: &str, script: &str) -> impl Read + use<> {
     agent.client.hijack(&format!("/exec/{made}/start"), br#"{"Detach":false}"#)
 }
 
+/// Two builds of the agent, and the path it is started from: an upgrade puts another file there, and what runs keeps
+/// the one it was started from.
+struct Builds([PathBuf; 2], PathBuf);
+
+impl Builds {
+    fn new(agent: &mut Agent) -> Self {
+        let root = agent.root.path();
+        let builds = ["older", "newer"].map(|name| root.join(name));
+        for build in &builds {
+            std::fs::copy(&agent.program, build).unwrap();
+        }
+        // What follows the sections of a program is nobody's business; the file is another one.
+        std::fs::OpenOptions::new().append(true).open(&builds[1]).unwrap().write_all(b"newer").unwrap();
+        let installed = root.join("installed");
+        agent.program.clone_from(&installed);
+        Self(builds, installed)
+    }
+
+    /// As a package manager does it: under another name, then in one step over the one in use.
+    fn install(&self, number: usize) {
+        let fresh = self.1.with_extension("fresh");
+        std::fs::hard_link(&self.0[number % 2], &fresh).unwrap();
+        std::fs::rename(&fresh, &self.1).unwrap();
+    }
+
+    fn assert_running(&self, agent: &Agent, number: usize) {
+        let inode = |path: &Path| std::fs::metadata(path).unwrap().ino();
+        let running = inode(Path::new(&format!("/proc/{}/exe", agent.pid())));
+        assert_eq!(running, inode(&self.0[number % 2]), "not the build that was installed");
+    }
+}
+
+/// Each time the next daemon is of another build than the one before.
 #[test]
-fn a_hundred_kills_under_load_lose_nothing() {
+fn a_hundred_kills_and_replacements_under_load_lose_nothing() {
     let mut agent = Agent::start();
+    let builds = Builds::new(&mut agent);
     let shared = tempfile::tempdir().unwrap();
     let counters: Vec<String> = (0..3)
         .map(|number| agent.run(&format!("i=0; while :; do i=$((i+1)); echo $i; sleep 0.0{}; done", number + 1), json!({})))
@@ -87,12 +123,19 @@ fn a_hundred_kills_under_load_lose_nothing() {
                 let attached = agent.client.hijack(&format!("/containers/{}/attach?stream=1&stdout=1", counters[0]), b"");
                 (attached, exec(&agent, &counters[1], "echo in; sleep 1000"))
             });
-            agent.kill();
+            builds.install(round);
+            if round % 5 == 4 {
+                agent.signal(Signal::TERM); // as a service manager does it
+                agent.reap();
+            } else {
+                agent.kill();
+            }
             if let Some((attached, exec)) = sessions {
                 drain(attached);
                 drain(exec);
             }
             agent.respawn();
+            builds.assert_running(&agent, round);
             std::thread::sleep(Duration::from_millis(u64::try_from(round % 10 * 20).unwrap())); // to die in the midst of other things
         }
         stop.store(true, Ordering::Relaxed);
@@ -142,9 +185,8 @@ fn a_newer_binary_takes_over() {
     let pid = agent.inspect(&id)["State"]["Pid"].clone();
     let newer = agent.root.path().join("slipway-agent-newer");
     std::fs::copy(&agent.program, &newer).unwrap();
-    for signal in [rustix::process::Signal::KILL, rustix::process::Signal::TERM] {
-        let old = rustix::process::Pid::from_raw(i32::try_from(agent.pid()).unwrap()).unwrap();
-        rustix::process::kill_process(old, signal).unwrap();
+    for signal in [Signal::KILL, Signal::TERM] {
+        agent.signal(signal);
         agent.reap();
         agent.program.clone_from(&newer);
         agent.respawn();

@@ -150,6 +150,11 @@ impl Agent {
         self.child.wait().unwrap();
     }
 
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
     /// Waits for the end of a process that was signalled by the test.
     pub fn reap(&mut self) {
         self.child.wait().unwrap();
