@@ -66,7 +66,7 @@ fn outside(dir: &Path) -> BTreeMap<String, (u32, u64, u64, i64)> {
 fn nothing_leaves_its_root() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("store")).unwrap();
-    let layers = Layers::open_with(&store, Limits { entries: 1_000, bytes: 10 << 20 }).unwrap();
+    let layers = Layers::open_with(&store, Limits { entries: 1_000, bytes: 10 << 20, ..Limits::default() }).unwrap();
     for name in ["a", "canary", "link"] {
         std::fs::write(dir.path().join(name), "untouched").unwrap();
     }

@@ -56,7 +56,7 @@ pub(crate) fn extract_among(source: impl BufRead, root: Root, rules: Rules, limi
 
 fn run(source: impl BufRead, root: Root, rules: Option<Rules>, limits: Limits) -> Result<Extracted> {
     let mut tar = TarReader::new(source);
-    let mut extractor = Extractor { root, rules, directory_times: Vec::new(), done: Extracted::default(), limits };
+    let mut extractor = Extractor { root, rules, directory_times: Vec::new(), paths: 0, done: Extracted::default(), limits };
     while let Some(mut entry) = tar.next_entry()? {
         if let Some(owner) = extractor.rules.as_ref().and_then(|rules| rules.owner) {
             (entry.uid, entry.gid) = owner;
@@ -80,6 +80,8 @@ struct Extractor {
     rules: Option<Rules>,
     /// Set at the end: every child changes its directory's time.
     directory_times: Vec<(PathBuf, (i64, u32))>,
+    /// Bytes of their paths.
+    paths: u64,
     done: Extracted,
     limits: Limits,
 }
@@ -145,7 +147,12 @@ impl Extractor {
             Err(error) => return Err(at(entry)(error)),
         }
         let fd = Arc::new(open_directory(dir, name).map_err(at(entry))?);
-        self.directory_attributes(&fd, &parent.join(name), entry).map_err(at(entry))
+        let path = parent.join(name);
+        self.paths += path.as_os_str().len() as u64;
+        if self.paths > self.limits.directory_paths {
+            return Err(Error::OverLimit { what: "bytes of directory names", limit: self.limits.directory_paths });
+        }
+        self.directory_attributes(&fd, &path, entry).map_err(at(entry))
     }
 
     fn directory_attributes(&mut self, fd: &OwnedFd, path: &Path, entry: &Entry) -> rustix::io::Result<()> {

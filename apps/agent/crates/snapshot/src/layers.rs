@@ -99,11 +99,13 @@ pub struct Limits {
     pub entries: u64,
     /// Of the uncompressed stream, and of the apparent size of its files together (a sparse file counts in full).
     pub bytes: u64,
+    /// Of the paths of its directories, which are remembered until the end: a million of the longest would take 4 GiB.
+    pub directory_paths: u64,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { entries: 1_000_000, bytes: 128 << 30 }
+        Limits { entries: 1_000_000, bytes: 128 << 30, directory_paths: 256 << 20 }
     }
 }
 

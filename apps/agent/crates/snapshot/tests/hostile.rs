@@ -91,11 +91,16 @@ fn replacing_directories_and_links_deletes_nothing_outside() {
 
 #[test]
 fn too_many_entries_and_too_many_bytes_are_refused() {
-    let room = Room::with_limits(Limits { entries: 100, bytes: 1 << 20 });
+    let room = Room::with_limits(Limits { entries: 100, bytes: 1 << 20, directory_paths: 1_000 });
     let names: Vec<String> = (0..101).map(|n| format!("f{n}")).collect();
     let items: Vec<Item<'_>> = names.iter().map(|n| file(n, b"")).collect();
     assert_eq!(room.unpack(&archive(&items)).unwrap_err().code(), "TOO_LARGE");
     assert_eq!(room.unpack(&archive(&[file("big", &vec![0; 2 << 20])])).unwrap_err().code(), "TOO_LARGE");
+    let names: Vec<String> = (0..20).map(|n| format!("{}{n}/", "long".repeat(15))).collect();
+    let items: Vec<Item<'_>> = names.iter().map(|n| dir(n)).collect();
+    assert!(room.unpack(&archive(&items)).unwrap_err().to_string().contains("1000 bytes of directory names"));
+    room.unpack(&archive(&items[..10])).unwrap();
+    assert!(room.layers.collect().is_ok());
     // A file that claims a terabyte, as a sparse one would.
     let mut header = tar::Header::new_gnu();
     header.set_path("huge").unwrap();
