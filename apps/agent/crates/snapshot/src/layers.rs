@@ -132,6 +132,7 @@ impl Layers {
         tree::chmod(&root, 0o700)?;
         tree::chmod(&mounts, 0o700)?;
         tree::chmod(&snapshots, 0o711)?;
+        tree::spread(&root.join("tmp"))?;
         let inner = Inner {
             store: store.clone(),
             root,

@@ -34,6 +34,7 @@ mod extract;
 mod files;
 mod layers;
 mod owners;
+mod pack;
 mod snapshots;
 mod tar;
 mod tree;

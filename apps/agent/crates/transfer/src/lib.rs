@@ -6,6 +6,7 @@ mod channel;
 mod error;
 mod progress;
 mod registry;
+mod unpacked;
 
 pub use archive::changes::apply as apply_change;
 pub use archive::import::{ImportOptions, import};

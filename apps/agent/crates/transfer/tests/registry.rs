@@ -5,7 +5,7 @@ mod common;
 
 use std::fs;
 
-use common::{Machine, Mood, TestRegistry, ann, layer, tar_of};
+use common::{Machine, Mood, TestRegistry, ann, config, layer, tar_of};
 use slipway_store::{Descriptor, Digest, Index, Platform, Reference, media_type};
 use slipway_transfer::{Push, Pushed, Result};
 
@@ -36,13 +36,44 @@ async fn an_image_is_pulled_unpacked_named_and_pushed_on() {
     assert_eq!(other.pull("slipway.local/acme/app:v2", None).await.unwrap().image.record.id, again_id(&machine));
 }
 
+#[tokio::test]
+async fn what_was_loaded_is_compressed_by_its_first_push_and_stays_so() {
+    let registry = TestRegistry::start().await;
+    let (machine, other) = (Machine::new(&registry), Machine::new(&registry));
+    let layer = tar_of(&[("hello", &[b'x'; 3_000_000])]);
+    let manifest = br#"[{"Config":"c.json","RepoTags":["slipway.local/acme/app:loaded"],"Layers":["layer.tar"]}]"#;
+    let archive = tar_of(&[("layer.tar", &layer), ("c.json", &config(Digest::of(&layer))), ("manifest.json", manifest)]);
+    for machine in [&machine, &other] {
+        let loaded = slipway_transfer::load(&machine.layers, archive.as_slice(), &slipway_transfer::silent()).unwrap();
+        assert_eq!(loaded[0].image.record.layers[0].size, layer.len() as u64);
+    }
+    let image = |machine: &Machine| machine.layers.store().resolve("slipway.local/acme/app:loaded").unwrap();
+    let id = image(&machine).record.id;
+    let pushed = push(&machine, image(&machine), "slipway.local/acme/app:loaded").await.unwrap();
+    assert!(pushed.moved < 100_000, "{} bytes moved", pushed.moved);
+
+    let packed = image(&machine);
+    assert_eq!((packed.record.id, packed.tags.len()), (id, 1), "it has the id and the name it had");
+    assert_eq!(packed.record.layers[0].media_type, slipway_store::media_type::OCI_LAYER_GZIP);
+    assert_eq!(packed.record.manifest.digest, pushed.digest);
+    machine.layers.collect().unwrap();
+    assert_eq!(machine.layers.store().blobs().unwrap().len(), 3, "the plain blob is gone");
+    assert_eq!(push(&machine, packed, "slipway.local/acme/app:loaded").await.unwrap().moved, 0);
+    let elsewhere = push(&other, image(&other), "slipway.local/acme/app:loaded").await.unwrap();
+    assert_eq!((elsewhere.digest, elsewhere.moved), (pushed.digest, 0), "the same bytes on every machine");
+
+    let third = Machine::new(&registry);
+    let pulled = third.pull("slipway.local/acme/app:loaded", None).await.unwrap();
+    assert_eq!(pulled.image.record.id, id);
+}
+
 fn again_id(machine: &Machine) -> Digest {
     machine.layers.store().resolve(APP).unwrap().record.id
 }
 
 async fn push(machine: &Machine, image: slipway_store::Image, name: &str) -> Result<Pushed> {
     let push = Push { image, reference: Reference::parse(name).unwrap(), credentials: None };
-    machine.client.push(machine.layers.store(), push, machine.reporter()).await
+    machine.client.push(&machine.layers, push, machine.reporter()).await
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use slipway_store::{
     parse_image,
 };
 
-use crate::{Error, Progress, Reporter, Result};
+use crate::{Error, Progress, Reporter, Result, unpacked};
 
 /// One image that an archive brought.
 #[derive(Debug, Clone)]
@@ -135,13 +135,17 @@ impl Loader<'_> {
         self.record(&Descriptor::new(media_type::OCI_MANIFEST, blob.digest, blob.size), size, names)
     }
 
-    /// Saved layers are plain tars; registries want them compressed. One pass does both.
     fn saved_layer(&self, file: Committed, diff_id: &Digest) -> Result<(Descriptor, u64)> {
+        self.report_layer(diff_id, file.size);
+        if file.digest == *diff_id {
+            let descriptor = unpacked::descriptor(file.digest, file.size);
+            let layer = self.layers.unpack_blob(&self.lease, &descriptor, diff_id)?;
+            return Ok((descriptor, layer.size));
+        }
         let mut blob = self.store.open_blob(&file.digest)?;
         let mut magic = [0; 2];
         let failed = slipway_snapshot::Error::io(self.store.blob_path(&file.digest));
         let n = blob.read(&mut magic).and_then(|n| blob.seek(SeekFrom::Start(0)).map(|_| n)).map_err(failed)?;
-        self.report_layer(diff_id, file.size);
         if n == 2 && magic == [0x1f, 0x8b] {
             let descriptor = Descriptor::new(media_type::OCI_LAYER_GZIP, file.digest, file.size);
             let layer = self.layers.unpack_blob(&self.lease, &descriptor, diff_id)?;

@@ -1,6 +1,9 @@
+use std::sync::Arc;
+
 use futures::stream::{StreamExt as _, TryStreamExt as _};
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
+use slipway_snapshot::Layers;
 use slipway_store::{Descriptor, Digest, Image, MAX_MANIFEST_BYTES, Reference, Resource, Store};
 
 use crate::registry::blob::short;
@@ -8,7 +11,7 @@ use crate::registry::client::{full, text_header};
 use crate::registry::pull::blocking;
 use crate::registry::session::{Ask, Session, is_transient};
 use crate::registry::{Client, Credentials};
-use crate::{Error, Progress, Reporter, Result};
+use crate::{Error, Progress, Reporter, Result, unpacked};
 
 const BLOBS_AT_ONCE: usize = 4;
 const MAX_ATTEMPTS: u32 = 4;
@@ -34,8 +37,14 @@ pub struct Pushed {
 impl Client {
     /// Pushes an image: the blobs that the registry lacks, in parallel, then the manifest under the tag (distribution-spec,
     /// "Pushing"). The registry sees nothing of an unfinished push.
-    pub async fn push(&self, store: &Store, push: Push, report: Reporter) -> Result<Pushed> {
-        let lease = store.lease("push");
+    pub async fn push(&self, layers: &Layers, mut push: Push, report: Reporter) -> Result<Pushed> {
+        let store = layers.store();
+        let lease = Arc::new(store.lease("push"));
+        if unpacked::has_unpacked(&push.image) {
+            report(Progress::status("Compressing the layers that were loaded from an archive"));
+            let (layers, lease, image) = (layers.clone(), lease.clone(), push.image);
+            push.image = blocking(move || unpacked::pack(&layers, &lease, &image)).await?;
+        }
         let record = &push.image.record;
         let blobs: Vec<&Descriptor> = record.layers.iter().chain([&record.config]).collect();
         for blob in &blobs {

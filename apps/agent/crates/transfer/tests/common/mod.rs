@@ -279,6 +279,12 @@ pub fn layer(name: &str, size: usize) -> Vec<u8> {
     tar_of(&[(name, &noise)])
 }
 
+/// The config of an image of one layer.
+pub fn config(diff_id: Digest) -> Vec<u8> {
+    let rootfs = RootFs { kind: "layers".into(), diff_ids: vec![diff_id] };
+    serde_json::to_vec(&ImageConfig { os: "linux".into(), architecture: "amd64".into(), rootfs, ..Default::default() }).unwrap()
+}
+
 pub fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, data) in files {

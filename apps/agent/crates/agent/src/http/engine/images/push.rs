@@ -17,7 +17,7 @@ pub async fn push(app: App, name: &str, tag: &str, credentials: Option<Credentia
     let image = app.images.store.resolve(&reference.canonical()).map_err(missing)?;
     respond(move |lines| async move {
         let (name, short, tag) = (reference.familiar(), reference.familiar_name(), reference.tag_or_digest());
-        let pushed = app.images.client.push(&app.images.store, Push { image, reference, credentials }, lines.reporter()).await?;
+        let pushed = app.images.client.push(&app.images.layers, Push { image, reference, credentials }, lines.reporter()).await?;
         app.images.event("push", &name, &short);
         lines.send(
             json!({ "progressDetail": {}, "aux": { "Tag": tag, "Digest": pushed.digest, "Size": pushed.size, "BytesSent": pushed.moved } }),
