@@ -10,7 +10,7 @@ import {
   checkDockerfile,
   createIgnoreMatcher,
   type Finding,
-  IgnoreMatcher,
+  type IgnoreMatcher,
   LIMITS,
   parseDockerfile,
   planBuild,
@@ -19,6 +19,7 @@ import {
 import type { Deps } from '../deps'
 import { withAgent } from './agent-back'
 import { beneath, readTextBeneath } from './context'
+import { makeDockerfile } from './detect'
 import { ensureImage } from './images'
 
 export interface PlanSource {
@@ -51,8 +52,8 @@ export async function plan(
   onDockerfile: (checked: CheckedDockerfile) => Promise<void>,
 ): Promise<Planned> {
   const contextRoot = await beneath(source.directory, source.contextPath, 'context')
-  const text = await readTextBeneath(source.directory, source.dockerfilePath, LIMITS.fileLength, 'Dockerfile')
-  const ignore = await readIgnore(contextRoot, source)
+  const { text, ignore: madeIgnore } = await dockerfileOf(contextRoot, source, onProgress)
+  const ignore = (await readIgnore(contextRoot, source)) ?? createIgnoreMatcher(madeIgnore)
   // Before it is parsed: a file with a fault is the one that people want to see.
   await onDockerfile({ text, findings: checkDockerfile(text, { file: source.dockerfilePath, ignore }) })
   const dockerfile = parseDockerfile(text, { file: source.dockerfilePath })
@@ -95,8 +96,20 @@ export async function plan(
   }
 }
 
+/** The repository's own file; one made from its manifests only where nobody said which file it is, so that a typo stays an error. */
+async function dockerfileOf(contextRoot: string, source: PlanSource, onProgress: (line: string) => void) {
+  try {
+    const text = await readTextBeneath(source.directory, source.dockerfilePath, LIMITS.fileLength, 'Dockerfile')
+    return { text, ignore: '' }
+  } catch (error) {
+    const usual = ['Dockerfile', posix.join(source.contextPath, 'Dockerfile')].includes(posix.normalize(source.dockerfilePath))
+    if (!(error instanceof AppError && error.code === 'DOCKERFILE_NOT_FOUND' && usual)) throw error
+    return await makeDockerfile(contextRoot, error, onProgress)
+  }
+}
+
 /** `<Dockerfile>.dockerignore` beside the Dockerfile wins over `.dockerignore` of the context, as in docker. */
-async function readIgnore(contextRoot: string, source: PlanSource): Promise<IgnoreMatcher> {
+async function readIgnore(contextRoot: string, source: PlanSource): Promise<IgnoreMatcher | null> {
   const candidates: [string, string][] = [
     [source.directory, `${source.dockerfilePath}.dockerignore`],
     [contextRoot, '.dockerignore'],
@@ -108,7 +121,7 @@ async function readIgnore(contextRoot: string, source: PlanSource): Promise<Igno
       if (!(error instanceof AppError && error.code === 'DOCKERFILE_NOT_FOUND')) throw error
     }
   }
-  return new IgnoreMatcher([])
+  return null
 }
 
 /** Docker's inspect gives null where OCI leaves the field out. */
