@@ -22,7 +22,7 @@ afterAll(async () => {
 
 const GUESTBOOK = resolve(import.meta.dirname, '../../examples/guestbook')
 const example = (path: string) => readFileSync(join(GUESTBOOK, path), 'utf8')
-const SERVER = `require('node:http').createServer((_, answer) => answer.end('from node\\n')).listen(process.env.PORT)\n`
+const SERVER = `import { createServer } from 'node:http'\ncreateServer((_, answer) => answer.end('from node\\n')).listen(process.env.PORT)\n`
 const FLASK = `from flask import Flask\napp = Flask(__name__)\n\n@app.get('/')\ndef root():\n    return 'from flask\\n'\n`
 
 it.each([
