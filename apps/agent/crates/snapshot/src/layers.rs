@@ -140,7 +140,8 @@ impl Layers {
             limits,
             state: Mutex::default(),
             unpacked: Condvar::new(),
-            next_temp: AtomicU64::new(0),
+            // Not from 0: by its name ext4 chooses where a directory goes, and the last daemon's may just have been deleted.
+            next_temp: AtomicU64::new(slipway_store::now_unix_nanos() as u64),
         };
         let layers = Layers { inner: Arc::new(inner) };
         base::prepare(&mounts.join("base"))?;
@@ -345,8 +346,8 @@ impl Layers {
         let state = self.lock();
         let taken: HashSet<&str> = state.layers.values().map(|l| l.link.as_str()).collect();
         loop {
-            let link =
-                format!("{:x}", slipway_store::now_unix_nanos() as u64 % (1 << 40) + self.inner.next_temp.fetch_add(1, Ordering::Relaxed));
+            let number = (slipway_store::now_unix_nanos() as u64).wrapping_add(self.inner.next_temp.fetch_add(1, Ordering::Relaxed));
+            let link = format!("{:x}", number % (1 << 40));
             if !taken.contains(link.as_str()) && !self.link_dir().join(&link).is_symlink() {
                 return link;
             }

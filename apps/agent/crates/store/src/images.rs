@@ -79,6 +79,15 @@ impl Store {
     /// Records an image whose manifest, config and layer blobs are all in the store (held by the caller's lease).
     /// `size`: sum of the unpacked layers. Recording one that is already there refreshes it and keeps its names.
     pub fn put_image(&self, manifest: &Descriptor, size: u64) -> Result<Image> {
+        self.record_image(manifest, size, false)
+    }
+
+    /// Records another manifest of an image that is there; one that was removed meanwhile does not come back.
+    pub fn refresh_image(&self, manifest: &Descriptor, size: u64) -> Result<Image> {
+        self.record_image(manifest, size, true)
+    }
+
+    fn record_image(&self, manifest: &Descriptor, size: u64, must_be_there: bool) -> Result<Image> {
         let parsed = Manifest::parse(&self.read_blob(&manifest.digest, MAX_MANIFEST_BYTES)?)?;
         let config = ImageConfig::parse(&self.read_blob(&parsed.config.digest, MAX_MANIFEST_BYTES)?)?;
         let mut record = parse_image(manifest, &parsed, &config)?;
@@ -91,9 +100,13 @@ impl Store {
         }
         record.size = size;
         let mut state = self.lock();
-        if let Some(old) = state.images.get(&record.id) {
-            record.added_at = old.added_at;
-            record.last_tagged = old.last_tagged;
+        match state.images.get(&record.id) {
+            Some(old) => {
+                record.added_at = old.added_at;
+                record.last_tagged = old.last_tagged;
+            }
+            None if must_be_there => return Err(Error::ImageNotFound(record.id.to_string())),
+            None => {}
         }
         record::write(&self.paths().image(&record.id), &record, Keep::Durably)?;
         fault::point("image.recorded");

@@ -38,7 +38,5 @@ pub(crate) fn pack(layers: &Layers, lease: &Lease, image: &Image) -> Result<Imag
     }
     let bytes = serde_json::to_vec(&manifest).map_err(|error| StoreError::invalid("the manifest", error))?;
     let blob = store.put_bytes(lease, &bytes)?;
-    // It may have been removed meanwhile, and must not come back.
-    store.image(&record.id)?;
-    Ok(store.put_image(&Descriptor { digest: blob.digest, size: blob.size, ..record.manifest.clone() }, record.size)?)
+    Ok(store.refresh_image(&Descriptor { digest: blob.digest, size: blob.size, ..record.manifest.clone() }, record.size)?)
 }
