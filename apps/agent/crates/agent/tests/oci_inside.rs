@@ -117,8 +117,8 @@ fn exec_runs_beside_the_first_process() {
     let (code, _, err) = exec(&[], &["no-such-program"]);
     assert!(code == 255 && err.contains("executable file not found in $PATH"), "{code} {err}");
     // A terminal without one of ours.
-    let (code, out, _) = exec(&["--tty"], &["tty"]);
-    assert_eq!((code, out.as_str()), (0, "/dev/pts/0\r\n"));
+    let (code, out, err) = exec(&["--tty"], &["tty"]);
+    assert_eq!((code, out.as_str()), (0, "/dev/pts/0\r\n"), "{err}");
     // Its process is a member of the container's group, and ends with it.
     let (pid_file, spec) = (bundle.file("exec.pid"), bundle.file("process.json"));
     std::fs::write(&spec, json!({ "args": ["sleep", "1000"], "cwd": "/", "env": ["PATH=/bin"] }).to_string()).unwrap();

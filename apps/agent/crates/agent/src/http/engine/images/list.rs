@@ -43,10 +43,14 @@ fn summary(image: &Image) -> Value {
     })
 }
 
-/// Seconds since 1970; when the config does not say, when the image came here.
+/// Seconds since 1970.
 pub fn created(image: &Image) -> i64 {
-    let nanos = image.record.created.as_deref().and_then(parse_rfc3339).unwrap_or(image.record.added_at);
-    nanos / 1_000_000_000
+    created_nanos(image) / 1_000_000_000
+}
+
+/// Since 1970; when the config does not say, when the image came here.
+fn created_nanos(image: &Image) -> i64 {
+    image.record.created.as_deref().and_then(parse_rfc3339).unwrap_or(image.record.added_at)
 }
 
 /// Docker's `filters` parameter: `{"label":["a=b"]}`, or the older `{"label":{"a=b":true}}`.
@@ -81,8 +85,9 @@ impl Filters {
                 "before" | "since" => {
                     let mut passes = true;
                     for name in values {
-                        let other = created(&app.images.resolve(name)?);
-                        passes &= if key == "before" { created(&image) < other } else { created(&image) > other };
+                        let other = created_nanos(&app.images.resolve(name)?);
+                        let created = created_nanos(&image);
+                        passes &= if key == "before" { created < other } else { created > other };
                     }
                     passes
                 }
