@@ -3,13 +3,12 @@
  * Gives: a BuildPlan with every base image resolved, and the context's ignore rules.
  */
 import { posix } from 'node:path'
-import { type BuildPlan, imageConfig } from '@slipway/contracts'
+import { type BuildPlan, type Finding, imageConfig } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import {
   baseReferences,
   checkDockerfile,
   createIgnoreMatcher,
-  type Finding,
   type IgnoreMatcher,
   LIMITS,
   parseDockerfile,

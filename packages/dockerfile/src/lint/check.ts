@@ -1,20 +1,8 @@
 /** One call for an editor, a page and a command line: everything there is to say about a Dockerfile's text. */
+import type { Finding } from '@slipway/contracts'
 import { DockerfileError } from '../errors'
 import { type ParseOptions, parseDockerfile } from '../parser'
 import { type LintOptions, lintDockerfile } from './lint'
-
-export interface Finding {
-  /** `error`: no build is possible before it is mended. */
-  severity: 'error' | 'warning'
-  /** An error's code, or the rule's name as `docker build --check` writes it. */
-  rule: string
-  message: string
-  /** What to write instead, when that is known. */
-  hint: string | null
-  /** 1-based; null: about the file as a whole. */
-  line: number | null
-  column: number | null
-}
 
 /** Never throws for what the text says: what cannot be parsed is one finding, since nothing after it can be judged. */
 export function checkDockerfile(text: string, options: ParseOptions & LintOptions = {}): Finding[] {

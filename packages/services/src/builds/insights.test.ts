@@ -11,23 +11,9 @@ const FILES = '1 file changed: src/app.ts'
 
 beforeAll(async () => {
   h = await createHarness()
-  acme = await h.scope(await h.user('Ada', 'acme'), 'acme')
-  evil = await h.scope(await h.user('Eve', 'evil'), 'evil')
-  for (const scope of [acme, evil]) await h.services.projects.create(scope, { name: 'Web' })
-  const created = await h.services.apps.create(acme, {
-    source: 'git',
-    project: 'web',
-    name: 'hello',
-    variables: [],
-    gitUrl: 'https://git.example.com/acme/hello.git',
-    gitBranch: 'main',
-    dockerfilePath: 'Dockerfile',
-    contextPath: '.',
-    healthPath: '/',
-    healthTimeoutSeconds: 60,
-    autoDeploy: true,
-  })
-  app = created.app
+  acme = await h.organization('Ada', 'acme')
+  evil = await h.organization('Eve', 'evil')
+  app = (await h.gitApp(acme)).app
 })
 afterAll(() => h.close())
 

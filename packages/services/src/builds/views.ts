@@ -90,7 +90,7 @@ export function buildView(build: BuildRow, image: views.ImageRefView | null, que
     deployment: deployment ? { number: deployment.number, state: deployment.state } : null,
     dockerfile: build.app.dockerfilePath,
     dockerfileText: build.dockerfile,
-    findings: Array.isArray(build.findings) ? (build.findings as unknown as views.FindingView[]) : [],
+    findings: Array.isArray(build.findings) ? (build.findings as unknown as views.Finding[]) : [],
     platform: PLATFORM,
     host: deployment?.host?.name ?? null,
     queuePosition,

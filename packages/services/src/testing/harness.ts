@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createAgent } from '@slipway/agent-client'
+import type { views } from '@slipway/contracts'
 import { newId } from '@slipway/core'
 import { createFirstUser, createOrganization, type Db, type Role } from '@slipway/db'
 import { closeQueues, connectRedis, createQueues, createSignals, type Queues } from '@slipway/jobs'
@@ -26,6 +27,10 @@ export interface Harness {
   user(name: string, organization?: string): Promise<Identity>
   join(userId: string, organization: string, role: Role): Promise<void>
   scope(identity: Identity, organization: string): Promise<Scope>
+  /** A new user's organization of that name, with a project for `gitApp`. */
+  organization(user: string, slug: string): Promise<Scope>
+  /** An app whose code lies in a Git repository, with what the form proposes; `app` is its slug. */
+  gitApp(scope: Scope, name?: string): Promise<views.CreatedAppView>
   close(): Promise<void>
 }
 
@@ -62,6 +67,13 @@ export async function createHarness(overrides: Partial<ServicesConfig> & { agent
   // Until Redis is connected, enqueueing is left to the sweep, which these tests have not.
   await Promise.all([deps.queues.build.waitUntilReady(), deps.queues.deploy.waitUntilReady(), deps.queues.converge.waitUntilReady()])
   const services = createServices(deps)
+  const user: Harness['user'] = async (name, organization) => {
+    const user = await createFirstUser(database.db, { id: newId('user'), name, email: `${name.toLowerCase()}@example.com`, passwordHash })
+    if (organization) await createOrganization(database.db, { slug: organization, name: organization, ownerUserId: user.id })
+    return { userId: user.id, name, email: user.email, via: 'session' }
+  }
+  const scope: Harness['scope'] = (identity, organization) =>
+    services.organizations.scope({ userId: identity.userId, label: identity.name, ip: null }, organization)
   const passwordHash = await hashPassword(TEST_PASSWORD)
 
   return {
@@ -70,17 +82,31 @@ export async function createHarness(overrides: Partial<ServicesConfig> & { agent
     db: database.db,
     queues: deps.queues,
     secretsDir,
-    async user(name, organization) {
-      const user = await createFirstUser(database.db, { id: newId('user'), name, email: `${name.toLowerCase()}@example.com`, passwordHash })
-      if (organization) await createOrganization(database.db, { slug: organization, name: organization, ownerUserId: user.id })
-      return { userId: user.id, name, email: user.email, via: 'session' }
+    user,
+    scope,
+    async organization(name, slug) {
+      const made = await scope(await user(name, slug), slug)
+      await services.projects.create(made, { name: 'Web' })
+      return made
     },
+    gitApp: (scope, name = 'hello') =>
+      services.apps.create(scope, {
+        source: 'git',
+        project: 'web',
+        name,
+        variables: [],
+        gitUrl: `https://git.example.com/${name}.git`,
+        gitBranch: 'main',
+        dockerfilePath: 'Dockerfile',
+        contextPath: '.',
+        healthPath: '/',
+        healthTimeoutSeconds: 60,
+        autoDeploy: true,
+      }),
     async join(userId, organization, role) {
       const { id: organizationId } = await database.db.organization.findUniqueOrThrow({ where: { slug: organization } })
       await database.db.member.create({ data: { id: newId('member'), organizationId, userId, role } })
     },
-    scope: (identity, organization) =>
-      services.organizations.scope({ userId: identity.userId, label: identity.name, ip: null }, organization),
     async close() {
       await deps.signals.close()
       await closeQueues(deps.queues)

@@ -12,26 +12,11 @@ let webhookId: string
 
 beforeAll(async () => {
   h = await createHarness()
-  const ada = await h.user('Ada', 'acme')
-  scope = await h.scope(ada, 'acme')
-  await h.services.projects.create(scope, { name: 'Shop' })
+  scope = await h.organization('Ada', 'acme')
 })
 afterAll(() => h.close())
 beforeEach(async () => {
-  const created = await h.services.apps.create(scope, {
-    source: 'git',
-    project: 'shop',
-    name: 'web',
-    gitUrl: 'https://git.example.com/acme/web.git',
-    gitBranch: 'main',
-    variables: [],
-    dockerfilePath: 'Dockerfile',
-    contextPath: '.',
-    healthPath: '/',
-    healthTimeoutSeconds: 60,
-    autoDeploy: true,
-  })
-  app = created.app
+  app = (await h.gitApp(scope, 'web')).app
   hook = await h.services.webhooks.get(scope, { app })
   webhookId = hook.url.split('/').at(-1) ?? ''
 })

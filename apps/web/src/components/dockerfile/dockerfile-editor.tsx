@@ -1,5 +1,6 @@
 'use client'
-import { checkDockerfile, createIgnoreMatcher, DockerfileError, type Finding, type IgnoreMatcher, LIMITS } from '@slipway/dockerfile'
+import type { Finding } from '@slipway/contracts'
+import { checkDockerfile, createIgnoreMatcher, DockerfileError, type IgnoreMatcher, LIMITS } from '@slipway/dockerfile'
 import { CodeEditor } from '@slipway/ui'
 import { useDeferredValue, useMemo } from 'react'
 import { highlightDockerfile } from '@/lib/highlight-dockerfile'

@@ -1,5 +1,6 @@
 'use client'
-import { checkDockerfile, type Finding } from '@slipway/dockerfile'
+import type { Finding } from '@slipway/contracts'
+import { checkDockerfile } from '@slipway/dockerfile'
 import { CodeView } from '@slipway/ui'
 import { type ReactNode, useMemo } from 'react'
 import { highlightDockerfile } from '@/lib/highlight-dockerfile'

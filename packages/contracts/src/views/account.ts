@@ -1,0 +1,63 @@
+/** Who is here: people, organizations, keys, what was done. */
+import type { Role } from './common'
+
+export interface MeView {
+  id: string
+  name: string
+  email: string
+  organizations: { slug: string; name: string; role: Role }[]
+}
+
+/** `setup.status`: true until the first account exists. */
+export interface SetupView {
+  needed: boolean
+}
+
+/** Counts for the rail. */
+export interface OrganizationView {
+  slug: string
+  name: string
+  role: Role
+  /** Where docker reaches the registry, as `docker login` writes it: `localhost:5000`. */
+  registryHost: string
+  counts: { apps: number; activeBuilds: number; repositories: number; hosts: number; projects: number; members: number }
+}
+
+export interface MemberView {
+  id: string
+  name: string
+  email: string
+  role: Role
+  joinedAt: Date
+}
+
+export interface ApiKeyView {
+  id: string
+  name: string
+  prefix: string
+  createdAt: Date
+  lastUsedAt: Date | null
+  expiresAt: Date | null
+}
+
+export interface CreatedApiKeyView {
+  /** `slp_…`; shown this once. */
+  key: string
+  view: ApiKeyView
+}
+
+export interface AuditView {
+  id: string
+  actor: string
+  action: string
+  targetType: string
+  targetLabel: string
+  createdAt: Date
+}
+
+export interface SearchHit {
+  kind: 'app' | 'project' | 'repository' | 'build' | 'action'
+  label: string
+  detail: string
+  href: string
+}

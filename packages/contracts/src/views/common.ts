@@ -1,0 +1,23 @@
+/** What views of several subjects hold. */
+
+export interface Page<T> {
+  items: T[]
+  /** Pass as `cursor` for the next page; null at the end. */
+  next: string | null
+  total: number
+}
+
+export type Role = 'owner' | 'admin' | 'developer' | 'guest'
+export interface CommitView {
+  sha: string
+  message: string
+  author: string | null
+  branch: string
+  at: Date | null
+}
+
+export interface ErrorView {
+  code: string
+  message: string
+  details: { file?: string; line?: number; step?: number; exitCode?: number; lastLines?: string[] } & Record<string, unknown>
+}
