@@ -22,6 +22,7 @@ const request: BuildRequest = {
 
 async function* entries(): AsyncGenerator<ContextEntry> {
   yield { path: 'src', mode: 0o755, kind: 'directory' }
+  yield { context: 'docs', path: 'src', mode: 0o755, kind: 'directory' }
 }
 
 it('sends secrets before everything that the agent keeps, and never in the request', async () => {
@@ -45,7 +46,7 @@ it('sends secrets before everything that the agent keeps, and never in the reque
   const events = []
   for await (const event of streamBuild(socket, request, entries(), new AbortController().signal, secrets)) events.push(event)
   expect(events).toMatchObject([{ code: 'SECRET_MISSING' }])
-  expect(received.map(([name]) => name)).toEqual(['secrets/NPM_TOKEN', 'secrets/a/b', 'request.json', 'context/src'])
+  expect(received.map(([name]) => name)).toEqual(['secrets/NPM_TOKEN', 'secrets/a/b', 'request.json', 'context/src', 'contexts/docs/src'])
   expect(received.slice(0, 2).map(([, value]) => value)).toEqual(['hunter22', 'ü\n'])
   expect(received.slice(2).join()).not.toContain('hunter22')
 })

@@ -6,8 +6,8 @@ import { AppError } from '@slipway/core'
 import tar from 'tar-stream'
 import { agentError } from './errors'
 
-/** One thing of the build context; `path` is relative, with slashes. */
-export type ContextEntry = { path: string; mode: number } & (
+/** One thing of the build context, or of the context that a vertex of the plan names; `path` is relative, with slashes. */
+export type ContextEntry = { path: string; mode: number; context?: string } & (
   | { kind: 'file'; size: number; absolutePath: string }
   | { kind: 'directory' }
   | { kind: 'symlink'; target: string }
@@ -16,13 +16,14 @@ export type ContextEntry = { path: string; mode: number } & (
 /** What `RUN --mount=type=secret` may ask for, by id. Never written to a disk on the way. */
 export type BuildSecrets = Readonly<Record<string, string>>
 
-/** The body of `POST /slipway/v1/builds`: secrets, request.json, then the context. */
+/** The body of `POST /slipway/v1/builds`: secrets, request.json, then the contexts. */
 async function pack(into: tar.Pack, request: BuildRequest, secrets: BuildSecrets, entries: AsyncIterable<ContextEntry>): Promise<void> {
   for (const [id, value] of Object.entries(secrets)) into.entry({ name: `secrets/${id}`, mode: 0o600 }, Buffer.from(value))
   const body = Buffer.from(JSON.stringify(buildRequest.parse(request)))
   into.entry({ name: 'request.json' }, body)
   for await (const entry of entries) {
-    const header = { name: `context/${entry.path}`, mode: entry.mode & 0o7777, uid: 0, gid: 0, mtime: new Date(0) }
+    const root = entry.context === undefined ? 'context' : `contexts/${entry.context}`
+    const header = { name: `${root}/${entry.path}`, mode: entry.mode & 0o7777, uid: 0, gid: 0, mtime: new Date(0) }
     if (entry.kind === 'directory') into.entry({ ...header, type: 'directory' })
     else if (entry.kind === 'symlink') into.entry({ ...header, type: 'symlink', linkname: entry.target })
     else {

@@ -3,8 +3,9 @@
  *
  * Request body: one tar stream (`application/x-tar`). It begins with the build's secrets, `secrets/<id>` each, at most 100 of
  * 500 KiB: the agent keeps them in memory only, and refuses any that come later, because what follows is kept on its disk.
- * Then comes `request.json` (a `BuildRequest`); every other entry is the context, beneath `context/`, already filtered by
- * `.dockerignore`. Limits: 2 GiB, 200,000 entries.
+ * Then comes `request.json` (a `BuildRequest`); every other entry is of the context, beneath `context/`, or of one that a `context`
+ * vertex of the plan names, beneath `contexts/<name>/`, already filtered by `.dockerignore`. Limits, over all of them: 2 GiB,
+ * 200,000 entries.
  * Response: 200 and NDJSON (`application/x-ndjson`), one `BuildEvent` a line, until the last `result` or `error`; a
  * `ping` at least every 10 s keeps a dead connection visible. Closing the connection cancels the build, so does
  * `DELETE /slipway/v1/builds/{id}` (204, or 404). A second POST with the id of a running build answers 409.

@@ -13,6 +13,11 @@ const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/)
 const imageOp = z.object({ type: z.literal('image'), reference: z.string(), digest: z.string() })
 /** An empty file system (FROM scratch). */
 const scratchOp = z.object({ type: z.literal('scratch') })
+/**
+ * Files that the client sends beneath `contexts/<name>/` of the build's tar, like LLB's local source: a named context, or a Git
+ * repository that ADD names. Read by `from` of copies and mounts; never an `input` nor the target: FROM of one is a scratch and a copy.
+ */
+const contextOp = z.object({ type: z.literal('context'), name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/) })
 const mountTarget = z
   .string()
   .max(4096)
@@ -125,7 +130,7 @@ export const buildVertex = z.object({
   /** 1-based lines in the Dockerfile. */
   line: z.number().int().positive(),
   endLine: z.number().int().positive(),
-  op: z.discriminatedUnion('type', [imageOp, scratchOp, execOp, copyOp, mkdirOp]),
+  op: z.discriminatedUnion('type', [imageOp, scratchOp, contextOp, execOp, copyOp, mkdirOp]),
 })
 
 /** OCI image-spec 1.1 config.config, with Docker's additions (Healthcheck, Shell, OnBuild). Absent = unset. */

@@ -10,12 +10,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::Cache;
-use crate::context::Context;
+use crate::context::{Context, Root};
 use crate::error::{BuildError, ErrorCode, Result};
 use crate::event::Events;
 use crate::executor::{ExecLimits, Executor, OverlayDirs};
 use crate::layer::{Lower, Output};
-use crate::plan::{BuildRequest, Vertex};
+use crate::plan::{BuildRequest, Op, Vertex};
 use crate::secrets::Masks;
 
 /// RUN steps of one build that run at the same time; more would only fight over the build's limits.
@@ -80,6 +80,15 @@ impl Build {
     pub fn lineage(&self) -> String {
         let first = self.request.tags.first().and_then(|tag| Reference::parse(tag).ok());
         first.map(|reference| reference.name()).unwrap_or_default()
+    }
+
+    /// The files of a context, where `from` (as the plan has it) names one; `None`: they are another vertex's.
+    pub fn sent(&self, from: Option<&str>) -> Option<&Root> {
+        let Some(id) = from else { return self.context.root(None) };
+        match &self.request.plan.vertex(id)?.op {
+            Op::Context { name } => self.context.root(Some(name)),
+            _ => None,
+        }
     }
 
     pub fn exec_limits(&self) -> ExecLimits {
@@ -150,7 +159,8 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send
 /// ```text
 /// builds/<id>.<n>/
 ///   context/                 the files of the request, once a step needs them
-///   context.tar              the context as it came, when it is large
+///   contexts/<name>/         those of its other contexts
+///   context.tar              all of them as they came, when they are large
 ///   steps/<vertex>/upper     what the step wrote; becomes a layer
 ///   steps/<vertex>/work      overlayfs's own
 ///   steps/<vertex>/mounts/<n> upper and work of a mount, thrown away with the step
@@ -167,17 +177,11 @@ impl BuildDir {
     pub fn create(path: PathBuf) -> std::io::Result<Self> {
         use std::os::unix::fs::DirBuilderExt;
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
-        let this = Self { path };
-        std::fs::create_dir(this.context())?;
-        Ok(this)
+        Ok(Self { path })
     }
 
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    pub fn context(&self) -> PathBuf {
-        self.path.join("context")
     }
 }
 

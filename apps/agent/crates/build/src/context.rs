@@ -1,15 +1,15 @@
-//! Takes a build's request and context out of the tar stream of `POST /slipway/v1/builds`.
+//! Takes a build's request and contexts out of the tar stream of `POST /slipway/v1/builds`.
 //!
-//! The context comes from a repository and is hostile. Only regular files, directories and symlinks are taken; everything
+//! Contexts come from repositories and are hostile. Only regular files, directories and symlinks are taken; everything
 //! else is refused, as is what comes twice or beneath something that is not a directory. Contents are hashed on their
 //! way, and the stream is kept as it is: files are written only when a COPY is not in the cache (`unpack.rs`).
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Mutex;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustix::fs::FileType;
 use sha2::{Digest as _, Sha256};
@@ -32,29 +32,75 @@ const BUFFER: usize = 256 << 10;
 /// Of a tar.
 const BLOCK: u64 = 512;
 
+/// Which of a build's contexts: `None` is the build context itself, else the name of another one.
+pub type RootName = Option<String>;
+
 /// What came with a build's request.
 #[derive(Debug)]
 pub struct Context {
-    pub index: Index,
     pub secrets: Secrets,
-    spool: Spool,
-    dir: PathBuf,
+    main: Root,
+    named: BTreeMap<String, Root>,
+}
+
+/// The files of one context.
+#[derive(Debug)]
+pub struct Root {
+    pub index: Index,
+    name: RootName,
+    kept: Arc<Kept>,
     tree: OnceLock<Tree>,
     unpacking: Mutex<()>,
 }
 
+/// The stream as it came, and where it is unpacked.
+#[derive(Debug)]
+struct Kept {
+    spool: Spool,
+    dir: PathBuf,
+}
+
 impl Context {
+    fn new(secrets: Secrets, indexes: BTreeMap<RootName, Index>, spool: Spool, dir: PathBuf) -> Self {
+        let kept = Arc::new(Kept { spool, dir });
+        let root = |name: RootName, index| Root { index, name, kept: kept.clone(), tree: OnceLock::new(), unpacking: Mutex::new(()) };
+        let (mut main, mut named) = (root(None, Index::new()), BTreeMap::new());
+        for (name, index) in indexes {
+            match &name {
+                None => main = root(name, index),
+                Some(text) => drop(named.insert(text.clone(), root(name, index))),
+            }
+        }
+        Self { secrets, main, named }
+    }
+
+    /// The build context, or the one of that name; `None` when the plan has no such one.
+    pub fn root(&self, name: Option<&str>) -> Option<&Root> {
+        name.map_or(Some(&self.main), |name| self.named.get(name))
+    }
+}
+
+impl Root {
+    /// The directory of its files, once [`Root::tree`] has written them.
+    pub fn path(&self) -> PathBuf {
+        match &self.name {
+            None => self.kept.dir.join("context"),
+            Some(name) => self.kept.dir.join("contexts").join(name),
+        }
+    }
+
     /// The files on disk; the first call writes them. Blocks.
     ///
     /// # Errors
     /// `DISK_FULL`, `INTERNAL`.
     pub fn tree(&self) -> Result<&Tree> {
-        let _one_at_a_time = self.unpacking.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _one_at_a_time = self.unpacking.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tree) = self.tree.get() {
             return Ok(tree);
         }
-        let reader = self.spool.reader().map_err(|error| BuildError::io("reading the build context", &error))?;
-        let tree = unpack(reader, &self.dir.join("context"))?;
+        let failed = |error| BuildError::io("reading the build context", &error);
+        std::fs::create_dir_all(self.path()).map_err(failed)?;
+        let tree = unpack(self.kept.spool.reader().map_err(failed)?, &self.name, &self.path())?;
         Ok(self.tree.get_or_init(|| tree))
     }
 }
@@ -68,7 +114,7 @@ pub fn ingest<T>(reader: impl Read, place: impl FnOnce(&BuildRequest) -> Result<
     let mut secrets = Secrets::default();
     let mut place = Some(place);
     let mut state: Option<(BuildRequest, PathBuf, T)> = None;
-    let mut sink = Sink { index: Index::new(), entries: 0, bytes: 0, buffer: vec![0; BUFFER] };
+    let mut sink = Sink { indexes: BTreeMap::from([(None, Index::new())]), entries: 0, bytes: 0, buffer: vec![0; BUFFER] };
     let outcome = tarstream::each(Tee::new(reader, spool.clone()), |member, content| {
         if state.is_none()
             && let Some(id) = Secrets::id_of(&member.path)
@@ -81,6 +127,7 @@ pub fn ingest<T>(reader: impl Read, place: impl FnOnce(&BuildRequest) -> Result<
         let Some(place) = place.take() else { return Ok(()) };
         let request = read_request(&member, content).map_err(Stop::Build)?;
         let (dir, kept) = place(&request).map_err(Stop::Build)?;
+        sink.indexes.extend(request.plan.contexts().map(|name| (Some(name.to_owned()), Index::new())));
         // From the next header on: behind the request's content comes its padding.
         let padding = usize::try_from(member.size.wrapping_neg() % BLOCK).unwrap_or(0);
         spool.borrow_mut().begin(padding, dir.join("context.tar"));
@@ -95,7 +142,7 @@ pub fn ingest<T>(reader: impl Read, place: impl FnOnce(&BuildRequest) -> Result<
     }
     let (request, dir, kept) = state.ok_or_else(|| BuildError::new(ErrorCode::BadPlan, "The stream has no request.json."))?;
     let spool = spool.replace(Spool::new());
-    Ok((request, Context { index: sink.index, secrets, spool, dir, tree: OnceLock::new(), unpacking: Mutex::new(()) }, kept))
+    Ok((request, Context::new(secrets, sink.indexes, spool, dir), kept))
 }
 
 enum Stop {
@@ -126,7 +173,8 @@ pub fn is_file(kind: EntryType) -> bool {
 }
 
 struct Sink {
-    index: Index,
+    indexes: BTreeMap<RootName, Index>,
+    /// Of all contexts together, as `bytes`.
     entries: u64,
     bytes: u64,
     buffer: Vec<u8>,
@@ -137,7 +185,7 @@ impl Sink {
         if Secrets::id_of(&member.path).is_some() {
             return Err(BuildError::new(ErrorCode::BadPlan, "The secrets of a build come before its request.json."));
         }
-        let Some(path) = context_path(&member.path)? else { return Ok(()) };
+        let Some((name, path)) = context_path(&member.path)? else { return Ok(()) };
         self.entries += 1;
         if self.entries > MAX_ENTRIES {
             return Err(bad("The build context has more than 200,000 entries; leave what the build does not need out with .dockerignore."));
@@ -156,7 +204,11 @@ impl Sink {
             }
             _ => return Err(bad(format!("`{}` in the build context is not a file, a directory or a symbolic link.", path.display()))),
         }
-        self.index.add(&path, node).map_err(|misfit| match misfit {
+        let Some(index) = self.indexes.get_mut(&name) else {
+            let name = name.unwrap_or_default();
+            return Err(bad(format!("The stream has files of the context `{}`, which the plan does not name.", name.escape_debug())));
+        };
+        index.add(&path, node).map_err(|misfit| match misfit {
             Misfit::Twice => bad(format!("`{}` is in the build context twice.", path.display())),
             Misfit::Beneath => bad(format!("`{}` in the build context lies beneath something that is not a directory.", path.display())),
         })
@@ -183,11 +235,11 @@ impl Sink {
     }
 }
 
-/// The path beneath `context/`; `None` for what is outside of it (nothing today).
+/// The context and the path beneath `context/` or `contexts/<name>/`; `None` for what is outside of them.
 ///
 /// # Errors
 /// `BAD_CONTEXT` for a path that leads out, is absurdly long, or has a component too long for a file system.
-pub fn context_path(path: &Path) -> Result<Option<PathBuf>> {
+pub fn context_path(path: &Path) -> Result<Option<(RootName, PathBuf)>> {
     let bytes = path.as_os_str().as_bytes();
     if bytes.len() > 4000 || bytes.contains(&0) || bytes.split(|&byte| byte == b'/').any(|name| name.len() > 255) {
         return Err(bad("The build context has a path that is too long or has a NUL character."));
@@ -200,7 +252,13 @@ pub fn context_path(path: &Path) -> Result<Option<PathBuf>> {
             _ => return Err(bad(format!("`{}` in the build context leads outside of it.", path.display()))),
         }
     }
-    Ok(clean.strip_prefix("context").ok().map(Path::to_path_buf))
+    if let Ok(rest) = clean.strip_prefix("context") {
+        return Ok(Some((None, rest.to_path_buf())));
+    }
+    let Ok(named) = clean.strip_prefix("contexts") else { return Ok(None) };
+    let mut components = named.components();
+    let name = components.next().and_then(|name| name.as_os_str().to_str());
+    Ok(name.map(|name| (Some(name.to_owned()), components.as_path().to_path_buf())))
 }
 
 fn bad(message: impl Into<String>) -> BuildError {
@@ -212,7 +270,9 @@ mod tests {
     use super::*;
 
     const REQUEST: &str = r#"{"id":"b1","scope":"org","tags":[],"plan":{"version":1,"platform":{"os":"linux","architecture":"amd64"},
-        "vertices":[{"id":"v0","name":"FROM scratch","stage":"0","instruction":"FROM scratch","line":1,"endLine":1,"op":{"type":"scratch"}}],
+        "vertices":[
+        {"id":"v1","name":"[context docs]","stage":"0","instruction":"COPY","line":2,"endLine":2,"op":{"type":"context","name":"docs"}},
+        {"id":"v0","name":"FROM scratch","stage":"0","instruction":"FROM scratch","line":1,"endLine":1,"op":{"type":"scratch"}}],
         "target":"v0","image":{"config":{},"history":[]}}}"#;
 
     struct Stream(tar::Builder<Vec<u8>>);
@@ -237,7 +297,6 @@ mod tests {
         }
         fn ingest(&mut self) -> (tempfile::TempDir, Result<Context>) {
             let dir = tempfile::tempdir().unwrap();
-            std::fs::create_dir_all(dir.path().join("c/context")).unwrap();
             let bytes = std::mem::replace(&mut self.0, tar::Builder::new(Vec::new())).into_inner().unwrap();
             let path = dir.path().join("c");
             let context = ingest(&bytes[..], |_| Ok((path, ()))).map(|(_, context, ())| context);
@@ -254,20 +313,41 @@ mod tests {
             .add("context/link", EntryType::Symlink, "/etc/passwd", "")
             .ingest();
         let context = context.unwrap();
-        assert_eq!(std::fs::read_dir(dir.path().join("c/context")).unwrap().count(), 0, "nothing is written before it is needed");
-        context.tree().unwrap();
+        assert!(!dir.path().join("c/context").exists(), "nothing is written before it is needed");
+        context.root(None).unwrap().tree().unwrap();
         let root = dir.path().join("c/context");
         assert_eq!(std::fs::read_to_string(root.join("src/main.rs")).unwrap(), "fn main() {}");
         assert_eq!(std::fs::read_link(root.join("link")).unwrap(), Path::new("/etc/passwd"));
-        let entries = crate::select::Files::entries(&context.index, Path::new("/src/main.rs")).unwrap().unwrap();
+        let entries = crate::select::Files::entries(&context.root(None).unwrap().index, Path::new("/src/main.rs")).unwrap().unwrap();
         assert_eq!(entries[0].digest, Some(Sha256::digest("fn main() {}").into()));
+    }
+
+    #[test]
+    fn keeps_contexts_apart() {
+        let (dir, context) = Stream::new()
+            .add("contexts/docs/a", EntryType::Regular, "", "of docs")
+            .add("context/a", EntryType::Regular, "", "of the app")
+            .add("contexts/docs/up", EntryType::Symlink, "../../../context/a", "")
+            .ingest();
+        let context = context.unwrap();
+        let (main, docs) = (context.root(None).unwrap(), context.root(Some("docs")).unwrap());
+        assert!(context.root(Some("other")).is_none());
+        docs.tree().unwrap();
+        assert!(!dir.path().join("c/context").exists(), "only what is needed is written");
+        main.tree().unwrap();
+        let read = |root: &Root| std::fs::read_to_string(root.path().join("a")).unwrap();
+        assert_eq!((read(main), read(docs)), ("of the app".into(), "of docs".into()));
+        // Resolved within its own root, where no such path is.
+        assert_eq!(crate::select::source_at(&docs.index, "/up").unwrap_err().to_string(), "`/up` is not there");
+        let (_dir, other) = Stream::new().add("contexts/other/a", EntryType::Regular, "", "x").ingest();
+        assert_eq!(other.unwrap_err().code, ErrorCode::BadContext, "a context that the plan does not name");
     }
 
     #[test]
     fn refuses_tricks() {
         use EntryType::{Char, Directory, Fifo, Link, Regular, Symlink};
         type Entry = (&'static str, EntryType, &'static str, &'static str);
-        let cases: [(&str, &[Entry]); 8] = [
+        let cases: [(&str, &[Entry]); 10] = [
             ("parent", &[("context/../../escape", Regular, "", "x")]),
             ("absolute", &[("/etc/cron.d/x", Regular, "", "x")]),
             ("through a link", &[("context/l", Symlink, "/tmp", ""), ("context/l/x", Regular, "", "x")]),
@@ -276,6 +356,8 @@ mod tests {
             ("hard link", &[("context/h", Link, "/etc/shadow", "")]),
             ("device", &[("context/d", Char, "", "")]),
             ("fifo", &[("context/f", Fifo, "", "")]),
+            ("parent of a named one", &[("contexts/docs/../../escape", Regular, "", "x")]),
+            ("through a link of a named one", &[("contexts/docs/l", Symlink, "/tmp", ""), ("contexts/docs/l/x", Regular, "", "x")]),
         ];
         for (name, entries) in cases {
             let mut stream = Stream::new();
@@ -291,7 +373,9 @@ mod tests {
                 stream.add(path, *kind, link, content);
             }
             let bytes = stream.0.into_inner().unwrap();
-            assert!(unpack(&bytes[..], &dir.path().join("c/context")).is_err() || name == "absolute", "{name}");
+            std::fs::create_dir_all(dir.path().join("c/context")).unwrap();
+            let root = entries[0].0.starts_with("contexts/").then(|| "docs".to_owned());
+            assert!(unpack(&bytes[..], &root, &dir.path().join("c/context")).is_err() || name == "absolute", "{name}");
             assert!(!dir.path().join("escape").exists() && !dir.path().join("c/escape").exists(), "{name}");
         }
     }

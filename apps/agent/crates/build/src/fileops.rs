@@ -6,6 +6,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 
 use crate::archive;
 use crate::build::Build;
+use crate::context::Root;
 use crate::copy::{CopyError, Placement, copy, make_dirs};
 use crate::error::{BuildError, ErrorCode, Result, is_disk_full};
 use crate::exec::{short, user_files};
@@ -14,7 +15,7 @@ use crate::key::selection_key;
 use crate::layer::Output;
 use crate::overlay;
 use crate::plan::{CopyOp, Vertex};
-use crate::select::{SelectError, Source, digest_files, select_for, source_named};
+use crate::select::{SelectError, Source, digest_files, select_for, source_at, source_named};
 use crate::tree::Tree;
 
 /// The checksums of what a COPY copies. What another vertex's files amount to is remembered by its output, so that it is
@@ -23,20 +24,30 @@ use crate::tree::Tree;
 /// # Errors
 /// `COPY_FAILED` naming the path that is missing.
 pub fn checksums(build: &Build, vertex: &Vertex, op: &CopyOp, from: Option<&Output>) -> Result<FileList> {
-    let Some(output) = from else {
-        let sources = select_for(&build.context.index, op).map_err(|error| select_error(vertex, op, &error))?;
+    if let Some(root) = build.sent(op.from.as_deref()) {
+        let sources = select_for(&root.index, op).map_err(|error| select_error(build, vertex, op, &error))?;
         return Ok(FileList::new(&sources, false).with_inline(&op.inline));
-    };
+    }
+    let output = from.ok_or_else(|| BuildError::internal("solving a copy", "what it copies from is not there"))?;
     let name = selection_key(&output.id, op);
     if let Some(files) = build.cache.recall::<FileList>(build.scope(), "selections", &name) {
         return Ok(files.with_inline(&op.inline));
     }
     let view = output.view(&build.layers, &build.lease)?;
-    let mut sources = select_for(&view.tree, op).map_err(|error| select_error(vertex, op, &error))?;
-    digest_files(&view.tree, &mut sources).map_err(|error| select_error(vertex, op, &error))?;
+    let mut sources = select_for(&view.tree, op).map_err(|error| select_error(build, vertex, op, &error))?;
+    digest_files(&view.tree, &mut sources).map_err(|error| select_error(build, vertex, op, &error))?;
     let files = FileList::new(&sources, true);
     build.cache.remember(build.scope(), "selections", &name, &files)?;
     Ok(files.with_inline(&op.inline))
+}
+
+/// All that a context holds.
+///
+/// # Errors
+/// `INTERNAL`.
+pub fn whole(root: &Root) -> Result<FileList> {
+    let all = source_at(&root.index, "/").map_err(|error| BuildError::internal("reading a context", error))?;
+    Ok(FileList::new(&[all], false))
 }
 
 /// Copies; gives the upper directory that now holds the layer.
@@ -46,9 +57,10 @@ pub fn checksums(build: &Build, vertex: &Vertex, op: &CopyOp, from: Option<&Outp
 pub fn run_copy(build: &Build, vertex: &Vertex, op: &CopyOp, input: &Output, from: Option<&Output>) -> Result<PathBuf> {
     let step = build.prepare(vertex, input)?;
     let to = overlay::open_writable(&step.dirs).map(Tree::new).map_err(|error| BuildError::io("opening a step's files", &error))?;
+    let sent = build.sent(op.from.as_deref());
     let owner = match op.chown.as_str() {
-        // The context has no owners worth keeping; another stage's do count.
-        "" => from.is_none().then_some((0, 0)),
+        // A context has no owners worth keeping; another stage's do count.
+        "" => sent.is_some().then_some((0, 0)),
         spec => {
             let files = user_files(&to).map_err(|error| BuildError::io("reading a step's files", &error))?;
             Some(files.owner(spec).map_err(|text| refused(vertex, &format!("{text}; check --chown")))?)
@@ -58,14 +70,15 @@ pub fn run_copy(build: &Build, vertex: &Vertex, op: &CopyOp, input: &Output, fro
     let placement = Placement { dest: op.dest.clone(), owner, mode };
     if !op.sources.is_empty() {
         let view;
-        let tree = match from {
-            None => build.context.tree()?,
-            Some(output) => {
+        let tree = match (sent, from) {
+            (Some(root), _) => root.tree()?,
+            (None, None) => return Err(BuildError::internal("copying files", "what is copied from is not there")),
+            (None, Some(output)) => {
                 view = output.view(&build.layers, &build.lease)?;
                 &view.tree
             }
         };
-        let sources = select_for(tree, op).map_err(|error| select_error(vertex, op, &error))?;
+        let sources = select_for(tree, op).map_err(|error| select_error(build, vertex, op, &error))?;
         let stopped = || build.stopped();
         let outcome =
             if op.extract { add(tree, sources, &to, &placement, op, &stopped) } else { copy(tree, &sources, &to, &placement, &stopped) };
@@ -149,13 +162,14 @@ fn refused(vertex: &Vertex, text: &str) -> BuildError {
     BuildError::new(ErrorCode::CopyFailed, format!("`{}` (line {}) failed: {text}.", short(vertex), vertex.line))
 }
 
-fn select_error(vertex: &Vertex, op: &CopyOp, error: &SelectError) -> BuildError {
+fn select_error(build: &Build, vertex: &Vertex, op: &CopyOp, error: &SelectError) -> BuildError {
     match error {
         SelectError::Missing(path) => {
             let path = path.trim_start_matches('/');
-            let (place, hint) = match op.from {
-                None => ("in the build context", "check the path, and that .dockerignore does not leave it out"),
-                Some(_) => ("in the stage it is copied from", "check the path and the step that should make it"),
+            let (place, hint) = match (&op.from, build.sent(op.from.as_deref())) {
+                (None, _) => ("in the build context", "check the path, and that .dockerignore does not leave it out"),
+                (_, Some(_)) => ("in the context it is copied from", "check the path, and that .dockerignore does not leave it out"),
+                _ => ("in the stage it is copied from", "check the path and the step that should make it"),
             };
             refused(vertex, &format!("`{path}` is not {place}; {hint}"))
         }

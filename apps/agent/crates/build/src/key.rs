@@ -49,6 +49,11 @@ pub fn base_output(diff_ids: &[String]) -> String {
     KeyHash::new("base").list(diff_ids.iter()).finish()
 }
 
+/// Of a context that came with the request.
+pub fn context_output(files: &FileList) -> String {
+    KeyHash::new("context").field(files.digest()).finish()
+}
+
 /// `files`: of the bind mounts, in their order.
 pub fn exec_key(input: &str, op: &ExecOp, files: Option<&FileList>, platform: &Platform) -> String {
     let platform = format!("{}/{}/{}", platform.os, platform.architecture, platform.variant.as_deref().unwrap_or(""));

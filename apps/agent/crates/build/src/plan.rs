@@ -74,11 +74,22 @@ pub struct Vertex {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Op {
-    Image { reference: String, digest: String },
+    Image {
+        reference: String,
+        digest: String,
+    },
     Scratch {},
+    /// Files that the client sent beneath `contexts/<name>/`.
+    Context {
+        name: String,
+    },
     Exec(ExecOp),
     Copy(CopyOp),
-    Mkdir { input: String, path: String, user: String },
+    Mkdir {
+        input: String,
+        path: String,
+        user: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -140,10 +151,20 @@ pub struct InlineFile {
 }
 
 impl Op {
+    /// The vertex whose file system this one changes.
+    pub fn input(&self) -> Option<&str> {
+        match self {
+            Op::Image { .. } | Op::Scratch {} | Op::Context { .. } => None,
+            Op::Exec(exec) => Some(&exec.input),
+            Op::Mkdir { input, .. } => Some(input),
+            Op::Copy(copy) => Some(&copy.input),
+        }
+    }
+
     /// The vertices this one reads, its own file system first.
     pub fn inputs(&self) -> impl Iterator<Item = &str> {
         let (input, from, mounts) = match self {
-            Op::Image { .. } | Op::Scratch {} => (None, None, [].as_slice()),
+            Op::Image { .. } | Op::Scratch {} | Op::Context { .. } => (None, None, [].as_slice()),
             Op::Exec(exec) => (Some(exec.input.as_str()), None, exec.mounts.as_slice()),
             Op::Mkdir { input, .. } => (Some(input.as_str()), None, [].as_slice()),
             Op::Copy(copy) => (Some(copy.input.as_str()), copy.from.as_deref(), [].as_slice()),
@@ -221,6 +242,7 @@ pub struct Healthcheck {
 
 const MAX_VERTICES: usize = 1000;
 const MAX_TAGS: usize = 16;
+const MAX_CONTEXTS: usize = 64;
 /// A hundred, and the script.
 const MAX_MOUNTS: usize = 101;
 
@@ -258,6 +280,11 @@ impl BuildPlan {
         self.vertices.iter().find(|vertex| vertex.id == id)
     }
 
+    /// Names of the contexts that come with the request, beside the build context.
+    pub fn contexts(&self) -> impl Iterator<Item = &str> {
+        self.vertices.iter().filter_map(|vertex| if let Op::Context { name } = &vertex.op { Some(name.as_str()) } else { None })
+    }
+
     fn validate(&self) -> Result<(), BuildError> {
         if self.version != 1 {
             return Err(bad(format!("This agent solves plans of version 1, not {}; update the agent.", self.version)));
@@ -276,6 +303,10 @@ impl BuildPlan {
             if let Some(input) = vertex.op.inputs().find(|input| !seen.contains_key(input)) {
                 return Err(bad(format!("Vertex {} reads {input}, which does not come before it.", vertex.id)));
             }
+            let context = |id: &str| seen.get(id).is_some_and(|&index| matches!(self.vertices[index].op, Op::Context { .. }));
+            if let Some(input) = vertex.op.input().filter(|input| context(input)) {
+                return Err(bad(format!("Vertex {} builds on {input}, which is a context; copy it onto an empty file system.", vertex.id)));
+            }
             vertex.check_op()?;
             if seen.insert(&vertex.id, index).is_some() {
                 return Err(bad(format!("Vertex {} is there twice.", vertex.id)));
@@ -283,6 +314,10 @@ impl BuildPlan {
         }
         if !seen.contains_key(self.target.as_str()) {
             return Err(bad(format!("The target {} is not among the vertices.", self.target)));
+        }
+        if self.contexts().count() > MAX_CONTEXTS || self.vertex(&self.target).is_some_and(|vertex| matches!(vertex.op, Op::Context { .. }))
+        {
+            return Err(bad(format!("A plan has at most {MAX_CONTEXTS} contexts, and none is its target.")));
         }
         match self.image.history.iter().filter_map(|entry| entry.vertex.as_deref()).find(|id| !seen.contains_key(id)) {
             Some(id) => Err(bad(format!("The history names vertex {id}, which is not in the plan."))),
@@ -296,6 +331,7 @@ impl Vertex {
         let at = |text: &str| Err(bad(format!("Vertex {} (line {}): {text}", self.id, self.line)));
         match &self.op {
             Op::Image { reference, digest } if reference.is_empty() || digest.is_empty() => at("the base image is not resolved."),
+            Op::Context { name } if !is_context_name(name) => at("its context's name is not valid."),
             Op::Exec(ExecOp { args, env, cwd, mounts, .. }) => {
                 if args.is_empty() || args.iter().chain(env).any(|text| text.contains('\0')) {
                     return at("the command is empty or has a NUL character.");
@@ -340,6 +376,14 @@ pub fn is_id(id: &str) -> bool {
 /// One name in a directory, not a path.
 fn is_file_name(name: &str) -> bool {
     (1..=255).contains(&name.len()) && name != "." && name != ".." && !name.contains(['/', '\0'])
+}
+
+/// It becomes the name of a directory.
+fn is_context_name(name: &str) -> bool {
+    let rest = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    (1..=64).contains(&name.len())
+        && name.bytes().next().is_some_and(rest)
+        && name.bytes().all(|b| rest(b) || matches!(b, b'.' | b'_' | b'-'))
 }
 
 fn is_vertex_id(id: &str) -> bool {

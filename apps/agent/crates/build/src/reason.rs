@@ -35,7 +35,7 @@ impl Inputs {
                 (parameters.field([u8::from(op.extract)]).finish(), [].as_slice())
             }
             Op::Mkdir { path, user, .. } => (KeyHash::new("p").field(path).field(user).finish(), [].as_slice()),
-            Op::Image { .. } | Op::Scratch {} => (String::new(), [].as_slice()),
+            Op::Image { .. } | Op::Scratch {} | Op::Context { .. } => (String::new(), [].as_slice()),
         };
         let before = vertex.op.inputs().next().and_then(|id| plan.vertex(id));
         let (input_name, base_digest) = match before.map(|before| (&before.op, before)) {

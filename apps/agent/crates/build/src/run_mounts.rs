@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::build::Build;
 use crate::cache::scope_dir;
 use crate::cache_dirs::CacheDir;
+use crate::context::Root;
 use crate::copy::{Placement, copy};
 use crate::error::{BuildError, ErrorCode, Result};
 use crate::exec::short;
@@ -65,22 +66,24 @@ pub fn checksums(build: &Build, vertex: &Vertex, op: &ExecOp, others: &[Output])
     let mut others = others.iter();
     for mount in &op.mounts {
         let output = mount.from().and_then(|_| others.next());
+        let sent = build.sent(mount.from());
         let source = match mount {
             RunMount::Bind { source, .. } => source,
             // What a new cache begins with changes what the step does as much as a bind mount.
             RunMount::Cache(CacheMount { from: Some(_), source, .. }) => source,
             _ => continue,
         };
-        lists.push(checksum(build, vertex, source, output)?);
+        lists.push(checksum(build, vertex, source, output, sent)?);
     }
     Ok(if lists.is_empty() { None } else { Some(FileList::join(lists)) })
 }
 
-fn checksum(build: &Build, vertex: &Vertex, source: &str, output: Option<&Output>) -> Result<FileList> {
-    let missing = |error: SelectError| missing(vertex, source, output.is_none(), &error);
-    let Some(output) = output else {
-        return Ok(FileList::new(&[source_at(&build.context.index, source).map_err(missing)?], false));
-    };
+fn checksum(build: &Build, vertex: &Vertex, source: &str, output: Option<&Output>, sent: Option<&Root>) -> Result<FileList> {
+    let missing = |error: SelectError| missing(vertex, source, sent.is_some(), &error);
+    if let Some(root) = sent {
+        return Ok(FileList::new(&[source_at(&root.index, source).map_err(missing)?], false));
+    }
+    let output = output.ok_or_else(|| BuildError::internal("solving a mount", "what it mounts is not there"))?;
     let name = KeyHash::new("bind").field(&output.id).field(source).finish();
     if let Some(files) = build.cache.recall::<FileList>(build.scope(), "selections", &name) {
         return Ok(files);
@@ -95,7 +98,7 @@ fn checksum(build: &Build, vertex: &Vertex, source: &str, output: Option<&Output
 
 fn missing(vertex: &Vertex, source: &str, context: bool, error: &SelectError) -> BuildError {
     let (place, hint) = if context {
-        ("in the build context", "check the path, and that .dockerignore does not leave it out")
+        ("in the context", "check the path, and that .dockerignore does not leave it out")
     } else {
         ("in the stage it is mounted from", "check the path and the step that should make it")
     };
@@ -153,8 +156,8 @@ pub fn prepare(build: &Build, vertex: &Vertex, op: &ExecOp, others: &[Output], c
     for mount in &op.mounts {
         let output = mount.from().and_then(|_| others.next());
         match mount {
-            RunMount::Bind { target, source, write, .. } => {
-                let source = mounts.bind(build, source, output, *write)?;
+            RunMount::Bind { target, source, write, from } => {
+                let source = mounts.bind(build, source, output, build.sent(from.as_deref()), *write)?;
                 mounts.list.push(ExecMount { target: target.clone(), readonly: !write, source });
             }
             RunMount::Tmpfs { target, size } => {
@@ -184,18 +187,19 @@ fn lacking(vertex: &Vertex, text: &str) -> BuildError {
 }
 
 impl Mounts {
-    fn bind(&mut self, build: &Build, source: &str, output: Option<&Output>, write: bool) -> Result<ExecSource> {
+    fn bind(&mut self, build: &Build, source: &str, output: Option<&Output>, sent: Option<&Root>, write: bool) -> Result<ExecSource> {
         let subpath = source.to_owned();
-        let lower = match output {
-            None => {
-                build.context.tree()?;
-                let dir = build.dir.context();
+        let lower = match (sent, output) {
+            (Some(root), _) => {
+                root.tree()?;
+                let dir = root.path();
                 if !write {
                     return Ok(ExecSource::Directory { dir, subpath });
                 }
                 vec![dir]
             }
-            Some(output) => {
+            (None, None) => return Err(BuildError::internal("preparing a mount", "what it mounts is not there")),
+            (None, Some(output)) => {
                 let lower = output.lower(&build.layers, &build.lease)?;
                 let dirs = lower.dirs.clone();
                 self.held._lowers.push(lower);
@@ -255,8 +259,15 @@ fn begin(build: &Build, cache: &CacheMount, output: Option<&Output>, new: &Path)
     use std::os::unix::fs::PermissionsExt;
     let failed = |error: std::io::Error| BuildError::io("making a cache", &error);
     if let Some(output) = output {
-        let view = output.view(&build.layers, &build.lease)?;
-        let source = source_at(&view.tree, &cache.source).map_err(|error| BuildError::internal("filling a cache", error))?;
+        let view;
+        let tree = match build.sent(cache.from.as_deref()) {
+            Some(root) => root.tree()?,
+            None => {
+                view = output.view(&build.layers, &build.lease)?;
+                &view.tree
+            }
+        };
+        let source = source_at(tree, &cache.source).map_err(|error| BuildError::internal("filling a cache", error))?;
         if !source.is_dir() {
             return Err(BuildError::new(
                 ErrorCode::ExecFailed,
@@ -265,7 +276,7 @@ fn begin(build: &Build, cache: &CacheMount, output: Option<&Output>, new: &Path)
         }
         let to = Tree::open(new).map_err(failed)?;
         let placement = Placement { dest: "/".into(), owner: None, mode: None };
-        let copied = copy(&view.tree, &[Source { name: std::ffi::OsString::new(), ..source }], &to, &placement, &|| build.stopped());
+        let copied = copy(tree, &[Source { name: std::ffi::OsString::new(), ..source }], &to, &placement, &|| build.stopped());
         copied.map_err(|error| BuildError::internal("filling a cache", error))?;
     }
     std::os::unix::fs::chown(new, Some(cache.uid), Some(cache.gid)).map_err(failed)?;

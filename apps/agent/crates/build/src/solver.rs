@@ -10,7 +10,7 @@ use crate::build::Build;
 use crate::error::{BuildError, ErrorCode, Result};
 use crate::event::{Status, VertexEvent, millis};
 use crate::layer::Output;
-use crate::plan::{Op, Vertex};
+use crate::plan::Vertex;
 use crate::step::{self, Given};
 
 /// `None`: not reached, because something before it failed.
@@ -79,12 +79,7 @@ pub fn chain(plan: &crate::plan::BuildPlan) -> Vec<&Vertex> {
     let mut next = plan.vertex(&plan.target);
     while let Some(vertex) = next {
         chain.push(vertex);
-        next = match &vertex.op {
-            Op::Image { .. } | Op::Scratch {} => None,
-            Op::Exec(exec) => plan.vertex(&exec.input),
-            Op::Mkdir { input, .. } => plan.vertex(input),
-            Op::Copy(copy) => plan.vertex(&copy.input),
-        };
+        next = vertex.op.input().and_then(|id| plan.vertex(id));
     }
     chain.reverse();
     chain

@@ -37,6 +37,12 @@ pub async fn solve(build: &Arc<Build>, vertex: &Vertex, given: Given) -> Result<
             tell(build, vertex, Status::Cached, started).await;
             Ok(Output { id: key::base_output(&[]), layers: Vec::new() })
         }
+        Op::Context { name } => {
+            let root = build.context.root(Some(name)).ok_or_else(|| BuildError::internal("solving a step", "its context did not come"))?;
+            let output = Output { id: key::context_output(&fileops::whole(root)?), layers: Vec::new() };
+            tell(build, vertex, Status::Cached, started).await;
+            Ok(output)
+        }
         Op::Image { reference, digest } => {
             let output = base_image(build, reference, digest)?;
             tell(build, vertex, Status::Cached, started).await;
@@ -162,7 +168,9 @@ impl Step<'_> {
                 let files = blocking(move || fileops::checksums(&build, &vertex, &op_, from.as_ref())).await?;
                 (key::copy_key(&self.beneath.id, op, &files), Some(files))
             }
-            Op::Image { .. } | Op::Scratch {} => return Err(BuildError::internal("solving a step", "a base has no inputs")),
+            Op::Image { .. } | Op::Scratch {} | Op::Context { .. } => {
+                return Err(BuildError::internal("solving a step", "a source has no inputs"));
+            }
         };
         Ok(Inputs::new(plan, self.vertex, &key, &self.beneath.id, files))
     }
@@ -284,7 +292,7 @@ impl Step<'_> {
                 let upper = blocking(move || fileops::run_mkdir(&build, &vertex, &path, &user, &input)).await?;
                 Ok(Done { upper, outcome: None })
             }
-            Op::Image { .. } | Op::Scratch {} => Ok(Done::default()),
+            Op::Image { .. } | Op::Scratch {} | Op::Context { .. } => Ok(Done::default()),
         }
     }
 }

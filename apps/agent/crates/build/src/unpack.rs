@@ -12,18 +12,18 @@ use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, fchmod, futimens, openat, 
 use rustix::io::Errno;
 use tar::EntryType;
 
-use crate::context::{context_path, is_file};
+use crate::context::{RootName, context_path, is_file};
 use crate::error::{BuildError, Result};
 use crate::tarstream::{self, Member};
 use crate::tree::{Tree, times};
 
 const BUFFER: usize = 256 << 10;
 
-/// Writes what lies beneath `context/` in the stream into `dir`, which is empty. The stream has been checked before.
+/// Writes one context of the stream into `dir`, which is empty. The stream has been checked before.
 ///
 /// # Errors
 /// `DISK_FULL`, `INTERNAL`.
-pub fn unpack(reader: impl Read, dir: &Path) -> Result<Tree> {
+pub fn unpack(reader: impl Read, root: &RootName, dir: &Path) -> Result<Tree> {
     let tree = Tree::open(dir).map_err(|error| BuildError::io("opening the build's directory", &error))?;
     let mut writer = Writer { tree: &tree, dirs: Vec::new(), parent: None, buffer: vec![0; BUFFER] };
     let now = (i64::try_from(crate::event::now_ms() / 1000).unwrap_or(0), 0);
@@ -33,7 +33,10 @@ pub fn unpack(reader: impl Read, dir: &Path) -> Result<Tree> {
             member.mtime = now;
         }
         let path = context_path(&member.path).map_err(io::Error::other)?;
-        path.map_or(Ok(()), |path| writer.take(path, &member, content))
+        match path {
+            Some((name, path)) if name == *root => writer.take(path, &member, content),
+            _ => Ok(()),
+        }
     });
     outcome.and_then(|()| writer.finish()).map_err(|error| BuildError::io("writing the build context", &error))?;
     Ok(tree)

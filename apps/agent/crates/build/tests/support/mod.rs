@@ -176,6 +176,8 @@ pub enum File<'a> {
     Bytes(&'a str, Vec<u8>),
     Link(&'a str, &'a str),
     Dir(&'a str),
+    /// Of a named context: its name, path and text.
+    Of(&'a str, &'a str, &'a str),
 }
 
 /// A client's request, as the worker sends it.
@@ -201,6 +203,7 @@ pub fn tar_stream(request: &Value, context: &[File<'_>]) -> Vec<u8> {
             File::Mode(path, text, mode) => add(&format!("context/{path}"), tar::EntryType::Regular, *mode, text.as_bytes(), ""),
             File::Bytes(path, bytes) => add(&format!("context/{path}"), tar::EntryType::Regular, 0o644, bytes, ""),
             File::Link(path, target) => add(&format!("context/{path}"), tar::EntryType::Symlink, 0o777, b"", target),
+            File::Of(name, path, text) => add(&format!("contexts/{name}/{path}"), tar::EntryType::Regular, 0o644, text.as_bytes(), ""),
             File::Dir(path) => add(&format!("context/{path}/"), tar::EntryType::Directory, 0o755, b"", ""),
         }
     }
