@@ -4,6 +4,7 @@ import { convergeApp } from './converge'
 import type { Deps } from './deps'
 import { runBuild } from './pipeline/build'
 import { runDeployment } from './pipeline/deploy'
+import { runInspection } from './pipeline/inspect'
 
 export function register(deps: Deps): Consumer[] {
   const options = (concurrency: number) => ({ concurrency, onError: (error: Error) => deps.log.warn({ err: error }, 'queue') })
@@ -11,6 +12,7 @@ export function register(deps: Deps): Consumer[] {
   return [
     consume(url, 'build', options(deps.env.SLIPWAY_BUILD_CONCURRENCY), ({ buildId }, deadline) => runBuild(deps, buildId, deadline)),
     consume(url, 'deploy', options(8), ({ deploymentId }, deadline) => runDeployment(deps, deploymentId, deadline)),
+    consume(url, 'inspect', options(2), ({ inspectionId }, deadline) => runInspection(deps, inspectionId, deadline)),
     consume(url, 'converge', options(4), ({ appId }, deadline) => convergeApp(deps, appId, deadline)),
   ]
 }

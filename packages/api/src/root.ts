@@ -3,6 +3,7 @@ import { appsRouter } from './apps'
 import { buildsRouter } from './builds'
 import { deploymentsRouter } from './deployments'
 import { imagesRouter } from './images'
+import { inspectionsRouter } from './inspections'
 import { meRouter } from './me'
 import { organizationsRouter } from './organizations'
 import { projectsRouter } from './projects'
@@ -16,6 +17,7 @@ export const appRouter = router({
   projects: projectsRouter,
   apps: appsRouter,
   builds: buildsRouter,
+  inspections: inspectionsRouter,
   deployments: deploymentsRouter,
   images: imagesRouter,
   hosts: router({ list: orgProcedure.query(({ ctx }) => ctx.services.hosts.list(ctx.scope)) }),

@@ -62,6 +62,10 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   'builds.logs': { reach: 'row', input: { ...app, number: 1 } },
   'builds.insights': { reach: 'row', input: { ...app, number: 1 } },
   'builds.watch': { reach: 'row', input: { ...app, number: 1 } },
+  'inspections.start': { reach: 'row', input: { ...app, of: 'app' }, guestMay: false },
+  'inspections.get': { reach: 'row', input: { org: 'acme', id: 'ins_00001' }, guestMay: false },
+  'inspections.cancel': { reach: 'row', input: { org: 'acme', id: 'ins_00001' }, guestMay: false },
+  'inspections.watch': { reach: 'row', input: { org: 'acme', id: 'ins_00001' }, guestMay: false },
   'deployments.list': { reach: 'row', input: app },
   'deployments.get': { reach: 'row', input: { ...app, number: 1 } },
   'deployments.redeploy': { reach: 'row', input: app, guestMay: false },
@@ -98,12 +102,15 @@ beforeAll(async () => {
 })
 afterAll(() => h.close())
 
-/** One of everything: project, app with a build, a deployment, and an image. */
+/** One of everything: project, app with a build, a deployment, a look at its repository, and an image. */
 async function furnish(organization: string, identity: Identity) {
   const caller = callerOf(identity)
   await caller.projects.create({ org: organization, name: 'Shop' })
   await caller.apps.create({ org: organization, project: 'shop', source: 'git', name: 'web', gitUrl: 'https://git.example.com/web.git' })
   const { organizationId } = await h.scope(identity, organization)
+  await h.db.inspection.create({
+    data: { id: 'ins_00001', organizationId, gitUrl: 'https://git.example.com/web.git', gitBranch: 'main', state: 'succeeded' },
+  })
   const repository = await h.db.repository.create({ data: { id: 'rep_00001', organizationId, name: 'web' } })
   const manifest = await h.db.manifest.create({
     data: {

@@ -9,6 +9,16 @@ export {
   imageConfig,
 } from './agent/build-plan'
 export { type DeploymentSettings, deploymentSettings } from './deployment-settings'
+export {
+  type DetectedApp,
+  type DockerfileOrigin,
+  dockerfileOrigin,
+  type InspectionResult,
+  inspectionResult,
+  KEPT_DOCKERFILE_LIMIT,
+  type KeptDockerfile,
+  keptDockerfile,
+} from './dockerfiles'
 export * as inputs from './inputs'
 export { channels, type JobData, type JobName, jobs } from './jobs/index'
 export {

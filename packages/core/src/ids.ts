@@ -13,6 +13,7 @@ export const ID_PREFIX = {
   upload: 'upl',
   build: 'bld',
   buildStep: 'stp',
+  inspection: 'ins',
   deployment: 'dep',
   deploymentStep: 'dst',
   container: 'ctr',

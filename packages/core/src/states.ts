@@ -52,6 +52,12 @@ export const canRollBackTo = (s: DeploymentState) => s === 'retired'
 export const UNSETTLED_DEPLOYMENT_STATES = DEPLOYMENT_STATES.filter((s) => !isDeploymentSettled(s))
 export const OPEN_BUILD_STATES = BUILD_STATES.filter((s) => !isBuildOver(s))
 
+/** A look at a repository (detection). running → queued: its worker was lost or stopped. */
+export const INSPECTION_STATES = ['queued', 'running', 'succeeded', 'failed', 'canceled'] as const
+export type InspectionState = (typeof INSPECTION_STATES)[number]
+export const OPEN_INSPECTION_STATES = ['queued', 'running'] as const satisfies readonly InspectionState[]
+export const isInspectionOver = (s: InspectionState) => !(OPEN_INSPECTION_STATES as readonly InspectionState[]).includes(s)
+
 export const STEP_STATES = ['pending', 'running', 'cached', 'done', 'failed', 'canceled', 'skipped'] as const
 export type StepState = (typeof STEP_STATES)[number]
 

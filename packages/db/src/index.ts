@@ -121,6 +121,19 @@ export {
   repositorySizes,
 } from './images.repo'
 export {
+  claimInspection,
+  createInspection,
+  findInspection,
+  finishInspection,
+  forgetInspections,
+  heartbeatInspection,
+  type InspectionRow,
+  noteInspection,
+  openInspections,
+  requestInspectionCancel,
+  requeueInspection,
+} from './inspections.repo'
+export {
   addMember,
   countsOf,
   countUsers,

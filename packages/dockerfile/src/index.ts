@@ -1,5 +1,3 @@
-export { detect, LOOKED_FOR, MANIFEST_LIMIT, MANIFESTS } from './detect/detect'
-export type { Detection } from './detect/parts'
 export { DockerfileError, type DockerfileWarning, formatDockerfileError, type Position } from './errors'
 export { createIgnoreMatcher, parseIgnoreFile } from './ignore/dockerignore'
 export { IgnoreMatcher, type ParentMatch } from './ignore/matcher'

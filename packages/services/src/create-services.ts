@@ -9,6 +9,7 @@ import type { Deps } from './deps'
 import { createHealth } from './health/health'
 import { createHosts } from './hosts/hosts'
 import { createImages } from './images/images'
+import { createInspections } from './inspections/inspections'
 import { createOrganizations } from './organizations/organizations'
 import { createProjects } from './projects/projects'
 import type { Services } from './services'
@@ -26,6 +27,7 @@ export function createServices(deps: Deps): Services {
     apps: createApps(deps, deployments),
     webhooks: createWebhooks(deps),
     builds: createBuilds(deps),
+    inspections: createInspections(deps),
     deployments,
     images: createImages(deps),
     hosts: createHosts(deps),

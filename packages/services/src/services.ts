@@ -87,6 +87,13 @@ export interface BuildsService {
   insights(scope: Scope, input: Of<typeof inputs.build>): Promise<views.BuildInsightsView>
 }
 
+export interface InspectionsService {
+  /** Refused with TOO_MANY_INSPECTIONS when the organization has begun too many. */
+  start(scope: Scope, input: Of<typeof inputs.startInspection>): Promise<views.InspectionView>
+  get(scope: Scope, input: Of<typeof inputs.inspection>): Promise<views.InspectionView>
+  cancel(scope: Scope, input: Of<typeof inputs.inspection>): Promise<views.InspectionView>
+}
+
 export interface DeploymentsService {
   list(scope: Scope, input: Of<typeof inputs.listDeployments>): Promise<views.Page<views.DeploymentView>>
   get(scope: Scope, input: Of<typeof inputs.deployment>): Promise<views.DeploymentView>
@@ -133,6 +140,7 @@ export interface Services {
   apps: AppsService
   webhooks: WebhooksService
   builds: BuildsService
+  inspections: InspectionsService
   deployments: DeploymentsService
   images: ImagesService
   hosts: HostsService

@@ -4,7 +4,7 @@
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { channels, OWN_REGISTRY_HOST } from '@slipway/contracts'
+import { channels, keptDockerfile, OWN_REGISTRY_HOST } from '@slipway/contracts'
 import { AppError, toAppError } from '@slipway/core'
 import {
   type BuildRunRow,
@@ -100,12 +100,14 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
     directory: tree.directory,
     contextPath: app.contextPath,
     dockerfilePath: app.dockerfilePath,
+    kept: keptDockerfile.safeParse(app.keptDockerfile).data ?? null,
     target: app.target,
     buildArgs: secrets.buildArgs,
   }
-  const planned = await plan(deps, source, signal, say, async ({ text, findings }) => {
+  const planned = await plan(deps, source, signal, say, async ({ text, findings, origin }) => {
     // NUL is no text to Postgres; such a file is refused right after.
-    if (!text.includes('\0')) await note({ dockerfile: text, findings: findings as unknown as Prisma.InputJsonArray })
+    if (!text.includes('\0'))
+      await note({ dockerfile: text, findings: findings as unknown as Prisma.InputJsonArray, dockerfileOrigin: origin })
   })
   for (const warning of planned.warnings) say(`warning: ${warning}`)
 

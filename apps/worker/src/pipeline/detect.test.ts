@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AppError } from '@slipway/core'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { makeDockerfile } from './detect'
+import { readTree } from './tree'
 
 let root: string
 beforeEach(() => {
@@ -12,14 +13,14 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true, force: true }))
 
 const missing = new AppError({ kind: 'bad-input', code: 'DOCKERFILE_NOT_FOUND', message: 'The repository has no file Dockerfile.' })
-const make = (say: (line: string) => void = () => undefined) => makeDockerfile(root, missing, say)
+const make = (say: (line: string) => void = () => undefined) => makeDockerfile(root, missing, new AbortController().signal, say)
 
 it('tells what was found and shows the whole file in the log', async () => {
   writeFileSync(join(root, 'index.html'), 'hello')
   const lines: string[] = []
-  const { text } = await make((line) => lines.push(line))
-  expect(lines[0]).toContain('found index.html')
-  for (const line of text.trimEnd().split('\n')) expect(lines).toContain(`  ${line}`)
+  const { dockerfile } = await make((line) => lines.push(line))
+  expect(lines[0]).toContain('static files (index.html is the first page)')
+  for (const line of dockerfile.trimEnd().split('\n')) expect(lines).toContain(`  ${line}`)
 })
 
 it('says what was looked for when nothing is recognized', async () => {
@@ -32,7 +33,25 @@ it('a package.json of 10 MB is refused by its size', async () => {
   await expect(make()).rejects.toMatchObject({ code: 'FILE_TOO_LARGE' })
 })
 
-it('a manifest that is a link out of the repository is not read', async () => {
+it('a manifest that is a link out of the repository is not there', async () => {
   symlinkSync('/etc/passwd', join(root, 'requirements.txt'))
-  await expect(make()).rejects.toMatchObject({ code: 'PATH_OUTSIDE_REPOSITORY' })
+  await expect(make()).rejects.toMatchObject({ code: 'DOCKERFILE_NOT_FOUND', message: expect.stringContaining('found none') })
+})
+
+it('a manifest that is a link inside of the repository is read', async () => {
+  mkdirSync(join(root, 'site'))
+  writeFileSync(join(root, 'site/package.json'), '{"scripts":{"start":"node x.js"}}')
+  symlinkSync('site/package.json', join(root, 'package.json'))
+  expect((await make()).stack).toContain('server')
+})
+
+it('looks no further than its limits, and not into what others wrote', async () => {
+  mkdirSync(join(root, 'a/b/c/d/e/f/g'), { recursive: true })
+  writeFileSync(join(root, 'a/b/c/d/e/f/g/index.html'), '')
+  mkdirSync(join(root, 'node_modules/x'), { recursive: true })
+  writeFileSync(join(root, 'node_modules/x/package.json'), '{}')
+  writeFileSync(join(root, 'yarn.lock'), 'x'.repeat(1_000_000))
+  const tree = await readTree(root, new AbortController().signal)
+  expect([...tree.files]).toEqual(['yarn.lock'])
+  expect(tree.texts.get('yarn.lock')).toHaveLength(4096)
 })

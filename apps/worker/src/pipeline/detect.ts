@@ -2,21 +2,17 @@
  * Takes: a context in whose repository no Dockerfile was found.
  * Gives: one made from its manifests, with its .dockerignore, after telling what was found; or says what was looked for.
  */
-import { readdir } from 'node:fs/promises'
 import { AppError } from '@slipway/core'
-import { detect, MANIFEST_LIMIT, MANIFESTS } from '@slipway/dockerfile'
-import { readTextBeneath } from './context'
+import { type Detection, detect } from '@slipway/dockerfile/detect'
+import { readTree } from './tree'
 
 export async function makeDockerfile(
   contextRoot: string,
   missing: AppError,
+  signal: AbortSignal,
   onProgress: (line: string) => void,
-): Promise<{ text: string; ignore: string }> {
-  const names = new Set(await readdir(contextRoot))
-  const texts = new Map<string, string>()
-  for (const name of MANIFESTS) if (names.has(name)) texts.set(name, await readTextBeneath(contextRoot, name, MANIFEST_LIMIT, 'manifest'))
-
-  const made = detect({ names, texts })
+): Promise<Detection> {
+  const made = detect(await readTree(contextRoot, signal))
   if ('refused' in made)
     throw new AppError({
       kind: 'bad-input',
@@ -24,8 +20,9 @@ export async function makeDockerfile(
       message: `${missing.message} None could be made from what it holds: ${made.refused}`,
       cause: missing,
     })
-  onProgress(`no Dockerfile: made one for ${made.framework} (${made.reasons.join(', ')}); it listens on port ${made.port}`)
+  const facts = made.evidence.map(({ file, fact }) => `${file} ${fact}`).join(', ')
+  onProgress(`no Dockerfile: made one for ${made.stack.join(', ')} (${facts}); it listens on port ${made.port}`)
   for (const warning of made.warnings) onProgress(`warning: ${warning}`)
   for (const line of made.dockerfile.trimEnd().split('\n')) onProgress(`  ${line}`)
-  return { text: made.dockerfile, ignore: made.ignore }
+  return made
 }

@@ -108,12 +108,9 @@ function gitError(stderr: string, code: number | null): AppError {
   if (is(/could not resolve host/i))
     return make('GIT_HOST_UNKNOWN', `The Git server's name cannot be resolved${host(stderr)}. Check the repository's address.`)
   if (is(/couldn't find remote ref|remote branch .* not found/i))
-    return make('GIT_BRANCH_NOT_FOUND', 'The repository has no such branch. Check the branch in the settings.')
+    return make('GIT_BRANCH_NOT_FOUND', 'The repository has no such branch. Check its name.')
   if (is(/authentication failed|could not read (username|password)|error: 40[13]|terminal prompts disabled|invalid credentials/i))
-    return make(
-      'GIT_AUTH_REQUIRED',
-      'The repository is private or the access token is not accepted. Set a token with read access in the settings.',
-    )
+    return make('GIT_AUTH_REQUIRED', 'The repository is private or the access token is not accepted. Set a token with read access.')
   if (is(/repository .*not found|error: 404|not valid: is this a git repository|does not appear to be a git repository/i))
     return make(
       'GIT_REPOSITORY_NOT_FOUND',

@@ -2,30 +2,17 @@
  * Takes: a checkout, and where in it the Dockerfile and the context lie.
  * Gives: a BuildPlan with every base image resolved, and the context's ignore rules.
  */
-import { posix } from 'node:path'
-import { type BuildPlan, type Finding, imageConfig } from '@slipway/contracts'
+import { type BuildPlan, type DockerfileOrigin, type Finding, imageConfig } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
-import {
-  baseReferences,
-  checkDockerfile,
-  createIgnoreMatcher,
-  type IgnoreMatcher,
-  LIMITS,
-  parseDockerfile,
-  planBuild,
-  type ResolvedImage,
-} from '@slipway/dockerfile'
+import { baseReferences, checkDockerfile, type IgnoreMatcher, parseDockerfile, planBuild, type ResolvedImage } from '@slipway/dockerfile'
 import type { Deps } from '../deps'
 import { withAgent } from './agent-back'
-import { beneath, readTextBeneath } from './context'
-import { makeDockerfile } from './detect'
+import { beneath } from './context'
+import { type DockerfileSource, dockerfileOf } from './dockerfile'
 import { ensureImage } from './images'
 
-export interface PlanSource {
+export interface PlanSource extends DockerfileSource {
   organization: string
-  directory: string
-  contextPath: string
-  dockerfilePath: string
   target: string | null
   buildArgs: Record<string, string>
 }
@@ -41,6 +28,7 @@ export interface Planned {
 export interface CheckedDockerfile {
   text: string
   findings: Finding[]
+  origin: DockerfileOrigin
 }
 
 export async function plan(
@@ -51,10 +39,9 @@ export async function plan(
   onDockerfile: (checked: CheckedDockerfile) => Promise<void>,
 ): Promise<Planned> {
   const contextRoot = await beneath(source.directory, source.contextPath, 'context')
-  const { text, ignore: madeIgnore } = await dockerfileOf(contextRoot, source, onProgress)
-  const ignore = (await readIgnore(contextRoot, source)) ?? createIgnoreMatcher(madeIgnore)
+  const { text, ignore, origin } = await dockerfileOf(contextRoot, source, signal, onProgress)
   // Before it is parsed: a file with a fault is the one that people want to see.
-  await onDockerfile({ text, findings: checkDockerfile(text, { file: source.dockerfilePath, ignore }) })
+  await onDockerfile({ text, findings: checkDockerfile(text, { file: source.dockerfilePath, ignore }), origin })
   const dockerfile = parseDockerfile(text, { file: source.dockerfilePath })
   const options = { buildArgs: source.buildArgs, target: source.target ?? undefined }
 
@@ -93,34 +80,6 @@ export async function plan(
     ignore,
     warnings: planned.warnings.map((warning) => warning.message),
   }
-}
-
-/** The repository's own file; one made from its manifests only where nobody said which file it is, so that a typo stays an error. */
-async function dockerfileOf(contextRoot: string, source: PlanSource, onProgress: (line: string) => void) {
-  try {
-    const text = await readTextBeneath(source.directory, source.dockerfilePath, LIMITS.fileLength, 'Dockerfile')
-    return { text, ignore: '' }
-  } catch (error) {
-    const usual = ['Dockerfile', posix.join(source.contextPath, 'Dockerfile')].includes(posix.normalize(source.dockerfilePath))
-    if (!(error instanceof AppError && error.code === 'DOCKERFILE_NOT_FOUND' && usual)) throw error
-    return await makeDockerfile(contextRoot, error, onProgress)
-  }
-}
-
-/** `<Dockerfile>.dockerignore` beside the Dockerfile wins over `.dockerignore` of the context, as in docker. */
-async function readIgnore(contextRoot: string, source: PlanSource): Promise<IgnoreMatcher | null> {
-  const candidates: [string, string][] = [
-    [source.directory, `${source.dockerfilePath}.dockerignore`],
-    [contextRoot, '.dockerignore'],
-  ]
-  for (const [root, path] of candidates) {
-    try {
-      return createIgnoreMatcher(await readTextBeneath(root, posix.normalize(path), LIMITS.ignoreFileLength, 'Dockerfile'), path)
-    } catch (error) {
-      if (!(error instanceof AppError && error.code === 'DOCKERFILE_NOT_FOUND')) throw error
-    }
-  }
-  return null
 }
 
 /** Docker's inspect gives null where OCI leaves the field out. */

@@ -13,7 +13,7 @@ const TAIL_LINES = 20
 
 /** Vertices whose result it takes: its own file system first. */
 function inputsOf(op: BuildOp): string[] {
-  if (op.type === 'image' || op.type === 'scratch') return []
+  if (op.type === 'image' || op.type === 'scratch' || op.type === 'context') return []
   return op.type === 'copy' && op.from !== null ? [op.input, op.from] : [op.input]
 }
 

@@ -2,10 +2,14 @@ import {
   deletedApps,
   finishBuild,
   finishDeployment,
+  finishInspection,
+  forgetInspections,
   openBuilds,
   openDeployments,
+  openInspections,
   requeueBuild,
   requeueDeployment,
+  requeueInspection,
   stoppedAppsStillRunning,
   undeployedBuilds,
 } from '@slipway/db'
@@ -18,6 +22,11 @@ const STALE_MS = 15_000
 const UNDEPLOYED_MS = 10 * 60_000
 /** Work that has taken its worker down with it this often is not tried again. */
 const MAX_ATTEMPTS = 3
+
+/** What a look at a repository told is read at once; its row is kept this long. */
+const INSPECTION_KEPT_MS = 60 * 60_000
+/** Nobody waits longer for one. */
+const INSPECTION_WAIT_MS = 5 * 60_000
 
 const LOST = {
   code: 'WORKER_LOST',
@@ -57,10 +66,25 @@ export async function sweepWork(deps: Deps): Promise<void> {
     else await enqueue(deps.queues, 'deploy', { deploymentId: deployment.id }, warn)
   }
 
+  await sweepInspections(deps, staleBefore)
+
   // The worker died between the image and its deployment.
   for (const buildId of await undeployedBuilds(deps.db, new Date(Date.now() - UNDEPLOYED_MS)))
     await deps.deployments.createFromBuild(buildId)
 
   const unconverged = [...(await deletedApps(deps.db)).map((app) => app.id), ...(await stoppedAppsStillRunning(deps.db))]
   for (const appId of unconverged) await enqueue(deps.queues, 'converge', { appId }, warn)
+}
+
+async function sweepInspections(deps: Deps, staleBefore: Date): Promise<void> {
+  const warn = (error: unknown) => deps.log.warn({ err: error }, 'could not enqueue; the next sweep tries again')
+  const { waiting, stale } = await openInspections(deps.db, staleBefore)
+  const late = new Date(Date.now() - INSPECTION_WAIT_MS)
+  for (const { id, attempt } of stale)
+    if (attempt >= MAX_ATTEMPTS) await finishInspection(deps.db, id, 'failed', { error: LOST })
+    else if (await requeueInspection(deps.db, id, staleBefore)) await enqueue(deps.queues, 'inspect', { inspectionId: id }, warn)
+  for (const { id, createdAt } of waiting)
+    if (createdAt < late) await finishInspection(deps.db, id, 'canceled')
+    else await enqueue(deps.queues, 'inspect', { inspectionId: id }, warn)
+  await forgetInspections(deps.db, new Date(Date.now() - INSPECTION_KEPT_MS))
 }

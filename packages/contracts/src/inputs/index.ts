@@ -1,6 +1,7 @@
 /** zod schemas of every tRPC procedure's input; shared by packages/api, the web forms and the CLI. */
 import { SLUG_PATTERN } from '@slipway/core'
 import { z } from 'zod'
+import { keptDockerfile } from '../dockerfiles'
 
 export const id = z.string().min(5).max(64)
 export const slug = z.string().regex(SLUG_PATTERN, 'Use lower-case letters, digits and single dashes, at most 48 characters.')
@@ -105,6 +106,8 @@ export const createApp = z.discriminatedUnion('source', [
     gitUrl,
     gitBranch: gitBranch.default('main'),
     gitToken: z.string().max(500).optional(),
+    /** Kept with the app; null or absent: only the repository's own, or one that each build makes. */
+    dockerfile: keptDockerfile.nullish(),
     ...appSettings.shape,
   }),
   base.extend({
@@ -125,8 +128,16 @@ export const updateApp = app.extend({
   /** null removes the token; absent keeps it. */
   gitToken: z.string().max(500).nullish(),
   imageReference: z.string().min(1).max(400).optional(),
+  /** null removes the one that is kept; absent keeps it. */
+  dockerfile: keptDockerfile.nullish(),
   ...z.object(settingFields).partial().shape,
 })
+/** Of a repository that no app is made of yet, or of an app's own with the token that it has. */
+export const startInspection = z.discriminatedUnion('of', [
+  org.extend({ of: z.literal('repository'), gitUrl, gitBranch: gitBranch.default('main'), gitToken: z.string().max(500).optional() }),
+  org.extend({ of: z.literal('app'), app: slug }),
+])
+export const inspection = org.extend({ id })
 export const setVariables = app.extend({ variables: z.array(variable).max(200) })
 export const deleteApp = app.extend({ /** The app's slug typed again. */ confirm: z.string() })
 

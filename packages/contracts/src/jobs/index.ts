@@ -11,6 +11,8 @@ export const jobs = {
   deploy: { queue: 'deploy', schema: z.object({ deploymentId: z.string() }), deadlineMs: 15 * 60_000 },
   /** Makes the host and the router match an app's desired state: stop, start again, or remove everything of a deleted app. */
   converge: { queue: 'converge', schema: z.object({ appId: z.string() }), deadlineMs: 5 * 60_000 },
+  /** A look at a repository whose app does not exist yet, or has no Dockerfile. */
+  inspect: { queue: 'inspect', schema: z.object({ inspectionId: z.string() }), deadlineMs: 2 * 60_000 },
 } as const
 export type JobName = keyof typeof jobs
 export type JobData<N extends JobName> = z.infer<(typeof jobs)[N]['schema']>
@@ -22,8 +24,9 @@ export type JobData<N extends JobName> = z.infer<(typeof jobs)[N]['schema']>
 export const channels = {
   build: (buildId: string) => `slipway:build:${buildId}`,
   deployment: (deploymentId: string) => `slipway:deployment:${deploymentId}`,
+  inspection: (inspectionId: string) => `slipway:inspection:${inspectionId}`,
   app: (appId: string) => `slipway:app:${appId}`,
   organization: (organizationId: string) => `slipway:org:${organizationId}`,
-  /** Tells the worker to cancel a running build at once; the row's cancelRequestedAt is the truth. */
+  /** Tells the worker to cancel a running build or inspection at once; the row's cancelRequestedAt is the truth. */
   cancel: 'slipway:cancel',
 } as const

@@ -1,5 +1,7 @@
 /** Apps and what belongs to one. */
+
 import type { AppState } from '@slipway/core'
+import type { KeptDockerfile } from '../dockerfiles'
 import type { BuildSummary } from './builds'
 import type { CommitView } from './common'
 import type { DeploymentView } from './deployments'
@@ -42,6 +44,8 @@ export interface AppView extends AppSummary {
     dockerfilePath: string
     contextPath: string
     target: string | null
+    /** Kept with the app instead of in its repository. */
+    dockerfile: KeptDockerfile | null
     imageReference: string | null
     port: number | null
     healthPath: string

@@ -1,5 +1,7 @@
 /** Builds, their steps, and what earlier ones tell. */
+
 import type { BuildState, DeploymentState, StepState } from '@slipway/core'
+import type { DockerfileOrigin } from '../dockerfiles'
 import type { CommitView, ErrorView } from './common'
 import type { ImageRefView } from './deployments'
 
@@ -61,6 +63,8 @@ export interface BuildView extends BuildSummary {
   /** As it was built, and what lint says of it; null before the plan. */
   dockerfileText: string | null
   findings: Finding[]
+  /** Null before the plan. */
+  dockerfileOrigin: DockerfileOrigin | null
   platform: string
   host: string | null
   /** Others of this installation that are before it; only while queued. */

@@ -36,10 +36,12 @@ function cacheOrder(stage: Stage, report: Report): void {
     if ((instruction.kind === 'COPY' || instruction.kind === 'ADD') && !instruction.from && !whole) {
       if (instruction.sources.some((source) => /^\.?\/?\.?$/.test(source.text))) whole = instruction
     }
-    if (instruction.kind !== 'RUN' || !whole) continue
+    if (instruction.kind !== 'RUN') continue
     const text = textOf(instruction)
     const installer = INSTALLERS.find(({ command }) => command.test(text))
     if (!installer) continue
+    // Installed in time: one that comes again after the sources (yarn install --production) only tidies up.
+    if (!whole) return
     report(
       'CopyBeforeInstall',
       `All sources are copied before the dependencies are installed, so every change installs them again. Copy ${installer.manifests.join(' and ')} first, install, and then copy the rest.`,

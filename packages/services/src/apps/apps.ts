@@ -1,3 +1,4 @@
+import { keptDockerfile } from '@slipway/contracts'
 import { isBuildOver, isDeploymentSettled } from '@slipway/core'
 import { listApps } from '@slipway/db'
 import { buildSummary } from '../builds/views'
@@ -39,6 +40,7 @@ export function createApps(deps: Deps, deployments: Pick<DeploymentsService, 'cr
         dockerfilePath: app.dockerfilePath,
         contextPath: app.contextPath,
         target: app.target,
+        dockerfile: keptDockerfile.safeParse(app.keptDockerfile).data ?? null,
         imageReference: app.imageReference,
         port: app.port,
         healthPath: app.healthPath,

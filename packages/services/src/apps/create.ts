@@ -46,6 +46,7 @@ async function insertApp(deps: Deps, tx: Tx, scope: Scope, projectId: string, in
           contextPath: input.contextPath,
           target: input.target || null,
           autoDeploy: input.autoDeploy,
+          ...(input.dockerfile && { keptDockerfile: input.dockerfile }),
           buildMemoryBytes: input.buildMemoryBytes ?? null,
           buildCpuMillis: input.buildCpuMillis ?? null,
           buildPids: input.buildPids ?? null,

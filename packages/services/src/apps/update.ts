@@ -1,5 +1,5 @@
 import { AppError } from '@slipway/core'
-import { type Prisma, updateApp } from '@slipway/db'
+import { Prisma, updateApp } from '@slipway/db'
 import { audit } from '../audit'
 import { announce, type Deps } from '../deps'
 import { assertMay } from '../roles'
@@ -10,14 +10,16 @@ import { loadApp } from './load'
 /** Takes effect with the next build or deployment: what runs now keeps the settings it was deployed with. */
 export const updateMethod =
   (deps: Deps, get: AppsService['get']): AppsService['update'] =>
-  async (scope, { app: slug, gitToken, ...named }) => {
+  async (scope, { app: slug, gitToken, dockerfile, ...named }) => {
     // A procedure hands on its whole input, which also says whose it is; every other key is a column.
     const { org: _, ...input }: typeof named & { org?: string } = named
     assertMay(scope, 'change')
     const app = await loadApp(deps.db, scope, slug)
     const { organizationId } = scope
-    const foreign = app.source === 'image' ? ['gitUrl', 'gitBranch', 'dockerfilePath', 'contextPath', 'target'] : ['imageReference']
-    const wrong = Object.keys(input).find((key) => foreign.includes(key))
+    const foreign =
+      app.source === 'image' ? ['gitUrl', 'gitBranch', 'dockerfilePath', 'contextPath', 'target', 'dockerfile'] : ['imageReference']
+    const given = dockerfile === undefined ? Object.keys(input) : [...Object.keys(input), 'dockerfile']
+    const wrong = given.find((key) => foreign.includes(key))
     if (wrong)
       throw new AppError({
         kind: 'bad-input',
@@ -27,6 +29,7 @@ export const updateMethod =
     if (input.imageReference) await resolveImage(deps, scope, input.imageReference)
 
     const data: Omit<Prisma.AppUncheckedUpdateManyInput, 'id' | 'organizationId'> = { ...input }
+    if (dockerfile !== undefined) data.keptDockerfile = dockerfile ?? Prisma.DbNull
     if (gitToken) data.gitToken = deps.sealer.seal(gitToken, { kind: 'gitToken', organizationId, id: app.id })
     // A token was given for one host; sending it to another because the address changed would give it away.
     else if (gitToken === null || (input.gitUrl && app.gitUrl && new URL(input.gitUrl).origin !== new URL(app.gitUrl).origin))

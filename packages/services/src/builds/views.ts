@@ -1,4 +1,4 @@
-import type { views } from '@slipway/contracts'
+import { dockerfileOrigin, type views } from '@slipway/contracts'
 import type { BuildRow, BuildSummaryRow } from '@slipway/db'
 
 interface ErrorColumns {
@@ -91,6 +91,7 @@ export function buildView(build: BuildRow, image: views.ImageRefView | null, que
     dockerfile: build.app.dockerfilePath,
     dockerfileText: build.dockerfile,
     findings: Array.isArray(build.findings) ? (build.findings as unknown as views.Finding[]) : [],
+    dockerfileOrigin: dockerfileOrigin.safeParse(build.dockerfileOrigin).data ?? null,
     platform: PLATFORM,
     host: deployment?.host?.name ?? null,
     queuePosition,

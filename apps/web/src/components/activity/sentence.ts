@@ -19,6 +19,7 @@ const DEEDS: Record<string, string> = {
   'member.add': 'added the member',
   'organization.create': 'created the organization',
   'project.create': 'created the project',
+  'repository.inspect': 'looked at the repository',
   'tag.delete': 'deleted the tag',
   'webhook.rotateSecret': 'renewed the webhook secret of',
 }

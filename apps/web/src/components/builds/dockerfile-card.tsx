@@ -6,6 +6,7 @@ import { Pencil, Undo2 } from 'lucide-react'
 import { type ReactNode, useMemo, useState } from 'react'
 import { DockerfileEditor } from '@/components/dockerfile/dockerfile-editor'
 import { DockerfileView } from '@/components/dockerfile/dockerfile-view'
+import { EvidenceList } from '@/components/dockerfile/evidence'
 
 /** The Dockerfile as it was built: what lint says of its lines, and at their ends what each cost. A copy of it can be tried out. */
 export function DockerfileCard({ build }: { build: views.BuildView }) {
@@ -42,15 +43,50 @@ export function DockerfileCard({ build }: { build: views.BuildView }) {
           )
         }
       />
+      <Origin origin={build.dockerfileOrigin} />
       {draft === null ? (
         <DockerfileView text={text} findings={build.findings} notes={notes} failed={failed} className="max-h-[70dvh]" />
       ) : (
         <div className="grid gap-2 p-4">
           <DockerfileEditor value={draft} onChange={setDraft} label={`Copy of ${build.dockerfile}`} />
-          <p className="text-ink-2 text-xs">This is a copy that is checked while you type. Commit it to {build.dockerfile} to build it.</p>
+          <p className="text-ink-2 text-xs">
+            This is a copy that is checked while you type.{' '}
+            {build.dockerfileOrigin && build.dockerfileOrigin.kind !== 'repository'
+              ? 'Keep it in the app’s settings to build it.'
+              : `Commit it to ${build.dockerfile} to build it.`}
+          </p>
         </div>
       )}
     </Card>
+  )
+}
+
+/** Of a Dockerfile that is not the repository's: whose it is, and which files it was made from. */
+function Origin({ origin }: { origin: views.BuildView['dockerfileOrigin'] }) {
+  if (!origin || origin.kind === 'repository') return null
+  const stack = origin.stack.join(', ')
+  return (
+    <div className="grid gap-2 border-line border-b bg-sunken px-4 py-3 text-sm">
+      <p>
+        {origin.kind === 'generated' ? (
+          <>
+            The repository has no Dockerfile: this one was made for <strong className="font-semibold">{stack}</strong>. Keep it in the app’s
+            settings to change it.
+          </>
+        ) : (
+          <>
+            This is the Dockerfile that is kept with the app
+            {stack !== '' && (
+              <>
+                , made for <strong className="font-semibold">{stack}</strong>
+              </>
+            )}
+            . It is changed in the app’s settings.
+          </>
+        )}
+      </p>
+      <EvidenceList evidence={origin.evidence} />
+    </div>
   )
 }
 

@@ -1,12 +1,14 @@
 'use client'
-import { inputs } from '@slipway/contracts'
+import { inputs, type KeptDockerfile } from '@slipway/contracts'
 import { slugify } from '@slipway/core'
 import { Field, Input } from '@slipway/ui'
 import { type FormEvent, useState } from 'react'
 import { PasswordInput } from '@/components/auth/password-input'
+import { useInspection } from '@/components/dockerfile/use-inspection'
 import { emptyRow, problemsOf, toInput } from '@/components/variables/rows'
 import { VariableEditor } from '@/components/variables/variable-editor'
 import { useForm } from '@/lib/use-form'
+import { DockerfileStep, firstChoice, type Place } from './dockerfile-step'
 import { Disclosure, FormCard, FormFoot, numberOrNull, RuntimeFields } from './form-parts'
 import { ProjectPicker, useProjectChoice } from './project-picker'
 import { useCreate } from './use-create'
@@ -39,8 +41,44 @@ export function FromGit({ org }: { org: string }) {
   const [rows, setRows] = useState(() => [emptyRow()])
   const [checked, setChecked] = useState(false)
   const project = useProjectChoice(org)
+  const [kept, setKept] = useState<KeptDockerfile | null>(null)
+  const [looked, setLooked] = useState('')
+  const place = ({ dockerfilePath, contextPath }: Place) => {
+    set('dockerfilePath', dockerfilePath)
+    set('contextPath', contextPath)
+  }
+  const inspection = useInspection((result) => {
+    const first = firstChoice(result)
+    setKept(first.kept)
+    if (first.place) place(first.place)
+  })
   const create = useCreate(org, form.refuse)
   const problems = problemsOf(rows)
+
+  const lookAt = {
+    of: 'repository' as const,
+    org,
+    gitUrl: v.gitUrl.trim(),
+    gitBranch: v.gitBranch.trim(),
+    gitToken: v.gitToken || undefined,
+  }
+  const known = inputs.startInspection.safeParse(lookAt).success
+  /** As soon as a field is left with an address that can be asked; the same one is not asked again by itself. */
+  function look() {
+    const key = JSON.stringify(lookAt)
+    if (!known || key === looked) return
+    setLooked(key)
+    setKept(null)
+    inspection.begin(lookAt)
+  }
+  /** What was found belongs to the repository that was asked. */
+  function forget() {
+    if (looked === '') return
+    setLooked('')
+    setKept(null)
+    inspection.reset()
+    place({ dockerfilePath: 'Dockerfile', contextPath: '.' })
+  }
 
   async function submit(event: FormEvent) {
     event.preventDefault()
@@ -59,6 +97,7 @@ export function FromGit({ org }: { org: string }) {
       target: v.target.trim() || null,
       port: numberOrNull(v.port),
       healthPath: v.healthPath,
+      ...(kept && { dockerfile: kept }),
       variables: toInput(rows),
     }
     const ready = form.check(inputs.createApp, input)
@@ -79,8 +118,10 @@ export function FromGit({ org }: { org: string }) {
               type="url"
               placeholder="https://github.com/you/app.git"
               value={v.gitUrl}
+              onBlur={look}
               onChange={(e) => {
                 set('gitUrl', e.target.value)
+                forget()
                 if (!named) set('name', nameOf(e.target.value))
               }}
             />
@@ -88,15 +129,36 @@ export function FromGit({ org }: { org: string }) {
         </Field>
         <div className="grid gap-4 sm:grid-cols-2">
           <Field label="Branch" error={errors.gitBranch}>
-            {(c) => <Input {...c} mono value={v.gitBranch} onChange={(e) => set('gitBranch', e.target.value)} />}
+            {(c) => (
+              <Input
+                {...c}
+                mono
+                value={v.gitBranch}
+                onBlur={look}
+                onChange={(e) => {
+                  set('gitBranch', e.target.value)
+                  forget()
+                }}
+              />
+            )}
           </Field>
           <Field label="Access token" optional error={errors.gitToken} hint="For a private repository; kept encrypted.">
             {(c) => (
-              <PasswordInput {...c} autoComplete="new-password" value={v.gitToken} onChange={(e) => set('gitToken', e.target.value)} />
+              <PasswordInput
+                {...c}
+                autoComplete="new-password"
+                value={v.gitToken}
+                onBlur={look}
+                onChange={(e) => {
+                  set('gitToken', e.target.value)
+                  forget()
+                }}
+              />
             )}
           </Field>
         </div>
       </FormCard>
+      <DockerfileStep inspection={inspection} onLook={known ? look : null} kept={kept} onKeep={setKept} onPlace={place} />
       <FormCard title="App">
         <div className="grid gap-4 sm:grid-cols-2">
           <Field
@@ -123,7 +185,7 @@ export function FromGit({ org }: { org: string }) {
       </FormCard>
       <Disclosure
         title="Build"
-        summary={`${v.dockerfilePath} in ${v.contextPath === '.' ? 'the whole repository' : v.contextPath}`}
+        summary={`${kept ? 'The app’s own Dockerfile' : v.dockerfilePath} in ${v.contextPath === '.' ? 'the whole repository' : v.contextPath}`}
         open={Boolean(errors.dockerfilePath ?? errors.contextPath)}
       >
         <div className="grid gap-4 sm:grid-cols-3">

@@ -3,6 +3,7 @@ import { WebhookCard } from '@/components/webhook/webhook-card'
 import { useApp } from '@/lib/use-app'
 import { BuildForm } from './build-form'
 import { DangerZone } from './danger-zone'
+import { DockerfileForm } from './dockerfile-form'
 import { RuntimeForm } from './runtime-form'
 import { SourceForm } from './source-form'
 
@@ -12,6 +13,7 @@ export function AppSettings({ org, app: slug }: { org: string; app: string }) {
   return (
     <>
       <SourceForm org={org} app={app} />
+      {app.source === 'git' && <DockerfileForm org={org} app={app} />}
       {app.source === 'git' && <BuildForm org={org} app={app} />}
       <RuntimeForm org={org} app={app} />
       {app.source === 'git' && <WebhookCard org={org} app={app} />}
