@@ -164,7 +164,9 @@ impl Extractor {
 
     fn file<R: BufRead>(&mut self, dir: &OwnedFd, name: &OsStr, entry: &Entry, tar: &mut TarReader<R>) -> Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let create = || rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o600));
+        // Nobody sees a layer before it is whole; a file among others is its owner's alone until it is.
+        let first_mode = if self.rules.is_none() { entry.mode & 0o777 } else { 0o600 };
+        let create = || rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(first_mode));
         let fd = self.making_room(dir, name, create).map_err(at(entry))?;
         let mut file = File::from(fd);
         let dense = [(0, entry.size)];
@@ -184,9 +186,16 @@ impl Extractor {
         if entry.sparse.is_some() {
             rustix::fs::ftruncate(&file, entry.size).map_err(at(entry))?;
         }
+        // Most files are root's and of an everyday mode: a look is cheaper than setting what is so already.
+        let made = rustix::fs::fstat(&file).map_err(at(entry))?;
+        let owned = (made.st_uid, made.st_gid) == (entry.uid, entry.gid);
         // The owner first: changing it clears setuid and file capabilities.
-        rustix::fs::fchown(&file, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid))).map_err(at(entry))?;
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(entry.mode)).map_err(at(entry))?;
+        if !owned {
+            rustix::fs::fchown(&file, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid))).map_err(at(entry))?;
+        }
+        if !owned || made.st_mode & 0o7777 != entry.mode & 0o7777 {
+            rustix::fs::fchmod(&file, Mode::from_raw_mode(entry.mode)).map_err(at(entry))?;
+        }
         set_xattrs(entry, |name, value| rustix::fs::fsetxattr(&file, name, value, XattrFlags::empty())).map_err(at(entry))?;
         rustix::fs::futimens(&file, &times(entry.mtime)).map_err(at(entry))
     }
@@ -357,9 +366,8 @@ fn shown(entry: &Entry) -> String {
     String::from_utf8_lossy(&entry.path).chars().take(300).collect()
 }
 
-fn at<E: Into<std::io::Error>>(entry: &Entry) -> impl FnOnce(E) -> Error {
-    let path = shown(entry);
-    move |error| Error::io(path)(error)
+fn at<E: Into<std::io::Error>>(entry: &Entry) -> impl FnOnce(E) -> Error + '_ {
+    move |error| Error::io(shown(entry))(error)
 }
 
 fn refused(entry: &Entry, reason: &str) -> Error {

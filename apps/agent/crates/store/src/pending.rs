@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::{Digest, Error, Result};
 
@@ -48,8 +48,11 @@ pub struct Pending {
     queue: Arc<(Mutex<Queue>, Condvar)>,
 }
 
-/// Several layers end within moments of each other; one sync serves them all.
-const GATHER: Duration = Duration::from_millis(300);
+/// One sync serves all that a pull brings: it begins when nothing more has come for `QUIET`, and not in the midst of the pull,
+/// where it would take the processor from unpacking and wait for files that are still being written.
+const QUIET: Duration = Duration::from_secs(1);
+/// What never becomes quiet is synced this often.
+const LONGEST: Duration = Duration::from_secs(5);
 
 impl Pending {
     pub(crate) fn open(dir: PathBuf) -> Result<(Pending, Recovered)> {
@@ -127,9 +130,22 @@ impl Pending {
         }
     }
 
+    /// Until nothing has been marked for `QUIET`, or for `LONGEST`.
+    fn wait_for_quiet(&self) {
+        let begun = Instant::now();
+        let mut known = self.queue().waiting.len();
+        while begun.elapsed() < LONGEST {
+            std::thread::sleep(QUIET);
+            let now = self.queue().waiting.len();
+            if std::mem::replace(&mut known, now) == now {
+                return;
+            }
+        }
+    }
+
     fn sync_until_empty(&self) {
         loop {
-            std::thread::sleep(GATHER);
+            self.wait_for_quiet();
             let batch = std::mem::take(&mut self.queue().waiting);
             match File::open(&self.dir).and_then(|dir| rustix::fs::syncfs(&dir).map_err(Into::into)) {
                 Ok(()) => batch.iter().for_each(|marker| {
