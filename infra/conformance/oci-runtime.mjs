@@ -1,21 +1,19 @@
 // `npm run conformance:oci-runtime`: runs the OCI runtime-tools validation programs against runc and against the agent's OCI mode
 // on this machine, prints what each passes, and fails when ours fails a check that runc passes each time. Needs root and Go.
 // `-- --agent PATH` names the program under test, `-- --only PROGRAM` (repeatable) runs just these.
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { findProgram } from '../start/checks.mjs'
 import { StartError } from '../start/errors.mjs'
 import { createProgress } from '../start/progress.mjs'
-import { run } from '../start/run.mjs'
 import { ensurePackages } from '../start/system-packages.mjs'
+import { ourProgram } from './agent.mjs'
 import { buildValidation, ROOTFS } from './oci-runtime/build.mjs'
 import { endProgram, runProgram, takeDown, writeWrapper } from './oci-runtime/run.mjs'
 import { differences, table } from './oci-runtime/table.mjs'
 
-const REPOSITORY = new URL('../..', import.meta.url).pathname
-const AGENT = join(REPOSITORY, 'apps/agent')
 const PACKAGES = [
   { needs: 'runc', package: 'runc' },
   { needs: 'unshare', package: 'util-linux' },
@@ -40,7 +38,7 @@ async function main() {
   const { values } = parseArgs({ options: { agent: { type: 'string' }, only: { type: 'string', multiple: true } } })
   if (process.getuid?.() !== 0) throw new StartError('Making containers takes root.', { hint: 'Run this with sudo.' })
   await progress.step('System packages', (step) => ensurePackages(PACKAGES, step, { install: true }))
-  const agent = values.agent ?? (await ourProgram())
+  const agent = values.agent ?? (await ourProgram(progress))
   let built
   await progress.step('Validation programs', async (step) => {
     built = await buildValidation(step)
@@ -99,17 +97,4 @@ async function again(program, { results, runtimes, once, step }) {
     }
   }
   return 'worse each time'
-}
-
-/** What was built last, or a build made now. */
-async function ourProgram() {
-  const candidates = ['release', 'debug'].map((profile) => join(AGENT, 'target', profile, 'slipway-agent')).filter(existsSync)
-  candidates.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)
-  if (candidates.length > 0) return candidates[0]
-  await progress.step('Agent', async (step) => {
-    const options = { cwd: AGENT, deadlineMs: 30 * 60_000, onLine: step.detail, what: 'Building the agent' }
-    await run(['cargo', 'build', '-p', 'slipway-agent'], options)
-    return 'built'
-  })
-  return join(AGENT, 'target', 'debug', 'slipway-agent')
 }
