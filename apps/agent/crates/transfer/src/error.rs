@@ -1,4 +1,4 @@
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What can go wrong on the way between this machine and a registry or archive. `Display` is a sentence a user may read;
 /// credentials are never in it.
@@ -26,6 +26,8 @@ pub enum Error {
     Archive(String),
     #[error("the change {0:?} is not supported; use CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR")]
     Change(String),
+    #[error(transparent)]
+    Download(#[from] crate::download::DownloadError),
     #[error("the work was given up: {0}")]
     Aborted(String),
     #[error(transparent)]
@@ -48,6 +50,7 @@ impl Error {
             Error::Credentials(_) => "CREDENTIALS_INVALID",
             Error::Archive(_) => "ARCHIVE_INVALID",
             Error::Change(_) => "CHANGE_INVALID",
+            Error::Download(inner) => inner.code(),
             Error::Aborted(_) => "ABORTED",
             Error::Layer(inner) => inner.code(),
             Error::Store(inner) => inner.code(),

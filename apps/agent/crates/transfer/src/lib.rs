@@ -3,7 +3,9 @@
 
 mod archive;
 mod channel;
+mod download;
 mod error;
+mod network;
 mod progress;
 mod registry;
 mod unpacked;
@@ -13,6 +15,7 @@ pub use archive::import::{ImportOptions, import};
 pub use archive::load::{Loaded, load};
 pub use archive::save::save;
 pub use channel::{ChunkReader, ChunkSender, ChunkWriter, chunks};
+pub use download::{Answer, Download, DownloadError, DownloadLimits, Downloader, Saved, Validators, redacted};
 pub use error::{Error, Result};
 pub use progress::{Progress, Reporter, silent};
 pub use registry::{Client, Credentials, Distribution, Pull, Pulled, Push, Pushed, Registries, Timeouts};

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::registry::inside::Place;
+use crate::network::place::Place;
 use crate::{Error, Result};
 
 /// Where registries are reached: names that this installation maps (`slipway.local` → `http://127.0.0.1:5000`), plain HTTP

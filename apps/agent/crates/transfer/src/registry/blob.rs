@@ -1,6 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -9,6 +9,7 @@ use slipway_snapshot::Layers;
 use slipway_store::{Descriptor, Digest, Lease};
 
 use crate::channel::{ChunkReader, ChunkSender, chunks};
+use crate::network::pace::{Pace, STALLS, wanted};
 use crate::registry::client::text_header;
 use crate::registry::session::{Session, header_number, is_transient};
 use crate::{Error, Progress, Reporter, Result};
@@ -19,35 +20,6 @@ const MAX_FRUITLESS: u32 = 5;
 /// And in all: a registry that breaks off after every byte must not keep us for ever.
 const MAX_ATTEMPTS: u32 = 50;
 const REPORT_EVERY_MS: u128 = 100;
-/// Bytes per second that a registry must send in any window of this many stalls: one that trickles never stalls.
-const SLOWEST: u64 = 1_000;
-const STALLS: u32 = 4;
-
-/// How fast a blob comes, over all attempts. Only the waits for the registry count, not those for this host's disk.
-#[derive(Default)]
-struct Pace {
-    waited: Duration,
-    brought: u64,
-}
-
-impl Pace {
-    /// Takes note of one wait; false when the window is over and brought too little.
-    fn keeps_up(&mut self, waited: Duration, brought: u64, window: Duration) -> bool {
-        self.waited += waited;
-        self.brought += brought;
-        if self.waited < window {
-            return true;
-        }
-        let enough = self.brought >= wanted(window);
-        *self = Pace::default();
-        enough
-    }
-}
-
-fn wanted(window: Duration) -> u64 {
-    window.as_millis() as u64 * SLOWEST / 1_000
-}
-
 impl Session {
     /// Brings a blob into the store, held by the lease, and with `unpack` also unpacks it as it streams by.
     pub async fn fetch_blob(

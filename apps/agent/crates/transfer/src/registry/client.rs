@@ -8,12 +8,14 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use slipway_store::Digest;
 
+use crate::network::body::{Broke, next_piece, root_cause};
+use crate::network::tls::https;
 use crate::registry::Registries;
 use crate::{Error, Result};
 
@@ -57,16 +59,7 @@ impl Client {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(timeouts.connect));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let https = match HttpsConnectorBuilder::new().with_provider_and_native_roots(provider) {
-            Ok(builder) => builder.https_or_http().enable_http1().wrap_connector(tcp),
-            Err(error) => {
-                tracing::warn!(%error, "this machine has no certificates (install ca-certificates); registries with HTTPS will be refused");
-                let config = rustls::ClientConfig::builder().with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
-                HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().wrap_connector(tcp)
-            }
-        };
-        let http = HyperClient::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build(https);
+        let http = HyperClient::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build(https(tcp));
         Client { http, registries, timeouts, downloads: Arc::default() }
     }
 
@@ -86,17 +79,10 @@ impl Client {
 
     /// The next piece of a body, or `None` at its end.
     pub(crate) async fn next_piece(&self, host: &str, body: &mut Incoming) -> Result<Option<Bytes>> {
-        loop {
-            let frame = match tokio::time::timeout(self.timeouts.stall, body.frame()).await {
-                Ok(None) => return Ok(None),
-                Ok(Some(Ok(frame))) => frame,
-                Ok(Some(Err(error))) => return Err(Error::Unreachable { host: host.to_string(), reason: root_cause(&error) }),
-                Err(_) => return Err(Error::Stalled { host: host.to_string(), seconds: self.timeouts.stall.as_secs() }),
-            };
-            if let Ok(data) = frame.into_data() {
-                return Ok(Some(data));
-            }
-        }
+        next_piece(body, self.timeouts.stall).await.map_err(|broke| match broke {
+            Broke::Lost(reason) => Error::Unreachable { host: host.to_string(), reason },
+            Broke::Stalled => Error::Stalled { host: host.to_string(), seconds: self.timeouts.stall.as_secs() },
+        })
     }
 
     /// A whole small body. One that trickles in, never stalling and never done, is given up as a whole.
@@ -139,13 +125,4 @@ pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
 
 pub(crate) fn text_header(headers: &HeaderMap, name: impl http::header::AsHeaderName) -> Option<&str> {
     headers.get(name).and_then(|v| v.to_str().ok())
-}
-
-/// Clients wrap the cause several times; the innermost says it ("Connection refused").
-pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }

@@ -5,7 +5,6 @@ mod auth;
 mod blob;
 mod client;
 mod distribution;
-mod inside;
 mod manifest;
 mod pull;
 mod push;

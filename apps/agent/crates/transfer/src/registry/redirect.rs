@@ -1,8 +1,7 @@
-use std::net::{IpAddr, Ipv6Addr};
-
 use http::Uri;
 
-use crate::registry::inside::Place;
+use crate::network::depth::{self, Depth, plain_host};
+use crate::network::place::Place;
 
 /// Whether a redirect leads from further out to further in: from the Internet into a private network, from there to this
 /// machine, from anywhere to the link-local addresses where clouds keep their secrets. Names
@@ -10,62 +9,10 @@ use crate::registry::inside::Place;
 /// machine's own or mapped by its administrator, and may lead anywhere but there; so may others to where he allows it.
 pub(crate) fn leads_inside(from: &Uri, to: &Uri, allowed: &[Place]) -> bool {
     let trusted = from.scheme_str() == Some("http");
-    let from = if trusted { depth(from).max(Depth::Machine) } else { depth(from) };
-    let allowed = depth(to) < Depth::LinkLocal && allowed.iter().any(|place| place.holds(&plain_host(to)));
-    depth(to) > from && !allowed
-}
-
-/// In small letters, without brackets and the dot at the end.
-pub(crate) fn plain_host(uri: &Uri) -> String {
-    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    host.trim_end_matches('.').to_ascii_lowercase()
-}
-
-/// `127.1`, `2130706433` and `0x7f.1` are addresses to the resolver, and names to everybody who reads them.
-fn is_disguised(name: &str) -> bool {
-    let last = name.rsplit('.').next().unwrap_or_default();
-    last.starts_with("0x") || (!last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// From the outermost to the innermost.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Depth {
-    Outside,
-    Private,
-    Machine,
-    LinkLocal,
-}
-
-fn depth(uri: &Uri) -> Depth {
-    let name = plain_host(uri);
-    if name == "localhost" || name.ends_with(".localhost") {
-        return Depth::Machine;
-    }
-    let Ok(address) = name.parse::<IpAddr>() else {
-        return if is_disguised(&name) { Depth::LinkLocal } else { Depth::Outside };
-    };
-    match address {
-        IpAddr::V4(v4) if v4.is_link_local() => Depth::LinkLocal,
-        IpAddr::V4(v4) if v4.is_loopback() || v4.is_unspecified() => Depth::Machine,
-        IpAddr::V4(v4) if v4.is_private() => Depth::Private,
-        IpAddr::V4(_) => Depth::Outside,
-        IpAddr::V6(v6) => depth_v6(v6),
-    }
-}
-
-fn depth_v6(v6: Ipv6Addr) -> Depth {
-    if let Some(v4) = v6.to_ipv4_mapped() {
-        return Uri::try_from(format!("http://{v4}")).map_or(Depth::LinkLocal, |uri| depth(&uri));
-    }
-    if v6.is_unicast_link_local() {
-        Depth::LinkLocal
-    } else if v6.is_loopback() || v6.is_unspecified() {
-        Depth::Machine
-    } else if v6.is_unique_local() {
-        Depth::Private
-    } else {
-        Depth::Outside
-    }
+    let (from, target) = (depth::of_host(&plain_host(from)), plain_host(to));
+    let (from, to) = (if trusted { from.max(Depth::Machine) } else { from }, depth::of_host(&target));
+    let allowed = to < Depth::Never && allowed.iter().any(|place| place.holds(&target));
+    to > from && !allowed
 }
 
 #[cfg(test)]

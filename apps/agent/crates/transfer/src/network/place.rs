@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-/// A place inside this network that a registry may lead to all the same, because the administrator said so.
+/// A place inside this network that may be reached all the same, because the administrator said so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
     /// A network, or one address with all of its bits.
@@ -23,7 +23,7 @@ impl Place {
         name.then(|| Place::Name(text.trim_end_matches('.').to_ascii_lowercase()))
     }
 
-    /// `host` as [`crate::registry::redirect::plain_host`] gives it.
+    /// `host` as [`crate::network::depth::plain_host`] gives it.
     pub fn holds(&self, host: &str) -> bool {
         match (self, host.parse::<IpAddr>().map(|address| address.to_canonical())) {
             (Place::Name(name), _) => name == host,
