@@ -17,6 +17,8 @@ export const LIMITS = {
   exposedPorts: 131_072,
   /** `instruction` and `createdBy`. */
   historyLength: 4096,
+  /** Of an ADD, as the contract's. */
+  urlLength: 8192,
   nameLength: 400,
   ignoreFileLength: 256 * 1024,
   ignorePatterns: 5000,

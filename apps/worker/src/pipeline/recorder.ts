@@ -13,8 +13,9 @@ const TAIL_LINES = 20
 
 /** Vertices whose result it takes: its own file system first. */
 function inputsOf(op: BuildOp): string[] {
-  if (op.type === 'image' || op.type === 'scratch' || op.type === 'context') return []
-  return op.type === 'copy' && op.from !== null ? [op.input, op.from] : [op.input]
+  if (!('input' in op)) return []
+  if (op.type !== 'copy') return [op.input]
+  return [op.input, ...[op.from, ...(op.more ?? []).map(({ from }) => from)].filter((from) => from !== null)]
 }
 
 /** Writes a build's steps and log to Postgres as they happen, and tells readers to look. */

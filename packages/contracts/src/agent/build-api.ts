@@ -85,6 +85,7 @@ export const buildEvent = z.discriminatedUnion('type', [
       'EXEC_FAILED',
       'OUT_OF_MEMORY',
       'COPY_FAILED',
+      'DOWNLOAD_FAILED',
       'BASE_NOT_FOUND',
       'BAD_PLAN',
       'BAD_CONTEXT',

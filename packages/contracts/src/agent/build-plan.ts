@@ -86,7 +86,9 @@ const execOp = z.object({
 })
 /** A file whose content stands in the Dockerfile (`COPY <<name`): mode 0644 unless `chmod` says otherwise. */
 const inlineFile = z.object({ name: z.string().regex(/^(?!\.{1,2}$)[^/\0]{1,255}$/), data: z.string() })
-/** COPY and local ADD. Sources are slash paths or Go filepath.Match patterns beneath the root of `from`. */
+/** Sources that lie elsewhere than those before them. */
+const copyPart = z.object({ from: vertexId.nullable(), sources: z.array(z.string()).min(1), extract: z.boolean() })
+/** COPY and ADD. Sources are slash paths or Go filepath.Match patterns beneath the root of `from`. */
 const copyOp = z
   .object({
     type: z.literal('copy'),
@@ -114,8 +116,24 @@ const copyOp = z
     exclude: z.array(z.string()).min(1).max(1000).optional(),
     /** --link: the layer is made without a look at `input`, so that it is found again whatever it lies on. */
     link: z.literal(true).optional(),
+    /** Further sources of one ADD (files and URLs mixed), copied behind `sources`, in order, before `inline`. */
+    more: z.array(copyPart).min(1).max(1000).optional(),
   })
   .refine((op) => op.sources.length > 0 || op.inline, { message: 'a copy needs a source', path: ['sources'] })
+/**
+ * ADD of a URL: a file system with one file in its root, mode 0600, root's, of the time that the server tells. Fetched by the agent, only
+ * when its cache does not know better: with `checksum` it does not even ask. `url` may hold credentials: never show it.
+ */
+const httpOp = z.object({
+  type: z.literal('http'),
+  url: z
+    .string()
+    .max(8192)
+    .regex(/^https?:\/\/[\x21-\x7e]+$/),
+  /** What the content must have. */
+  checksum: digest.nullable(),
+  filename: z.string().regex(/^(?!\.{1,2}$)[^/\0]{1,255}$/),
+})
 /** WORKDIR: creates the directory (0755) when it is missing; no layer when it exists. */
 const mkdirOp = z.object({ type: z.literal('mkdir'), input: vertexId, path: z.string(), user: z.string() })
 
@@ -130,7 +148,7 @@ export const buildVertex = z.object({
   /** 1-based lines in the Dockerfile. */
   line: z.number().int().positive(),
   endLine: z.number().int().positive(),
-  op: z.discriminatedUnion('type', [imageOp, scratchOp, contextOp, execOp, copyOp, mkdirOp]),
+  op: z.discriminatedUnion('type', [imageOp, scratchOp, contextOp, execOp, copyOp, httpOp, mkdirOp]),
 })
 
 /** OCI image-spec 1.1 config.config, with Docker's additions (Healthcheck, Shell, OnBuild). Absent = unset. */

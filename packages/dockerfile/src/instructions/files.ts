@@ -48,7 +48,7 @@ export function parseCopy(node: Node, kind: 'COPY' | 'ADD'): Instruction {
   const flags =
     kind === 'COPY'
       ? node.readFlags(['from', 'chown', 'chmod'], [], { switches: ['link', 'parents'], several: ['exclude'] })
-      : node.readFlags(['chown', 'chmod'], ['checksum', 'keep-git-dir'], { switches: ['link', 'unpack'], several: ['exclude'] })
+      : node.readFlags(['chown', 'chmod', 'checksum'], ['keep-git-dir'], { switches: ['link', 'unpack'], several: ['exclude'] })
   const words = pathList(node)
   const dest = words.at(-1)
   if (!dest || words.length < 2) {
@@ -80,8 +80,8 @@ export function parseCopy(node: Node, kind: 'COPY' | 'ADD'): Instruction {
     chown: flags.get('chown') ?? null,
     chmod: flags.get('chmod') ?? null,
     link: node.readSwitch('link'),
-    // ADD unpacks local archives unless it is told not to.
-    unpack: kind === 'ADD' && (node.flags.every((flag) => flag.name !== 'unpack') || node.readSwitch('unpack')),
+    unpack: kind === 'COPY' ? false : node.flags.some((flag) => flag.name === 'unpack') ? node.readSwitch('unpack') : null,
+    checksum: flags.get('checksum') ?? null,
     parents: node.readSwitch('parents'),
     exclude: node.readAll('exclude'),
   }

@@ -72,8 +72,10 @@ export type CopyInstruction = Place & {
   chown: Word | null
   chmod: Word | null
   link: boolean
-  /** Of local archives. */
-  unpack: boolean
+  /** ADD --unpack; null: not given, archives of the build context are unpacked and those behind URLs are not. */
+  unpack: boolean | null
+  /** Of the file behind a URL. */
+  checksum: Word | null
   parents: boolean
   exclude: Word[]
 }

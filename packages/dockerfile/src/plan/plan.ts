@@ -7,6 +7,7 @@ import { PlanContext, type ScopeOptions } from './context'
 import { ImageState } from './image-state'
 import { StagePlanner } from './stage-planner'
 import { type Origin, type PlannedStage, stageGraph } from './stages'
+import type { HttpSource } from './urls'
 import { StepCounter, Vertices } from './vertices'
 
 /** What the caller learnt about a base image. */
@@ -85,6 +86,16 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): { plan:
     return id
   }
 
+  const fetched = new Map<string, string>()
+  const fetch = ({ url, filename }: HttpSource, checksum: string | null, user: Place, stage: PlannedStage): string => {
+    const key = JSON.stringify([url, filename, checksum])
+    const known = fetched.get(key)
+    if (known !== undefined) return known
+    const id = vertices.add(user, stage.id, '', `ADD ${url.split('?')[0]}`, { type: 'http', url, checksum, filename })
+    fetched.set(key, id)
+    return id
+  }
+
   for (const stage of graph.needed) {
     const { from, index } = stage.stage
     const own = stage.instructions.filter(({ kind }) => kind === 'RUN' || kind === 'COPY' || kind === 'ADD' || kind === 'WORKDIR').length
@@ -117,6 +128,7 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): { plan:
       steps,
       budget,
       vertexOf: (origin, user) => vertexOf(origin, user, stage),
+      fetch: (source, checksum, user) => fetch(source, checksum, user, stage),
     })
     planner.run()
     done.set(stage, planner)

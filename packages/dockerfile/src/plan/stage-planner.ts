@@ -10,6 +10,7 @@ import { absolutePath, copyDestination, copySource, parentsSource } from './path
 import { PROXY_ARGS } from './platform'
 import { type RunMount, runMounts } from './run-mounts'
 import type { Origin, PlannedStage } from './stages'
+import { checksumOf, type HttpSource, httpSource, isUrl, literalSource, maskCredentials, type Part } from './urls'
 import { historyText, type StepCounter, type Vertices } from './vertices'
 
 /** As the contract's: `u=rwX,go-w`. */
@@ -25,6 +26,8 @@ export interface StagePlannerInit {
   steps: StepCounter
   /** Vertex of a COPY --from or RUN --mount=from. */
   vertexOf: (origin: Origin, user: Place) => string
+  /** Vertex of a file behind a URL. */
+  fetch: (source: HttpSource, checksum: string | null, user: Place) => string
   /** Sum of environment sizes so far, shared by all stages of the plan. */
   budget: { env: number }
 }
@@ -160,32 +163,16 @@ export class StagePlanner {
   }
 
   #copy(instruction: CopyInstruction): void {
-    const { context, vertices, stage, steps, vertexOf } = this.#init
+    const { context, vertices, stage, steps } = this.#init
     const { kind } = instruction
-    const written: string[] = []
-    const sources = instruction.sources.map((word) => {
-      const source = this.#expand(instruction, word)
-      if (/^(?:https?|git|ssh|ftp):\/\/|^git@/i.test(source)) {
-        throw kind === 'ADD'
-          ? context.fail(
-              'ADD_URL_NOT_SUPPORTED',
-              'ADD from a URL is not supported yet.',
-              instruction,
-              word.offset,
-              'Download it in a RUN step, or keep the file in the repository.',
-            )
-          : context.fail('COPY_URL', 'COPY takes no URLs.', instruction, word.offset)
-      }
-      written.push(source)
-      return instruction.parents ? parentsSource(source) : copySource(source)
-    })
+    const { written, parts, checksum } = this.#sources(instruction)
     written.push(this.#expand(instruction, instruction.dest))
     const dest = copyDestination(this.state.workdir, written.at(-1) ?? '')
     const inline = instruction.inline.map((heredoc) => ({
       name: heredoc.name,
       data: context.expandHeredoc(instruction, heredoc, contentOf(heredoc), (name) => this.state.scope.get(name)),
     }))
-    if (sources.length + inline.length > 1 && !dest.endsWith('/')) {
+    if (instruction.sources.length + inline.length > 1 && !dest.endsWith('/')) {
       throw context.fail(
         'DESTINATION_NOT_A_DIRECTORY',
         `${kind} with more than one source needs a directory as its destination.`,
@@ -197,35 +184,77 @@ export class StagePlanner {
     if (written.some((text) => text.includes('\0'))) throw context.fail('NUL_BYTE', 'A path cannot hold a NUL character.', instruction)
     const chown = instruction.chown ? this.#expand(instruction, instruction.chown) : ''
     const exclude = instruction.exclude.map((word) => this.#expand(instruction, word)).filter((pattern) => pattern !== '')
-    const origin = stage.copies.get(instruction)
-    const from = origin ? vertexOf(origin, instruction) : null
+    const [first, ...more] = parts
     this.vertex = vertices.add(instruction, stage.id, steps.prefix(), instruction.original.replace(/^\S+/, kind), {
       type: 'copy',
       input: this.vertex,
-      from,
-      sources,
+      from: first?.from ?? null,
+      sources: first?.sources ?? [],
       dest,
       chown,
       chmod: this.#mode(instruction),
-      extract: instruction.unpack,
+      extract: first?.extract ?? instruction.unpack !== false,
       ...(inline.length > 0 && { inline }),
       ...(instruction.parents && { parents: true as const }),
       ...(exclude.length > 0 && { exclude }),
       ...(instruction.link && { link: true as const }),
+      ...(more.length > 0 && { more }),
     })
     const flags = [
       instruction.from?.text && `--from=${instruction.from.text}`,
       chown && `--chown=${chown}`,
       instruction.chmod && `--chmod=${instruction.chmod.text}`,
       instruction.link && '--link',
-      kind === 'ADD' && !instruction.unpack && '--unpack=false',
+      kind === 'ADD' && instruction.unpack !== null && `--unpack=${instruction.unpack}`,
+      checksum && `--checksum=${checksum}`,
       instruction.parents && '--parents',
       ...exclude.map((pattern) => `--exclude=${pattern}`),
     ]
     this.#commit(
-      [kind, ...flags.filter(Boolean), ...written.slice(0, -1), ...inline.map(({ name }) => `<<${name}`), written.at(-1)].join(' '),
+      [
+        kind,
+        ...flags.filter(Boolean),
+        ...written.slice(0, -1).map(maskCredentials),
+        ...inline.map(({ name }) => `<<${name}`),
+        written.at(-1),
+      ].join(' '),
       this.vertex,
     )
+  }
+
+  /** The sources as written, variables expanded, and where they lie: one part for each run of those that lie at one place. */
+  #sources(instruction: CopyInstruction): { written: string[]; parts: Part[]; checksum: string | null } {
+    const { context, stage, vertexOf } = this.#init
+    const written = instruction.sources.map((word) => this.#expand(instruction, word))
+    const origin = stage.copies.get(instruction)
+    const from = origin ? vertexOf(origin, instruction) : null
+    const urls = written.map((source, i) => {
+      const word = instruction.sources[i] ?? instruction.dest
+      if (instruction.kind === 'ADD') return httpSource(context, instruction, word, source)
+      if (isUrl(source)) throw context.fail('COPY_URL', 'COPY takes no URLs.', instruction, word.offset, 'ADD does.')
+      return null
+    })
+    const checksum = checksumOf(
+      context,
+      instruction,
+      instruction.checksum ? this.#expand(instruction, instruction.checksum) : '',
+      urls.filter(Boolean).length,
+      written.length + instruction.inline.length,
+    )
+    const parts: Part[] = []
+    urls.forEach((url, i) => {
+      const source = written[i] ?? ''
+      if (url) {
+        const vertex = this.#init.fetch(url, checksum, instruction)
+        parts.push({ from: vertex, sources: [literalSource(url.filename)], extract: instruction.unpack === true })
+        return
+      }
+      const path = instruction.parents ? parentsSource(source) : copySource(source)
+      const last = parts.at(-1)
+      if (last && last.from === from) last.sources.push(path)
+      else parts.push({ from, sources: [path], extract: instruction.unpack !== false })
+    })
+    return { written, parts, checksum }
   }
 
   #mode(instruction: CopyInstruction): string | null {

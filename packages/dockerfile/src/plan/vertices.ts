@@ -3,6 +3,7 @@ import type { BuildOp, BuildVertex } from '@slipway/contracts'
 import type { Place } from '../instructions/types'
 import { LIMITS } from '../limits'
 import type { PlanContext } from './context'
+import { maskCredentials } from './urls'
 
 const cut = (text: string, max: number) => (text.length > max ? `${text.slice(0, max - 1)}…` : text)
 /** Name and history are one line. */
@@ -24,11 +25,12 @@ export class Vertices {
       throw this.#context.fail('TOO_MANY_STEPS', `The build has more than ${LIMITS.vertices} steps. Join RUN commands with &&.`, place)
     }
     const id = `v${this.list.length}`
+    const shown = place.keyword === 'ADD' ? maskCredentials : (written: string) => written
     this.list.push({
       id,
-      name: cut(`${prefix}${oneLine(text)}`, LIMITS.nameLength),
+      name: cut(`${prefix}${shown(oneLine(text))}`, LIMITS.nameLength),
       stage,
-      instruction: historyText(oneLine(place.original)),
+      instruction: historyText(shown(oneLine(place.original))),
       line: place.range.start.line,
       endLine: place.range.end.line,
       op,

@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use slipway_transfer::{ChunkReader, ChunkSender, ChunkWriter, chunks};
 
 /// Chunks that wait between the connection and the reader.
-const AHEAD: usize = 16;
+pub const AHEAD: usize = 16;
 
 /// A client that is still sending when the answer comes must be able to read it: closing at once would reset the
 /// connection and lose the reason.

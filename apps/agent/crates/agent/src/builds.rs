@@ -14,14 +14,14 @@ pub struct Builds {
 impl Builds {
     /// Removes what builds of a killed daemon left, and opens the build cache.
     pub async fn open(settings: &BuildSettings, images: Arc<Images>, executor: Arc<dyn Executor>) -> anyhow::Result<Self> {
-        let layers = images.layers.clone();
+        let (layers, downloader) = (images.layers.clone(), images.downloader.clone());
         let defaults = BuilderOptions::default();
         let options = BuilderOptions {
             cache_bytes: settings.cache_bytes.unwrap_or(defaults.cache_bytes),
             allow_host_network: settings.allow_host_network,
             allow_insecure: settings.allow_insecure,
         };
-        let builder = tokio::task::spawn_blocking(move || Builder::open(layers, executor, options)).await??;
+        let builder = tokio::task::spawn_blocking(move || Builder::open(layers, executor, downloader, options)).await??;
         Ok(Self { builder })
     }
 }

@@ -21,6 +21,9 @@ pub struct ConfigFile {
     /// Registry name to addresses, networks (`10.0.0.0/8`) and host names inside this network that its redirects and its token
     /// service may lead to.
     pub registry_inside: BTreeMap<String, Vec<String>>,
+    /// Addresses, networks (`10.0.0.0/8`) and host names inside this network that URLs of users (`docker import`, ADD in a
+    /// Dockerfile) may lead to. None when absent.
+    pub download_inside: Vec<String>,
     pub build: BuildSettings,
     pub cgroups: CgroupSettings,
     /// Containers have a user namespace of their own unless they ask for the host's.

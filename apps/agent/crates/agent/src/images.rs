@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use axum::http::StatusCode;
 use slipway_snapshot::Layers;
 use slipway_store::{Digest, Image, ImageConfig, Lease, Resource, Store};
-use slipway_transfer::{Client, Registries, Timeouts};
+use slipway_transfer::{Client, DownloadLimits, Downloader, Registries, Timeouts};
 
 use crate::config::Config;
 use crate::error::{ApiError, ApiResult};
@@ -27,6 +27,8 @@ pub struct Images {
     pub layers: Layers,
     /// Talks to registries.
     pub client: Client,
+    /// Fetches URLs that users name.
+    pub downloader: Downloader,
     /// Images that containers are being made of, and how many each; held while an image is removed.
     in_making: Arc<Mutex<HashMap<Digest, usize>>>,
     users: OnceLock<UsersOf>,
@@ -93,7 +95,8 @@ impl Images {
         .await??;
         let registries = Registries::new(config.file.registries.clone())?.allow_inside(config.file.registry_inside.clone())?;
         let client = Client::new(registries, Timeouts::default());
-        Ok(Self { store, layers, client, in_making: Arc::default(), users: OnceLock::new(), on_event: OnceLock::new() })
+        let downloader = Downloader::new(&config.file.download_inside, DownloadLimits::default())?;
+        Ok(Self { store, layers, client, downloader, in_making: Arc::default(), users: OnceLock::new(), on_event: OnceLock::new() })
     }
 
     /// To be set once by whoever runs containers; until then no image counts as used.
@@ -183,7 +186,8 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> slipway_transfer
 impl From<slipway_transfer::Error> for ApiError {
     fn from(error: slipway_transfer::Error) -> Self {
         let status = match error.code() {
-            "IMAGE_NOT_FOUND" | "REGISTRY_DENIED" | "PLATFORM_NOT_FOUND" => StatusCode::NOT_FOUND,
+            "IMAGE_NOT_FOUND" | "REGISTRY_DENIED" | "PLATFORM_NOT_FOUND" | "URL_NOT_FOUND" => StatusCode::NOT_FOUND,
+            "URL_INSIDE" => StatusCode::FORBIDDEN,
             "REFERENCE_INVALID"
             | "DIGEST_INVALID"
             | "IMAGE_AMBIGUOUS"
@@ -193,7 +197,10 @@ impl From<slipway_transfer::Error> for ApiError {
             | "LAYER_REFUSED"
             | "TOO_LARGE"
             | "CONTENT_INVALID"
-            | "CREDENTIALS_INVALID" => StatusCode::BAD_REQUEST,
+            | "CREDENTIALS_INVALID"
+            | "URL_INVALID"
+            | "URL_REFUSED"
+            | "URL_TOO_LARGE" => StatusCode::BAD_REQUEST,
             "DISK_FULL" => {
                 tracing::error!(cause = ?error, "{error}");
                 return ApiError::disk_full("the image's content could not be stored");

@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
+#[path = "../../transfer/tests/web/mod.rs"]
+mod web;
 
 use serde_json::{Value, json};
 use support::{Agent, IMAGE, busybox_tar};
+use web::{Reply, Sending, Web};
 
 fn names(agent: &Agent, query: &str) -> Vec<String> {
     let images = agent.client.get(&format!("/images/json{query}"));
@@ -124,4 +127,49 @@ fn a_pull_that_cannot_work_says_why_before_anything_streams() {
     let missing = agent.client.request("POST", "/images/nothing/push?tag=1", b"");
     assert_eq!((missing.status, missing.json()["message"].is_string()), (404, true));
     let _: Value = agent.client.get("/images/json");
+}
+
+#[test]
+fn an_archive_behind_a_url_is_fetched_and_imported() {
+    let tar = busybox_tar();
+    let web = Web::start(move |asked| match asked.path.as_str() {
+        "/base.tar?key=s3cret" => Reply::ok(tar.clone()),
+        "/moved" => Reply::redirect("base.tar?key=s3cret"),
+        "/half" => Reply::ok(tar.clone()).sent(Sending::BreaksOff),
+        "/text" => Reply::ok(vec![b'x'; 2000]),
+        _ => Reply::status(404),
+    });
+    let agent = Agent::with_settings(Some(json!({ "downloadInside": ["127.0.0.0/8"] })));
+    let import = |url: &str, more: &str| {
+        let source: String = form_urlencoded::byte_serialize(url.as_bytes()).collect();
+        agent.client.request("POST", &format!("/images/create?fromSrc={source}{more}"), b"")
+    };
+    let url = format!("http://ann:s3cret@{}/moved", web.address);
+    let answer = import(&url, "&repo=fetched&tag=1&changes=CMD%20%5B%22sh%22%5D");
+    let lines: Vec<Value> = answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["status"], format!("Downloading from http://{}/moved", web.address));
+    let importing = lines.iter().rfind(|line| line["status"] == "Importing").unwrap();
+    assert_eq!(importing["progressDetail"]["current"], importing["progressDetail"]["total"], "{importing}");
+    let image = agent.client.get("/images/fetched:1/json");
+    assert_eq!((&lines.last().unwrap()["status"], &image["Config"]["Cmd"]), (&image["Id"], &json!(["sh"])));
+    assert_eq!(image["Comment"], format!("Imported from http://{}/moved", web.address));
+    assert!(!answer.text().contains("s3cret") && !image.to_string().contains("s3cret"));
+    for (path, status, said) in [
+        ("/none", 404, "404 Not Found"),
+        ("/none?key=s3cret", 404, "404 Not Found"),
+        ("/text", 200, "not a valid archive"),
+        ("/half", 200, "could not be reached"),
+    ] {
+        let answer = import(&web.url(path), "");
+        let last = answer.text().lines().last().unwrap().to_owned();
+        assert_eq!(answer.status, status, "{last}");
+        assert!(last.contains(said) && !last.contains("s3cret"), "{last}");
+    }
+    assert_eq!(import("ftp://x/y", "").status, 400);
+    assert_eq!(names(&agent, ""), ["fetched:1"]);
+    let strict = Agent::bare();
+    let source = web.url("/moved");
+    let refused = strict.client.request("POST", &format!("/images/create?fromSrc={source}"), b"");
+    assert_eq!(refused.status, 403);
+    assert!(refused.json()["message"].as_str().unwrap().contains("downloadInside"), "{}", refused.text());
 }

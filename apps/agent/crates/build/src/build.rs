@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use slipway_snapshot::Layers;
 use slipway_store::{Lease, Reference};
+use slipway_transfer::Downloader;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +34,7 @@ pub struct Build {
     pub lease: Arc<Lease>,
     pub cache: Arc<Cache>,
     pub executor: Arc<dyn Executor>,
+    pub downloader: Downloader,
     pub events: Events,
     /// Fires when the build is canceled, times out or a step fails: whatever still runs ends.
     pub stop: CancellationToken,
@@ -52,6 +54,7 @@ impl Build {
         layers: &Layers,
         cache: &Arc<Cache>,
         executor: &Arc<dyn Executor>,
+        downloader: &Downloader,
         events: Events,
         stop: CancellationToken,
     ) -> Self {
@@ -60,6 +63,7 @@ impl Build {
             layers: layers.clone(),
             cache: cache.clone(),
             executor: executor.clone(),
+            downloader: downloader.clone(),
             execs: Semaphore::new(PARALLEL_EXECS),
             ran: AtomicBool::new(false),
             masks: Arc::new(Masks::new(&context.secrets)),
@@ -163,6 +167,7 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send
 ///   context.tar              all of them as they came, when they are large
 ///   steps/<vertex>/upper     what the step wrote; becomes a layer
 ///   steps/<vertex>/work      overlayfs's own
+///   steps/<vertex>/download  the file of a URL, while it comes
 ///   steps/<vertex>/mounts/<n> upper and work of a mount, thrown away with the step
 ///   inline/<vertex>/         files whose content stands in the Dockerfile
 /// ```

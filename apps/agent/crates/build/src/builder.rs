@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use slipway_snapshot::Layers;
+use slipway_transfer::Downloader;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -70,6 +71,7 @@ struct Inner {
     layers: Layers,
     cache: Arc<Cache>,
     executor: Arc<dyn Executor>,
+    downloader: Downloader,
     dirs: PathBuf,
     options: BuilderOptions,
     running: Mutex<HashMap<String, CancellationToken>>,
@@ -101,7 +103,7 @@ impl Builder {
     ///
     /// # Errors
     /// When the data root cannot be written.
-    pub fn open(layers: Layers, executor: Arc<dyn Executor>, options: BuilderOptions) -> io::Result<Self> {
+    pub fn open(layers: Layers, executor: Arc<dyn Executor>, downloader: Downloader, options: BuilderOptions) -> io::Result<Self> {
         let root = layers.store().root().to_path_buf();
         let dirs = root.join("builds");
         if dirs.exists() {
@@ -114,6 +116,7 @@ impl Builder {
             layers,
             cache,
             executor,
+            downloader,
             dirs,
             options,
             running: Mutex::default(),
@@ -221,8 +224,8 @@ impl Builder {
     ) {
         let (id, timeout) = (request.id.clone(), Duration::from_millis(request.limits.timeout_ms));
         let stop = CancellationToken::new();
-        let Inner { layers, cache, executor, .. } = &*self.inner;
-        let build = Arc::new(Build::new(request, context, dir, layers, cache, executor, events.clone(), stop));
+        let Inner { layers, cache, executor, downloader, .. } = &*self.inner;
+        let build = Arc::new(Build::new(request, context, dir, layers, cache, executor, downloader, events.clone(), stop));
         let outcome = self.solve(&build, &registration.token, timeout).await;
         if build.ran.load(Ordering::Relaxed)
             && let Err(error) = build.executor.finish(&id).await

@@ -5,6 +5,7 @@
 //!   entries/<key>.json            a finished vertex; its time is when it was last used
 //!   slots/<slot>.json             what a vertex was last made from, for the reason of a miss
 //!   selections/<hash>.json        checksums of files in an output, so that COPY --from needs no second read
+//!   downloads/<hash>.json         what a URL gave the last time, with its ETag and date
 //!   mounts/                       see `cache_dirs.rs`
 //! ```
 //!
@@ -148,7 +149,7 @@ impl Cache {
         write(&self.path(scope, "entries", &entry.key), entry)
     }
 
-    /// What was remembered under a name; `kind` is `slots` or `selections`.
+    /// What was remembered under a name; `kind` is `slots`, `selections` or `downloads`.
     pub fn recall<T: DeserializeOwned>(&self, scope: &str, kind: &str, name: &str) -> Option<T> {
         let path = self.path(scope, kind, name);
         let found = read(&path)?;
@@ -176,7 +177,7 @@ impl Cache {
     }
 
     /// Forgets the least recently used entries and cache mounts until the layers of the rest (compressed, equal ones once)
-    /// and what the mounts hold take at most `max_bytes`, and records of slots and selections that were not used for 30 days. The blobs go with the store's gc.
+    /// and what the mounts hold take at most `max_bytes`, and records of slots, selections and downloads that were not used for 30 days. The blobs go with the store's gc.
     ///
     /// # Errors
     /// When the cache cannot be listed.
@@ -192,7 +193,7 @@ impl Cache {
                     None => remove(&path),
                 }
             }
-            for kind in ["slots", "selections"] {
+            for kind in ["slots", "selections", "downloads"] {
                 for (path, used) in files(&scope.path().join(kind)) {
                     if used < month_ago {
                         remove(&path);
@@ -244,7 +245,7 @@ pub fn scope_dir(scope: &str) -> String {
 }
 
 /// Folders of a scope.
-const KINDS: [&str; 3] = ["entries", "slots", "selections"];
+const KINDS: [&str; 4] = ["entries", "slots", "selections", "downloads"];
 const HOLD_PREFIX: &str = "build-cache/";
 
 fn hold_id(scope_dir: &str, key: &str) -> String {

@@ -11,6 +11,8 @@ pub enum ErrorCode {
     ExecFailed,
     OutOfMemory,
     CopyFailed,
+    /// A URL of an ADD.
+    DownloadFailed,
     BaseNotFound,
     BadPlan,
     BadContext,

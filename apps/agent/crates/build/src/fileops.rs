@@ -23,22 +23,33 @@ use crate::tree::Tree;
 ///
 /// # Errors
 /// `COPY_FAILED` naming the path that is missing.
-pub fn checksums(build: &Build, vertex: &Vertex, op: &CopyOp, from: Option<&Output>) -> Result<FileList> {
+pub fn checksums(build: &Build, vertex: &Vertex, op: &CopyOp, others: &[Output]) -> Result<FileList> {
+    let mut others = others.iter();
+    let mut lists = Vec::new();
+    for part in op.parts() {
+        let from = part.from.as_ref().and_then(|_| others.next());
+        lists.push(part_checksums(build, vertex, &part, from)?);
+    }
+    let files = if lists.len() == 1 { lists.remove(0) } else { FileList::join(lists) };
+    Ok(files.with_inline(&op.inline))
+}
+
+fn part_checksums(build: &Build, vertex: &Vertex, op: &CopyOp, from: Option<&Output>) -> Result<FileList> {
     if let Some(root) = build.sent(op.from.as_deref()) {
         let sources = select_for(&root.index, op).map_err(|error| select_error(build, vertex, op, &error))?;
-        return Ok(FileList::new(&sources, false).with_inline(&op.inline));
+        return Ok(FileList::new(&sources, false));
     }
     let output = from.ok_or_else(|| BuildError::internal("solving a copy", "what it copies from is not there"))?;
     let name = selection_key(&output.id, op);
     if let Some(files) = build.cache.recall::<FileList>(build.scope(), "selections", &name) {
-        return Ok(files.with_inline(&op.inline));
+        return Ok(files);
     }
     let view = output.view(&build.layers, &build.lease)?;
     let mut sources = select_for(&view.tree, op).map_err(|error| select_error(build, vertex, op, &error))?;
     digest_files(&view.tree, &mut sources).map_err(|error| select_error(build, vertex, op, &error))?;
     let files = FileList::new(&sources, true);
     build.cache.remember(build.scope(), "selections", &name, &files)?;
-    Ok(files.with_inline(&op.inline))
+    Ok(files)
 }
 
 /// All that a context holds.
@@ -54,23 +65,35 @@ pub fn whole(root: &Root) -> Result<FileList> {
 ///
 /// # Errors
 /// `COPY_FAILED`, `DISK_FULL`, `CANCELED`, `INTERNAL`.
-pub fn run_copy(build: &Build, vertex: &Vertex, op: &CopyOp, input: &Output, from: Option<&Output>) -> Result<PathBuf> {
+pub fn run_copy(build: &Build, vertex: &Vertex, op: &CopyOp, input: &Output, others: &[Output]) -> Result<PathBuf> {
     let step = build.prepare(vertex, input)?;
     let to = overlay::open_writable(&step.dirs).map(Tree::new).map_err(|error| BuildError::io("opening a step's files", &error))?;
-    let sent = build.sent(op.from.as_deref());
     let owner = match op.chown.as_str() {
-        // A context has no owners worth keeping; another stage's do count.
-        "" => sent.is_some().then_some((0, 0)),
+        "" => None,
         spec => {
             let files = user_files(&to).map_err(|error| BuildError::io("reading a step's files", &error))?;
             Some(files.owner(spec).map_err(|text| refused(vertex, &format!("{text}; check --chown")))?)
         }
     };
     let mode = op.chmod.as_deref().and_then(|mode| mode.parse().ok());
-    let placement = Placement { dest: op.dest.clone(), owner, mode };
+    // A context has no owners worth keeping; another vertex's do count.
+    let owner_of = |part: &CopyOp| owner.or(build.sent(part.from.as_deref()).is_some().then_some((0, 0)));
+    let mut others = others.iter();
+    for part in op.parts() {
+        let from = part.from.as_ref().and_then(|_| others.next());
+        let owner = owner_of(&part);
+        let placement = Placement { dest: op.dest.clone(), owner, mode: mode.clone() };
+        copy_part(build, vertex, &part, from, &to, &placement)?;
+    }
+    let placement = Placement { dest: op.dest.clone(), owner: owner_of(op), mode };
+    write_inline(build, vertex, op, &to, &placement).map_err(|error| copy_error(vertex, error))?;
+    Ok(step.dirs.upper)
+}
+
+fn copy_part(build: &Build, vertex: &Vertex, op: &CopyOp, from: Option<&Output>, to: &Tree, placement: &Placement) -> Result<()> {
     if !op.sources.is_empty() {
         let view;
-        let tree = match (sent, from) {
+        let tree = match (build.sent(op.from.as_deref()), from) {
             (Some(root), _) => root.tree()?,
             (None, None) => return Err(BuildError::internal("copying files", "what is copied from is not there")),
             (None, Some(output)) => {
@@ -81,11 +104,10 @@ pub fn run_copy(build: &Build, vertex: &Vertex, op: &CopyOp, input: &Output, fro
         let sources = select_for(tree, op).map_err(|error| select_error(build, vertex, op, &error))?;
         let stopped = || build.stopped();
         let outcome =
-            if op.extract { add(tree, sources, &to, &placement, op, &stopped) } else { copy(tree, &sources, &to, &placement, &stopped) };
+            if op.extract { add(tree, sources, to, placement, op, &stopped) } else { copy(tree, &sources, to, placement, &stopped) };
         outcome.map_err(|error| copy_error(vertex, error))?;
     }
-    write_inline(build, vertex, op, &to, &placement).map_err(|error| copy_error(vertex, error))?;
-    Ok(step.dirs.upper)
+    Ok(())
 }
 
 /// Heredocs: files of a directory of their own, copied as any others are.

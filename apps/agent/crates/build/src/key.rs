@@ -10,9 +10,10 @@
 //! - WORKDIR: input's output id, path, user.
 use sha2::{Digest as _, Sha256};
 
+use crate::fetch::Content;
 use crate::files::FileList;
 use crate::mount::RunMount;
-use crate::plan::{CopyOp, ExecOp, Platform};
+use crate::plan::{CopyOp, ExecOp, HttpOp, Platform};
 
 /// Raised when the meaning of a key changes: old entries are then never found and age out.
 const VERSION: &str = "slipway-build-1";
@@ -81,14 +82,29 @@ pub fn exec_parameters(op: &ExecOp) -> String {
 
 pub fn copy_key(input: &str, op: &CopyOp, files: &FileList) -> String {
     let mode = op.chmod.as_deref().unwrap_or("-");
-    KeyHash::new("copy")
-        .field(input)
-        .field(&op.dest)
-        .field(&op.chown)
-        .field(mode)
-        .field([u8::from(op.extract)])
-        .field(files.digest())
-        .finish()
+    let key =
+        KeyHash::new("copy").field(input).field(&op.dest).field(&op.chown).field(mode).field([u8::from(op.extract)]).field(files.digest());
+    if op.more.is_empty() { key.finish() } else { unpacked(key, op).finish() }
+}
+
+/// Which of the places' archives are unpacked.
+fn unpacked(key: KeyHash, op: &CopyOp) -> KeyHash {
+    key.list(op.more.iter().map(|part| [u8::from(part.extract)]))
+}
+
+/// What a COPY says, but for its files: to tell whether the instruction changed.
+pub fn copy_parameters(op: &CopyOp) -> String {
+    let key = KeyHash::new("p").field(&op.dest).field(&op.chown).field(op.chmod.as_deref().unwrap_or("-"));
+    let key = key.field([u8::from(op.extract)]);
+    if op.more.is_empty() { key.finish() } else { unpacked(key, op).finish() }
+}
+
+pub fn http_key(op: &HttpOp, content: &Content) -> String {
+    KeyHash::new("http").field(&content.digest).field(content.mtime.to_le_bytes()).field(&op.filename).finish()
+}
+
+pub fn download_name(place: &str) -> String {
+    KeyHash::new("download").field(place).finish()
 }
 
 pub fn mkdir_key(input: &str, path: &str, user: &str) -> String {

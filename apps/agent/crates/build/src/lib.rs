@@ -18,6 +18,7 @@ pub mod event;
 mod exec;
 pub mod executor;
 mod export;
+mod fetch;
 mod fileops;
 mod files;
 mod globs;

@@ -85,6 +85,7 @@ pub enum Op {
     },
     Exec(ExecOp),
     Copy(CopyOp),
+    Http(HttpOp),
     Mkdir {
         input: String,
         path: String,
@@ -140,6 +141,46 @@ pub struct CopyOp {
     /// A layer of its own, made without a look at `input`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub link: bool,
+    /// Further sources of one ADD, copied behind `sources`, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<CopyPart>,
+}
+
+/// Sources that lie elsewhere than those before them.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CopyPart {
+    /// `None`: the build context.
+    pub from: Option<String>,
+    pub sources: Vec<String>,
+    pub extract: bool,
+}
+
+impl CopyOp {
+    /// The copy of each place that files come from, one after the other. Each but the last has no `inline`.
+    pub fn parts(&self) -> Vec<CopyOp> {
+        let alone = |part: &CopyPart| CopyOp {
+            from: part.from.clone(),
+            sources: part.sources.clone(),
+            extract: part.extract,
+            inline: Vec::new(),
+            more: Vec::new(),
+            ..self.clone()
+        };
+        let first = CopyPart { from: self.from.clone(), sources: self.sources.clone(), extract: self.extract };
+        std::iter::once(&first).chain(&self.more).map(alone).collect()
+    }
+}
+
+/// ADD of a URL: a file system with one file in its root, mode 0600, of the time that the server tells.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpOp {
+    /// May hold credentials: never to be shown as it is.
+    pub url: String,
+    /// `sha256:…` that the content must have.
+    pub checksum: Option<String>,
+    pub filename: String,
 }
 
 /// A file whose content stands in the Dockerfile: `COPY <<name`.
@@ -154,7 +195,7 @@ impl Op {
     /// The vertex whose file system this one changes.
     pub fn input(&self) -> Option<&str> {
         match self {
-            Op::Image { .. } | Op::Scratch {} | Op::Context { .. } => None,
+            Op::Image { .. } | Op::Scratch {} | Op::Context { .. } | Op::Http(_) => None,
             Op::Exec(exec) => Some(&exec.input),
             Op::Mkdir { input, .. } => Some(input),
             Op::Copy(copy) => Some(&copy.input),
@@ -163,13 +204,14 @@ impl Op {
 
     /// The vertices this one reads, its own file system first.
     pub fn inputs(&self) -> impl Iterator<Item = &str> {
-        let (input, from, mounts) = match self {
-            Op::Image { .. } | Op::Scratch {} | Op::Context { .. } => (None, None, [].as_slice()),
-            Op::Exec(exec) => (Some(exec.input.as_str()), None, exec.mounts.as_slice()),
-            Op::Mkdir { input, .. } => (Some(input.as_str()), None, [].as_slice()),
-            Op::Copy(copy) => (Some(copy.input.as_str()), copy.from.as_deref(), [].as_slice()),
+        let (input, from, more, mounts) = match self {
+            Op::Image { .. } | Op::Scratch {} | Op::Context { .. } | Op::Http(_) => (None, None, [].as_slice(), [].as_slice()),
+            Op::Exec(exec) => (Some(exec.input.as_str()), None, [].as_slice(), exec.mounts.as_slice()),
+            Op::Mkdir { input, .. } => (Some(input.as_str()), None, [].as_slice(), [].as_slice()),
+            Op::Copy(copy) => (Some(copy.input.as_str()), copy.from.as_deref(), copy.more.as_slice(), [].as_slice()),
         };
-        input.into_iter().chain(from).chain(mounts.iter().filter_map(RunMount::from))
+        let more = more.iter().filter_map(|part| part.from.as_deref());
+        input.into_iter().chain(from).chain(more).chain(mounts.iter().filter_map(RunMount::from))
     }
 }
 
@@ -245,6 +287,9 @@ const MAX_TAGS: usize = 16;
 const MAX_CONTEXTS: usize = 64;
 /// A hundred, and the script.
 const MAX_MOUNTS: usize = 101;
+/// Places that one ADD takes files from.
+const MAX_PARTS: usize = 1000;
+const MAX_URL: usize = 8 << 10;
 
 impl BuildRequest {
     /// Parses and checks a request.
@@ -356,7 +401,19 @@ impl Vertex {
                 if !copy.inline.iter().all(|file| is_file_name(&file.name)) {
                     return at("a heredoc's name cannot name a file.");
                 }
+                if copy.more.len() > MAX_PARTS || copy.more.iter().any(|part| part.sources.is_empty()) {
+                    return at("its sources lie at too many places, or there is a place without any.");
+                }
                 Ok(())
+            }
+            Op::Http(http) => {
+                if !(http.url.starts_with("http://") || http.url.starts_with("https://")) || http.url.len() > MAX_URL {
+                    return at("the URL must begin with http:// or https:// and have at most 8 KiB.");
+                }
+                if http.checksum.as_ref().is_some_and(|checksum| checksum.parse::<slipway_store::Digest>().is_err()) {
+                    return at("the checksum must be sha256: and 64 hex digits.");
+                }
+                if is_file_name(&http.filename) { Ok(()) } else { at("the URL's file name cannot name a file.") }
             }
             Op::Mkdir { path, .. } if !path.starts_with('/') => at("the working directory must be absolute."),
             _ => Ok(()),

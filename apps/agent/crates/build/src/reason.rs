@@ -2,10 +2,12 @@
 //! has in its Dockerfile; the next build compares.
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use slipway_transfer::redacted;
 
 use crate::event::{Miss, Reason};
+use crate::fetch::Content;
 use crate::files::FileList;
-use crate::key::{KeyHash, exec_parameters};
+use crate::key::{KeyHash, copy_parameters, exec_parameters};
 use crate::plan::{BuildPlan, Op, Vertex};
 
 /// What a vertex was made from, the last time. Values of the environment are kept as hashes only: they may be secret.
@@ -23,6 +25,9 @@ pub struct Inputs {
     /// Name and hash of the value.
     pub env: Vec<(String, String)>,
     pub files: Option<FileList>,
+    /// What a URL gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<Content>,
 }
 
 impl Inputs {
@@ -30,10 +35,8 @@ impl Inputs {
     pub fn new(plan: &BuildPlan, vertex: &Vertex, key: &str, input: &str, files: Option<FileList>) -> Self {
         let (parameters, env) = match &vertex.op {
             Op::Exec(op) => (exec_parameters(op), op.env.as_slice()),
-            Op::Copy(op) => {
-                let parameters = KeyHash::new("p").field(&op.dest).field(&op.chown).field(op.chmod.as_deref().unwrap_or("-"));
-                (parameters.field([u8::from(op.extract)]).finish(), [].as_slice())
-            }
+            Op::Copy(op) => (copy_parameters(op), [].as_slice()),
+            Op::Http(op) => (KeyHash::new("p").field(&op.url).field(&op.filename).finish(), [].as_slice()),
             Op::Mkdir { path, user, .. } => (KeyHash::new("p").field(path).field(user).finish(), [].as_slice()),
             Op::Image { .. } | Op::Scratch {} | Op::Context { .. } => (String::new(), [].as_slice()),
         };
@@ -49,14 +52,20 @@ impl Inputs {
         });
         Self {
             key: key.to_owned(),
-            instruction: vertex.instruction.clone(),
+            instruction: told(vertex),
             input: input.to_owned(),
             input_name,
             base_digest,
             parameters,
             env: env.collect(),
             files,
+            fetched: None,
         }
+    }
+
+    #[must_use]
+    pub fn with_fetched(self, fetched: Option<Content>) -> Self {
+        Self { fetched, ..self }
     }
 
     /// Explains why this was not found, given what was recorded `before` at the same place or for the same instruction.
@@ -71,6 +80,16 @@ impl Inputs {
         }
         if before.parameters != self.parameters {
             return miss(Reason::InstructionChanged, "the command, its working directory, its user or its mounts changed".into());
+        }
+        if let (Some(now), Some(old)) = (&self.fetched, &before.fetched)
+            && now != old
+        {
+            let what = if now.digest == old.digest {
+                "its server gives the file behind the URL another date"
+            } else {
+                "the file behind the URL changed"
+            };
+            return miss(Reason::FilesChanged, what.into());
         }
         let input_changed = before.input != self.input;
         if let (Some(files), Some(old)) = (&self.files, &before.files)
@@ -111,8 +130,17 @@ impl Inputs {
 pub fn slots(plan: &BuildPlan, vertex: &Vertex, lineage: &str) -> [String; 2] {
     let place = plan.vertices.iter().filter(|other| other.stage == vertex.stage).position(|other| other.id == vertex.id);
     let place = place.unwrap_or(0).to_string();
+    let instruction = told(vertex);
     let slot = |kind: &str, text: &str| KeyHash::new("slot").field(kind).field(lineage).field(&vertex.stage).field(text).finish();
-    [slot("place", &place), slot("text", &vertex.instruction)]
+    [slot("place", &place), slot("text", &instruction)]
+}
+
+/// An ADD is several vertices when it names URLs: each of those says which.
+pub fn told(vertex: &Vertex) -> String {
+    match &vertex.op {
+        Op::Http(op) => format!("{} [{}]", vertex.instruction, redacted(&op.url)),
+        _ => vertex.instruction.clone(),
+    }
 }
 
 /// How many names a reason lists before it only counts.
@@ -159,6 +187,7 @@ mod tests {
             parameters: "p".into(),
             env: vec![("PATH".into(), "1".into()), ("VERSION".into(), "2".into())],
             files: None,
+            fetched: None,
         }
     }
 

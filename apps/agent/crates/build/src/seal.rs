@@ -2,7 +2,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use slipway_snapshot::{DiffOptions, NewLayer};
+use slipway_snapshot::{Compression, DiffOptions, NewLayer};
 use tokio::sync::oneshot;
 
 use crate::build::{Build, blocking};
@@ -11,7 +11,7 @@ use crate::error::{BuildError, Result};
 use crate::event::{LayerInfo, Miss, Status, VertexEvent};
 use crate::executor::ExecOutcome;
 use crate::layer::{LayerRef, SealedLayer};
-use crate::plan::Vertex;
+use crate::plan::{Op, Vertex};
 use crate::reason::{Inputs, slots};
 
 /// Makes a step's files a layer of the store and an entry of the cache, beside the steps that follow.
@@ -86,9 +86,14 @@ impl Seal {
 
     async fn diff(&self, layer: &Arc<LayerRef>) -> Result<NewLayer> {
         let (build, upper) = (self.build.clone(), layer.made_path());
+        let mut options = DiffOptions::default();
+        // Only read from, never part of an image: packing it would be for nothing.
+        if matches!(self.vertex.op, Op::Http(_)) {
+            options.compression = Compression::None;
+        }
         blocking(move || {
             let upper = upper.ok_or_else(|| BuildError::internal("making a layer", "it has no directory"))?;
-            let made = build.layers.diff(&build.lease, &upper, &DiffOptions::default());
+            let made = build.layers.diff(&build.lease, &upper, &options);
             made.map_err(|error| snapshot_error("making a layer", &error))
         })
         .await

@@ -12,6 +12,7 @@ use crate::cache::{CachedLayer, Entry, Flight};
 use crate::error::{BuildError, ErrorCode, Result};
 use crate::event::{Miss, Reason, Status, VertexEvent, millis};
 use crate::executor::ExecOutcome;
+use crate::fetch::{self, Fetched};
 use crate::layer::{LayerRef, Output};
 use crate::plan::{Op, Vertex};
 use crate::reason::{Inputs, slots};
@@ -48,11 +49,23 @@ pub async fn solve(build: &Arc<Build>, vertex: &Vertex, given: Given) -> Result<
             tell(build, vertex, Status::Cached, started).await;
             Ok(output)
         }
+        Op::Http(op) => {
+            let name = fetch::name(op);
+            let alone = build.cache.flight(build.scope(), &name);
+            let _one_at_a_time = tokio::select! {
+                guard = alone.lock.lock() => guard,
+                () = build.stop.cancelled() => return Err(BuildError::canceled()),
+            };
+            let fetched = fetch::fetch(build, vertex, op).await?;
+            let nothing = Output { id: key::base_output(&[]), layers: Vec::new() };
+            let (beneath, fetched) = (nothing.clone(), Some(fetched));
+            Step { build, vertex, input: nothing, linked: false, beneath, others: Vec::new(), fetched, started }.solve().await
+        }
         _ => {
             let input = given.input.clone().ok_or_else(|| BuildError::internal("solving a step", "it has no input"))?;
             let linked = matches!(&vertex.op, Op::Copy(op) if op.link);
             let beneath = if linked { Output { id: key::base_output(&[]), layers: Vec::new() } } else { input.clone() };
-            Step { build, vertex, input, linked, beneath, others: given.others, started }.solve().await
+            Step { build, vertex, input, linked, beneath, others: given.others, fetched: None, started }.solve().await
         }
     }
 }
@@ -111,6 +124,8 @@ struct Step<'a> {
     /// What the vertex sees: its input, or nothing.
     beneath: Output,
     others: Vec<Output>,
+    /// Of a URL.
+    fetched: Option<Fetched>,
     started: Instant,
 }
 
@@ -164,15 +179,20 @@ impl Step<'_> {
             }
             Op::Mkdir { path, user, .. } => (key::mkdir_key(&self.beneath.id, path, user), None),
             Op::Copy(op) => {
-                let (build, vertex, op_, from) = (self.build.clone(), self.vertex.clone(), op.clone(), self.others.first().cloned());
-                let files = blocking(move || fileops::checksums(&build, &vertex, &op_, from.as_ref())).await?;
+                let (build, vertex, op_, others) = (self.build.clone(), self.vertex.clone(), op.clone(), self.others.clone());
+                let files = blocking(move || fileops::checksums(&build, &vertex, &op_, &others)).await?;
                 (key::copy_key(&self.beneath.id, op, &files), Some(files))
+            }
+            Op::Http(op) => {
+                let fetched = self.fetched.as_ref().ok_or_else(|| BuildError::internal("solving a step", "nothing was fetched"))?;
+                (key::http_key(op, &fetched.content), None)
             }
             Op::Image { .. } | Op::Scratch {} | Op::Context { .. } => {
                 return Err(BuildError::internal("solving a step", "a source has no inputs"));
             }
         };
-        Ok(Inputs::new(plan, self.vertex, &key, &self.beneath.id, files))
+        let content = self.fetched.as_ref().map(|fetched| fetched.content.clone());
+        Ok(Inputs::new(plan, self.vertex, &key, &self.beneath.id, files).with_fetched(content))
     }
 
     /// Of the layer's own id: a linked one lies on many inputs.
@@ -187,7 +207,7 @@ impl Step<'_> {
     fn explain(&self, inputs: &Inputs) -> Miss {
         let [place, text] = slots(&self.build.request.plan, self.vertex, &self.build.lineage());
         let recall = |slot: &str| self.build.cache.recall::<Inputs>(self.build.scope(), "slots", slot);
-        let here = recall(&place).filter(|before| before.instruction == self.vertex.instruction);
+        let here = recall(&place).filter(|before| before.instruction == inputs.instruction);
         let before = here.or_else(|| recall(&text)).or_else(|| recall(&place));
         inputs.explain(before.as_ref())
     }
@@ -222,18 +242,21 @@ impl Step<'_> {
     }
 
     /// `waited`: for another build's same step, until now.
-    async fn work(self, inputs: Inputs, miss: Miss, flight: Option<Arc<Flight>>, waited: Duration) -> Result<Output> {
+    async fn work(mut self, inputs: Inputs, miss: Miss, flight: Option<Arc<Flight>>, waited: Duration) -> Result<Output> {
         if self.build.stopped() {
             return Err(BuildError::canceled());
         }
         let asked = Instant::now();
+        let fetched = self.fetched.take();
         let permit = self.permit().await?;
         let waited = waited + asked.elapsed();
         let mut event = VertexEvent::new(&self.vertex.id, Status::Running);
         event.miss = Some(miss.clone());
         event.wait_ms = Some(millis(waited));
+        // A download has been going on for a while.
+        event.at = fetched.as_ref().and_then(|fetched| fetched.told).unwrap_or(event.at);
         self.build.events.vertex(event).await;
-        let done = self.run().await?;
+        let done = self.run(fetched).await?;
         drop(permit);
         let created = rfc3339(slipway_store::from_unix(now_unix_nanos()));
         let seal = Seal {
@@ -275,8 +298,8 @@ impl Step<'_> {
         }
     }
 
-    async fn run(&self) -> Result<Done> {
-        let (build, vertex, input, from) = (self.build.clone(), self.vertex.clone(), self.beneath.clone(), self.others.first().cloned());
+    async fn run(&self, fetched: Option<Fetched>) -> Result<Done> {
+        let (build, vertex, input, others) = (self.build.clone(), self.vertex.clone(), self.beneath.clone(), self.others.clone());
         match &self.vertex.op {
             Op::Exec(op) => {
                 let ran = exec::run(self.build, self.vertex, op, &self.input, &self.others).await?;
@@ -284,8 +307,12 @@ impl Step<'_> {
             }
             Op::Copy(op) => {
                 let op = op.clone();
-                let upper = blocking(move || fileops::run_copy(&build, &vertex, &op, &input, from.as_ref())).await?;
+                let upper = blocking(move || fileops::run_copy(&build, &vertex, &op, &input, &others)).await?;
                 Ok(Done { upper: Some(upper), outcome: None })
+            }
+            Op::Http(op) => {
+                let fetched = fetched.ok_or_else(|| BuildError::internal("solving a step", "nothing was fetched"))?;
+                Ok(Done { upper: Some(fetch::make(self.build, self.vertex, op, fetched).await?), outcome: None })
             }
             Op::Mkdir { path, user, .. } => {
                 let (path, user) = (path.clone(), user.clone());

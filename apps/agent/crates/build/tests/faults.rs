@@ -272,7 +272,7 @@ async fn the_cache_survives_restarts_and_leftovers_do_not() {
     assert_eq!((outcome.status("v1"), outcome.log("v2").as_str()), (Status::Cached, "one\n"));
 
     let options = BuilderOptions { cache_bytes: 0, ..BuilderOptions::default() };
-    let small = Builder::open(fixture.layers.clone(), fixture.executor.clone(), options).unwrap();
+    let small = Builder::open(fixture.layers.clone(), fixture.executor.clone(), support::downloader(), options).unwrap();
     assert!(small.trim().unwrap().entries >= 2);
     let evicted = fixture.build(plan.request("b3"), &[]).await;
     assert_eq!(evicted.miss("v1").0, "evicted");

@@ -78,7 +78,8 @@ async fn redirects_are_followed_and_credentials_stay_with_their_host() {
     assert_eq!(other.asked()[0].header("authorization"), None);
     let paths: Vec<_> = web.asked().into_iter().map(|asked| (asked.path.clone(), asked.header("authorization").is_some())).collect();
     assert_eq!(paths, [("/away".into(), true), ("/near".into(), true), ("/here?x=1".into(), true)]);
-    for (path, said) in [("/loop", "more than 10 times"), ("/nowhere", "without saying where to"), ("/file", "no address of http or https")] {
+    for (path, said) in [("/loop", "more than 10 times"), ("/nowhere", "without saying where to"), ("/file", "no address of http or https")]
+    {
         let error = failure(&downloader, &format!("{with_user}{path}?token=s3cret")).await.to_string();
         assert!(error.contains(said) && !error.contains("s3cret"), "{error}");
     }

@@ -16,6 +16,7 @@ use slipway_build::executor::{ExecError, ExecOutcome, ExecRequest, Executor};
 use slipway_build::{Builder, BuilderOptions, StartError};
 use slipway_snapshot::Layers;
 use slipway_store::{Descriptor, Reference, Store, media_type};
+use slipway_transfer::{DownloadLimits, Downloader};
 use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -103,7 +104,7 @@ impl Fixture {
             Ok(image) => image.record.manifest.digest.to_string(),
             Err(_) => import_base(&layers, dir),
         };
-        let builder = Builder::open(layers.clone(), executor.clone(), BuilderOptions::default()).unwrap();
+        let builder = Builder::open(layers.clone(), executor.clone(), downloader(), BuilderOptions::default()).unwrap();
         Self { dir: dir.to_path_buf(), layers, executor, builder, base_digest, _temp: None }
     }
 
@@ -151,6 +152,11 @@ impl Fixture {
         assert!(status.success());
         Unpacked { root: copy, _dir: out }
     }
+}
+
+/// Reaches the servers of tests.
+pub fn downloader() -> Downloader {
+    Downloader::new(&["127.0.0.0/8".to_owned()], DownloadLimits::default()).unwrap()
 }
 
 pub struct Unpacked {

@@ -12,7 +12,7 @@ use crate::archive::changes;
 pub struct ImportOptions {
     /// Dockerfile instructions, like `CMD ["/bin/sh"]`.
     pub changes: Vec<String>,
-    /// For the image's history.
+    /// For the image's history; "Imported from -" when there is none.
     pub message: Option<String>,
     pub platform: Option<Platform>,
     pub reference: Option<Reference>,

@@ -4,7 +4,9 @@
 pub enum DownloadError {
     #[error("{url:?} is no address of http or https: {reason}")]
     Url { url: String, reason: String },
-    #[error("{host} is or leads to an address inside this network, {address}; if that is meant, allow it under downloadInside in the agent's settings")]
+    #[error(
+        "{host} is or leads to an address inside this network, {address}; if that is meant, allow it under downloadInside in the agent's settings"
+    )]
     Inside { host: String, address: String },
     #[error("{host} could not be reached: {reason}")]
     Unreachable { host: String, reason: String },

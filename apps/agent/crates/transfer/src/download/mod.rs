@@ -32,8 +32,8 @@ use crate::{Error, Result};
 
 pub use error::DownloadError;
 use resolver::{Guard, GuardedResolver, LiesInside};
-pub use target::redacted;
 use target::Target;
+pub use target::redacted;
 
 const MAX_REDIRECTS: usize = 10;
 const CHUNKS_AHEAD: usize = 16;
@@ -80,7 +80,7 @@ pub struct Downloader {
 pub enum Answer {
     /// The server says that what is known is still right.
     NotModified,
-    Content(Download),
+    Content(Box<Download>),
 }
 
 /// A body that is coming.
@@ -165,7 +165,8 @@ impl Downloader {
             return Err(DownloadError::TooLarge { host: target.host(), limit: self.limits.bytes }.into());
         }
         let (host, limits) = (target.host(), self.limits);
-        Ok(Answer::Content(Download { host, body, limits, started, pace: Pace::default(), received: 0, length, validators }))
+        let download = Download { host, body, limits, started, pace: Pace::default(), received: 0, length, validators };
+        Ok(Answer::Content(Box::new(download)))
     }
 
     /// Addresses that are written as such never reach the resolver.

@@ -86,9 +86,17 @@ fn line_of(progress: &Progress) -> Value {
         line["id"] = json!(id);
         line["progressDetail"] = json!({});
     }
-    if let Some((done, all)) = progress.bytes {
-        line["progressDetail"] = json!({ "current": done, "total": all });
-        line["progress"] = json!(bar(done, all));
+    match progress.bytes {
+        // Nobody knows how many there will be.
+        Some((done, 0)) => {
+            line["progressDetail"] = json!({ "current": done });
+            line["progress"] = json!(human(done));
+        }
+        Some((done, all)) => {
+            line["progressDetail"] = json!({ "current": done, "total": all });
+            line["progress"] = json!(bar(done, all));
+        }
+        None => {}
     }
     line
 }
@@ -129,5 +137,7 @@ mod tests {
         assert_eq!(bar(1_500_000, 1_500_000), format!("[{}]  1.5MB/1.5MB", "=".repeat(50)));
         let line = line_of(&Progress::bytes("abc", "Downloading", 1, 2));
         assert_eq!(line["progressDetail"], json!({ "current": 1, "total": 2 }));
+        let line = line_of(&Progress { id: None, status: "Importing".into(), bytes: Some((1_500, 0)) });
+        assert_eq!((&line["progress"], &line["progressDetail"]), (&json!("1.5kB"), &json!({ "current": 1_500 })));
     }
 }
