@@ -104,11 +104,8 @@ describe('in the browser', () => {
   it('is changed in the settings, and counts from the next build on', async () => {
     await page.goto(`${ready.installation.webUrl}/${ready.org}/apps/site/settings`)
     await editor().fill((await editor().inputValue()).replace('echo changed', 'echo again'))
-    await page
-      .getByRole('region', { name: 'Dockerfile' })
-      .or(page.locator('form', { has: editor() }))
-      .getByRole('button', { name: 'Save' })
-      .click()
+    const card = page.locator('form', { has: page.getByRole('heading', { name: 'Dockerfile', exact: true }) })
+    await card.getByRole('button', { name: 'Save' }).click()
     await page.getByText('Settings saved').waitFor()
     await ready.api.builds.trigger.mutate({ org: ready.org, app: 'site' })
     const build = await buildOver(ready.api, ready.org, 'site', 2)
