@@ -22,9 +22,10 @@ export interface Daemon {
   down(): void
 }
 
-export const chooseDaemon = (place: Place): Daemon => (isPeer ? dockerd(place) : agent(place))
+export const chooseDaemon = (place: Place): Daemon => (isPeer ? dockerd(place) : agentDaemon(place))
 
-function agent({ dataRoot, socket }: Place): Daemon {
+/** Our agent, whatever the environment asks for. */
+export function agentDaemon({ dataRoot, socket }: Pick<Place, 'dataRoot' | 'socket'>): Daemon {
   const binary = [join(TARGET, 'release/slipway-agent'), join(TARGET, 'debug/slipway-agent')].find((path) => existsSync(path))
   if (!binary) throw new Error('The agent is not built: cargo build --release in apps/agent')
   return {

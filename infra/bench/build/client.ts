@@ -1,0 +1,44 @@
+/**
+ * What builds a folder on the agent, as a process of its own: reads and plans the Dockerfile, sends the context, follows the
+ * events. `node client.mjs <socket> <folder> <tag> [no-cache]` prints `{ milliseconds }`, the agent's own time, and fails with
+ * the agent's words.
+ */
+import { readFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { streamBuild } from '@slipway/agent-client/build-stream'
+import { type ImageConfig, imageConfig } from '@slipway/contracts'
+import { baseReferences, createIgnoreMatcher, parseDockerfile, planBuild, type ResolvedImage } from '@slipway/dockerfile'
+import { contextEntries } from '../../../apps/worker/src/pipeline/context'
+
+const [socketPath = '', folder = '', tag = '', noCache] = process.argv.slice(2)
+
+async function inspect(reference: string): Promise<ResolvedImage> {
+  const text = await new Promise<string>((resolve, reject) => {
+    const call = request({ socketPath, path: `/images/${encodeURIComponent(reference)}/json`, headers: { host: 'engine' } }, (response) => {
+      let body = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk: string) => {
+        body += chunk
+      })
+      response.on('end', () => resolve(body))
+    })
+    call.once('error', reject)
+    call.end()
+  })
+  const info = JSON.parse(text) as { Id: string; Config: Record<string, unknown> }
+  const config = Object.fromEntries(Object.entries(info.Config).filter(([, value]) => value !== null && value !== ''))
+  return { digest: info.Id, config: imageConfig.parse(config) as ImageConfig, reference: `docker.io/library/${reference}:latest` }
+}
+
+const dockerfile = parseDockerfile(readFileSync(join(folder, 'Dockerfile'), 'utf8'), { file: 'Dockerfile' })
+const resolved = new Map<string, ResolvedImage>()
+for (const reference of baseReferences(dockerfile)) resolved.set(reference, await inspect(reference))
+const ignore = createIgnoreMatcher('')
+const platform = { os: 'linux' as const, architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' }
+const { plan } = planBuild(dockerfile, { resolved, ignore, platform })
+const build = { id: `bench-${process.pid}`, scope: 'bench', plan, tags: [tag], noCache: noCache === 'no-cache' }
+for await (const event of streamBuild(socketPath, build, contextEntries(folder, ignore), AbortSignal.timeout(300_000))) {
+  if (event.type === 'error') throw new Error(`${event.code}: ${event.message}`)
+  if (event.type === 'result') process.stdout.write(JSON.stringify({ milliseconds: event.durationMs }))
+}
