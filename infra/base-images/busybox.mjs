@@ -36,9 +36,25 @@ const FILES = {
  * @returns {Promise<string>} what was done
  */
 export async function ensureBusybox({ settings, databaseUrl, step }) {
+  const from = busyboxInputs()
+  if (await isPublished(databaseUrl, 'busybox', 'latest', from.inputs)) return ALREADY_THERE
+  const { version, ...image } = await makeBusybox(from, step)
+  step.detail('publishing')
+  await publish(settings, 'busybox', ['latest', version], image)
+  return `busybox ${version}`
+}
+
+/** What the image will be made from. */
+function busyboxInputs() {
   const program = staticBusybox()
-  const inputs = sha256(`${RECIPE} ${sha256(readFileSync(program))} ${localCertificates().digest}`)
-  if (await isPublished(databaseUrl, 'busybox', 'latest', inputs)) return ALREADY_THERE
+  return { program, inputs: sha256(`${RECIPE} ${sha256(readFileSync(program))} ${localCertificates().digest}`) }
+}
+
+/** The image by itself, from the cache if it is there. @param {import('../start/progress.mjs').Step} step */
+export const busyboxImage = (step) => makeBusybox(busyboxInputs(), step)
+
+/** @param {ReturnType<typeof busyboxInputs>} from @param {import('../start/progress.mjs').Step} step */
+async function makeBusybox({ program, inputs }, step) {
   const folder = cacheFolder('busybox', inputs)
   step.detail('packing')
   const version = (await run([program], { deadlineMs: 10_000, what: 'busybox' })).match(/BusyBox v([\d.]+)/)?.[1] ?? 'unknown'
@@ -53,9 +69,7 @@ export async function ensureBusybox({ settings, databaseUrl, step }) {
         'org.opencontainers.image.version': version,
       },
     }))
-  step.detail('publishing')
-  await publish(settings, 'busybox', ['latest', version], image)
-  return `busybox ${version}`
+  return { ...image, version }
 }
 
 /** One that runs without the libraries of this machine: ELF without an interpreter. */

@@ -53,7 +53,12 @@ export async function startBuilders(folder: string, tars: Tars, cleanup: Cleanup
 }
 
 /** With a bridge it can RUN, without it reaches the registry on this machine's loopback. Null when it is not installed. */
-export async function startBuildKit(folder: string, tars: Tars, { bridge }: { bridge: boolean }, cleanup: Cleanup): Promise<Builder | null> {
+export async function startBuildKit(
+  folder: string,
+  tars: Tars,
+  { bridge }: { bridge: boolean },
+  cleanup: Cleanup,
+): Promise<Builder | null> {
   const peer = existsSync(DOCKER) ? await startPeer(folder, bridge, cleanup) : null
   if (!peer) return null
   await importBases(peer.engine, tars)

@@ -24,7 +24,11 @@ export function sixSteps(folder: string, mark: string): string {
   writeFile(folder, 'package.json', [`{ "name": "bench-${mark}" }`])
   writeFile(folder, 'start.sh', ['sleep 1'])
   for (let i = 0; i < SOURCE_FILES; i++) {
-    writeFile(folder, `src/part-${i % 60}/module-${i}.js`, [`// ${mark} ${i}`, `export const value = ${i}`, 'x'.repeat(100 + ((i * 37) % 4000))])
+    writeFile(folder, `src/part-${i % 60}/module-${i}.js`, [
+      `// ${mark} ${i}`,
+      `export const value = ${i}`,
+      'x'.repeat(100 + ((i * 37) % 4000)),
+    ])
   }
   return folder
 }
@@ -87,7 +91,11 @@ export function baseTars(folder: string): { base: string; modules: string } {
 
   const tree = join(folder, 'tree')
   for (let i = 0; i < MODULE_FILES; i++) {
-    writeFile(tree, `node_modules/package-${i % 400}/lib/part-${i % 7}/file-${i}.js`, ['"use strict"', `// ${i}`, 'y'.repeat((i * 31) % 3000)])
+    writeFile(tree, `node_modules/package-${i % 400}/lib/part-${i % 7}/file-${i}.js`, [
+      '"use strict"',
+      `// ${i}`,
+      'y'.repeat((i * 31) % 3000),
+    ])
   }
   const archive = join(root, 'opt/modules.tar')
   execFileSync('tar', ['-C', tree, '--owner=0', '--group=0', '-cf', archive, '.'])

@@ -64,13 +64,17 @@ export async function startAgent(folder: string, cleanup: Cleanup): Promise<{ en
 }
 
 /** Debian's dockerd for the same work; null when it is not installed. */
-export async function startPeer(folder: string, bridge: boolean, cleanup: Cleanup): Promise<{ engine: Engine; pid: number } | null> {
+export async function startPeer(
+  folder: string,
+  bridge: boolean,
+  cleanup: Cleanup,
+): Promise<{ engine: Engine; pid: number; socketPath: string } | null> {
   if (!hasDockerd()) return null
   const peer = await startDockerd({ bridge, parent: folder })
   cleanup.add(() => peer.stop())
   const engine = new Engine('dockerd', peer.socketPath)
   cleanup.add(() => engine.close())
-  return { engine, pid: peer.pid }
+  return { engine, pid: peer.pid, socketPath: peer.socketPath }
 }
 
 /** An empty registry (Debian's docker-registry) on loopback. Gives `127.0.0.1:port` and what ends it. */

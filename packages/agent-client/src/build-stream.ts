@@ -23,7 +23,8 @@ async function pack(into: tar.Pack, request: BuildRequest, secrets: BuildSecrets
   into.entry({ name: 'request.json' }, body)
   for await (const entry of entries) {
     const root = entry.context === undefined ? 'context' : `contexts/${entry.context}`
-    const header = { name: `${root}/${entry.path}`, mode: entry.mode & 0o7777, uid: 0, gid: 0, mtime: new Date(0) }
+    // The library takes a mode of 0 for none: with a bit that it cuts off, it is written as it is.
+    const header = { name: `${root}/${entry.path}`, mode: (entry.mode & 0o7777) | 0o100000, uid: 0, gid: 0, mtime: new Date(0) }
     if (entry.kind === 'directory') into.entry({ ...header, type: 'directory' })
     else if (entry.kind === 'symlink') into.entry({ ...header, type: 'symlink', linkname: entry.target })
     else {

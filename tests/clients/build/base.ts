@@ -60,11 +60,13 @@ export async function baseArchive(folder: string): Promise<string> {
 
 function rootFileSystem(): Promise<Buffer> {
   const pack = tar.pack()
-  const dir = (name: string, mode = 0o755, uid = 0, gid = 0) => pack.entry({ name: `${name}/`, type: 'directory', mode, uid, gid, mtime: MTIME })
+  const dir = (name: string, mode = 0o755, uid = 0, gid = 0) =>
+    pack.entry({ name: `${name}/`, type: 'directory', mode, uid, gid, mtime: MTIME })
   const link = (name: string, linkname: string) => pack.entry({ name, type: 'symlink', linkname, mode: 0o777, mtime: MTIME })
   const file = (name: string, data: string | Buffer, mode = 0o644, uid = 0, gid = 0, pax?: Record<string, string>) =>
     pack.entry({ name, mode, uid, gid, mtime: MTIME, ...(pax && { pax }) }, data)
-  for (const name of ['bin', 'dev', 'etc', 'home', 'opt', 'proc', 'root', 'sys', 'usr', 'usr/bin', 'var', 'var/data', 'var/data/sub']) dir(name)
+  for (const name of ['bin', 'dev', 'etc', 'home', 'opt', 'proc', 'root', 'sys', 'usr', 'usr/bin', 'var', 'var/data', 'var/data/sub'])
+    dir(name)
   dir('tmp', 0o1777)
   dir('home/app', 0o750, 1000, 1001)
   file('bin/busybox', readFileSync(execFileSync('which', ['busybox'], { encoding: 'utf8' }).trim()), 0o755)

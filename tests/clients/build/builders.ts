@@ -2,20 +2,20 @@
  * The two builders: ours, driven as the worker does (its plan of a folder, its context, the agent), and BuildKit in Debian's
  * dockerd with the docker CLI of the same package.
  */
-import { execFile, execFileSync, spawn } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { createReadStream, existsSync, lutimesSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { chmod } from 'node:fs/promises'
 import { request } from 'node:http'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { createAgent } from '@slipway/agent-client'
 import { AppError } from '@slipway/core'
 import { startDockerd } from '@slipway/testing/dockerd'
 import type { Deps } from '../../../apps/worker/src/deps'
 import { contextEntries } from '../../../apps/worker/src/pipeline/context'
 import { plan } from '../../../apps/worker/src/pipeline/plan'
-import { agentDaemon, CLEAN_PATH } from '../docker/daemons'
+import { CLEAN_PATH } from '../docker/daemons'
+import { startAgent } from './agent'
 import { baseArchive } from './base'
 import type { Case } from './case'
 
@@ -39,7 +39,7 @@ export async function startBuilders(): Promise<Builders> {
   }
   try {
     const archive = await baseArchive(folder)
-    const [ourSocket, theirSocket] = await Promise.all([startAgent(folder, undo), startPeer(folder, undo)])
+    const [ourSocket, theirSocket] = await Promise.all([startOurs(folder, undo), startPeer(folder, undo)])
     for (const socketPath of [ourSocket, theirSocket]) await load(socketPath, archive)
     const number = counter()
     return {
@@ -58,35 +58,10 @@ function counter(): () => number {
   return () => ++count
 }
 
-async function startAgent(folder: string, undo: (() => unknown)[]): Promise<string> {
-  const [dataRoot, socket] = [join(folder, 'agent'), join(folder, 'agent.sock')]
-  const daemon = agentDaemon({ dataRoot, socket })
-  const child = spawn(daemon.argv[0] ?? '', daemon.argv.slice(1), {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: { PATH: CLEAN_PATH, RUST_LOG: 'warn' },
-  })
-  let log = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    log = (log + text).slice(-8192)
-  })
-  undo.push(async () => {
-    if (child.exitCode === null && child.signalCode === null) {
-      const gone = new Promise((done) => child.once('exit', done))
-      child.kill('SIGINT')
-      await gone
-    }
-    daemon.down()
-  })
-  const agent = createAgent({ socketPath: socket })
-  for (const deadline = Date.now() + 60_000; ; ) {
-    try {
-      await agent.health()
-      return socket
-    } catch {
-      if (child.exitCode !== null || Date.now() > deadline) throw new Error(`the agent did not come up:\n${log}`)
-      await sleep(50)
-    }
-  }
+async function startOurs(folder: string, undo: (() => unknown)[]): Promise<string> {
+  const { socketPath, stop } = await startAgent(folder)
+  undo.push(stop)
+  return socketPath
 }
 
 async function startPeer(folder: string, undo: (() => unknown)[]): Promise<string> {
@@ -97,7 +72,12 @@ async function startPeer(folder: string, undo: (() => unknown)[]): Promise<strin
 }
 
 async function load(socketPath: string, archive: string): Promise<void> {
-  const call = request({ socketPath, method: 'POST', path: '/images/load', headers: { host: 'engine', 'content-type': 'application/x-tar' } })
+  const call = request({
+    socketPath,
+    method: 'POST',
+    path: '/images/load',
+    headers: { host: 'engine', 'content-type': 'application/x-tar' },
+  })
   const answered = new Promise<string>((resolve, reject) => {
     call.once('error', reject).once('response', (response) => {
       let text = ''
@@ -148,7 +128,13 @@ async function ourBuild(socketPath: string, folder: string, test: Case): Promise
       ...{ organization: 'differential', directory: folder, contextPath: '.', dockerfilePath: 'Dockerfile' },
       ...{ target: test.target ?? null, buildArgs: test.buildArgs ?? {} },
     }
-    const planned = await plan(deps, source, signal, () => undefined, async () => undefined)
+    const planned = await plan(
+      deps,
+      source,
+      signal,
+      () => undefined,
+      async () => undefined,
+    )
     const id = image.replace(':latest', '')
     const tags = [`docker.io/library/${image}`]
     let log = ''
@@ -190,4 +176,7 @@ async function theirBuild(socketPath: string, parent: string, name: string, test
   return outcome
 }
 
-const onBase = ({ base: _built, ...test }: Case, image: string): Case => ({ ...test, dockerfile: test.dockerfile.replaceAll('BASE', image) })
+const onBase = ({ base: _built, ...test }: Case, image: string): Case => ({
+  ...test,
+  dockerfile: test.dockerfile.replaceAll('BASE', image),
+})

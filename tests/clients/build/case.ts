@@ -24,6 +24,8 @@ export interface Case {
   refused?: true | string
   /** A base built first, by each for itself, under the name `BASE` of the Dockerfile. */
   base?: string
+  /** What only one of the two builds, and why. */
+  only?: { builder: 'ours' | 'theirs'; why: string }
   /** Where ours differs on purpose. */
   differs?: {
     why: string

@@ -51,15 +51,23 @@ function configDifferences(ours: Record<string, unknown>, theirs: Record<string,
 function fields(config: unknown): Record<string, unknown> {
   const entries = Object.entries((config ?? {}) as Record<string, unknown>)
   // ArgsEscaped says something on Windows only, and is deprecated in the OCI image-spec.
-  return Object.fromEntries(entries.filter(([key, value]) => key !== 'ArgsEscaped' && value !== null && value !== '' && value !== false && !isEmpty(value)))
+  return Object.fromEntries(
+    entries.filter(([key, value]) => key !== 'ArgsEscaped' && value !== null && value !== '' && value !== false && !isEmpty(value)),
+  )
 }
 
 const isEmpty = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 0
 
-/** Without BuildKit's name, which it writes into each entry twice. */
+/**
+ * Of BuildKit's entries all but its name (it writes it into each of them twice); how it prints Go's structures (EXPOSE and
+ * HEALTHCHECK: the config says the same); and --chown and --chmod, which a newer BuildKit writes and this one does not.
+ */
 const history = (config: Record<string, unknown>) =>
   ((config.history ?? []) as History[]).map(({ created_by, empty_layer, comment, author }) => ({
-    created_by: created_by?.replace(/ # buildkit$/, ''),
+    created_by: created_by
+      ?.replace(/ # buildkit$/, '')
+      .replace(/^(EXPOSE|HEALTHCHECK) .*$/, '$1')
+      .replace(/^((?:COPY|ADD)(?: --\w+=\S+)*?)((?: --ch(?:own|mod)=\S+)+) /, '$1 '),
     empty_layer: empty_layer ?? false,
     comment: (comment ?? '').replace(/^buildkit\.dockerfile\.v0$/, ''),
     author: author ?? '',

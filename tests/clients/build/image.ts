@@ -1,10 +1,11 @@
 /** An image as `docker save` gives it, flattened: what a container of it would see, and its config. */
-import { gunzipSync } from 'node:zlib'
+
 import { createHash } from 'node:crypto'
 import { request } from 'node:http'
-import { buffer } from 'node:stream/consumers'
 import { Readable } from 'node:stream'
-import tar, { type Headers } from 'tar-stream'
+import { buffer } from 'node:stream/consumers'
+import { gunzipSync } from 'node:zlib'
+import tar, { type Header } from 'tar-stream'
 
 /** One entry as comparable text per property. */
 export type Entry = Record<string, string>
@@ -14,7 +15,7 @@ export interface Image {
 }
 
 interface Member {
-  header: Headers
+  header: Header
   data: Buffer
 }
 
@@ -31,10 +32,19 @@ export async function savedImage(socketPath: string, name: string): Promise<Imag
   if (!manifest) throw new Error(`the archive of ${name} has no image`)
   const files = new Map<string, Entry>()
   for (const layer of manifest.Layers) {
-    const data = read(layer)
-    apply(files, await members(data[0] === 0x1f ? gunzipSync(data) : data))
+    apply(files, await layerOf(read(layer)))
   }
   return { files, config: JSON.parse(read(manifest.Config).toString()) }
+}
+
+/** All images share their base's layer. */
+const layers = new Map<string, Promise<Member[]>>()
+
+function layerOf(data: Buffer): Promise<Member[]> {
+  const digest = createHash('sha256').update(data).digest('hex')
+  const known = layers.get(digest) ?? members(data[0] === 0x1f ? gunzipSync(data) : data)
+  layers.set(digest, known)
+  return known
 }
 
 const get = (socketPath: string, path: string): Promise<Buffer> =>
@@ -59,8 +69,8 @@ async function members(archive: Buffer): Promise<Member[]> {
       next()
     }, next)
   })
-  await new Promise((resolve, reject) => {
-    extract.once('finish', resolve)
+  await new Promise<void>((resolve, reject) => {
+    extract.once('finish', () => resolve())
     extract.once('error', reject)
     Readable.from([archive]).pipe(extract)
   })
@@ -71,7 +81,11 @@ const DAY_MS = 86_400_000
 
 /** Applies a layer's tar as the image-spec says: whiteouts first, a directory joins a directory, anything else replaces. */
 function apply(files: Map<string, Entry>, layer: Member[]): void {
-  const nameOf = (header: Headers) => `/${header.name.replace(/^\.?\/*/, '').replace(/\/+$/, '')}`
+  const nameOf = (header: Header) =>
+    `/${header.name
+      .replace(/^(\.?\/)+/, '')
+      .replace(/^\.$/, '')
+      .replace(/\/+$/, '')}`
   const remove = (path: string, self: boolean) => {
     if (self) files.delete(path)
     const prefix = path === '/' ? '/' : `${path}/`
@@ -88,7 +102,7 @@ function apply(files: Map<string, Entry>, layer: Member[]): void {
     const path = nameOf(header)
     if (path.slice(path.lastIndexOf('/') + 1).startsWith('.wh.')) continue
     if (header.type === 'link') {
-      const target = `/${(header.linkname ?? '').replace(/^\.?\/*/, '')}`
+      const target = `/${(header.linkname ?? '').replace(/^(\.?\/)+/, '')}`
       const first = files.get(target)
       if (!first) throw new Error(`${path} is a hard link to ${target}, which is not there`)
       remove(path, true)
@@ -103,7 +117,7 @@ function apply(files: Map<string, Entry>, layer: Member[]): void {
   }
 }
 
-function entry(header: Headers, type: string, data: Buffer): Entry {
+function entry(header: Header, type: string, data: Buffer): Entry {
   const out: Entry = {
     type,
     owner: `${header.uid}:${header.gid}`,
@@ -117,7 +131,7 @@ function entry(header: Headers, type: string, data: Buffer): Entry {
     out.content = data.length <= 200 ? JSON.stringify(data.toString('latin1')) : createHash('sha256').update(data).digest('hex')
   }
   if (type === 'character-device' || type === 'block-device') out.device = `${header.devmajor}:${header.devminor}`
-  const capability = header.pax?.['SCHILY.xattr.security.capability']
+  const capability = (header.pax as Record<string, string> | null)?.['SCHILY.xattr.security.capability']
   if (capability) out.capability = Buffer.from(capability).toString('hex')
   return out
 }

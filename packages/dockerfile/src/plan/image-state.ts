@@ -90,7 +90,7 @@ export class ImageState {
     if (this.ports.size > 0) config.ExposedPorts = Object.fromEntries([...this.ports].map((port) => [port, {}]))
     config.Env = envList(this.env)
     if (this.entrypoint) config.Entrypoint = this.entrypoint
-    if (this.cmd) config.Cmd = this.cmd
+    if (this.cmd?.length) config.Cmd = this.cmd
     if (this.volumes.size > 0) config.Volumes = Object.fromEntries([...this.volumes].map((path) => [path, {}]))
     if (this.workdir !== '') config.WorkingDir = this.workdir
     if (this.labels.size > 0) config.Labels = Object.fromEntries(this.labels)

@@ -22,8 +22,8 @@ const quoted = (list: readonly string[]) => `[${list.map((item) => JSON.stringif
 const argv = (command: CommandLine, state: ImageState): string[] =>
   command.form === 'exec' ? command.args : [...state.shellArgs, command.text]
 
-/** Changes the state; returns the instruction's line for the history. */
-export function applyMetadata(instruction: MetadataInstruction, state: ImageState, tools: Tools): string {
+/** Changes the state; returns the instruction's line for the history, null for what has none there. */
+export function applyMetadata(instruction: MetadataInstruction, state: ImageState, tools: Tools): string | null {
   const { context, expand, expandWords } = tools
   switch (instruction.kind) {
     case 'ENV': {
@@ -137,7 +137,7 @@ export function applyMetadata(instruction: MetadataInstruction, state: ImageStat
       return `MAINTAINER ${instruction.value.text}`
     case 'ONBUILD':
       state.onBuild.push(instruction.trigger)
-      return `ONBUILD ${instruction.trigger}`
+      return null
     case 'HEALTHCHECK':
       state.healthcheck = healthcheckConfig(instruction.check)
       return `HEALTHCHECK ${healthcheckText(instruction.check)}`

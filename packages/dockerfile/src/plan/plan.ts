@@ -107,7 +107,7 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): { plan:
       state = base.state.child()
       vertex = base.vertex
     } else if (stage.base.kind === 'scratch') {
-      state = ImageState.of({})
+      state = ImageState.of({ WorkingDir: '/' })
       vertex = vertices.add(from, stage.id, '', 'FROM scratch', { type: 'scratch' })
     } else {
       const image = resolve(stage.base)

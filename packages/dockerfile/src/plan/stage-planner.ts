@@ -72,15 +72,14 @@ export class StagePlanner {
         this.#commit(`WORKDIR ${state.workdir}`, made)
         break
       }
-      default:
-        this.#commit(
-          applyMetadata(instruction, this.state, {
-            context: this.#init.context,
-            expand: (word) => this.#expand(instruction, word),
-            expandWords: (word) => this.#expansion(instruction, word).words,
-          }),
-          null,
-        )
+      default: {
+        const createdBy = applyMetadata(instruction, this.state, {
+          context: this.#init.context,
+          expand: (word) => this.#expand(instruction, word),
+          expandWords: (word) => this.#expansion(instruction, word).words,
+        })
+        if (createdBy !== null) this.#commit(createdBy, null)
+      }
     }
   }
 
@@ -201,7 +200,6 @@ export class StagePlanner {
       ...(more.length > 0 && { more }),
     })
     const flags = [
-      instruction.from?.text && `--from=${instruction.from.text}`,
       chown && `--chown=${chown}`,
       instruction.chmod && `--chmod=${instruction.chmod.text}`,
       instruction.link && '--link',

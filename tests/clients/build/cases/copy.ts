@@ -33,7 +33,10 @@ export const COPY: Case[] = [
   copy('everything into a WORKDIR', 'WORKDIR /app\nCOPY . .'),
   copy('several files', 'COPY a.txt b.txt /dest/'),
   copy('several files and a directory', 'COPY a.txt dir c.md /dest/'),
-  copy('several directories', 'COPY dir dir/sub /dest'),
+  copy('several directories', 'COPY dir dir/sub /dest/'),
+  copy('several directories without a slash', 'COPY dir dir/sub /dest', {
+    only: { builder: 'theirs', why: 'The reference asks for the slash; without it, several files overwrite each other.' },
+  }),
   copy('the JSON form', 'COPY ["a.txt", "b.txt", "/with space/"]'),
   copy('the JSON form with one source', 'COPY [ "a.txt" , "/x y" ]'),
   copy('a star', 'COPY *.txt /dest/'),
@@ -46,7 +49,9 @@ export const COPY: Case[] = [
   copy('hidden files by pattern', 'COPY dir/.h* /dest/'),
   copy('an escaped bracket', 'COPY \\[x\\].txt /dest/', { files: { '[x].txt': 'x', 'x.txt': 'no' } }),
   copy('a name with wildcard characters by JSON', 'COPY ["[[]x].txt", "/dest/"]', { files: { '[x].txt': 'x' } }),
-  copy('names with spaces and unicode', 'COPY ["a b/ü 漢.txt", "/ö/"]\nCOPY a* /star/', { files: { 'a b/ü 漢.txt': 'x', 'a b/Ünïcode': 'y' } }),
+  copy('names with spaces and unicode', 'COPY ["a b/ü 漢.txt", "/ö/"]\nCOPY a* /star/', {
+    files: { 'a b/ü 漢.txt': 'x', 'a b/Ünïcode': 'y' },
+  }),
   copy('a very long path', `COPY deep /dest`, {
     files: { [`deep/${'d'.repeat(120)}/${'e'.repeat(120)}/${'f'.repeat(200)}`]: 'long' },
   }),
@@ -58,7 +63,13 @@ export const COPY: Case[] = [
   copy('a symlink source that climbs stays in the context', 'COPY link /dest', { files: { ...TREE, link: { link: '../../../a.txt' } } }),
   copy('a path through a symlink', 'COPY link/one /dest/', { files: { ...TREE, link: { link: 'dir' } } }),
   copy('symlinks within a directory stay', 'COPY d /dest', {
-    files: { 'd/file': 'x', 'd/rel': { link: 'file' }, 'd/abs': { link: '/etc/passwd' }, 'd/out': { link: '../../x' }, 'd/bad': { link: 'nowhere' } },
+    files: {
+      'd/file': 'x',
+      'd/rel': { link: 'file' },
+      'd/abs': { link: '/etc/passwd' },
+      'd/out': { link: '../../x' },
+      'd/bad': { link: 'nowhere' },
+    },
   }),
   copy('symlinks by wildcard', 'COPY l* /dest/', { files: { l1: { link: 'a' }, a: 'a', l2: 'plain' } }),
   copy('into a symlink of the base', 'COPY a.txt /var/link/'),
@@ -68,7 +79,9 @@ export const COPY: Case[] = [
   copy('a file onto a symlink to a file', 'COPY a.txt /etc/alias'),
   copy('a file onto a symlink to a directory', 'COPY a.txt /var/link'),
   copy('a directory onto a symlink to a directory', 'COPY dir /var/link'),
-  copy('a directory whose entry is a symlink of the base', 'COPY tree /', { files: { 'tree/etc/alias': 'replaces the link', 'tree/new': 'x' } }),
+  copy('a directory whose entry is a symlink of the base', 'COPY tree /', {
+    files: { 'tree/etc/alias': 'replaces the link', 'tree/new': 'x' },
+  }),
   copy('a directory whose entry is a directory link of the base', 'COPY tree /', { files: { 'tree/var/x': 'x', 'tree/home/app/y': 'y' } }),
   copy('a link over a file', 'COPY tree /var/data', { files: { 'tree/file': { link: 'sub/deep' } } }),
   copy('--chown by numbers', 'COPY --chown=12:34 dir /dest'),
@@ -82,7 +95,12 @@ export const COPY: Case[] = [
   copy('--chown with a variable', 'ARG who=app\nCOPY --chown=$who:${who} a.txt /x'),
   copy('--chown ignores USER', 'USER app\nCOPY a.txt /x\nCOPY dir /d'),
   copy('--chmod', 'COPY --chmod=600 a.txt /x\nCOPY --chmod=0711 dir /d'),
-  copy('--chmod with special bits', 'COPY --chmod=4755 a.txt /x\nCOPY --chmod=1777 dir /d'),
+  copy('--chmod with special bits', 'COPY --chmod=4755 a.txt /x\nCOPY --chmod=1777 dir/sub /d', {
+    differs: {
+      why: 'This BuildKit drops setuid and sticky; a newer one keeps them.',
+      lines: ['/d/three mode: 1777 ≠ 777', '/x mode: 4755 ≠ 755'],
+    },
+  }),
   copy('--chmod and --chown', 'COPY --chmod=640 --chown=app:more a.txt /made/x'),
   copy('modes of the context', 'COPY m /m', {
     files: {
@@ -95,18 +113,31 @@ export const COPY: Case[] = [
       'm/private': { dir: true, mode: 0o700 },
     },
   }),
-  copy('the mode of the copied directory itself', 'COPY m /m\nCOPY m /opt/sticky\nCOPY m /made/m/', { files: { m: { dir: true, mode: 0o1750 }, 'm/x': 'x' } }),
-  copy('an empty directory', 'COPY d /d\nCOPY d/empty /e', { files: { 'd/empty': { dir: true }, 'd/full/empty': { dir: true, mode: 0o711 } } }),
+  copy('the mode of the copied directory itself', 'COPY m /m\nCOPY m /opt/sticky\nCOPY m /made/m/', {
+    files: { m: { dir: true, mode: 0o1750 }, 'm/x': 'x' },
+  }),
+  copy('an empty directory', 'COPY d /d\nCOPY d/empty /e', {
+    files: { 'd/empty': { dir: true }, 'd/full/empty': { dir: true, mode: 0o711 } },
+  }),
   copy('an empty file', 'COPY e /e', { files: { e: '' } }),
   copy('dotfiles only', 'COPY d /d', { files: { 'd/.a': 'a', 'd/.b/.c': 'c' } }),
-  copy('hard links in the context', 'COPY d /d', { setup: 'mkdir d; echo x > d/a; ln d/a d/b' }),
+  copy('hard links in the context', 'COPY d /d', {
+    setup: 'mkdir d; echo x > d/a; ln d/a d/b',
+    differs: { why: 'A checkout has none: each name is sent as a file of its own.', lines: ['/d/a inode', '/d/b inode'] },
+  }),
   copy('a sparse file', 'COPY s /s', { setup: 'truncate -s 300000 s; printf end >> s' }),
   copy('binary content', 'COPY bin /bin.dat', { files: { bin: { text: Buffer.from(Array.from({ length: 256 }, (_, i) => i)) } } }),
   copy('the same file to many places', 'COPY a.txt /1\nCOPY a.txt /2/\nCOPY a.txt /var/data/sub/3'),
-  copy('with variables', 'ENV D=/dest N=a\nCOPY ${N}.txt $D/\nCOPY b.txt "$D/q t"'),
+  copy('with variables', 'ENV D=/dest N=a\nCOPY ${N}.txt $D/\nCOPY b.txt $D/q'),
   copy('a trailing /. of the source', 'COPY dir/. /dest'),
-  copy('a destination that ends in /.', 'COPY a.txt /dest/.'),
+  copy('a destination that ends in /.', 'COPY a.txt /dest/.', {
+    differs: {
+      why: 'This BuildKit takes it for the name of a file; a newer one for a directory.',
+      lines: ['/dest type', '/dest mode', '/dest size', '/dest content', '/dest/a.txt is only in ours'],
+    },
+  }),
   copy('onto a volume', 'VOLUME /var/data\nCOPY a.txt /var/data/x'),
+  copy('a wildcard that matches nothing', 'COPY no*thing /x'),
   copy('a wildcard that matches nothing beside one that does', 'COPY a.txt nothing* /dest/'),
   copy('a pattern over two levels', 'COPY */*/three /dest/'),
   copy('file beneath files kept', 'COPY dir/one /var/data/sub/\nCOPY dir /opt/sticky/'),

@@ -41,6 +41,8 @@ export const IGNORE: Case[] = [
   ignore('with ..', '../x\nsrc/../tmp\n'),
   ignore('a dot', '.\n!a.txt\n', { dockerfile: 'FROM base\nCOPY a.tx[t] /ctx/\n' }),
   ignore('stars in names', 's*/m*.js\n**/p\n'),
-  ignore('a file of the Dockerfile’s own', 'a.txt\n', { files: { ...TREE, '.dockerignore': 'a.txt\n', 'Dockerfile.dockerignore': 'b.md\n' } }),
+  ignore('a file of the Dockerfile’s own', 'a.txt\n', {
+    files: { ...TREE, '.dockerignore': 'a.txt\n', 'Dockerfile.dockerignore': 'b.md\n' },
+  }),
   ignore('an escaped exclamation mark', '\\!x\n', { files: { ...TREE, '!x': '1', '.dockerignore': '\\!x\n' } }),
 ]

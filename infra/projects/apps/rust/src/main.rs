@@ -1,0 +1,3 @@
+fn main() {
+    println!("fib(20) = {}", app::fib(20));
+}
