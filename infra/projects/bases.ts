@@ -3,16 +3,10 @@ import { createReadStream } from 'node:fs'
 import { request } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import tar from 'tar-stream'
-import { blobFile } from '../base-images/image.mjs'
-
-export interface BaseImage {
-  folder: string
-  manifest: string
-  blobs: { digest: string; size: number }[]
-}
+import { blobFile, type Image } from '../base-images/image.mjs'
 
 /** Gives the engine an image under these names. */
-export async function loadBase(socketPath: string, names: string[], image: BaseImage): Promise<void> {
+export async function loadBase(socketPath: string, names: string[], image: Image): Promise<void> {
   const { config, layers } = JSON.parse(image.manifest) as { config: { digest: string }; layers: { digest: string }[] }
   const pack = tar.pack()
   const sending = new Promise<string>((resolve, reject) => {
