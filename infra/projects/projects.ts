@@ -61,7 +61,7 @@ function ask(program: string, args: string[]): string {
 /** Builds a project; gives the image's name. Throws with the end of the build's log. */
 export async function buildProject(agent: Agent, project: Project, signal: AbortSignal, say: (line: string) => void): Promise<string> {
   const directory = join(APPS, project.name)
-  const { text, ignore } = await dockerfileOf(directory, say)
+  const { text, ignore } = await dockerfileOf(directory, signal, say)
   const dockerfile = parseDockerfile(text, { file: 'Dockerfile' })
   const options = { target: project.target, buildArgs: project.offline ? {} : argumentsOf(text) }
   const resolved = new Map<string, ResolvedImage>()
@@ -79,18 +79,13 @@ export async function buildProject(agent: Agent, project: Project, signal: Abort
 }
 
 /** The project's own, or the one that the worker makes for a repository without. */
-async function dockerfileOf(directory: string, say: (line: string) => void) {
+async function dockerfileOf(directory: string, signal: AbortSignal, say: (line: string) => void) {
   const read = (file: string) => (existsSync(join(directory, file)) ? readFileSync(join(directory, file), 'utf8') : null)
   const own = read('Dockerfile')
-  const { text, ignore } =
-    own === null
-      ? await makeDockerfile(
-          directory,
-          new AppError({ kind: 'bad-input', code: 'DOCKERFILE_NOT_FOUND', message: `${directory} has no Dockerfile.` }),
-          say,
-        )
-      : { text: own, ignore: '' }
-  return { text, ignore: createIgnoreMatcher(read('.dockerignore') ?? ignore) }
+  if (own !== null) return { text: own, ignore: createIgnoreMatcher(read('.dockerignore') ?? '') }
+  const missing = new AppError({ kind: 'bad-input', code: 'DOCKERFILE_NOT_FOUND', message: `${directory} has no Dockerfile.` })
+  const made = await makeDockerfile(directory, missing, signal, say)
+  return { text: made.dockerfile, ignore: createIgnoreMatcher(read('.dockerignore') ?? made.ignore) }
 }
 
 /** The worker asks the registry first; here is none. */
