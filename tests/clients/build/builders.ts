@@ -126,7 +126,7 @@ async function ourBuild(socketPath: string, folder: string, test: Case): Promise
     const signal = AbortSignal.timeout(120_000)
     const source = {
       ...{ organization: 'differential', directory: folder, contextPath: '.', dockerfilePath: 'Dockerfile' },
-      ...{ target: test.target ?? null, buildArgs: test.buildArgs ?? {} },
+      ...{ target: test.target ?? null, buildArgs: test.buildArgs ?? {}, kept: null },
     }
     const planned = await plan(
       deps,

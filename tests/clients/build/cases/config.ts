@@ -1,4 +1,5 @@
 /** Instructions that only change the config, and WORKDIR. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Dockerfiles
 import type { Case } from '../case'
 
 const NO_EMPTY_LAYER = 'WORKDIR of a directory that is there makes no layer; BuildKit makes an empty one.'

@@ -1,4 +1,5 @@
 /** COPY: where things land, what replaces what, whose they are. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Dockerfiles
 import type { Case, ContextFile } from '../case'
 
 const TREE: Record<string, ContextFile> = {

@@ -1,4 +1,5 @@
 /** Several stages, --from, --target, ONBUILD. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Dockerfiles
 import type { Case } from '../case'
 
 const stages = (name: string, dockerfile: string, more: Partial<Case> = {}): Case => ({ name, dockerfile, ...more })

@@ -1,4 +1,5 @@
 /** ARG and ENV: scope and expansion. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Dockerfiles
 import type { Case } from '../case'
 
 const vars = (name: string, dockerfile: string, more: Partial<Case> = {}): Case => ({ name, dockerfile, ...more })
