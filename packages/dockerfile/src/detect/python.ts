@@ -134,7 +134,9 @@ function install({ manager, files }: Project, sheet: Sheet, also: string[]): voi
     sheet.run([`/opt/poetry/bin/poetry install --only main --no-root --no-interaction`], { caches })
   } else if (manager === 'uv') {
     sheet.run(['python3 -m venv /opt/uv', '/opt/uv/bin/pip install uv'], { caches })
-    sheet.env({ UV_PROJECT_ENVIRONMENT: '/venv', UV_LINK_MODE: 'copy' }).copy(files, './')
+    // uv brings its own list of authorities; those that the base image knows (a company's own among them) are in this file.
+    sheet.env({ UV_PROJECT_ENVIRONMENT: '/venv', UV_LINK_MODE: 'copy', SSL_CERT_FILE: '/etc/ssl/certs/ca-certificates.crt' })
+    sheet.copy(files, './')
     sheet.run(['/opt/uv/bin/uv sync --frozen --no-dev --no-install-project'], { caches })
   } else if (manager === 'Pipenv') {
     sheet.run(['python3 -m venv /opt/pipenv', '/opt/pipenv/bin/pip install pipenv'], { caches })

@@ -64,9 +64,9 @@ export function FromGit({ org }: { org: string }) {
   }
   const known = inputs.startInspection.safeParse(lookAt).success
   /** As soon as a field is left with an address that can be asked; the same one is not asked again by itself. */
-  function look() {
+  function look(again = false) {
     const key = JSON.stringify(lookAt)
-    if (!known || key === looked) return
+    if (!known || (key === looked && !again)) return
     setLooked(key)
     setKept(null)
     inspection.begin(lookAt)
@@ -118,7 +118,7 @@ export function FromGit({ org }: { org: string }) {
               type="url"
               placeholder="https://github.com/you/app.git"
               value={v.gitUrl}
-              onBlur={look}
+              onBlur={() => look()}
               onChange={(e) => {
                 set('gitUrl', e.target.value)
                 forget()
@@ -134,7 +134,7 @@ export function FromGit({ org }: { org: string }) {
                 {...c}
                 mono
                 value={v.gitBranch}
-                onBlur={look}
+                onBlur={() => look()}
                 onChange={(e) => {
                   set('gitBranch', e.target.value)
                   forget()
@@ -148,7 +148,7 @@ export function FromGit({ org }: { org: string }) {
                 {...c}
                 autoComplete="new-password"
                 value={v.gitToken}
-                onBlur={look}
+                onBlur={() => look()}
                 onChange={(e) => {
                   set('gitToken', e.target.value)
                   forget()
@@ -158,7 +158,7 @@ export function FromGit({ org }: { org: string }) {
           </Field>
         </div>
       </FormCard>
-      <DockerfileStep inspection={inspection} onLook={known ? look : null} kept={kept} onKeep={setKept} onPlace={place} />
+      <DockerfileStep inspection={inspection} onLook={known ? () => look(true) : null} kept={kept} onKeep={setKept} onPlace={place} />
       <FormCard title="App">
         <div className="grid gap-4 sm:grid-cols-2">
           <Field

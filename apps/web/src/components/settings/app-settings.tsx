@@ -12,7 +12,8 @@ export function AppSettings({ org, app: slug }: { org: string; app: string }) {
   if (!app) return null
   return (
     <>
-      <SourceForm org={org} app={app} />
+      {/* Another card may move the context folder: what this one shows begins anew then. */}
+      <SourceForm key={app.settings.contextPath} org={org} app={app} />
       {app.source === 'git' && <DockerfileForm org={org} app={app} />}
       {app.source === 'git' && <BuildForm org={org} app={app} />}
       <RuntimeForm org={org} app={app} />

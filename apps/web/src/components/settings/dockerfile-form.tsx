@@ -11,15 +11,17 @@ import { AppForm } from './app-form'
 
 interface Values {
   dockerfile: KeptDockerfile | null
-  /** Set with it, where the app lies in a folder. */
-  contextPath: string
+  /** The context folder that the Dockerfile was made for, and the app's at that time: what is set under Source meanwhile counts. */
+  moved: { from: string; to: string } | null
 }
-const valuesOf = ({ settings }: views.AppView): Values => ({ dockerfile: settings.dockerfile, contextPath: settings.contextPath })
-const inputOf = (values: Values) => values
+const valuesOf = ({ settings }: views.AppView): Values => ({ dockerfile: settings.dockerfile, moved: null })
 
 /** The Dockerfile that is kept with the app, or the ways to one. */
 export function DockerfileForm({ org, app }: { org: string; app: views.AppView }) {
   const inspection = useInspection()
+  const { contextPath } = app.settings
+  const folderOf = ({ moved }: Values) => (moved?.from === contextPath ? moved.to : contextPath)
+  const inputOf = (values: Values) => ({ dockerfile: values.dockerfile, contextPath: folderOf(values) })
   return (
     <AppForm org={org} app={app} title="Dockerfile" note="The next build takes it." valuesOf={valuesOf} inputOf={inputOf}>
       {({ values, set }) => {
@@ -29,7 +31,7 @@ export function DockerfileForm({ org, app }: { org: string; app: views.AppView }
             <Kept
               kept={values.dockerfile}
               stored={app.settings.dockerfile}
-              contextPath={values.contextPath}
+              contextPath={folderOf(values)}
               onChange={change}
               onRemove={() => {
                 inspection.reset()
@@ -58,7 +60,7 @@ export function DockerfileForm({ org, app }: { org: string; app: views.AppView }
                   result={result}
                   again={again}
                   onUse={(detected) => {
-                    set('contextPath', detected.contextPath)
+                    set('moved', { from: contextPath, to: detected.contextPath })
                     change(keptOf(detected))
                   }}
                   onWrite={() => change(EMPTY_DOCKERFILE)}
