@@ -17,6 +17,13 @@ export interface ImageProgress {
 export const tokenAuth = (token: string | undefined) =>
   token ? { authconfig: { registrytoken: token } as unknown as Docker.AuthConfig } : {}
 
+export interface PullOptions {
+  /** As `docker pull --platform`; default: the engine's own. */
+  platform?: string
+  /** The name goes on to mean what it meant; the image is found as `name@digest` of the last progress line. */
+  unnamed?: boolean
+}
+
 /** Pulls `reference`; progress lines go to `onProgress`. The error sentence is the engine's. */
 export async function pullImage(
   docker: Docker,
@@ -24,9 +31,11 @@ export async function pullImage(
   token: string | undefined,
   signal: AbortSignal,
   onProgress?: (line: ImageProgress) => void,
+  { platform, unnamed }: PullOptions = {},
 ): Promise<void> {
   try {
-    const stream = (await docker.pull(reference, { ...tokenAuth(token), abortSignal: signal })) as unknown as Readable
+    const options = { ...tokenAuth(token), ...(platform && { platform }), ...(unnamed && { unnamed: '1' }), abortSignal: signal }
+    const stream = (await docker.pull(reference, options)) as unknown as Readable
     await drain(stream, signal, onProgress, 'IMAGE_PULL_FAILED')
   } catch (error) {
     throw signal.aborted ? signal.reason : agentError(error, `pull ${reference}`)

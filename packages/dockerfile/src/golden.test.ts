@@ -8,7 +8,16 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { fileURLToPath } from 'node:url'
 import { buildPlan, type ImageConfig } from '@slipway/contracts'
 import { describe, expect, it } from 'vitest'
-import { baseReferences, type Dockerfile, DockerfileError, formatDockerfileError, parseDockerfile, planBuild } from './index'
+import {
+  baseReferences,
+  type Dockerfile,
+  DockerfileError,
+  formatDockerfileError,
+  type NamedContext,
+  type Platform,
+  parseDockerfile,
+  planBuild,
+} from './index'
 
 const root = fileURLToPath(new URL('../testdata/', import.meta.url))
 const update = process.env.UPDATE_GOLDENS === '1'
@@ -16,6 +25,9 @@ const update = process.env.UPDATE_GOLDENS === '1'
 interface Args {
   buildArgs?: Record<string, string>
   target?: string
+  platform?: Platform
+  buildPlatform?: Platform
+  contexts?: Record<string, NamedContext>
   /** Base images by reference; one that is not here is a plain image with a PATH. null: it does not resolve. */
   images?: Record<string, ImageConfig | null>
 }
@@ -60,16 +72,17 @@ describe('testdata', () => {
 
   it.each(cases)('%s', (name) => {
     const at = (file: string) => `${root}${name}/${file}`
-    const args: Args = existsSync(at('args.json')) ? JSON.parse(read(at('args.json'))) : {}
+    const { contexts, ...args }: Args = existsSync(at('args.json')) ? JSON.parse(read(at('args.json'))) : {}
+    const options = { ...args, contexts: new Map(Object.entries(contexts ?? {})) }
     let output: string
     try {
       const dockerfile = parseDockerfile(read(at('Dockerfile')))
       if (existsSync(at('ast.json'))) compare(at('ast.json'), dump(dockerfile))
-      const resolved = resolve(baseReferences(dockerfile, args), args.images)
-      for (const [name, image] of resolve(baseReferences(dockerfile, { ...args, resolved }), args.images)) resolved.set(name, image)
-      const { plan, warnings } = planBuild(dockerfile, { ...args, resolved })
+      const resolved = resolve(baseReferences(dockerfile, options), args.images)
+      for (const [name, image] of resolve(baseReferences(dockerfile, { ...options, resolved }), args.images)) resolved.set(name, image)
+      const { plan, warnings, contexts } = planBuild(dockerfile, { ...options, resolved })
       expect(buildPlan.parse(plan)).toEqual(plan)
-      output = `${JSON.stringify({ warnings, plan }, null, 2)}\n`
+      output = `${JSON.stringify({ warnings, plan, ...(contexts.length > 0 && { contexts }) }, null, 2)}\n`
     } catch (error) {
       if (!(error instanceof DockerfileError)) throw error
       if (update) rmSync(at('plan.json'), { force: true })

@@ -5,6 +5,7 @@ export const LIMITS = {
   instructions: 50_000,
   /** As the contract's BuildPlan. */
   vertices: 1000,
+  contexts: 64,
   /** Steps of matching the patterns of one value: some 100 ms. */
   globWork: 5_000_000,
   /** `${a:-${b:-${c}}}` */

@@ -4,7 +4,7 @@
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { channels, keptDockerfile, OWN_REGISTRY_HOST } from '@slipway/contracts'
+import { channels, inputs, keptDockerfile, OWN_REGISTRY_HOST } from '@slipway/contracts'
 import { AppError, toAppError } from '@slipway/core'
 import {
   type BuildRunRow,
@@ -103,6 +103,8 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
     kept: keptDockerfile.safeParse(app.keptDockerfile).data ?? null,
     target: app.target,
     buildArgs: secrets.buildArgs,
+    namedContexts: Object.fromEntries(inputs.namedContexts.parse(app.namedContexts).map(({ name, value }) => [name, value])),
+    scratch: join(directory, 'contexts'),
   }
   const planned = await plan(deps, source, signal, say, async ({ text, findings, origin }) => {
     // NUL is no text to Postgres; such a file is refused right after.

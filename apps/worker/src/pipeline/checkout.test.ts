@@ -79,7 +79,7 @@ describe('checkout', () => {
 describe('context', () => {
   const collect = async (root: string, ignore = new IgnoreMatcher([])) => {
     const out: string[] = []
-    for await (const entry of contextEntries(root, ignore)) out.push(`${entry.kind} ${entry.path}`)
+    for await (const entry of contextEntries({ root, ignore })) out.push(`${entry.kind} ${entry.path}`)
     return out
   }
 

@@ -56,10 +56,22 @@ export async function readTextBeneath(root: string, path: string, limit: number,
   }
 }
 
-/** Walks without following symlinks; sockets and devices are left out, as docker does. */
-export async function* contextEntries(root: string, ignore: IgnoreMatcher): AsyncGenerator<ContextEntry> {
-  let count = 0
-  let bytes = 0
+/** One file system to send; `name`: beneath `contexts/<name>/`, absent: the build context. */
+export interface SentContext {
+  name?: string
+  root: string
+  ignore: IgnoreMatcher
+}
+
+/** Walks without following symlinks; sockets and devices are left out, as docker does. The limits hold for all of them together. */
+export async function* contextEntries(...sent: SentContext[]): AsyncGenerator<ContextEntry> {
+  const budget = { count: 0, bytes: 0 }
+  for (const { name, root, ignore } of sent) {
+    for await (const entry of entriesOf(root, ignore, budget)) yield name === undefined ? entry : { ...entry, context: name }
+  }
+}
+
+async function* entriesOf(root: string, ignore: IgnoreMatcher, budget: { count: number; bytes: number }): AsyncGenerator<ContextEntry> {
   async function* walk(directory: string, parent: ParentMatch | null): AsyncGenerator<ContextEntry> {
     const names = await readdir(directory === '' ? root : join(root, directory))
     names.sort()
@@ -75,9 +87,9 @@ export async function* contextEntries(root: string, ignore: IgnoreMatcher): Asyn
         continue
       }
       if (ignored || !(stat.isFile() || stat.isSymbolicLink())) continue
-      count += 1
-      bytes += stat.size
-      if (count > MAX_ENTRIES || bytes > MAX_BYTES)
+      budget.count += 1
+      budget.bytes += stat.size
+      if (budget.count > MAX_ENTRIES || budget.bytes > MAX_BYTES)
         throw new AppError({
           kind: 'too-large',
           code: 'CONTEXT_TOO_LARGE',

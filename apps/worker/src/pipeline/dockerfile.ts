@@ -34,7 +34,10 @@ export async function dockerfileOf(
   onProgress: (line: string) => void,
 ): Promise<BuiltDockerfile> {
   const { kept } = source
-  const own = await readIgnore(contextRoot, source)
+  const own = await readIgnore([
+    [source.directory, `${source.dockerfilePath}.dockerignore`],
+    [contextRoot, '.dockerignore'],
+  ])
   const built = (text: string, ignore: string, origin: DockerfileOrigin): BuiltDockerfile => ({
     text,
     ignore: own ?? createIgnoreMatcher(ignore),
@@ -58,12 +61,8 @@ export async function dockerfileOf(
   }
 }
 
-/** `<Dockerfile>.dockerignore` beside the Dockerfile wins over `.dockerignore` of the context, as in docker. */
-async function readIgnore(contextRoot: string, source: DockerfileSource): Promise<IgnoreMatcher | null> {
-  const candidates: [string, string][] = [
-    [source.directory, `${source.dockerfilePath}.dockerignore`],
-    [contextRoot, '.dockerignore'],
-  ]
+/** Of the first that is there: `<Dockerfile>.dockerignore` beside the Dockerfile wins over `.dockerignore` of the context, as in docker. */
+export async function readIgnore(candidates: [root: string, path: string][]): Promise<IgnoreMatcher | null> {
   for (const [root, path] of candidates) {
     try {
       return createIgnoreMatcher(await readTextBeneath(root, posix.normalize(path), LIMITS.ignoreFileLength, 'Dockerfile'), path)

@@ -37,7 +37,7 @@ async function once(
   signal: AbortSignal,
   secrets: BuildSecrets,
 ): Promise<BuildResult> {
-  for await (const event of deps.agent.build(request, contextEntries(planned.contextRoot, planned.ignore), signal, secrets)) {
+  for await (const event of deps.agent.build(request, contextEntries(...planned.sent), signal, secrets)) {
     await recorder.event(event)
     if (event.type === 'result') return event
     if (event.type === 'error') throw buildError(event, planned, recorder)

@@ -1,7 +1,8 @@
-import { agentError, engineStatus, pullImage } from '@slipway/agent-client'
+import { agentError, engineStatus, type ImageProgress, pullImage } from '@slipway/agent-client'
 import { BASE_ORGANIZATION, OWN_REGISTRY_HOST, type RegistryAccess } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import { repositoryVisibility } from '@slipway/db'
+import { formatPlatform, type Platform, parsePlatform } from '@slipway/dockerfile'
 import { formatReference, parseReference, signRegistryToken } from '@slipway/oci'
 import type { Deps } from '../deps'
 
@@ -38,28 +39,29 @@ export interface LocalImage {
   /** Manifest digest in the repository it was pulled from or pushed to; null for one that was only built here. */
   digest: string | null
   size: number
+  /** null: it does not say one. */
+  platform: Platform | null
   config: Record<string, unknown>
 }
 
-/** Makes sure that the image is on the host. A tag of our own registry is always asked anew: it may have moved. */
+/**
+ * Makes sure that the image is on the host. A tag of our own registry is always asked anew: it may have moved. One for another
+ * `platform` than the host's is found by its digest: the name goes on to stand for the host's own.
+ */
 export async function ensureImage(
   deps: Deps,
   organization: string,
   reference: string,
   signal: AbortSignal,
   onProgress?: (line: string) => void,
+  platform: Platform | null = null,
 ): Promise<LocalImage> {
   const { name, own, token } = await pullAccess(deps, organization, reference)
+  if (platform) return pullForeign(deps, reference, { name, token, platform }, signal, onProgress)
   const local = await inspectImage(deps, name)
   if (local && (!own || name.includes('@'))) return local
   try {
-    await pullImage(
-      deps.agent.docker,
-      name,
-      token,
-      signal,
-      (line) => line.status && !line.progressDetail?.total && onProgress?.(`${line.id ? `${line.id}: ` : ''}${line.status}`),
-    )
+    await pullImage(deps.agent.docker, name, token, signal, (line) => tellPull(line, onProgress))
   } catch (error) {
     if (local || signal.aborted) {
       if (signal.aborted) throw signal.reason
@@ -73,6 +75,39 @@ export async function ensureImage(
   return image
 }
 
+const tellPull = (line: ImageProgress, onProgress?: (line: string) => void) =>
+  line.status && !line.progressDetail?.total && onProgress?.(`${line.id ? `${line.id}: ` : ''}${line.status}`)
+
+async function pullForeign(
+  deps: Deps,
+  reference: string,
+  { name, token, platform }: { name: string; token: string | undefined; platform: Platform },
+  signal: AbortSignal,
+  onProgress?: (line: string) => void,
+): Promise<LocalImage> {
+  let digest: string | undefined
+  try {
+    await pullImage(
+      deps.agent.docker,
+      name,
+      token,
+      signal,
+      (line) => {
+        digest = /^Digest: (sha256:[0-9a-f]{64})$/.exec(line.status ?? '')?.[1] ?? digest
+        tellPull(line, onProgress)
+      },
+      { platform: formatPlatform(platform), unnamed: true },
+    )
+  } catch (error) {
+    if (signal.aborted) throw signal.reason
+    if (error instanceof AppError && ['AGENT_UNREACHABLE', 'DISK_FULL'].includes(error.code)) throw error
+    throw imageNotFound(reference, error)
+  }
+  const image = digest === undefined ? null : await inspectImage(deps, pinned(name, digest))
+  if (!image) throw imageNotFound(reference)
+  return { ...image, name }
+}
+
 export async function inspectImage(deps: Deps, name: string): Promise<LocalImage | null> {
   try {
     const info = await deps.agent.docker.getImage(name).inspect()
@@ -83,6 +118,7 @@ export async function inspectImage(deps: Deps, name: string): Promise<LocalImage
       id: info.Id,
       digest: digest?.split('@')[1] ?? null,
       size: info.Size,
+      platform: parsePlatform([info.Os, info.Architecture, info.Variant].filter(Boolean).join('/')),
       config: (info.Config ?? {}) as unknown as Record<string, unknown>,
     }
   } catch (error) {

@@ -2,25 +2,45 @@
  * Takes: a checkout, and where in it the Dockerfile and the context lie.
  * Gives: a BuildPlan with every base image resolved, and the context's ignore rules.
  */
+import { join } from 'node:path'
 import { type BuildPlan, type DockerfileOrigin, type Finding, imageConfig } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
-import { baseReferences, checkDockerfile, type IgnoreMatcher, parseDockerfile, planBuild, type ResolvedImage } from '@slipway/dockerfile'
+import {
+  baseReferences,
+  checkDockerfile,
+  createIgnoreMatcher,
+  type NamedContext,
+  type PlannedContext,
+  type Platform,
+  parseDockerfile,
+  planBuild,
+  type ResolvedImage,
+  readContextValue,
+  splitBase,
+} from '@slipway/dockerfile'
 import type { Deps } from '../deps'
 import { withAgent } from './agent-back'
-import { beneath } from './context'
-import { type DockerfileSource, dockerfileOf } from './dockerfile'
+import { beneath, type SentContext } from './context'
+import { type DockerfileSource, dockerfileOf, readIgnore } from './dockerfile'
+import { gitContext } from './git-context'
 import { ensureImage } from './images'
 
 export interface PlanSource extends DockerfileSource {
   organization: string
   target: string | null
   buildArgs: Record<string, string>
+  /** As `--build-context` takes them: name → folder of the repository, `docker-image://…`, or a Git repository's address. */
+  namedContexts?: Record<string, string>
+  /** Of the image; default: this host's. */
+  platform?: Platform
+  /** Where Git repositories that the build names are checked out to; removed by the caller. */
+  scratch: string
 }
 
 export interface Planned {
   plan: BuildPlan
-  contextRoot: string
-  ignore: IgnoreMatcher
+  /** The build context, and what else the plan reads. */
+  sent: SentContext[]
   warnings: string[]
 }
 
@@ -43,18 +63,28 @@ export async function plan(
   // Before it is parsed: a file with a fault is the one that people want to see.
   await onDockerfile({ text, findings: checkDockerfile(text, { file: source.dockerfilePath, ignore }), origin })
   const dockerfile = parseDockerfile(text, { file: source.dockerfilePath })
-  const options = { buildArgs: source.buildArgs, target: source.target ?? undefined }
+  const contexts = namedContexts(source.namedContexts ?? {})
+  const buildPlatform = { os: 'linux' as const, architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' }
+  const options = {
+    buildArgs: source.buildArgs,
+    target: source.target ?? undefined,
+    buildPlatform,
+    platform: source.platform ?? buildPlatform,
+    contexts,
+  }
 
   const resolved = new Map<string, ResolvedImage>()
   // A base's ONBUILD triggers may copy from images of their own.
   for (let next = missing(); next !== undefined; next = missing()) {
-    const reference = next
-    onProgress(`resolving ${reference}`)
+    const key = next
+    const { reference, platform } = splitBase(key)
+    onProgress(`resolving ${key}`)
     try {
-      const image = await withAgent(deps, signal, () => ensureImage(deps, source.organization, reference, signal, onProgress))
-      resolved.set(reference, {
+      const image = await withAgent(deps, signal, () => ensureImage(deps, source.organization, reference, signal, onProgress, platform))
+      resolved.set(key, {
         reference: image.name,
         digest: image.digest ?? image.id,
+        platform: image.platform ?? undefined,
         config: imageConfig.parse(dropNulls(image.config)),
       })
     } catch (error) {
@@ -72,14 +102,43 @@ export async function plan(
   function missing() {
     return baseReferences(dockerfile, { ...options, resolved }).find((name) => !resolved.has(name))
   }
-  const platform = { os: 'linux' as const, architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' }
-  const planned = planBuild(dockerfile, { ...options, platform, resolved, ignore })
+  const planned = planBuild(dockerfile, { ...options, resolved, ignore })
+  const sent: SentContext[] = [{ root: contextRoot, ignore }]
+  for (const context of planned.contexts) sent.push(await sentContext(context, source, signal, onProgress))
   return {
     plan: planned.plan,
-    contextRoot,
-    ignore,
+    sent,
     warnings: planned.warnings.map((warning) => warning.message),
   }
+}
+
+function namedContexts(given: Record<string, string>): Map<string, NamedContext> {
+  return new Map(
+    Object.entries(given).map(([name, value]): [string, NamedContext] => {
+      const read = readContextValue(value)
+      if (read) return [name, read.kind === 'local' ? { kind: 'local' } : read]
+      throw new AppError({
+        kind: 'bad-input',
+        code: 'BAD_NAMED_CONTEXT',
+        message: `The named context ${name} is neither a folder of the repository, nor an image (docker-image://…), nor a Git address (https://….git). Correct it in the settings.`,
+      })
+    }),
+  )
+}
+
+/** A folder of the repository with its own .dockerignore, or a Git repository, which has none. */
+async function sentContext(
+  { name, source: from }: PlannedContext,
+  source: PlanSource,
+  signal: AbortSignal,
+  onProgress: (line: string) => void,
+): Promise<SentContext> {
+  if (from.kind === 'git') {
+    onProgress(`Fetching ${from.url}${from.ref && ` at ${from.ref}`}`)
+    return { name, root: await gitContext(from, join(source.scratch, name), signal, onProgress), ignore: createIgnoreMatcher('') }
+  }
+  const root = await beneath(source.directory, source.namedContexts?.[from.name] ?? '', 'folder')
+  return { name, root, ignore: (await readIgnore([[root, '.dockerignore']])) ?? createIgnoreMatcher('') }
 }
 
 /** Docker's inspect gives null where OCI leaves the field out. */

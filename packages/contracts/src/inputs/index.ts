@@ -2,6 +2,9 @@
 import { SLUG_PATTERN } from '@slipway/core'
 import { z } from 'zod'
 import { keptDockerfile } from '../dockerfiles'
+import { namedContexts } from './named-contexts'
+
+export { type NamedContextInput, namedContexts } from './named-contexts'
 
 export const id = z.string().min(5).max(64)
 export const slug = z.string().regex(SLUG_PATTERN, 'Use lower-case letters, digits and single dashes, at most 48 characters.')
@@ -83,6 +86,7 @@ const settingFields = {
     .min(30, 'A build needs at least half a minute.')
     .max(2400, 'A build may take at most 40 minutes.')
     .nullish(),
+  namedContexts,
   autoDeploy: z.boolean(),
 }
 /** A new app's settings: what is not named has a default. */
@@ -92,6 +96,7 @@ const appSettings = z.object({
   contextPath: settingFields.contextPath.default('.'),
   healthPath: settingFields.healthPath.default('/'),
   healthTimeoutSeconds: settingFields.healthTimeoutSeconds.default(60),
+  namedContexts: settingFields.namedContexts.optional(),
   autoDeploy: settingFields.autoDeploy.default(true),
 })
 const base = org.extend({
@@ -114,7 +119,8 @@ export const createApp = z.discriminatedUnion('source', [
     source: z.literal('image'),
     /** `slipway.local/<org>/<name>:<tag>`, `<name>:<tag>` of Docker Hub, or any other reference. */
     imageReference: z.string().min(1).max(400),
-    ...appSettings.omit({ dockerfilePath: true, contextPath: true, target: true, autoDeploy: true, ...BUILD_LIMITS }).shape,
+    ...appSettings.omit({ dockerfilePath: true, contextPath: true, target: true, autoDeploy: true, namedContexts: true, ...BUILD_LIMITS })
+      .shape,
   }),
 ])
 /** examples/<name> of this installation, served by its own built-in Git endpoint. */

@@ -19,6 +19,26 @@ it('gives a new app its defaults', () => {
   const image = { org: 'acme', project: 'web', name: 'Shop', source: 'image', imageReference: 'nginx' }
   expect(createApp.parse(image)).toMatchObject({ healthPath: '/', healthTimeoutSeconds: 60 })
 })
+it('takes named contexts that are a folder of the repository, an image or a Git repository', () => {
+  const issues = (namedContexts: { name: string; value: string }[]) =>
+    updateApp.safeParse({ ...app, namedContexts }).error?.issues.map((issue) => issue.path.join('.')) ?? []
+  const values = ['docs', './a/b', '.', 'docker-image://debian:12', 'https://git.example/lib.git#v1:pkg']
+  expect(issues(values.map((value, n) => ({ name: `c${n}/x:1.2`, value })))).toEqual([])
+  for (const value of [
+    '/etc',
+    '../up',
+    'a/../../b',
+    'git@host:x.git',
+    'https://t:k@git.example/x.git',
+    'https://x/a.tar',
+    'file:///etc',
+    '',
+  ])
+    expect(issues([{ name: 'a', value }]), value).toEqual(['namedContexts.0.value'])
+  for (const name of ['Upper', '-x', '', 'a b', 'scratch']) expect(issues([{ name, value: '.' }]), name).toContain('namedContexts.0.name')
+  const twice = { name: 'a', value: '.' }
+  expect(issues([twice, twice])).toEqual(['namedContexts.1.name'])
+})
 it('answers in words when a Git address is none, or holds a token', () => {
   const issues = (gitUrl: string) => updateApp.safeParse({ ...app, gitUrl }).error?.issues.map((issue) => issue.message) ?? []
   expect(issues('https://git.example/shop.git')).toEqual([])

@@ -57,6 +57,8 @@ export interface AppView extends AppSummary {
     buildCpuMillis: number | null
     buildPids: number | null
     buildTimeoutSeconds: number | null
+    /** As `--build-context name=value`. */
+    namedContexts: { name: string; value: string }[]
     autoDeploy: boolean
   }
   /** What deleting removes, named; volumes by the paths they are mounted at. */

@@ -48,7 +48,7 @@ export function parseCopy(node: Node, kind: 'COPY' | 'ADD'): Instruction {
   const flags =
     kind === 'COPY'
       ? node.readFlags(['from', 'chown', 'chmod'], [], { switches: ['link', 'parents'], several: ['exclude'] })
-      : node.readFlags(['chown', 'chmod', 'checksum'], ['keep-git-dir'], { switches: ['link', 'unpack'], several: ['exclude'] })
+      : node.readFlags(['chown', 'chmod', 'checksum'], [], { switches: ['link', 'unpack', 'keep-git-dir'], several: ['exclude'] })
   const words = pathList(node)
   const dest = words.at(-1)
   if (!dest || words.length < 2) {
@@ -84,6 +84,7 @@ export function parseCopy(node: Node, kind: 'COPY' | 'ADD'): Instruction {
     checksum: flags.get('checksum') ?? null,
     parents: node.readSwitch('parents'),
     exclude: node.readAll('exclude'),
+    keepGitDir: node.readSwitch('keep-git-dir'),
   }
 }
 

@@ -74,10 +74,12 @@ export type CopyInstruction = Place & {
   link: boolean
   /** ADD --unpack; null: not given, archives of the build context are unpacked and those behind URLs are not. */
   unpack: boolean | null
-  /** Of the file behind a URL. */
+  /** Of the file behind a URL, or the commit of a Git repository. */
   checksum: Word | null
   parents: boolean
   exclude: Word[]
+  /** ADD of a Git repository: with its `.git`. */
+  keepGitDir: boolean
 }
 export type WorkdirInstruction = Place & { kind: 'WORKDIR'; value: Word }
 export type ArgInstruction = Place & { kind: 'ARG'; args: { key: Word; value: Word | null }[] }

@@ -8,6 +8,7 @@ import { positionAt } from '../lexer'
 import type { Dockerfile } from '../parser'
 import { didYouMean } from '../suggest'
 import type { Word } from '../words'
+import { type NamedContext, NamedContexts } from './named-contexts'
 import { type Platform, PROXY_ARGS, platformArgs } from './platform'
 
 export interface ScopeOptions {
@@ -15,15 +16,21 @@ export interface ScopeOptions {
   buildArgs?: Readonly<Record<string, string>>
   /** Stage name or index; default: the last stage. */
   target?: string
-  /** Default linux/amd64. */
+  /** Of the image. Default: `buildPlatform`. */
   platform?: Platform
-  /** Images resolved so far, as written; their ONBUILD triggers count. */
+  /** Of the machine that runs the build. Default: linux/amd64. */
+  buildPlatform?: Platform
+  /** By name; they win over stages and images. */
+  contexts?: ReadonlyMap<string, NamedContext>
+  /** Images resolved so far, by the names of `baseReferences`; their ONBUILD triggers count. */
   resolved?: ReadonlyMap<string, { config: ImageConfig }>
 }
 
 export class PlanContext {
   readonly dockerfile: Dockerfile
   readonly platform: Platform
+  readonly buildPlatform: Platform
+  readonly contexts: NamedContexts
   readonly target: string
   readonly buildArgs: ReadonlyMap<string, string>
   /** ARG before the first FROM, and Docker's platform arguments; build arguments already applied. */
@@ -37,11 +44,14 @@ export class PlanContext {
 
   constructor(dockerfile: Dockerfile, options: ScopeOptions) {
     this.dockerfile = dockerfile
-    this.platform = options.platform ?? { os: 'linux', architecture: 'amd64' }
+    this.buildPlatform = options.buildPlatform ?? options.platform ?? { os: 'linux', architecture: 'amd64' }
+    this.platform = options.platform ?? this.buildPlatform
+    this.contexts = new NamedContexts(options.contexts)
     this.target = options.target ?? ''
     this.buildArgs = new Map(Object.entries(options.buildArgs ?? {}))
     this.#resolved = options.resolved
-    for (const [name, value] of platformArgs(this.platform, this.target)) this.globals.set(name, this.buildArgs.get(name) ?? value)
+    for (const [name, value] of platformArgs(this.buildPlatform, this.platform, this.target))
+      this.globals.set(name, this.buildArgs.get(name) ?? value)
     for (const instruction of dockerfile.globalArgs) this.#declareGlobals(instruction)
   }
 

@@ -1,14 +1,17 @@
 import type { BuildPlan, ImageConfig } from '@slipway/contracts'
 import type { DockerfileWarning } from '../errors'
 import type { Place } from '../instructions/types'
+import { LIMITS } from '../limits'
 import { type LintOptions, lintDockerfile, readCheckDirective } from '../lint/lint'
 import type { Dockerfile } from '../parser'
 import { PlanContext, type ScopeOptions } from './context'
 import { ImageState } from './image-state'
+import type { ContextSource, PlannedContext } from './named-contexts'
+import type { Platform } from './platform'
 import { StagePlanner } from './stage-planner'
 import { type Origin, type PlannedStage, stageGraph } from './stages'
 import type { HttpSource } from './urls'
-import { StepCounter, Vertices } from './vertices'
+import { historyText, StepCounter, Vertices } from './vertices'
 
 /** What the caller learnt about a base image. */
 export interface ResolvedImage {
@@ -16,6 +19,8 @@ export interface ResolvedImage {
   digest: string
   /** The image's `config.config`. */
   config: ImageConfig
+  /** What it is for, when it says so; a name may have no image for the platform that was asked for. */
+  platform?: Platform
   /** Normalized name for the plan; default: as written in the Dockerfile. */
   reference?: string
 }
@@ -26,36 +31,43 @@ export interface PlanOptions extends ScopeOptions, LintOptions {
 }
 
 /**
- * Images the target needs, as written (arguments expanded), each once: to be resolved before `planBuild`. Triggers of a resolved
+ * Images the target needs, as written (arguments expanded; of another platform: see `splitBase`), each once: to be resolved before `planBuild`. Triggers of a resolved
  * image may need further ones: ask again with `resolved` until nothing new comes.
  * @throws DockerfileError
  */
 export function baseReferences(dockerfile: Dockerfile, options: ScopeOptions = {}): string[] {
   const out = new Set<string>()
   for (const stage of stageGraph(new PlanContext(dockerfile, options)).needed) {
-    for (const origin of [stage.base, ...stage.copies.values()]) if (origin.kind === 'image') out.add(origin.reference)
+    for (const origin of [stage.base, ...stage.copies.values()]) if (origin.kind === 'image') out.add(origin.key)
   }
   return [...out]
 }
 
+export interface PlannedBuild {
+  plan: BuildPlan
+  warnings: DockerfileWarning[]
+  contexts: PlannedContext[]
+}
+
 /**
- * Dockerfile → BuildPlan. Pure: same input, same plan.
+ * Dockerfile → BuildPlan, and the contexts that the caller sends with it. Pure: same input, same plan.
  * @throws DockerfileError, also when `resolved` misses an image (`BASE_NOT_RESOLVED`).
  */
-export function planBuild(dockerfile: Dockerfile, options: PlanOptions): { plan: BuildPlan; warnings: DockerfileWarning[] } {
+export function planBuild(dockerfile: Dockerfile, options: PlanOptions): PlannedBuild {
   const context = new PlanContext(dockerfile, options)
   const graph = stageGraph(context)
   const vertices = new Vertices(context)
   const done = new Map<PlannedStage, StagePlanner>()
   const copied = new Map<string, string>()
+  const sent = new Map<string, string>()
   const budget = { env: 0 }
 
   const resolve = (origin: Extract<Origin, { kind: 'image' }>): ResolvedImage => {
-    const image = options.resolved.get(origin.reference)
+    const image = options.resolved.get(origin.key)
     if (image) return image
     throw context.fail(
       'BASE_NOT_RESOLVED',
-      `The image ${origin.reference} was not found.`,
+      `The image ${origin.key.replace(/^--platform=(\S+) (.*)$/, '$2 for $1')} was not found.`,
       origin.place,
       origin.word.offset,
       'Check its name and tag.',
@@ -67,9 +79,21 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): { plan:
     // stageGraph orders inputs first; this would be a bug, told as such by toAppError.
     throw new Error(`stage ${stage.id} is used before it is planned`)
   }
+  const contextVertex = (source: ContextSource, user: Place, stage: PlannedStage): string => {
+    const name = context.contexts.use(source)
+    const known = sent.get(name)
+    if (known !== undefined) return known
+    if (sent.size >= LIMITS.contexts)
+      throw context.fail('TOO_MANY_CONTEXTS', `A build reads at most ${LIMITS.contexts} contexts and Git repositories.`, user)
+    const title = source.kind === 'git' ? `${source.url}${source.ref && `#${source.ref}`}` : source.name
+    const id = vertices.add(user, stage.id, `[context ${title}] `, 'load', { type: 'context', name })
+    sent.set(name, id)
+    return id
+  }
   const vertexOf = (origin: Origin, user: Place, stage: PlannedStage): string => {
     if (origin.kind === 'stage') return finished(origin.stage).vertex
-    const key = origin.kind === 'image' ? origin.reference : ''
+    if (origin.kind === 'context') return contextVertex(origin.source, user, stage)
+    const key = origin.kind === 'image' ? origin.key : ''
     const known = copied.get(key)
     if (known !== undefined) return known
     let id: string
@@ -99,19 +123,32 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): { plan:
   for (const stage of graph.needed) {
     const { from, index } = stage.stage
     const own = stage.instructions.filter(({ kind }) => kind === 'RUN' || kind === 'COPY' || kind === 'ADD' || kind === 'WORKDIR').length
-    const steps = new StepCounter(graph.named ? (from.name ?? `stage-${index}`) : '', own + (stage.base.kind === 'image' ? 1 : 0))
+    const steps = new StepCounter(
+      graph.named ? (from.name ?? `stage-${index}`) : '',
+      own + (stage.base.kind === 'image' || stage.base.kind === 'context' ? 1 : 0),
+    )
     let state: ImageState
     let vertex: string
     if (stage.base.kind === 'stage') {
       const base = finished(stage.base.stage)
       state = base.state.child()
       vertex = base.vertex
+      stage.platform = stage.base.stage.platform
     } else if (stage.base.kind === 'scratch') {
       state = ImageState.of({ WorkingDir: '/' })
       vertex = vertices.add(from, stage.id, '', 'FROM scratch', { type: 'scratch' })
+    } else if (stage.base.kind === 'context') {
+      // A context is no layer: the copy of all of it is.
+      const files = contextVertex(stage.base.source, from, stage)
+      state = ImageState.of({})
+      const empty = vertices.add(from, stage.id, '', 'FROM scratch', { type: 'scratch' })
+      const copy = { type: 'copy' as const, sources: ['.'], dest: '/', chown: '', chmod: null, extract: false }
+      vertex = vertices.add(from, stage.id, steps.prefix(), from.original, { ...copy, input: empty, from: files })
+      state.history.push({ createdBy: historyText(from.original), vertex })
     } else {
       const image = resolve(stage.base)
       state = ImageState.of(image.config)
+      stage.platform = image.platform ?? stage.platform
       const reference = image.reference ?? stage.base.reference
       vertex = vertices.add(from, stage.id, steps.prefix(), `FROM ${stage.base.reference}`, {
         type: 'image',
@@ -129,6 +166,7 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): { plan:
       budget,
       vertexOf: (origin, user) => vertexOf(origin, user, stage),
       fetch: (source, checksum, user) => fetch(source, checksum, user, stage),
+      contextOf: (source, user) => contextVertex(source, user, stage),
     })
     planner.run()
     done.set(stage, planner)
@@ -144,13 +182,17 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): { plan:
     )
   const plan: BuildPlan = {
     version: 1,
-    platform: context.platform,
+    platform: graph.target.platform,
     vertices: vertices.list,
     target: target.vertex,
     image: { config: target.state.toConfig(), history: target.state.history },
   }
   if (target.state.author !== undefined) plan.image.author = target.state.author
-  return { plan, warnings: checked(dockerfile, [...dockerfile.warnings, ...lintDockerfile(dockerfile, options), ...context.warnings]) }
+  return {
+    plan,
+    warnings: checked(dockerfile, [...dockerfile.warnings, ...lintDockerfile(dockerfile, options), ...context.warnings]),
+    contexts: context.contexts.planned,
+  }
 }
 
 /** What the `check` directive wants to be told; fails when it makes findings errors. */

@@ -14,7 +14,7 @@ const ARCHITECTURES: ReadonlyMap<string, [architecture: string, variant?: string
 ])
 
 /** `linux/amd64`, `linux/arm/v7`, `amd64`, `linux` → a platform; null when it is none for Linux. */
-export function parsePlatform(text: string, fallback: Platform): Platform | null {
+export function parsePlatform(text: string, fallback: Platform = { os: 'linux', architecture: 'amd64' }): Platform | null {
   const parts = text.toLowerCase().split('/')
   if (parts.length > 3 || parts.some((part) => !/^[a-z0-9_.-]{1,40}$/.test(part))) return null
   if (parts.length === 1 && parts[0] === 'linux') return fallback
@@ -32,10 +32,17 @@ export const formatPlatform = (p: Platform) => `${p.os}/${p.architecture}${p.var
 
 export const samePlatform = (a: Platform, b: Platform) => a.architecture === b.architecture && (a.variant ?? '') === (b.variant ?? '')
 
-/** The arguments Docker defines in the global scope. Build and target platform are one here: nothing is emulated. */
-export function platformArgs(platform: Platform, target: string): [string, string][] {
+/** Whether a machine of one platform runs programs of another; nothing is emulated. */
+export const runsOn = (host: Platform, p: Platform) =>
+  host.architecture === p.architecture || (host.architecture === 'amd64' && p.architecture === '386')
+
+/** The arguments Docker defines in the global scope. */
+export function platformArgs(build: Platform, targetPlatform: Platform, target: string): [string, string][] {
   const out: [string, string][] = []
-  for (const prefix of ['BUILD', 'TARGET']) {
+  for (const [prefix, platform] of [
+    ['BUILD', build],
+    ['TARGET', targetPlatform],
+  ] as const) {
     out.push([`${prefix}PLATFORM`, formatPlatform(platform)], [`${prefix}OS`, platform.os], [`${prefix}OSVERSION`, ''])
     out.push([`${prefix}ARCH`, platform.architecture], [`${prefix}VARIANT`, platform.variant ?? ''])
   }

@@ -6,8 +6,10 @@ import type { Word } from '../words'
 import type { PlanContext } from './context'
 import { envList, type ImageState } from './image-state'
 import { applyMetadata } from './metadata'
+import { type ContextSource, gitContext } from './named-contexts'
 import { absolutePath, copyDestination, copySource, parentsSource } from './paths'
-import { PROXY_ARGS } from './platform'
+import { formatPlatform, PROXY_ARGS, runsOn } from './platform'
+import { GitSourceError } from './remote'
 import { type RunMount, runMounts } from './run-mounts'
 import type { Origin, PlannedStage } from './stages'
 import { checksumOf, type HttpSource, httpSource, isUrl, literalSource, maskCredentials, type Part } from './urls'
@@ -28,6 +30,8 @@ export interface StagePlannerInit {
   vertexOf: (origin: Origin, user: Place) => string
   /** Vertex of a file behind a URL. */
   fetch: (source: HttpSource, checksum: string | null, user: Place) => string
+  /** Vertex of files that the client sends. */
+  contextOf: (source: ContextSource, user: Place) => string
   /** Sum of environment sizes so far, shared by all stages of the plan. */
   budget: { env: number }
 }
@@ -104,6 +108,15 @@ export class StagePlanner {
   #run(instruction: RunInstruction): void {
     const { context, vertices, stage, steps, budget } = this.#init
     const { state } = this
+    if (!runsOn(context.buildPlatform, stage.platform)) {
+      throw context.fail(
+        'PLATFORM_CANNOT_RUN',
+        `This RUN needs a machine of ${formatPlatform(stage.platform)}, and the build host is ${formatPlatform(context.buildPlatform)}; nothing is emulated.`,
+        instruction,
+        0,
+        'RUN it in a stage FROM --platform=$BUILDPLATFORM and COPY --from that stage.',
+      )
+    }
     const { args, script } = this.#runArgs(instruction)
     if (args.some((arg) => arg.length > LIMITS.valueLength)) {
       throw context.fail(
@@ -206,6 +219,7 @@ export class StagePlanner {
       kind === 'ADD' && instruction.unpack !== null && `--unpack=${instruction.unpack}`,
       checksum && `--checksum=${checksum}`,
       instruction.parents && '--parents',
+      instruction.keepGitDir && '--keep-git-dir',
       ...exclude.map((pattern) => `--exclude=${pattern}`),
     ]
     this.#commit(
@@ -226,19 +240,19 @@ export class StagePlanner {
     const written = instruction.sources.map((word) => this.#expand(instruction, word))
     const origin = stage.copies.get(instruction)
     const from = origin ? vertexOf(origin, instruction) : null
+    const repositories = written.map((source, i) => this.#repository(instruction, source, instruction.sources[i] ?? instruction.dest))
     const urls = written.map((source, i) => {
       const word = instruction.sources[i] ?? instruction.dest
+      if (repositories[i]) return null
       if (instruction.kind === 'ADD') return httpSource(context, instruction, word, source)
       if (isUrl(source)) throw context.fail('COPY_URL', 'COPY takes no URLs.', instruction, word.offset, 'ADD does.')
       return null
     })
-    const checksum = checksumOf(
-      context,
-      instruction,
-      instruction.checksum ? this.#expand(instruction, instruction.checksum) : '',
-      urls.filter(Boolean).length,
-      written.length + instruction.inline.length,
-    )
+    const all = written.length + instruction.inline.length
+    const given = instruction.checksum ? this.#expand(instruction, instruction.checksum) : ''
+    // Of the only source, a repository, it is a commit.
+    const commit = all === 1 && repositories[0] ? given || null : null
+    const checksum = commit ?? checksumOf(context, instruction, given, [...urls, ...repositories].filter(Boolean).length, all)
     const parts: Part[] = []
     urls.forEach((url, i) => {
       const source = written[i] ?? ''
@@ -247,12 +261,36 @@ export class StagePlanner {
         parts.push({ from: vertex, sources: [literalSource(url.filename)], extract: instruction.unpack === true })
         return
       }
+      const repository = repositories[i]
+      if (repository) {
+        parts.push({ from: this.#init.contextOf(repository, instruction), sources: ['.'], extract: false })
+        return
+      }
       const path = instruction.parents ? parentsSource(source) : copySource(source)
       const last = parts.at(-1)
       if (last && last.from === from) last.sources.push(path)
       else parts.push({ from, sources: [path], extract: instruction.unpack !== false })
     })
     return { written, parts, checksum }
+  }
+
+  /** A source of ADD that is a Git repository; null: something else. */
+  #repository(instruction: CopyInstruction, text: string, word: Word): ContextSource | null {
+    const { context } = this.#init
+    if (instruction.kind !== 'ADD') return null
+    const checksum = instruction.checksum ? this.#expand(instruction, instruction.checksum) : null
+    try {
+      const source = gitContext(text, instruction.keepGitDir)
+      if (source?.kind !== 'git') return null
+      if (checksum !== null && !/^[0-9a-f]{7,64}$/.test(checksum))
+        throw new GitSourceError(`"${checksum.slice(0, 80)}" is no commit: write 40 hex digits, or at least the first 7.`)
+      if (checksum !== null && source.checksum !== null && source.checksum !== checksum)
+        throw new GitSourceError('--checksum and the address name two commits.')
+      return { ...source, checksum: checksum ?? source.checksum }
+    } catch (error) {
+      if (!(error instanceof GitSourceError)) throw error
+      throw context.fail('BAD_GIT_SOURCE', error.message, instruction, word.offset)
+    }
   }
 
   #mode(instruction: CopyInstruction): string | null {

@@ -6,18 +6,27 @@ import type { CopyInstruction, Place, Stage, StageInstruction } from '../instruc
 import { parseTrigger } from '../parser'
 import { didYouMean } from '../suggest'
 import type { Word } from '../words'
+import { baseKey } from './base-key'
 import type { PlanContext } from './context'
-import { formatPlatform, parsePlatform, samePlatform } from './platform'
+import { type ContextSource, gitContext } from './named-contexts'
+import { type Platform, parsePlatform } from './platform'
+import { GitSourceError } from './remote'
 
-/** Where files come from: an earlier stage, an image, or nothing. */
+/** Where files come from: an earlier stage, an image, nothing, or what the client sends. */
 export type Origin =
   | { kind: 'stage'; stage: PlannedStage }
-  | { kind: 'image'; reference: string; place: Place; word: Word }
+  /** `key`: as `baseReferences` names it. */
+  | { kind: 'image'; key: string; reference: string; place: Place; word: Word }
   | { kind: 'scratch' }
+  | { kind: 'context'; source: ContextSource }
 
 export interface PlannedStage {
   stage: Stage
   base: Origin
+  /** Of its base: what its RUN steps need. */
+  platform: Platform
+  /** A named context stands for all of it: `base`, and none of its instructions. */
+  replaced: boolean
   /** The base's ONBUILD triggers, then the stage's own. */
   instructions: StageInstruction[]
   /** Of COPY --from and RUN --mount=from; what reads the context is not in it. */
@@ -39,11 +48,15 @@ export function stageGraph(context: PlanContext): StageGraph {
   const byName = new Map<string, PlannedStage>()
   let sources = 0
   for (const stage of context.dockerfile.stages) {
-    const base = baseOf(context, stage, byName)
+    const platform = platformOf(context, stage)
+    const named = stage.from.name === null ? null : namedOrigin(context, stage.from.name, platform, stage.from, stage.from.image)
+    const base = named ?? baseOf(context, stage, platform, byName)
     const planned: PlannedStage = {
       stage,
       base,
-      instructions: [...triggersOf(context, base, stage), ...stage.instructions],
+      platform: base.kind === 'stage' ? base.stage.platform : platform,
+      replaced: named !== null,
+      instructions: named ? [] : [...triggersOf(context, base, stage), ...stage.instructions],
       copies: new Map(),
       id: stage.from.name ?? String(stage.index),
     }
@@ -70,16 +83,16 @@ function readers(instruction: StageInstruction): (CopyInstruction | MountFlag)[]
 
 /** What ONBUILD of the base asks for. Of an image that is not resolved yet: nothing, it is asked again when it is. */
 function triggersOf(context: PlanContext, base: Origin, stage: Stage): StageInstruction[] {
-  if (base.kind === 'scratch') return []
+  if (base.kind === 'scratch' || base.kind === 'context') return []
   const [name, triggers] =
     base.kind === 'image'
-      ? [base.reference, context.triggersOf(base.reference)]
+      ? [base.reference, context.triggersOf(base.key)]
       : [base.stage.id, base.stage.stage.instructions.flatMap((one) => (one.kind === 'ONBUILD' ? [one.trigger] : []))]
   const { range } = stage.from
   return triggers.flatMap((text) => parseTrigger(text, `ONBUILD of ${name}`)).map((one) => ({ ...one, range }))
 }
 
-function baseOf(context: PlanContext, stage: Stage, byName: Map<string, PlannedStage>): Origin {
+function baseOf(context: PlanContext, stage: Stage, platform: Platform, byName: Map<string, PlannedStage>): Origin {
   const { from } = stage
   const reference = context.expand(from, from.image, context.globalLookup).text
   if (reference === '') {
@@ -92,23 +105,43 @@ function baseOf(context: PlanContext, stage: Stage, byName: Map<string, PlannedS
       emptyHint(context, from.image.text, declared),
     )
   }
-  if (from.platform) {
-    const text = context.expand(from, from.platform, context.globalLookup).text
-    const platform = parsePlatform(text, context.platform)
-    if (!platform)
-      throw context.fail('BAD_PLATFORM', `"${text.slice(0, 60)}" is no Linux platform.`, from, from.platform.offset, 'Write linux/amd64.')
-    if (!samePlatform(platform, context.platform)) {
-      throw context.fail(
-        'PLATFORM_NOT_SUPPORTED',
-        `FROM asks for ${formatPlatform(platform)}, but this build is for ${formatPlatform(context.platform)}; building for other platforms is not supported yet.`,
-        from,
-        from.platform.offset,
-      )
-    }
-  }
   const earlier = byName.get(reference.toLowerCase())
-  if (earlier) return { kind: 'stage', stage: earlier }
-  return imageOrigin(context, reference, from, from.image)
+  if (earlier) return stageOrigin(earlier)
+  return namedOrigin(context, reference, platform, from, from.image) ?? imageOrigin(context, reference, platform, from, from.image)
+}
+
+/** As FROM --platform says, or the target's. */
+function platformOf(context: PlanContext, { from }: Stage): Platform {
+  if (!from.platform) return context.platform
+  const text = context.expand(from, from.platform, context.globalLookup).text
+  const platform = parsePlatform(text, context.platform)
+  if (platform) return platform
+  throw context.fail('BAD_PLATFORM', `"${text.slice(0, 60)}" is no Linux platform.`, from, from.platform.offset, 'Write linux/amd64.')
+}
+
+const stageOrigin = (stage: PlannedStage): Origin => (stage.replaced ? stage.base : { kind: 'stage', stage })
+
+/** The named context of that name; null when there is none, and for scratch, which is never another thing. */
+function namedOrigin(context: PlanContext, name: string, platform: Platform, place: Place, word: Word): Origin | null {
+  const named = name.toLowerCase() === 'scratch' ? undefined : context.contexts.find(name)
+  if (!named) return null
+  const { context: given } = named
+  if (given.kind === 'image') return imageOrigin(context, given.reference, platform, place, word)
+  if (given.kind === 'local') return { kind: 'context', source: { kind: 'named', name: named.name } }
+  try {
+    const source = gitContext(given.url)
+    if (source) return { kind: 'context', source }
+  } catch (error) {
+    if (!(error instanceof GitSourceError)) throw error
+    throw context.fail('BAD_NAMED_CONTEXT', `The context ${named.name.slice(0, 80)}: ${error.message}`, place, word.offset)
+  }
+  throw context.fail(
+    'BAD_NAMED_CONTEXT',
+    `The context ${named.name.slice(0, 80)} is no address of a Git repository.`,
+    place,
+    word.offset,
+    'Write https://host/path.git, maybe with #branch:folder behind it.',
+  )
 }
 
 function emptyHint(context: PlanContext, text: string, declared: string[]): string {
@@ -120,10 +153,10 @@ function emptyHint(context: PlanContext, text: string, declared: string[]): stri
   return `Give ARG ${name} a default, or pass the build argument ${name}.`
 }
 
-function imageOrigin(context: PlanContext, reference: string, place: Place, word: Word): Origin {
+function imageOrigin(context: PlanContext, reference: string, platform: Platform, place: Place, word: Word): Origin {
   if (reference.toLowerCase() === 'scratch') return { kind: 'scratch' }
   checkReference(context, reference, place, word)
-  return { kind: 'image', reference, place, word }
+  return { kind: 'image', key: baseKey(reference, platform, context.buildPlatform), reference, place, word }
 }
 
 /** What no registry could ever resolve is told here, with the line. */
@@ -183,15 +216,17 @@ function copyOrigin(
         from.offset,
       )
     }
-    return { kind: 'stage', stage }
+    return stageOrigin(stage)
   }
   const name = text.toLowerCase()
   const earlier = byName.get(name)
-  if (earlier) return { kind: 'stage', stage: earlier }
+  if (earlier) return stageOrigin(earlier)
+  const named = namedOrigin(context, text, context.platform, place, from)
+  if (named) return named
   if (current.from.name === name || context.dockerfile.stages.some((stage) => stage.from.name === name)) {
     throw context.fail('STAGE_NOT_FOUND', `Stage "${name}" must come before the stage that copies from it.`, place, from.offset)
   }
-  return imageOrigin(context, text, place, from)
+  return imageOrigin(context, text, context.platform, place, from)
 }
 
 function findTarget(context: PlanContext, stages: PlannedStage[], byName: Map<string, PlannedStage>): PlannedStage {

@@ -25,17 +25,10 @@ export const isUrl = (source: string): boolean => GIT.test(source) || /^(?:https
 /** User and password of URLs, as Docker masks them in names and history. */
 export const maskCredentials = (text: string): string => text.replace(/(https?:\/\/)[^\s/@"']+@/gi, '$1xxxxx:xxxxx@')
 
-/** What a source of an ADD names, with variables expanded. null: files of the build context. */
+/** What a source of an ADD names that is no Git repository, with variables expanded. null: files of the build context. */
 export function httpSource(context: PlanContext, instruction: CopyInstruction, word: Word, source: string): HttpSource | null {
   if (!isUrl(source)) return null
   const bad = (code: string, message: string, hint?: string) => context.fail(code, message, instruction, word.offset, hint)
-  if (GIT.test(source)) {
-    throw bad(
-      'ADD_GIT_NOT_SUPPORTED',
-      'ADD from a Git repository is not supported yet.',
-      'Clone it in a RUN step, or add an archive of it.',
-    )
-  }
   let url: URL
   try {
     url = new URL(source)

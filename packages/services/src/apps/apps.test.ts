@@ -117,6 +117,17 @@ describe('secrets of an app', () => {
     })
   })
 
+  it('are none of the named contexts, whose images are asked for as any other', async () => {
+    const { app } = await h.services.apps.create(acme, git('contexts'))
+    const namedContexts = [
+      { name: 'docs', value: './docs' },
+      { name: 'base', value: 'docker-image://debian:12' },
+    ]
+    expect((await h.services.apps.update(acme, { app, namedContexts })).settings.namedContexts).toEqual(namedContexts)
+    const foreign = [{ name: 'x', value: 'docker-image://slipway.local/other/secret:1' }]
+    await expect(h.services.apps.update(acme, { app, namedContexts: foreign })).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND' })
+  })
+
   it('do not go to another host when the address changes', async () => {
     const { app } = await h.services.apps.create(acme, git('moved', { gitToken: 'ghp_x' }))
     const asTheApiHandsItOn = { org: 'acme', app, gitUrl: 'https://git.example.com/acme/other.git' }

@@ -1,4 +1,4 @@
-import { keptDockerfile } from '@slipway/contracts'
+import { inputs, keptDockerfile } from '@slipway/contracts'
 import { isBuildOver, isDeploymentSettled } from '@slipway/core'
 import { listApps } from '@slipway/db'
 import { buildSummary } from '../builds/views'
@@ -51,6 +51,7 @@ export function createApps(deps: Deps, deployments: Pick<DeploymentsService, 'cr
         buildCpuMillis: app.buildCpuMillis,
         buildPids: app.buildPids,
         buildTimeoutSeconds: app.buildTimeoutSeconds,
+        namedContexts: inputs.namedContexts.parse(app.namedContexts),
         autoDeploy: app.autoDeploy,
       },
       removes,

@@ -51,6 +51,7 @@ async function insertApp(deps: Deps, tx: Tx, scope: Scope, projectId: string, in
           buildCpuMillis: input.buildCpuMillis ?? null,
           buildPids: input.buildPids ?? null,
           buildTimeoutSeconds: input.buildTimeoutSeconds ?? null,
+          namedContexts: input.namedContexts ?? [],
         }
       : { imageReference: input.imageReference.trim() }
   const app = await createApp(

@@ -17,7 +17,9 @@ export const updateMethod =
     const app = await loadApp(deps.db, scope, slug)
     const { organizationId } = scope
     const foreign =
-      app.source === 'image' ? ['gitUrl', 'gitBranch', 'dockerfilePath', 'contextPath', 'target', 'dockerfile'] : ['imageReference']
+      app.source === 'image'
+        ? ['gitUrl', 'gitBranch', 'dockerfilePath', 'contextPath', 'target', 'dockerfile', 'namedContexts']
+        : ['imageReference']
     const given = dockerfile === undefined ? Object.keys(input) : [...Object.keys(input), 'dockerfile']
     const wrong = given.find((key) => foreign.includes(key))
     if (wrong)
@@ -27,6 +29,8 @@ export const updateMethod =
         message: `${wrong} does not apply to an app made from ${app.source === 'image' ? 'an image' : 'a repository'}.`,
       })
     if (input.imageReference) await resolveImage(deps, scope, input.imageReference)
+    for (const { value } of input.namedContexts ?? [])
+      if (value.startsWith('docker-image://')) await resolveImage(deps, scope, value.slice('docker-image://'.length))
 
     const data: Omit<Prisma.AppUncheckedUpdateManyInput, 'id' | 'organizationId'> = { ...input }
     if (dockerfile !== undefined) data.keptDockerfile = dockerfile ?? Prisma.DbNull

@@ -172,6 +172,17 @@ async fn the_index_entry_of_the_platform_is_chosen() {
     let named = put(&index(vec![entry(there, "windows/amd64"), entry(here, &host)]));
     let pulled = machine.pull(APP, None).await.unwrap();
     assert_eq!((pulled.digest, pulled.image.record.manifest.digest), (named, here));
+    // Of another platform, beside it: the name goes on to mean this machine's.
+    put(&index(vec![entry(there, "linux/s390x"), entry(here, &host)]));
+    let reference = Reference::parse(APP).unwrap();
+    let platform = Some(Platform::parse("linux/s390x").unwrap());
+    let pull = slipway_transfer::Pull { reference: reference.clone(), platform, unnamed: true, credentials: None };
+    let foreign = machine.client.pull(&machine.layers, pull, machine.reporter()).await.unwrap();
+    assert_eq!((foreign.digest, foreign.image.record.manifest.digest), (there, there));
+    let named = |name: &str| machine.layers.store().resolve(name).unwrap().record.manifest.digest;
+    assert_eq!(named(APP), here);
+    assert_eq!(named(&reference.with_digest(there).canonical()), there);
+
     put(&index(vec![entry(there, "windows/amd64"), entry(there, "linux/s390x")]));
     let error = machine.pull(APP, None).await.unwrap_err();
     assert_eq!(error.code(), "PLATFORM_NOT_FOUND");

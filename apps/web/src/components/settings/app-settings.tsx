@@ -2,6 +2,7 @@
 import { WebhookCard } from '@/components/webhook/webhook-card'
 import { useApp } from '@/lib/use-app'
 import { BuildForm } from './build-form'
+import { ContextsForm } from './contexts-form'
 import { DangerZone } from './danger-zone'
 import { DockerfileForm } from './dockerfile-form'
 import { RuntimeForm } from './runtime-form'
@@ -16,6 +17,7 @@ export function AppSettings({ org, app: slug }: { org: string; app: string }) {
       <SourceForm key={app.settings.contextPath} org={org} app={app} />
       {app.source === 'git' && <DockerfileForm org={org} app={app} />}
       {app.source === 'git' && <BuildForm org={org} app={app} />}
+      {app.source === 'git' && <ContextsForm org={org} app={app} />}
       <RuntimeForm org={org} app={app} />
       {app.source === 'git' && <WebhookCard org={org} app={app} />}
       <DangerZone org={org} app={app} />

@@ -18,6 +18,8 @@ pub struct Pull {
     pub reference: Reference,
     /// This machine's when `None`.
     pub platform: Option<Platform>,
+    /// The name goes on to mean what it meant: the image is found by its own manifest's digest, behind the name.
+    pub unnamed: bool,
     pub credentials: Option<Credentials>,
 }
 
@@ -25,7 +27,7 @@ pub struct Pull {
 #[derive(Debug, Clone)]
 pub struct Pulled {
     pub image: Image,
-    /// What the name points at in the registry: an index or a manifest.
+    /// What the name points at in the registry: an index or a manifest. Of an `unnamed` one: its own manifest.
     pub digest: Digest,
     /// Whether the name stood for this image before.
     pub up_to_date: bool,
@@ -74,11 +76,14 @@ impl Client {
         }
         let sizes: Vec<u64> = futures::stream::iter(fetching).buffer_unordered(LAYERS_AT_ONCE).try_collect().await?;
         let before = store.resolve(&pull.reference.canonical()).ok().map(|i| i.record.id);
-        let (id, reference, named) = (record.id, pull.reference.clone(), resolved.named);
+        let named = if pull.unnamed { resolved.fetched.descriptor.digest } else { resolved.named };
+        let (id, reference, unnamed) = (record.id, pull.reference.clone(), pull.unnamed);
         let descriptor = resolved.fetched.descriptor;
         let image = blocking(move || {
             store.put_image(&descriptor, sizes.iter().sum())?;
-            store.tag(&reference, &id)?;
+            if !unnamed {
+                store.tag(&reference, &id)?;
+            }
             store.tag(&reference.with_digest(named), &id)?;
             // Held until here: from now on the image itself reaches everything.
             drop(lease);

@@ -332,7 +332,7 @@ impl Machine {
 
     pub async fn pull(&self, name: &str, credentials: Option<Credentials>) -> Result<Pulled> {
         let reference = slipway_store::Reference::parse(name).unwrap();
-        self.client.pull(&self.layers, Pull { reference, platform: None, credentials }, self.reporter()).await
+        self.client.pull(&self.layers, Pull { reference, platform: None, unnamed: false, credentials }, self.reporter()).await
     }
 
     /// Nothing may be left of what failed: no image, and after gc no content.

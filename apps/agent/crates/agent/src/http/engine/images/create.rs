@@ -26,6 +26,8 @@ struct CreateQuery {
     tag: String,
     message: String,
     platform: String,
+    /// Slipway's own: an image for another platform is named by its digest only.
+    unnamed: bool,
     changes: Vec<String>,
 }
 
@@ -41,6 +43,7 @@ impl CreateQuery {
                 "tag" => parsed.tag = value,
                 "message" => parsed.message = value,
                 "platform" => parsed.platform = value,
+                "unnamed" => parsed.unnamed = value == "1" || value == "true",
                 "changes" => parsed.changes.extend(value.lines().filter(|l| !l.trim().is_empty()).map(str::to_string)),
                 _ => {}
             }
@@ -124,7 +127,7 @@ async fn import_from(app: App, reader: ChunkReader, options: ImportOptions, line
 
 async fn pull(app: App, query: &CreateQuery, credentials: Option<Credentials>) -> ApiResult<Response> {
     let reference = Reference::parse_with_tag(&query.from_image, &query.tag)?;
-    let pull = Pull { reference, platform: query.platform()?, credentials };
+    let pull = Pull { reference, platform: query.platform()?, unnamed: query.unnamed, credentials };
     respond(move |lines| async move {
         let (name, short) = (pull.reference.familiar(), pull.reference.familiar_name());
         app.images.client.pull(&app.images.layers, pull, lines.reporter()).await?;

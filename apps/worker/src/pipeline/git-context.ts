@@ -1,0 +1,134 @@
+/**
+ * Takes: a Git repository that a Dockerfile or a named context names.
+ * Gives: a folder with the files of that commit, to be sent as a context.
+ */
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AppError } from '@slipway/core'
+import type { ContextSource } from '@slipway/dockerfile'
+import { beneath } from './context'
+import { type GitOptions, git, isDumbServer } from './git'
+
+export type GitContextSource = Extract<ContextSource, { kind: 'git' }>
+
+/** As much as a build's contexts may have together, compressed. */
+const MAX_BYTES = 2 * 1024 ** 3
+const LOOK_EVERY_MS = 1000
+/** Times and inodes of this host, hooks of git's templates, how it was fetched. */
+const NOT_SENT = ['hooks', 'info', 'description', 'branches', 'FETCH_HEAD', 'ORIG_HEAD', 'logs', 'packed-refs', 'refs', 'index']
+
+/**
+ * `directory` is made anew; the caller removes it. The same commit gives the same files, whatever was fetched before and when.
+ * Throws AppError GIT_* with a sentence for the user.
+ */
+export async function gitContext(
+  source: GitContextSource,
+  directory: string,
+  signal: AbortSignal,
+  onProgress: (line: string) => void,
+): Promise<string> {
+  await rm(directory, { recursive: true, force: true })
+  const tree = join(directory, 'tree')
+  await mkdir(tree, { recursive: true, mode: 0o700 })
+  // Inside the tree where it is to be a part of it.
+  const own = source.keepGitDir ? join(tree, '.git') : join(directory, 'git')
+  const limited = limitBytes(own, signal)
+  const options: GitOptions = { cwd: tree, signal: limited.signal, onProgress }
+  const at = [`--git-dir=${own}`, `--work-tree=${tree}`]
+  try {
+    await git(['init', '--quiet', '--bare', own], options)
+    const sha = await fetchCommit(source, at, options)
+    if (source.checksum !== null && !sha.startsWith(source.checksum))
+      throw new AppError({
+        kind: 'bad-input',
+        code: 'GIT_CHECKSUM_MISMATCH',
+        message: `${source.url} is at commit ${sha}, and not at ${source.checksum} as the checksum says. Correct the checksum, or name the commit behind a #.`,
+      })
+    await git([...at, 'checkout', '--quiet', '--force', '--detach', sha], options)
+    if (source.keepGitDir) await settle(own, at, sha, source, options)
+    onProgress(`${source.url} is at ${sha.slice(0, 7)}`)
+  } finally {
+    limited.end()
+  }
+  return source.subdir === '' ? tree : folderOf(tree, source.subdir)
+}
+
+/** The whole name of the commit, whose objects are there afterwards. */
+async function fetchCommit(source: GitContextSource, at: string[], options: GitOptions): Promise<string> {
+  const { url } = source
+  const exact = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/.test(source.ref)
+  // A pack is never the same twice; objects of their own are.
+  const loose = source.keepGitDir ? ['-c', 'fetch.unpackLimit=1000000000'] : []
+  const fetch = (depth: string[], refs: string[]) =>
+    git([...loose, ...at, 'fetch', '--quiet', '--no-tags', ...depth, '--', url, ...refs], options)
+  const head = async () => (await git([...at, 'rev-parse', '--verify', 'FETCH_HEAD^{commit}'], options)).trim()
+  try {
+    await fetch(['--depth=1'], [source.ref === '' ? 'HEAD' : source.ref])
+    return await head()
+  } catch (error) {
+    if (options.signal.aborted || !(error instanceof AppError)) throw error
+    if (isDumbServer(error) && !exact) {
+      await fetch([], [source.ref === '' ? 'HEAD' : source.ref])
+      return await head()
+    }
+    // Servers need not give a commit by its name; then it is looked for in all of their branches and tags.
+    if (!exact) throw renamed(error, source)
+    await fetch([], ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'])
+    try {
+      return (await git([...at, 'rev-parse', '--verify', `${source.ref}^{commit}`], options)).trim()
+    } catch {
+      throw renamed(error, source)
+    }
+  }
+}
+
+function renamed(error: AppError, { url, ref }: GitContextSource): AppError {
+  if (error.code !== 'GIT_BRANCH_NOT_FOUND' && error.code !== 'GIT_FAILED')
+    return new AppError({ kind: error.kind, code: error.code, message: `${url}: ${error.message}`, cause: error })
+  return new AppError({
+    kind: 'bad-input',
+    code: 'GIT_REF_NOT_FOUND',
+    message: `${url} has no branch, tag or commit ${ref === '' ? 'to begin with' : ref.slice(0, 120)}. Check what stands behind the #.`,
+    cause: error,
+  })
+}
+
+/** A `.git` that is the same for the same commit: loose objects, no times of this host, no name but HEAD. */
+async function settle(own: string, at: string[], sha: string, { url }: GitContextSource, options: GitOptions): Promise<void> {
+  for (const name of NOT_SENT) await rm(join(own, name), { recursive: true, force: true })
+  for (const name of ['heads', 'tags']) await mkdir(join(own, 'refs', name), { recursive: true })
+  await git([...at, 'config', 'core.bare', 'false'], options)
+  await git([...at, 'config', 'remote.origin.url', url], options)
+  await git([...at, 'update-ref', '--no-deref', 'HEAD', sha], options)
+  await git([...at, 'read-tree', sha], options)
+}
+
+/** A link may lead to another folder of the repository, and never out of it (CVE-2024-23652's kin for `#ref:folder`). */
+async function folderOf(tree: string, subdir: string): Promise<string> {
+  const real = await beneath(tree, subdir, 'folder')
+  if ((await stat(real)).isDirectory()) return real
+  throw new AppError({ kind: 'bad-input', code: 'CONTEXT_NOT_FOUND', message: `${subdir} is not a folder of the Git repository.` })
+}
+
+/** Ends git when what it fetched grows too large: it knows no limit of its own. */
+function limitBytes(own: string, signal: AbortSignal): { signal: AbortSignal; end: () => void } {
+  const control = new AbortController()
+  const look = setInterval(async () => {
+    if ((await sizeOf(join(own, 'objects'))) <= MAX_BYTES) return
+    const message = 'A Git repository of this build has more than 2 GiB. Use a smaller one.'
+    control.abort(new AppError({ kind: 'too-large', code: 'CONTEXT_TOO_LARGE', message }))
+  }, LOOK_EVERY_MS)
+  return { signal: AbortSignal.any([signal, control.signal]), end: () => clearInterval(look) }
+}
+
+/** Bytes of all files; what vanishes meanwhile counts nothing. */
+async function sizeOf(directory: string): Promise<number> {
+  let sum = 0
+  for (const entry of await readdir(directory, { withFileTypes: true, recursive: true }).catch(() => []))
+    if (entry.isFile())
+      sum += await stat(join(entry.parentPath, entry.name)).then(
+        ({ size }) => size,
+        () => 0,
+      )
+  return sum
+}
