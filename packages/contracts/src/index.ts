@@ -1,4 +1,5 @@
 export { agentHealth, type BuildEvent, type BuildRequest, buildEvent, buildRequest, cacheReason } from './agent/build-api'
+export { type BuildOutput, buildOutput, imageMediaTypes, layerCompression, MAX_SOURCE_DATE_EPOCH } from './agent/build-output'
 export {
   type BuildOp,
   type BuildPlan,

@@ -80,9 +80,9 @@ describe('testdata', () => {
       if (existsSync(at('ast.json'))) compare(at('ast.json'), dump(dockerfile))
       const resolved = resolve(baseReferences(dockerfile, options), args.images)
       for (const [name, image] of resolve(baseReferences(dockerfile, { ...options, resolved }), args.images)) resolved.set(name, image)
-      const { plan, warnings, contexts } = planBuild(dockerfile, { ...options, resolved })
+      const { plan, warnings, contexts, sourceDateEpoch } = planBuild(dockerfile, { ...options, resolved })
       expect(buildPlan.parse(plan)).toEqual(plan)
-      output = `${JSON.stringify({ warnings, plan, ...(contexts.length > 0 && { contexts }) }, null, 2)}\n`
+      output = `${JSON.stringify({ warnings, plan, ...(contexts.length > 0 && { contexts }), sourceDateEpoch }, null, 2)}\n`
     } catch (error) {
       if (!(error instanceof DockerfileError)) throw error
       if (update) rmSync(at('plan.json'), { force: true })

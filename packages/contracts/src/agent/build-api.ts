@@ -11,6 +11,7 @@
  * `DELETE /slipway/v1/builds/{id}` (204, or 404). A second POST with the id of a running build answers 409.
  */
 import { z } from 'zod'
+import { buildOutput } from './build-output'
 import { buildPlan } from './build-plan'
 
 export const buildRequest = z.object({
@@ -30,6 +31,7 @@ export const buildRequest = z.object({
       timeoutMs: z.number().int().positive(),
     })
     .default({ timeoutMs: 30 * 60_000 }),
+  output: buildOutput.optional(),
 })
 export type BuildRequest = z.input<typeof buildRequest>
 

@@ -10,6 +10,7 @@ import { didYouMean } from '../suggest'
 import type { Word } from '../words'
 import { type NamedContext, NamedContexts } from './named-contexts'
 import { type Platform, PROXY_ARGS, platformArgs } from './platform'
+import { SOURCE_DATE_EPOCH } from './source-date-epoch'
 
 export interface ScopeOptions {
   /** Values for ARG. Unknown ones are a warning. */
@@ -112,6 +113,7 @@ export class PlanContext {
 
   /** Build arguments that no ARG of the file takes. */
   unusedBuildArgs(): string[] {
-    return [...this.buildArgs.keys()].filter((name) => !this.declared.has(name) && !PROXY_ARGS.has(name) && !this.globals.has(name))
+    const known = (name: string) => this.declared.has(name) || PROXY_ARGS.has(name) || this.globals.has(name) || name === SOURCE_DATE_EPOCH
+    return [...this.buildArgs.keys()].filter((name) => !known(name))
   }
 }

@@ -8,6 +8,7 @@ import { PlanContext, type ScopeOptions } from './context'
 import { ImageState } from './image-state'
 import type { ContextSource, PlannedContext } from './named-contexts'
 import type { Platform } from './platform'
+import { readSourceDateEpoch } from './source-date-epoch'
 import { StagePlanner } from './stage-planner'
 import { type Origin, type PlannedStage, stageGraph } from './stages'
 import type { HttpSource } from './urls'
@@ -47,6 +48,8 @@ export interface PlannedBuild {
   plan: BuildPlan
   warnings: DockerfileWarning[]
   contexts: PlannedContext[]
+  /** Seconds since 1970, where the build argument SOURCE_DATE_EPOCH gives them. */
+  sourceDateEpoch?: number
 }
 
 /**
@@ -54,6 +57,7 @@ export interface PlannedBuild {
  * @throws DockerfileError, also when `resolved` misses an image (`BASE_NOT_RESOLVED`).
  */
 export function planBuild(dockerfile: Dockerfile, options: PlanOptions): PlannedBuild {
+  const sourceDateEpoch = readSourceDateEpoch(dockerfile, options.buildArgs)
   const context = new PlanContext(dockerfile, options)
   const graph = stageGraph(context)
   const vertices = new Vertices(context)
@@ -192,6 +196,7 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): Planned
     plan,
     warnings: checked(dockerfile, [...dockerfile.warnings, ...lintDockerfile(dockerfile, options), ...context.warnings]),
     contexts: context.contexts.planned,
+    ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }),
   }
 }
 

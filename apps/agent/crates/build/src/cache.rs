@@ -6,6 +6,7 @@
 //!   slots/<slot>.json             what a vertex was last made from, for the reason of a miss
 //!   selections/<hash>.json        checksums of files in an output, so that COPY --from needs no second read
 //!   downloads/<hash>.json         what a URL gave the last time, with its ETag and date
+//!   repacked/<hash>.json          a layer in another form: compression, times (see `repack.rs`)
 //!   mounts/                       see `cache_dirs.rs`
 //! ```
 //!
@@ -42,6 +43,9 @@ pub struct CachedLayer {
     pub descriptor: Descriptor,
     pub diff_id: Digest,
     pub unpacked_size: u64,
+    /// See [`OutputOptions::form`](crate::output_options::OutputOptions::form).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<String>,
 }
 
 #[derive(Debug)]
@@ -149,7 +153,7 @@ impl Cache {
         write(&self.path(scope, "entries", &entry.key), entry)
     }
 
-    /// What was remembered under a name; `kind` is `slots`, `selections` or `downloads`.
+    /// What was remembered under a name; `kind` is `slots`, `selections`, `downloads` or `repacked`.
     pub fn recall<T: DeserializeOwned>(&self, scope: &str, kind: &str, name: &str) -> Option<T> {
         let path = self.path(scope, kind, name);
         let found = read(&path)?;
@@ -177,7 +181,7 @@ impl Cache {
     }
 
     /// Forgets the least recently used entries and cache mounts until the layers of the rest (compressed, equal ones once)
-    /// and what the mounts hold take at most `max_bytes`, and records of slots, selections and downloads that were not used for 30 days. The blobs go with the store's gc.
+    /// and what the mounts hold take at most `max_bytes`, and records of slots, selections, downloads and repacked layers that were not used for 30 days. The blobs go with the store's gc.
     ///
     /// # Errors
     /// When the cache cannot be listed.
@@ -193,7 +197,7 @@ impl Cache {
                     None => remove(&path),
                 }
             }
-            for kind in ["slots", "selections", "downloads"] {
+            for kind in ["slots", "selections", "downloads", "repacked"] {
                 for (path, used) in files(&scope.path().join(kind)) {
                     if used < month_ago {
                         remove(&path);
@@ -245,7 +249,7 @@ pub fn scope_dir(scope: &str) -> String {
 }
 
 /// Folders of a scope.
-const KINDS: [&str; 4] = ["entries", "slots", "selections", "downloads"];
+const KINDS: [&str; 5] = ["entries", "slots", "selections", "downloads", "repacked"];
 const HOLD_PREFIX: &str = "build-cache/";
 
 fn hold_id(scope_dir: &str, key: &str) -> String {
@@ -311,7 +315,7 @@ mod tests {
     fn entry(store: &Store, lease: &Lease, key: &str, bytes: usize) -> Entry {
         let blob = store.put_bytes(lease, &vec![key.as_bytes()[0]; bytes]).unwrap();
         let descriptor = Descriptor::new(slipway_store::media_type::OCI_LAYER_GZIP, blob.digest, blob.size);
-        let layer = CachedLayer { descriptor, diff_id: blob.digest, unpacked_size: 1 };
+        let layer = CachedLayer { descriptor, diff_id: blob.digest, unpacked_size: 1, form: None };
         Entry { key: key.into(), output: "o".into(), layer: Some(layer), created: String::new() }
     }
 

@@ -12,7 +12,9 @@ use crate::build::{Build, blocking};
 use crate::error::{BuildError, ErrorCode, Result};
 use crate::event::ResultLayer;
 use crate::layer::{Output, SealedLayer};
+use crate::output_options::OutputOptions;
 use crate::plan::{Op, Vertex};
+use crate::repack;
 use crate::solver::chain;
 
 const PUBLISH_WAIT: Duration = Duration::from_secs(2);
@@ -44,6 +46,7 @@ pub async fn export(build: &Arc<Build>, target: &Output) -> Result<Exported> {
 type VertexLayer = (Option<String>, SealedLayer);
 
 fn write(build: &Build, layers: Vec<VertexLayer>) -> Result<Exported> {
+    let options = build.request.output();
     let failed = |error: slipway_store::Error| match error.code() {
         "DISK_FULL" => BuildError::disk_full(error.to_string()),
         _ => BuildError::internal("writing the image", error),
@@ -55,6 +58,14 @@ fn write(build: &Build, layers: Vec<VertexLayer>) -> Result<Exported> {
         build.lease.hold(Resource::Blob(sealed.layer.descriptor.digest)).map_err(failed)?;
         build.lease.hold(Resource::Layer(sealed.layer.diff_id)).map_err(failed)?;
     }
+    let in_form = |(vertex, sealed): VertexLayer| {
+        let own = vertex.is_some();
+        if build.stopped() {
+            return Err(BuildError::canceled());
+        }
+        repack::in_form(build, sealed, own, &options).map(|sealed| (vertex, sealed))
+    };
+    let layers: Vec<VertexLayer> = layers.into_iter().map(in_form).collect::<Result<_>>()?;
     let base = base_of(build)?;
     let own: Vec<&VertexLayer> = layers.iter().filter(|(vertex, _)| vertex.is_some()).collect();
     let mut history = base.as_ref().map(|(_, config)| config.history.clone()).unwrap_or_default();
@@ -68,12 +79,14 @@ fn write(build: &Build, layers: Vec<VertexLayer>) -> Result<Exported> {
     }
     let start = history.len();
     history.extend(own_history(build, &own));
-    fill_times(&mut history, start);
+    match options.created() {
+        Some(created) => history[start..].iter_mut().for_each(|entry| entry.created = Some(created.clone())),
+        None => fill_times(&mut history, start),
+    }
     let config = ImageConfig {
-        created: history
-            .iter()
-            .rev()
-            .find_map(|entry| entry.created.clone())
+        created: options
+            .created()
+            .or_else(|| history.iter().rev().find_map(|entry| entry.created.clone()))
             .or_else(|| Some(rfc3339(slipway_store::from_unix(now_unix_nanos())))),
         author: plan.image.author.clone(),
         architecture: plan.platform.architecture.clone(),
@@ -86,8 +99,10 @@ fn write(build: &Build, layers: Vec<VertexLayer>) -> Result<Exported> {
     };
     let config_bytes = serde_json::to_vec(&config).map_err(|error| BuildError::internal("writing the image", error))?;
     let config_blob = store.put_bytes(&build.lease, &config_bytes).map_err(failed)?;
-    let descriptors: Vec<Descriptor> = layers.iter().map(|(_, sealed)| oci(&sealed.layer.descriptor)).collect();
-    let manifest = Manifest::oci(Descriptor::new(media_type::OCI_CONFIG, config_blob.digest, config_blob.size), descriptors);
+    let descriptors = layers.iter().map(|(_, sealed)| typed(&sealed.layer.descriptor, &options)).collect();
+    let types = if options.docker() { DOCKER } else { OCI };
+    let mut manifest = Manifest::oci(Descriptor::new(types.config, config_blob.digest, config_blob.size), descriptors);
+    manifest.media_type = Some(types.manifest.into());
     let manifest_bytes = serde_json::to_vec(&manifest).map_err(|error| BuildError::internal("writing the image", error))?;
     let manifest_blob = store.put_bytes(&build.lease, &manifest_bytes).map_err(failed)?;
     let unpacked: u64 = base.map_or(0, |(size, _)| size) + own.iter().map(|(_, sealed)| sealed.layer.unpacked_size).sum::<u64>();
@@ -96,7 +111,7 @@ fn write(build: &Build, layers: Vec<VertexLayer>) -> Result<Exported> {
     let image = match known {
         Some(image) => image,
         None => {
-            let descriptor = Descriptor::new(media_type::OCI_MANIFEST, manifest_blob.digest, manifest_blob.size);
+            let descriptor = Descriptor::new(types.manifest, manifest_blob.digest, manifest_blob.size);
             store.put_image(&descriptor, unpacked).map_err(failed)?
         }
     };
@@ -178,8 +193,19 @@ fn container_config(build: &Build) -> Result<ContainerConfig> {
         .map_err(|error| BuildError::new(ErrorCode::BadPlan, format!("The image's configuration is not valid: {error}.")))
 }
 
-/// Layers of a Docker manifest are the same bytes under OCI's name.
-fn oci(descriptor: &Descriptor) -> Descriptor {
-    let kind = if descriptor.media_type == media_type::DOCKER_LAYER_GZIP { media_type::OCI_LAYER_GZIP } else { &descriptor.media_type };
-    Descriptor::new(kind, descriptor.digest, descriptor.size)
+struct Types {
+    manifest: &'static str,
+    config: &'static str,
+    gzip: &'static str,
+}
+
+const OCI: Types = Types { manifest: media_type::OCI_MANIFEST, config: media_type::OCI_CONFIG, gzip: media_type::OCI_LAYER_GZIP };
+const DOCKER: Types =
+    Types { manifest: media_type::DOCKER_MANIFEST, config: media_type::DOCKER_CONFIG, gzip: media_type::DOCKER_LAYER_GZIP };
+
+/// A gzip layer is the same bytes under either name. What else the image may have stays as it is.
+fn typed(descriptor: &Descriptor, options: &OutputOptions) -> Descriptor {
+    let types = if options.docker() { DOCKER } else { OCI };
+    let gzip = [OCI.gzip, DOCKER.gzip].contains(&descriptor.media_type.as_str());
+    Descriptor::new(if gzip { types.gzip } else { &descriptor.media_type }, descriptor.digest, descriptor.size)
 }

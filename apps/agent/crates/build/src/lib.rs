@@ -28,10 +28,12 @@ mod layer;
 mod mode;
 pub mod mount;
 mod output;
+pub mod output_options;
 mod overlay;
 mod pattern;
 pub mod plan;
 mod reason;
+mod repack;
 mod run_mounts;
 mod seal;
 pub mod secrets;
@@ -47,4 +49,5 @@ mod users;
 
 pub use builder::{Builder, BuilderOptions, StartError};
 pub use cache::Trimmed;
+pub use overlay::open_readonly;
 pub use users::UserFiles;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{BuildError, ErrorCode};
 use crate::mode::ModeChange;
 use crate::mount::RunMount;
+use crate::output_options::OutputOptions;
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -20,6 +21,8 @@ pub struct BuildRequest {
     pub no_cache: bool,
     #[serde(default)]
     pub limits: Limits,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<OutputOptions>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -316,7 +319,12 @@ impl BuildRequest {
         if limits.timeout_ms == 0 || [limits.memory_bytes, limits.cpu_millis, limits.pids].contains(&Some(0)) {
             return Err(bad("Limits must be greater than 0; leave one out for no limit.".into()));
         }
+        self.output.as_ref().map_or(Ok(()), OutputOptions::validate)?;
         self.plan.validate()
+    }
+
+    pub fn output(&self) -> OutputOptions {
+        self.output.clone().unwrap_or_default()
     }
 }
 

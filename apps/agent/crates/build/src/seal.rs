@@ -62,7 +62,12 @@ impl Seal {
             }
         };
         self.entry.output = output;
-        let cached = CachedLayer { descriptor: made.descriptor.clone(), diff_id: made.diff_id, unpacked_size: made.unpacked_size };
+        let cached = CachedLayer {
+            descriptor: made.descriptor.clone(),
+            diff_id: made.diff_id,
+            unpacked_size: made.unpacked_size,
+            form: self.build.request.output().form(),
+        };
         self.entry.layer = Some(cached.clone());
         let told = SealedLayer { layer: cached, created: Some(self.entry.created.clone()) };
         let inserted = self.build.cache.insert(self.build.scope(), &self.entry);
@@ -86,7 +91,7 @@ impl Seal {
 
     async fn diff(&self, layer: &Arc<LayerRef>) -> Result<NewLayer> {
         let (build, upper) = (self.build.clone(), layer.made_path());
-        let mut options = DiffOptions::default();
+        let mut options = DiffOptions { compression: build.request.output().compression(), mtime: None };
         // Only read from, never part of an image: packing it would be for nothing.
         if matches!(self.vertex.op, Op::Http(_)) {
             options.compression = Compression::None;

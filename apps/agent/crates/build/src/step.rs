@@ -108,7 +108,7 @@ fn base_image(build: &Build, reference: &str, digest: &str) -> Result<Output> {
     for (descriptor, diff_id) in record.layers.iter().zip(&record.diff_ids) {
         build.lease.hold(Resource::Blob(descriptor.digest)).map_err(failed)?;
         build.lease.hold(Resource::Layer(*diff_id)).map_err(failed)?;
-        layers.push(CachedLayer { descriptor: descriptor.clone(), diff_id: *diff_id, unpacked_size: 0 });
+        layers.push(CachedLayer { descriptor: descriptor.clone(), diff_id: *diff_id, unpacked_size: 0, form: None });
     }
     let id = key::base_output(&Output::diff_ids_of(&layers));
     Ok(Output { id, layers: layers.into_iter().map(|layer| LayerRef::stored(None, layer, None)).collect() })

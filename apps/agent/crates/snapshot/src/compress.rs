@@ -22,8 +22,8 @@ impl Compression {
     pub fn media_type(self) -> &'static str {
         match self {
             Compression::None => media_type::OCI_LAYER,
-            Compression::Gzip | Compression::GzipFast => media_type::OCI_LAYER_GZIP,
-            Compression::Zstd => media_type::OCI_LAYER_ZSTD,
+            Compression::Gzip | Compression::GzipFast | Compression::GzipAt(_) => media_type::OCI_LAYER_GZIP,
+            Compression::Zstd | Compression::ZstdAt(_) => media_type::OCI_LAYER_ZSTD,
         }
     }
 
@@ -32,7 +32,9 @@ impl Compression {
             Compression::None => Ok(chunk),
             Compression::Gzip => gzip(&chunk, GZIP_LEVEL),
             Compression::GzipFast => gzip(&chunk, FAST_LEVEL),
+            Compression::GzipAt(level) => gzip(&chunk, level),
             Compression::Zstd => zstd::stream::encode_all(chunk.as_slice(), ZSTD_LEVEL),
+            Compression::ZstdAt(level) => zstd::stream::encode_all(chunk.as_slice(), level),
         }
     }
 }

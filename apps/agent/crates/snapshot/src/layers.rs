@@ -83,13 +83,18 @@ pub enum Compression {
     Gzip,
     /// As `Gzip`, at the lowest level: for whoever waits for the layer more than for its way over a network.
     GzipFast,
+    /// 1 (fast) to 9 (small).
+    GzipAt(u32),
+    /// Frames of 1 MiB, compressed in parallel as `Gzip`'s members.
     Zstd,
+    /// 1 (fast) to 22 (small, slow).
+    ZstdAt(i32),
 }
 
 #[derive(Debug, Clone, Default)]
 pub struct DiffOptions {
     pub compression: Compression,
-    /// Sets every entry's mtime (seconds since 1970), for reproducible builds; `None` keeps them.
+    /// Sets every entry's mtime (seconds since 1970); `None` keeps them.
     pub mtime: Option<i64>,
 }
 

@@ -47,4 +47,5 @@ pub use error::{Error, Result};
 pub use files::{FileStat, Named, PutOptions, Tree, go_mode};
 pub use layers::{Compression, DiffOptions, Layer, Layers, Limits, NewLayer};
 pub use owners::Owners;
+pub use pack::Repacked;
 pub use snapshots::{OverlayDirs, Snapshots, Usage};

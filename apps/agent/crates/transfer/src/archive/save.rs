@@ -3,8 +3,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use serde::Serialize;
-use slipway_snapshot::ArchiveWriter;
-use slipway_store::{Digest, Image, Index, Reference, Resource, Store, media_type};
+use slipway_snapshot::{ArchiveWriter, Compression, Layers};
+use slipway_store::{Descriptor, Digest, Image, Index, Lease, Reference, Resource, Store, media_type};
 
 use crate::{Error, Result};
 
@@ -17,21 +17,49 @@ struct SavedImage {
     layers: Vec<String>,
 }
 
-/// Writes images as one archive that is both an OCI layout and a `docker save` archive. Each comes with the names it is to
-/// be saved under. Blocks.
-pub fn save(store: &Store, images: &[(Image, Vec<Reference>)], out: impl Write) -> Result<()> {
+/// What an archive is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArchiveForm {
+    /// An OCI layout and a `docker save` archive in one, as `docker save` writes it.
+    Both,
+    /// An OCI layout (image-spec, "OCI Image Layout"), and nothing else.
+    Oci,
+    /// What every `docker load` takes; older ones know no zstd, so such layers are written as gzip.
+    Docker,
+}
+
+/// An image, the names it is to be saved under, and its layers as `docker load` takes them.
+struct Saving<'a> {
+    image: &'a Image,
+    names: &'a [Reference],
+    loadable: Vec<Descriptor>,
+}
+
+/// Writes images as one archive. Each comes with the names it is to be saved under. Blocks.
+///
+/// # Errors
+/// When a blob is gone or damaged, the disk is full, or `out` takes no more.
+pub fn save(layers: &Layers, images: &[(Image, Vec<Reference>)], form: ArchiveForm, out: impl Write) -> Result<()> {
+    let store = layers.store();
     let lease = store.lease("save");
     let mut blobs = BTreeSet::new();
-    for (image, _) in images {
+    let mut saving = Vec::new();
+    for (image, names) in images {
         let record = &image.record;
-        blobs.extend([record.manifest.digest, record.config.digest]);
-        blobs.extend(record.layers.iter().map(|l| l.digest));
-    }
-    for digest in &blobs {
-        lease.hold(Resource::Blob(*digest))?;
+        for blob in record.layers.iter().chain([&record.manifest, &record.config]) {
+            lease.hold(Resource::Blob(blob.digest))?;
+        }
+        let loadable = if form == ArchiveForm::Oci { Vec::new() } else { loadable(layers, &lease, image)? };
+        blobs.insert(record.config.digest);
+        blobs.extend(loadable.iter().map(|layer| layer.digest));
+        if form != ArchiveForm::Docker {
+            blobs.insert(record.manifest.digest);
+            blobs.extend(record.layers.iter().map(|layer| layer.digest));
+        }
+        saving.push(Saving { image, names, loadable });
     }
     let mut archive = ArchiveWriter::new(out);
-    let written = write(&mut archive, store, images, &blobs);
+    let written = write(&mut archive, store, &saving, form, &blobs);
     let finished = written.and_then(|()| archive.finish().and_then(|mut out| out.flush()));
     finished.map_err(|error| {
         // The sentence of a damaged blob says what to do; the stream's own error does not.
@@ -40,10 +68,20 @@ pub fn save(store: &Store, images: &[(Image, Vec<Reference>)], out: impl Write) 
     })
 }
 
+fn loadable(layers: &Layers, lease: &Lease, image: &Image) -> Result<Vec<Descriptor>> {
+    let each = image.record.layers.iter().zip(&image.record.diff_ids);
+    each.map(|(layer, diff_id)| match layer.media_type.as_str() {
+        media_type::OCI_LAYER_ZSTD => Ok(layers.repack(lease, layer, diff_id, Compression::GzipFast, None)?.descriptor),
+        _ => Ok(layer.clone()),
+    })
+    .collect()
+}
+
 fn write<W: Write>(
     archive: &mut ArchiveWriter<W>,
     store: &Store,
-    images: &[(Image, Vec<Reference>)],
+    images: &[Saving<'_>],
+    form: ArchiveForm,
     blobs: &BTreeSet<Digest>,
 ) -> io::Result<()> {
     archive.directory("blobs")?;
@@ -57,7 +95,7 @@ fn write<W: Write>(
     let mut index =
         Index { schema_version: 2, media_type: Some(media_type::OCI_INDEX.into()), manifests: Vec::new(), annotations: Default::default() };
     let mut saved = Vec::new();
-    for (image, names) in images {
+    for Saving { image, names, loadable } in images {
         let record = &image.record;
         let tags: Vec<&Reference> = names.iter().filter(|n| n.digest().is_none()).collect();
         let entry = |name: Option<&&Reference>| {
@@ -75,11 +113,16 @@ fn write<W: Write>(
         saved.push(SavedImage {
             config: path(&record.config.digest),
             repo_tags: tags.iter().map(|name| name.familiar()).collect(),
-            layers: record.layers.iter().map(|l| path(&l.digest)).collect(),
+            layers: loadable.iter().map(|layer| path(&layer.digest)).collect(),
         });
     }
+    if form != ArchiveForm::Oci {
+        json(archive, "manifest.json", &saved)?;
+    }
+    if form == ArchiveForm::Docker {
+        return Ok(());
+    }
     json(archive, "index.json", &index)?;
-    json(archive, "manifest.json", &saved)?;
     json(archive, "oci-layout", &serde_json::json!({ "imageLayoutVersion": "1.0.0" }))
 }
 

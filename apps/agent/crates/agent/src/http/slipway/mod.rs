@@ -2,6 +2,7 @@
 pub mod builds;
 pub mod disk;
 pub mod health;
+pub mod images;
 pub mod logs;
 
 use axum::Router;
@@ -9,5 +10,5 @@ use axum::Router;
 use crate::state::App;
 
 pub fn router() -> Router<App> {
-    Router::new().merge(health::router()).merge(builds::router()).merge(disk::router()).merge(logs::router())
+    Router::new().merge(health::router()).merge(builds::router()).merge(disk::router()).merge(logs::router()).merge(images::router())
 }

@@ -2,7 +2,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use slipway_store::{Image, Platform, Reference};
-use slipway_transfer::save;
+use slipway_transfer::{ArchiveForm, save};
 
 use crate::body::produced;
 use crate::error::{ApiError, ApiResult};
@@ -40,8 +40,8 @@ pub fn save_all(app: &App, names: &[String], platform: &str) -> ApiResult<Respon
         let id = image.record.id.to_string();
         app.images.event("save", &id, &id);
     }
-    let store = app.images.store.clone();
-    let body = produced("saving images", move |out| save(&store, &images, out));
+    let layers = app.images.layers.clone();
+    let body = produced("saving images", move |out| save(&layers, &images, ArchiveForm::Both, out));
     Ok(([(header::CONTENT_TYPE, "application/x-tar")], body).into_response())
 }
 
