@@ -1,10 +1,12 @@
 import { request as httpRequest } from 'node:http'
+import type { Readable } from 'node:stream'
 import { agentHealth, type BuildEvent, type BuildRequest } from '@slipway/contracts'
 import Docker from 'dockerode'
 import type { z } from 'zod'
 import { type BuildSecrets, type ContextEntry, streamBuild } from './build-stream'
 import { agentError } from './errors'
 import { containerStarts } from './events'
+import { type ImageOutput, imageOutput } from './image-output'
 import { type ContainerLogLine, containerLogs } from './logs'
 
 export interface Agent {
@@ -19,6 +21,8 @@ export interface Agent {
   ): AsyncGenerator<BuildEvent>
   /** Idempotent: a build that is not running is not an error. */
   cancelBuild(id: string): Promise<void>
+  /** A finished image as a tar: an archive of it, or the files in it. `reference`: a name or an image id. */
+  imageOutput(reference: string, output: ImageOutput, signal: AbortSignal): Promise<Readable>
   /** Ids of labelled containers as they are started; until `signal` fires or the agent goes away. */
   starts(label: string, signal: AbortSignal): AsyncGenerator<string>
   logs(containerId: string, options: { tail: number; follow: boolean; since?: Date; signal: AbortSignal }): AsyncGenerator<ContainerLogLine>
@@ -34,6 +38,7 @@ export function createAgent({ socketPath }: { socketPath: string }): Agent {
     async cancelBuild(id) {
       await call(socketPath, 'DELETE', `/slipway/v1/builds/${encodeURIComponent(id)}`, 5000, [404])
     },
+    imageOutput: (reference, output, signal) => imageOutput(socketPath, reference, output, signal),
     // These two have no deadline of their own, so they must not inherit dockerode's.
     starts: (label, signal) => containerStarts(new Docker({ socketPath, version: 'v1.44' }), label, signal),
     logs: (id, options) => containerLogs(new Docker({ socketPath, version: 'v1.44' }), id, options),

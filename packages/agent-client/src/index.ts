@@ -1,5 +1,6 @@
 export { type Agent, createAgent } from './agent'
 export type { BuildSecrets, ContextEntry } from './build-stream'
 export { agentError, engineStatus } from './errors'
+export type { ImageOutput } from './image-output'
 export { type ImageProgress, pullImage, pushImage } from './images'
 export type { ContainerLogLine } from './logs'

@@ -9,6 +9,7 @@ export {
   type ImageConfig,
   imageConfig,
 } from './agent/build-plan'
+export { type ImageArchiveFormat, imageArchiveFormat } from './agent/image-output'
 export { type DeploymentSettings, deploymentSettings } from './deployment-settings'
 export {
   type DetectedApp,

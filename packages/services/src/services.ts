@@ -2,6 +2,7 @@
  * The whole interface of the use cases. packages/api calls one of these per procedure; the worker calls
  * `deployments.createFromBuild`; the webhook route calls `webhooks.receive`. All throw AppError.
  */
+import type { Readable } from 'node:stream'
 import type { inputs, views } from '@slipway/contracts'
 import type { z } from 'zod'
 import type { Actor, Identity, Scope } from './scope'
@@ -111,6 +112,8 @@ export interface ImagesService {
   repository(scope: Scope, input: Of<typeof inputs.repository>): Promise<views.RepositoryView>
   tags(scope: Scope, input: Of<typeof inputs.listTags>): Promise<views.Page<views.TagView>>
   get(scope: Scope, input: Of<typeof inputs.image>): Promise<views.ImageView>
+  /** As a tar; the stream ends with an error when it breaks off, and with `signal`. */
+  archive(scope: Scope, input: Of<typeof inputs.imageArchive>, signal: AbortSignal): Promise<{ stream: Readable; filename: string }>
   delete(scope: Scope, input: Of<typeof inputs.deleteImage>): Promise<{ tags: string[]; manifest: string | null }>
 }
 

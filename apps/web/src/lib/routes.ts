@@ -18,6 +18,8 @@ export const routes = {
   /** As docker writes it: `name:tag` or `name@sha256:…`. */
   image: (org: string, name: string, reference: string) =>
     `/${org}/images/${name.split('/').map(segment).join('/')}${reference.startsWith('sha256:') ? '@' : ':'}${reference}`,
+  imageArchive: (org: string, repository: string, reference: string, format: 'oci' | 'docker') =>
+    `/api/images/archive?${new URLSearchParams({ org, repository, reference, format })}`,
   hosts: (org: string) => `/${org}/hosts`,
   activity: (org: string) => `/${org}/activity`,
   settings: (org: string) => `/${org}/settings`,

@@ -24,6 +24,7 @@ import { checkout } from './checkout'
 import { CANCELED, deadlineOf, keepAlive } from './claim'
 import { execute } from './execute'
 import { buildLimits } from './limits'
+import { buildOutput, datedArgs } from './output'
 import { plan } from './plan'
 import { branchTag, publish } from './publish'
 import { BuildRecorder } from './recorder'
@@ -102,7 +103,7 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
     dockerfilePath: app.dockerfilePath,
     kept: keptDockerfile.safeParse(app.keptDockerfile).data ?? null,
     target: app.target,
-    buildArgs: secrets.buildArgs,
+    buildArgs: datedArgs(app, secrets.buildArgs, commit.at),
     namedContexts: Object.fromEntries(inputs.namedContexts.parse(app.namedContexts).map(({ name, value }) => [name, value])),
     scratch: join(directory, 'contexts'),
   }
@@ -123,6 +124,7 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
     tags: tags.map((tag) => `${repository}:${tag}`),
     noCache: build.noCache,
     limits: buildLimits(app),
+    output: buildOutput(app, planned.sourceDateEpoch),
   }
   const result = await execute(deps, request, planned, recorder, signal, secrets.buildSecrets)
 

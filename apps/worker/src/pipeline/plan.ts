@@ -42,6 +42,8 @@ export interface Planned {
   /** The build context, and what else the plan reads. */
   sent: SentContext[]
   warnings: string[]
+  /** Seconds since 1970, of the build argument. */
+  sourceDateEpoch: number | undefined
 }
 
 /** What the build page shows of the file that a plan was made of. */
@@ -109,6 +111,7 @@ export async function plan(
     plan: planned.plan,
     sent,
     warnings: planned.warnings.map((warning) => warning.message),
+    sourceDateEpoch: planned.sourceDateEpoch,
   }
 }
 

@@ -1,6 +1,7 @@
 /** zod schemas of every tRPC procedure's input; shared by packages/api, the web forms and the CLI. */
 import { SLUG_PATTERN } from '@slipway/core'
 import { z } from 'zod'
+import { imageArchiveFormat } from '../agent/image-output'
 import { keptDockerfile } from '../dockerfiles'
 import { namedContexts } from './named-contexts'
 
@@ -54,7 +55,17 @@ export const variable = z.object({
 })
 
 /** Of apps that are built here. */
-const BUILD_LIMITS = { buildMemoryBytes: true, buildCpuMillis: true, buildPids: true, buildTimeoutSeconds: true } as const
+const OF_BUILDS = {
+  buildMemoryBytes: true,
+  buildCpuMillis: true,
+  buildPids: true,
+  buildTimeoutSeconds: true,
+  namedContexts: true,
+  imageFormat: true,
+  reproducible: true,
+} as const
+/** Media types and compression of new layers, as one choice: Docker's types have no name for zstd. */
+export const imageFormat = z.enum(['oci_gzip', 'oci_zstd', 'docker_gzip'])
 /** Without defaults: an update changes what it names and nothing else (`.partial()` would keep filling them in). */
 const settingFields = {
   dockerfilePath: relativePath,
@@ -87,6 +98,9 @@ const settingFields = {
     .max(2400, 'A build may take at most 40 minutes.')
     .nullish(),
   namedContexts,
+  imageFormat,
+  /** The same commit gives the same digest: times in the image are the commit's, or SOURCE_DATE_EPOCH's. */
+  reproducible: z.boolean(),
   autoDeploy: z.boolean(),
 }
 /** A new app's settings: what is not named has a default. */
@@ -97,6 +111,8 @@ const appSettings = z.object({
   healthPath: settingFields.healthPath.default('/'),
   healthTimeoutSeconds: settingFields.healthTimeoutSeconds.default(60),
   namedContexts: settingFields.namedContexts.optional(),
+  imageFormat: settingFields.imageFormat.optional(),
+  reproducible: settingFields.reproducible.optional(),
   autoDeploy: settingFields.autoDeploy.default(true),
 })
 const base = org.extend({
@@ -119,8 +135,7 @@ export const createApp = z.discriminatedUnion('source', [
     source: z.literal('image'),
     /** `slipway.local/<org>/<name>:<tag>`, `<name>:<tag>` of Docker Hub, or any other reference. */
     imageReference: z.string().min(1).max(400),
-    ...appSettings.omit({ dockerfilePath: true, contextPath: true, target: true, autoDeploy: true, namedContexts: true, ...BUILD_LIMITS })
-      .shape,
+    ...appSettings.omit({ dockerfilePath: true, contextPath: true, target: true, autoDeploy: true, ...OF_BUILDS }).shape,
   }),
 ])
 /** examples/<name> of this installation, served by its own built-in Git endpoint. */
@@ -165,6 +180,7 @@ export const repository = org.extend({ repository: z.string().min(1).max(255) })
 export const listTags = repository.extend(page.shape)
 export const image = repository.extend({ /** Tag or digest. */ reference: z.string().min(1).max(255) })
 export const deleteImage = image
+export const imageArchive = image.extend({ format: imageArchiveFormat })
 
 export const createApiKey = z.object({
   name: z.string().trim().min(1, 'Name the key.').max(80),

@@ -59,6 +59,8 @@ export interface AppView extends AppSummary {
     buildTimeoutSeconds: number | null
     /** As `--build-context name=value`. */
     namedContexts: { name: string; value: string }[]
+    imageFormat: 'oci_gzip' | 'oci_zstd' | 'docker_gzip'
+    reproducible: boolean
     autoDeploy: boolean
   }
   /** What deleting removes, named; volumes by the paths they are mounted at. */

@@ -156,6 +156,15 @@ describe('secrets of an app', () => {
   })
 })
 
+describe('how an image is written', () => {
+  it('is OCI with gzip unless the settings say otherwise', async () => {
+    const { app } = await h.services.apps.create(acme, git('written'))
+    expect((await h.services.apps.get(acme, { app })).settings).toMatchObject({ imageFormat: 'oci_gzip', reproducible: false })
+    const { settings } = await h.services.apps.update(acme, { app, imageFormat: 'oci_zstd', reproducible: true })
+    expect(settings).toMatchObject({ imageFormat: 'oci_zstd', reproducible: true })
+  })
+})
+
 describe('from an image', () => {
   it('runs one of its own organization by every name docker knows it by, pinned to its digest', async () => {
     const { digest } = await pushImage(acme, 'api')

@@ -52,6 +52,8 @@ export function createApps(deps: Deps, deployments: Pick<DeploymentsService, 'cr
         buildPids: app.buildPids,
         buildTimeoutSeconds: app.buildTimeoutSeconds,
         namedContexts: inputs.namedContexts.parse(app.namedContexts),
+        imageFormat: app.imageFormat,
+        reproducible: app.reproducible,
         autoDeploy: app.autoDeploy,
       },
       removes,

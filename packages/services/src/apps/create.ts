@@ -52,6 +52,8 @@ async function insertApp(deps: Deps, tx: Tx, scope: Scope, projectId: string, in
           buildPids: input.buildPids ?? null,
           buildTimeoutSeconds: input.buildTimeoutSeconds ?? null,
           namedContexts: input.namedContexts ?? [],
+          imageFormat: input.imageFormat,
+          reproducible: input.reproducible,
         }
       : { imageReference: input.imageReference.trim() }
   const app = await createApp(

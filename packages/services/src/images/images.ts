@@ -5,9 +5,7 @@ import {
   buildsOfDigests,
   digestsOfRepositories,
   findChildManifests,
-  findManifest,
   findParentIndex,
-  findRepositoryByName,
   layerHolders,
   listRepositories,
   listTags,
@@ -15,7 +13,6 @@ import {
   removeImageManifest,
   removeImageTag,
   repositorySizes,
-  type Tx,
 } from '@slipway/db'
 import { audit } from '../audit'
 import { commitView } from '../builds/views'
@@ -23,19 +20,9 @@ import { announce, type Deps } from '../deps'
 import { assertMay } from '../roles'
 import type { Scope } from '../scope'
 import type { ImagesService } from '../services'
+import { archiveMethod } from './archive'
+import { loadManifest, loadRepository } from './load'
 import { imageView, platformOf } from './views'
-
-async function loadRepository(db: Tx, scope: Scope, name: string): Promise<RepositoryRow> {
-  const repository = await findRepositoryByName(db, scope.organizationId, name)
-  if (!repository) throw notFound('repository', 'REPOSITORY_NOT_FOUND')
-  return repository
-}
-
-async function loadManifest(db: Tx, scope: Scope, repository: RepositoryRow, reference: string) {
-  const manifest = await findManifest(db, scope.organizationId, repository.id, reference)
-  if (!manifest) throw notFound('image', 'IMAGE_NOT_FOUND')
-  return manifest
-}
 
 export const createImages = (deps: Deps): ImagesService => {
   const { db } = deps
@@ -119,6 +106,8 @@ export const createImages = (deps: Deps): ImagesService => {
       ])
       return imageView(deps.config, scope, repository.name, { manifest, holders, build: builds.at(-1) ?? null, serving, children })
     },
+
+    archive: archiveMethod(deps),
 
     async delete(scope, input) {
       assertMay(scope, 'change')

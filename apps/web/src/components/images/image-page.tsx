@@ -9,6 +9,7 @@ import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
 import { ConfigCard } from './config-card'
 import { DeleteImage } from './delete-image'
+import { DownloadMenu } from './download-menu'
 import { ProvenanceCard, RunsInCard } from './image-facts'
 import { LayersCard } from './layers-card'
 import { PlatformsCard } from './platforms-card'
@@ -43,6 +44,7 @@ function ImageBody({ org, repository, reference, image }: { org: string; reposit
             <CopyButton text={image.commands.docker} label={image.commands.docker}>
               docker pull
             </CopyButton>
+            {image.platform && <DownloadMenu org={org} repository={repository} reference={reference} />}
             <LinkButton variant="primary" icon={<Rocket aria-hidden />} href={routes.newApp(org, { image: full })}>
               Deploy
             </LinkButton>

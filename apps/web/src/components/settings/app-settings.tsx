@@ -5,6 +5,7 @@ import { BuildForm } from './build-form'
 import { ContextsForm } from './contexts-form'
 import { DangerZone } from './danger-zone'
 import { DockerfileForm } from './dockerfile-form'
+import { OutputForm } from './output-form'
 import { RuntimeForm } from './runtime-form'
 import { SourceForm } from './source-form'
 
@@ -16,6 +17,7 @@ export function AppSettings({ org, app: slug }: { org: string; app: string }) {
       {/* Another card may move the context folder: what this one shows begins anew then. */}
       <SourceForm key={app.settings.contextPath} org={org} app={app} />
       {app.source === 'git' && <DockerfileForm org={org} app={app} />}
+      {app.source === 'git' && <OutputForm org={org} app={app} />}
       {app.source === 'git' && <BuildForm org={org} app={app} />}
       {app.source === 'git' && <ContextsForm org={org} app={app} />}
       <RuntimeForm org={org} app={app} />
