@@ -68,6 +68,7 @@ async fn serve(config: Config, containers: Runtime, tcp: Option<TcpOptions>) -> 
         }
     };
     tracing::info!(socket = %socket.display(), instance = %app.instance, containers = app.containers.running(), "ready");
+    tokio::spawn(crate::heap::keep_small());
     let mut servers = vec![tokio::spawn(http::serve(listener, app.clone()))];
     if let Some(secure) = secure {
         tracing::info!(address = ?secure.address(), "serving clients with certificates");

@@ -13,6 +13,7 @@ mod down;
 mod error;
 mod events;
 mod execs;
+mod heap;
 mod http;
 mod images;
 mod instance;

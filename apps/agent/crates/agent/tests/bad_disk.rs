@@ -97,5 +97,7 @@ fn a_container_whose_record_cannot_be_written_is_refused_and_the_others_go_on() 
     assert!(done(&agent, "POST", &format!("/containers/{runs}/stop?t=0"), b""), "it can be stopped");
     assert_eq!(agent.inspect(&runs)["State"]["Running"], false);
     assert!(agent.log().contains("Input/output error"), "that its state was not written is in the log");
+    let told = agent.inspect(&runs)["State"]["Error"].as_str().unwrap().to_owned();
+    assert!(told.contains("could not be written to disk (Input/output error"), "and inspect says so: {told}");
     agent.shut_down();
 }

@@ -12,6 +12,8 @@ pub enum Error {
     TooSlow { host: String, what: String, seconds: u64 },
     #[error("pull access denied for {name}, repository does not exist or may require 'docker login': {reason}")]
     Denied { name: String, reason: String },
+    #[error("login attempt to {url} failed with status: {status}")]
+    Login { url: String, status: String },
     #[error("manifest for {0} not found: the registry has no image of that name and tag")]
     ManifestNotFound(String),
     #[error("no image for {wanted} in {name}; it has {available}")]
@@ -43,6 +45,7 @@ impl Error {
             Error::Unreachable { .. } => "REGISTRY_UNREACHABLE",
             Error::Stalled { .. } | Error::TooSlow { .. } => "REGISTRY_STALLED",
             Error::Denied { .. } => "REGISTRY_DENIED",
+            Error::Login { .. } => "LOGIN_FAILED",
             Error::ManifestNotFound(_) => "IMAGE_NOT_FOUND",
             Error::NoPlatform { .. } => "PLATFORM_NOT_FOUND",
             Error::Refused { .. } => "REGISTRY_REFUSED",

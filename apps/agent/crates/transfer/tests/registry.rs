@@ -203,7 +203,13 @@ async fn logs_in_by_password_and_by_token() {
             assert_eq!(error.code(), "REGISTRY_DENIED", "{error}");
             assert!(!error.to_string().contains("wr0ng"));
         }
-        assert!(machine.client.check_login("slipway.local", ann("wr0ng").unwrap()).await.is_err());
+        let refused = machine.client.check_login("slipway.local", ann("wr0ng").unwrap()).await.unwrap_err();
+        if bearer {
+            assert_eq!(refused.code(), "REGISTRY_DENIED", "{refused}");
+        } else {
+            let said = format!("login attempt to http://{}/v2/ failed with status: 401 Unauthorized", registry.address);
+            assert_eq!(refused.to_string(), said);
+        }
     }
 }
 

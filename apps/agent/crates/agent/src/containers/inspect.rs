@@ -33,7 +33,7 @@ fn health(health: &Health) -> Value {
     json!({ "Status": health.status, "FailingStreak": health.failing_streak, "Log": log })
 }
 
-fn state(state: &State) -> Value {
+fn state(state: &State, trouble: String) -> Value {
     let mut value = json!({
         "Status": state.name(),
         "Running": matches!(state.status, Status::Running | Status::Restarting),
@@ -43,7 +43,7 @@ fn state(state: &State) -> Value {
         "Dead": false,
         "Pid": state.pid,
         "ExitCode": state.exit_code,
-        "Error": state.error,
+        "Error": trouble,
         "StartedAt": time(state.started_at),
         "FinishedAt": time(state.finished_at),
     });
@@ -119,7 +119,7 @@ impl Containers {
             "Created": time(record.created),
             "Path": path,
             "Args": args,
-            "State": state(&now),
+            "State": state(&now, container.trouble()),
             "Image": record.image_id,
             "ResolvConfPath": file("resolv.conf"),
             "HostnamePath": file("hostname"),

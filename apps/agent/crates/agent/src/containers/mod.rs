@@ -91,6 +91,8 @@ pub struct Container {
     waiting: Mutex<Vec<OwnedFd>>,
     /// Kills for lack of memory in this run that were told already.
     oom_told: std::sync::atomic::AtomicU64,
+    /// Why the state, as it is now, is not on disk.
+    unwritten: Mutex<Option<String>>,
 }
 
 /// Bytes of labels that a container's events carry; more are left out, all of them.
@@ -122,6 +124,7 @@ impl Container {
             shim: Mutex::default(),
             waiting: Mutex::default(),
             oom_told: Default::default(),
+            unwritten: Mutex::default(),
         }
     }
 
@@ -145,16 +148,29 @@ impl Container {
         lock(&self.shim).clone()
     }
 
-    /// Changes the state, for everyone to see at once, and writes it down. A failing disk is told in the log: what runs
-    /// goes on running, and the shim's own record says how it ends.
+    /// Changes the state, for everyone to see at once, and writes it down. A failing disk is told in the log and by `inspect`:
+    /// what runs goes on running, and the shim's own record says how it ends.
     fn update(&self, change: impl FnOnce(&mut State)) {
         let before = self.state();
         self.state.send_modify(change);
         if before == *self.state.borrow() {
             return;
         }
-        if let Err(error) = record::save_state(&self.dir, &self.state.borrow()) {
+        let written = record::save_state(&self.dir, &self.state.borrow());
+        if let Err(error) = &written {
             tracing::error!(%error, container = %self.id, "cannot write the container's state");
+        }
+        *lock(&self.unwritten) = written.err().map(|error| error.to_string());
+    }
+
+    /// `State.Error` for people: what went wrong at the last start, or that the disk does not take what is shown.
+    pub fn trouble(&self) -> String {
+        let (error, unwritten) = (self.state.borrow().error.clone(), lock(&self.unwritten).clone());
+        match unwritten {
+            Some(reason) if error.is_empty() => {
+                format!("this state could not be written to disk ({reason}): the next start of the daemon may not know it; check the disk")
+            }
+            _ => error,
         }
     }
 

@@ -76,7 +76,16 @@ impl Client {
     pub async fn check_login(&self, host: &str, credentials: Credentials) -> Result<()> {
         let session = Session::for_login(self, host, credentials);
         let target = format!("{}/v2/", self.registries.base(host));
-        session.get(&target, &[]).await.map(|_| ())
+        let response = session.send_any(&Ask { method: Method::GET, target: &target, headers: &[], body: &|| full("") }).await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        // A registry that took the password itself, and not a token service: as dockerd tells it.
+        if session.took_password() && matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Err(Error::Login { url: target, status: status.to_string() });
+        }
+        Err(session.refusal(response).await)
     }
 }
 

@@ -150,6 +150,12 @@ impl Session {
         Ok(url)
     }
 
+    /// Whether the last request carried the password, as registries without a token service want it.
+    pub fn took_password(&self) -> bool {
+        let authorization = self.authorization.lock().unwrap_or_else(PoisonError::into_inner);
+        authorization.as_deref().is_some_and(|value| value.starts_with("Basic "))
+    }
+
     pub fn origin(&self) -> Result<Uri> {
         self.url("")
     }

@@ -33,6 +33,7 @@ async fn auth(State(app): State<App>, Json(login): Json<Login>) -> ApiResult<Jso
         Err(Error::Denied { reason, .. }) => {
             Err(ApiError::new(StatusCode::UNAUTHORIZED, format!("Get \"{host}\": unauthorized: {reason}")))
         }
+        Err(error @ Error::Login { .. }) => Err(ApiError::new(StatusCode::UNAUTHORIZED, error.to_string())),
         Err(error) => Err(error.into()),
     }
 }

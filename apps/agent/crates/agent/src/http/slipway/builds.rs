@@ -17,6 +17,7 @@ use slipway_build::event::{BuildEvent, now_ms};
 use tokio::sync::mpsc;
 
 use crate::error::{ApiError, ApiResult};
+use crate::heap::Burst;
 use crate::state::App;
 
 /// Shows a client that the connection lives, and this side when it does not.
@@ -45,7 +46,7 @@ async fn start(State(app): State<App>, request: Request) -> ApiResult<Response> 
 
 /// One line for each event. Dropped with the connection, and the receiver with it: that cancels the build.
 fn lines(events: mpsc::Receiver<BuildEvent>) -> impl futures::Stream<Item = Result<Bytes, Infallible>> {
-    stream::unfold(events, |mut events| async move {
+    stream::unfold((events, Burst), |(mut events, burst)| async move {
         let event = match tokio::time::timeout(PING_EVERY, events.recv()).await {
             Ok(event) => event?,
             Err(_) => BuildEvent::Ping { at: now_ms() },
@@ -58,7 +59,7 @@ fn lines(events: mpsc::Receiver<BuildEvent>) -> impl futures::Stream<Item = Resu
         {
             push_line(&mut text, &event);
         }
-        Some((Ok(Bytes::from(text)), events))
+        Some((Ok(Bytes::from(text)), (events, burst)))
     })
 }
 

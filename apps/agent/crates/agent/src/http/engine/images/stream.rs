@@ -11,6 +11,7 @@ use slipway_transfer::{Progress, Reporter};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::error::{ApiError, ApiResult};
+use crate::heap::Burst;
 
 /// Writes the lines of one response.
 #[derive(Clone)]
@@ -36,7 +37,11 @@ where
     F: Future<Output = ApiResult<()>> + Send + 'static,
 {
     let (sender, mut lines) = unbounded_channel();
-    let mut task = AbortOnDrop(tokio::spawn(work(Lines(sender))));
+    let work = work(Lines(sender));
+    let mut task = AbortOnDrop(tokio::spawn(async move {
+        let _burst = Burst;
+        work.await
+    }));
     let Some(first) = lines.recv().await else {
         (&mut task.0).await.map_err(|e| ApiError::internal("the work was cut off", e))??;
         return Ok(body(stream::empty()));
