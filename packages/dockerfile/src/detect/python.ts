@@ -121,6 +121,9 @@ function projectOf(folder: Folder): Project | null {
   }
 }
 
+/** Poetry and uv bring lists of authorities of their own; those that the base image knows (a company's own among them) are here. */
+const AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt'
+
 /** Into /venv. `also`: a server that the project does not name. */
 function install({ manager, files }: Project, sheet: Sheet, also: string[]): void {
   const caches = ['/root/.cache']
@@ -130,12 +133,11 @@ function install({ manager, files }: Project, sheet: Sheet, also: string[]): voi
   if (manager === 'pip' && files[0] === 'requirements.txt') sheet.copy(files, './').run([`${pip} -r requirements.txt`], { caches })
   else if (manager === 'Poetry') {
     sheet.run(['python3 -m venv /opt/poetry', '/opt/poetry/bin/pip install poetry'], { caches })
-    sheet.env({ VIRTUAL_ENV: '/venv' }).copy(files, './')
+    sheet.env({ VIRTUAL_ENV: '/venv', REQUESTS_CA_BUNDLE: AUTHORITIES }).copy(files, './')
     sheet.run([`/opt/poetry/bin/poetry install --only main --no-root --no-interaction`], { caches })
   } else if (manager === 'uv') {
     sheet.run(['python3 -m venv /opt/uv', '/opt/uv/bin/pip install uv'], { caches })
-    // uv brings its own list of authorities; those that the base image knows (a company's own among them) are in this file.
-    sheet.env({ UV_PROJECT_ENVIRONMENT: '/venv', UV_LINK_MODE: 'copy', SSL_CERT_FILE: '/etc/ssl/certs/ca-certificates.crt' })
+    sheet.env({ UV_PROJECT_ENVIRONMENT: '/venv', UV_LINK_MODE: 'copy', SSL_CERT_FILE: AUTHORITIES })
     sheet.copy(files, './')
     sheet.run(['/opt/uv/bin/uv sync --frozen --no-dev --no-install-project'], { caches })
   } else if (manager === 'Pipenv') {
