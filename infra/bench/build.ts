@@ -1,21 +1,22 @@
 /**
  * Building, ours against BuildKit in Debian's dockerd on the same machine in the same run: `npm run bench -- build`. Needs
  * root, the agent's release build, a static busybox; Debian's docker.io and docker-registry when there is to be a
- * comparison. `npm run bench -- build warm cold runs change modules push many` runs only those groups.
+ * comparison. `npm run bench -- build warm cold runs change modules push many` runs only those groups, `--rounds=1` each once.
  */
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Builder, startBuilders, startBuildKit, type Tars } from './build/builders'
 import { baseTars, large, linked, modules, runs, SOURCE_FILES, sixSteps } from './build/contexts'
 import { benchFolder, Cleanup, hasRegistry, settle, startRegistry } from './engine/hosts'
-import type { Figure } from './stats'
+import { type Figure, median } from './stats'
 
 export const BUILD_GROUPS = ['warm', 'cold', 'runs', 'change', 'modules', 'push', 'many']
 
 type Pair = [Builder, Builder | null]
 type Measure = (builder: Builder, round: number) => Promise<number>
 
-export async function buildFigures(say: (text: string) => void, groups: string[] = BUILD_GROUPS): Promise<Figure[]> {
+export async function buildFigures(say: (text: string) => void, groups: string[] = BUILD_GROUPS, mostRounds = 100): Promise<Figure[]> {
+  limit = mostRounds
   const cleanup = new Cleanup()
   const interrupted = (signal: NodeJS.Signals) => {
     say('cleaning up …')
@@ -30,7 +31,11 @@ export async function buildFigures(say: (text: string) => void, groups: string[]
     const figures: Figure[] = []
     for (const group of groups) {
       say(`build: ${group} …`)
-      figures.push(...(await MEASURES[group as keyof typeof MEASURES]({ folder, tars, builders, cleanup, say })))
+      const measured = await MEASURES[group as keyof typeof MEASURES]({ folder, tars, builders, cleanup, say })
+      // Said at once, too: a run that is broken off has told what it knew.
+      for (const { name, ours, peer, unit } of measured)
+        say(`  ${name}: ${median(ours).toFixed(1)} ${unit}${peer ? `, ${peer.name} ${median(peer.values).toFixed(1)}` : ''}`)
+      figures.push(...measured)
       settle()
     }
     return figures
@@ -48,10 +53,13 @@ interface Bench {
   say: (text: string) => void
 }
 
+/** Rounds that are asked for at most. */
+let limit = 100
+
 /** Ours and theirs in turn, so that a disturbance meets both. */
 async function compare(name: string, aim: string, rounds: number, builders: Pair, measure: Measure): Promise<Figure> {
   const values = new Map<Builder, number[]>()
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < Math.min(rounds, limit); round++) {
     for (const builder of builders) {
       if (!builder) continue
       settle()

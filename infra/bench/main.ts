@@ -9,7 +9,9 @@ import { engineFigures, GROUPS } from './engine'
 import { table } from './stats'
 
 const say = (text: string) => process.stderr.write(`${text}\n`)
-const [what, ...groups] = process.argv.slice(2)
+const [what, ...rest] = process.argv.slice(2)
+const groups = rest.filter((word) => !word.startsWith('--'))
+const rounds = Number(rest.find((word) => word.startsWith('--rounds='))?.slice('--rounds='.length) ?? 100)
 const known = what === 'engine' ? GROUPS : what === 'build' ? BUILD_GROUPS : null
 const unknown = known && groups.find((group) => !known.includes(group))
 if (unknown) throw new Error(`there is no group ${unknown}; there are: ${known.join(', ')}`)
@@ -17,6 +19,6 @@ const chosen = (all: string[]) => (known && groups.length > 0 ? groups : all)
 // Imported only when wanted: it needs all that an installation does.
 const installation = known ? [] : await (await import('./installation')).installationFigures(say, process.argv.includes('--cold'))
 const engine = what === 'build' ? [] : await engineFigures(say, chosen(GROUPS))
-const build = what === 'engine' ? [] : await buildFigures(say, chosen(BUILD_GROUPS))
+const build = what === 'engine' ? [] : await buildFigures(say, chosen(BUILD_GROUPS), rounds)
 const machine = `${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), ${Math.round(totalmem() / 1e9)} GB, load ${loadavg()[0]?.toFixed(1)}`
 process.stdout.write(`\n${new Date().toISOString().slice(0, 10)}, ${machine}\n\n${table([...installation, ...engine, ...build])}\n`)
