@@ -71,7 +71,7 @@ export async function buildProject(agent: Agent, project: Project, signal: Abort
   const image = `docker.io/projects/${project.name}:latest`
   const request = { id: `project-${project.name}`, scope: 'projects', plan, tags: [image] }
   let log = ''
-  for await (const event of agent.build(request, contextEntries(directory, ignore), signal)) {
+  for await (const event of agent.build(request, contextEntries({ root: directory, ignore }), signal)) {
     if (event.type === 'log') log = (log + event.data).slice(-4000)
     if (event.type === 'error') throw new Error(`${project.name} was not built: ${event.message}\n${log}`)
   }

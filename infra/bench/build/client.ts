@@ -38,7 +38,7 @@ const ignore = createIgnoreMatcher('')
 const platform = { os: 'linux' as const, architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' }
 const { plan } = planBuild(dockerfile, { resolved, ignore, platform })
 const build = { id: `bench-${process.pid}`, scope: 'bench', plan, tags: [tag], noCache: noCache === 'no-cache' }
-for await (const event of streamBuild(socketPath, build, contextEntries(folder, ignore), AbortSignal.timeout(300_000))) {
+for await (const event of streamBuild(socketPath, build, contextEntries({ root: folder, ignore }), AbortSignal.timeout(300_000))) {
   if (event.type === 'error') throw new Error(`${event.code}: ${event.message}`)
   if (event.type === 'result') process.stdout.write(JSON.stringify({ milliseconds: event.durationMs }))
 }

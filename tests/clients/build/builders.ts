@@ -126,7 +126,7 @@ async function ourBuild(socketPath: string, folder: string, test: Case): Promise
     const signal = AbortSignal.timeout(120_000)
     const source = {
       ...{ organization: 'differential', directory: folder, contextPath: '.', dockerfilePath: 'Dockerfile' },
-      ...{ target: test.target ?? null, buildArgs: test.buildArgs ?? {}, kept: null },
+      ...{ target: test.target ?? null, buildArgs: test.buildArgs ?? {}, kept: null, scratch: `${folder}-contexts` },
     }
     const planned = await plan(
       deps,
@@ -140,7 +140,7 @@ async function ourBuild(socketPath: string, folder: string, test: Case): Promise
     let log = ''
     for await (const event of agent.build(
       { id, scope: 'differential', plan: planned.plan, tags },
-      contextEntries(planned.contextRoot, planned.ignore),
+      contextEntries(...planned.sent),
       signal,
     )) {
       if (event.type === 'log') log = (log + event.data).slice(-2000)
@@ -151,7 +151,7 @@ async function ourBuild(socketPath: string, folder: string, test: Case): Promise
     if (error instanceof AppError) return { refused: error.message, code: error.code }
     throw error
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    for (const path of [folder, `${folder}-contexts`]) rmSync(path, { recursive: true, force: true })
   }
 }
 
