@@ -71,7 +71,7 @@ async function startPeer(folder: string, undo: (() => unknown)[]): Promise<strin
   return peer.socketPath
 }
 
-async function load(socketPath: string, archive: string): Promise<void> {
+export async function load(socketPath: string, archive: string): Promise<void> {
   const call = request({
     socketPath,
     method: 'POST',
