@@ -34,7 +34,7 @@ export const CRATES = {
   net: ['sys'],
   runtime: ['sys', 'cgroups'],
   oci: ['sys', 'cgroups', 'runtime'],
-  build: ['sys', 'store', 'snapshot'],
+  build: ['sys', 'store', 'snapshot', 'transfer'],
   transfer: ['store', 'snapshot'],
   agent: ['sys', 'store', 'snapshot', 'cgroups', 'net', 'runtime', 'oci', 'build', 'transfer'],
 }

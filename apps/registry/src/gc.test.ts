@@ -35,6 +35,41 @@ it('takes what nothing needs any more, after the grace time, and nothing else', 
   expect(await collector().collect(later(1.1))).toEqual({ uploads: 0, links: 0, blobs: 0 })
 })
 
+it('takes what only a build cache named that another one has replaced', async () => {
+  const image = await f.push('acme/cached', 'v1', ['layer of the image'])
+  const blob = (content: string) => f.call('POST', `/v2/acme/cached/blobs/uploads/?digest=${digestBytes(content)}`, { body: content })
+  const layer = (content: string) => ({
+    mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
+    digest: digestBytes(content),
+    size: content.length,
+  })
+  const put = async (document: string, layers: string[]) => {
+    for (const content of [document, ...layers]) await blob(content)
+    const body = JSON.stringify({
+      schemaVersion: 2,
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      artifactType: 'application/vnd.slipway.build-cache.v1',
+      config: { ...layer(document), mediaType: 'application/vnd.slipway.build-cache.document.v1+json' },
+      layers: layers.map(layer),
+    })
+    const answer = await f.call('PUT', '/v2/acme/cached/manifests/slipway-build-cache', {
+      headers: { 'content-type': 'application/vnd.oci.image.manifest.v1+json' },
+      body,
+    })
+    expect(answer.status).toBe(201)
+    return digestBytes(body)
+  }
+  const old = await put('{"one":1}', ['layer of the image', 'step one'])
+  await put('{"two":2}', ['layer of the image', 'step two'])
+  await put('{"two":2}', ['layer of the image', 'step two'])
+  expect((await f.call('GET', `/v2/acme/cached/manifests/${old}`)).status).toBe(404)
+  await collector().collect(later(1.1))
+  expect(await present(digestBytes('step one'))).toBe(false)
+  expect(await present(digestBytes('{"one":1}'))).toBe(false)
+  for (const content of ['step two', '{"two":2}', 'layer of the image']) expect(await present(digestBytes(content))).toBe(true)
+  expect((await f.call('GET', `/v2/acme/cached/manifests/${image.digest}`)).status).toBe(200)
+})
+
 it('takes the blobs of a repository that was deleted', async () => {
   await f.push('acme/removed', 'v1', ['only in removed'])
   await f.db.repository.deleteMany({ where: { name: 'removed' } })

@@ -1,6 +1,16 @@
 import { request as httpRequest } from 'node:http'
 import type { Readable } from 'node:stream'
-import { agentHealth, type BuildEvent, type BuildRequest } from '@slipway/contracts'
+import {
+  agentHealth,
+  type BuildCachePrune,
+  type BuildCachePruned,
+  type BuildCacheView,
+  type BuildEvent,
+  type BuildRequest,
+  buildCachePrune,
+  buildCachePruned,
+  buildCacheView,
+} from '@slipway/contracts'
 import Docker from 'dockerode'
 import type { z } from 'zod'
 import { type BuildSecrets, type ContextEntry, streamBuild } from './build-stream'
@@ -18,9 +28,14 @@ export interface Agent {
     entries: AsyncIterable<ContextEntry>,
     signal: AbortSignal,
     secrets?: BuildSecrets,
+    registryToken?: string,
   ): AsyncGenerator<BuildEvent>
   /** Idempotent: a build that is not running is not an error. */
   cancelBuild(id: string): Promise<void>
+  /** What the build cache holds of one organization; `images` is the beginning of its images' names. */
+  buildCache(scope: string, images: string): Promise<BuildCacheView>
+  /** Removes a part of an organization's build cache, or with `dryRun` only tells which. */
+  pruneBuildCache(prune: BuildCachePrune & { scope: string; images: string }): Promise<BuildCachePruned>
   /** A finished image as a tar: an archive of it, or the files in it. `reference`: a name or an image id. */
   imageOutput(reference: string, output: ImageOutput, signal: AbortSignal): Promise<Readable>
   /** Ids of labelled containers as they are started; until `signal` fires or the agent goes away. */
@@ -34,10 +49,21 @@ export function createAgent({ socketPath }: { socketPath: string }): Agent {
   return {
     docker,
     health: async (deadlineMs = 2000) => agentHealth.parse(JSON.parse(await call(socketPath, 'GET', '/slipway/v1/health', deadlineMs))),
-    build: (request, entries, signal, secrets) => streamBuild(socketPath, request, entries, signal, secrets),
+    build: (request, entries, signal, secrets, token) => streamBuild(socketPath, request, entries, signal, secrets, token),
     async cancelBuild(id) {
       await call(socketPath, 'DELETE', `/slipway/v1/builds/${encodeURIComponent(id)}`, 5000, [404])
     },
+    buildCache: async (scope, images) =>
+      buildCacheView.parse(
+        JSON.parse(await call(socketPath, 'GET', `/slipway/v1/build-cache?${new URLSearchParams({ scope, images })}`, 30_000)),
+      ),
+    // Removing many files takes a while.
+    pruneBuildCache: async (prune) =>
+      buildCachePruned.parse(
+        JSON.parse(
+          await call(socketPath, 'POST', '/slipway/v1/build-cache/prune', 120_000, [], JSON.stringify(buildCachePrune.parse(prune))),
+        ),
+      ),
     imageOutput: (reference, output, signal) => imageOutput(socketPath, reference, output, signal),
     // These two have no deadline of their own, so they must not inherit dockerode's.
     starts: (label, signal) => containerStarts(new Docker({ socketPath, version: 'v1.44' }), label, signal),
@@ -45,11 +71,17 @@ export function createAgent({ socketPath }: { socketPath: string }): Agent {
   }
 }
 
-function call(socketPath: string, method: string, path: string, deadlineMs: number, accept: number[] = []): Promise<string> {
+function call(socketPath: string, method: string, path: string, deadlineMs: number, accept: number[] = [], json?: string): Promise<string> {
   const doing = `answer ${method} ${path}`
   return new Promise((resolve, reject) => {
     const request = httpRequest(
-      { socketPath, method, path, headers: { host: 'agent' }, signal: AbortSignal.timeout(deadlineMs) },
+      {
+        socketPath,
+        method,
+        path,
+        headers: { host: 'agent', ...(json !== undefined && { 'content-type': 'application/json' }) },
+        signal: AbortSignal.timeout(deadlineMs),
+      },
       (response) => {
         let body = ''
         response.setEncoding('utf8')
@@ -65,6 +97,6 @@ function call(socketPath: string, method: string, path: string, deadlineMs: numb
       },
     )
     request.on('error', (error) => reject(agentError(error, doing)))
-    request.end()
+    request.end(json)
   })
 }

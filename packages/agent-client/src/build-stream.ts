@@ -39,6 +39,7 @@ async function pack(into: tar.Pack, request: BuildRequest, secrets: BuildSecrets
 
 /**
  * Runs one build on the agent and yields its events until the last `result` or `error` event.
+ * `registryToken` is for the caches in registries that the request names.
  * Aborting `signal` closes the connection, which cancels the build on the agent within milliseconds.
  * Throws AppError `AGENT_UNREACHABLE` when the connection breaks before the last event (the agent was restarted).
  */
@@ -48,6 +49,7 @@ export async function* streamBuild(
   entries: AsyncIterable<ContextEntry>,
   signal: AbortSignal,
   secrets: BuildSecrets = {},
+  registryToken?: string,
 ): AsyncGenerator<BuildEvent> {
   const doing = 'build the image'
   const body = tar.pack()
@@ -55,7 +57,12 @@ export async function* streamBuild(
     socketPath,
     method: 'POST',
     path: '/slipway/v1/builds',
-    headers: { host: 'agent', 'content-type': 'application/x-tar', accept: 'application/x-ndjson' },
+    headers: {
+      host: 'agent',
+      'content-type': 'application/x-tar',
+      accept: 'application/x-ndjson',
+      ...(registryToken && { 'x-registry-auth': Buffer.from(JSON.stringify({ registrytoken: registryToken })).toString('base64url') }),
+    },
     signal,
   })
   const answer = new Promise<IncomingMessage>((resolve, reject) => {

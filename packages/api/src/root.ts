@@ -1,5 +1,6 @@
 import type { inferRouterInputs, inferRouterOutputs } from '@trpc/server'
 import { appsRouter } from './apps'
+import { buildCacheRouter } from './build-cache'
 import { buildsRouter } from './builds'
 import { deploymentsRouter } from './deployments'
 import { imagesRouter } from './images'
@@ -17,6 +18,7 @@ export const appRouter = router({
   projects: projectsRouter,
   apps: appsRouter,
   builds: buildsRouter,
+  buildCache: buildCacheRouter,
   inspections: inspectionsRouter,
   deployments: deploymentsRouter,
   images: imagesRouter,

@@ -12,7 +12,8 @@ import { appRouter, createCaller } from './root'
 type Reach = 'public' | 'own' | 'organization' | 'row'
 const app = { org: 'acme', app: 'web' }
 const image = { org: 'acme', repository: 'web', reference: 'latest' }
-const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: false }> = {
+/** `host`: asks the host's agent, which these tests have not: who may ask hears that it does not answer. */
+const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: false; host?: true }> = {
   'setup.status': { reach: 'public' },
   'setup.create': {
     reach: 'public',
@@ -78,6 +79,9 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   'images.get': { reach: 'row', input: image },
   'images.delete': { reach: 'row', input: image, guestMay: false },
   'hosts.list': { reach: 'organization' },
+  'buildCache.get': { reach: 'organization', host: true },
+  'buildCache.preview': { reach: 'organization', input: { org: 'acme' }, host: true },
+  'buildCache.clear': { reach: 'organization', input: { org: 'acme' }, guestMay: false },
 }
 const ALL = Object.entries(PROCEDURES)
 const inputOf = (entry: (typeof PROCEDURES)[string], org = 'acme') =>
@@ -194,7 +198,7 @@ describe('a guest', () => {
   it.each(ALL.filter(([, { reach }]) => reach === 'organization' || reach === 'row'))('%s', async (path, entry) => {
     const got = await outcome(path, inputOf(entry), guest)
     if (entry.guestMay === false) expect(got).toBe('FORBIDDEN')
-    else expect(got).toBe('allowed')
+    else expect(got).toBe(entry.host ? 'SERVICE_UNAVAILABLE' : 'allowed')
   })
   it('may change nothing: every mutation is on the list of refusals', () => {
     for (const [path, entry] of ALL)

@@ -1,4 +1,12 @@
 export { agentHealth, type BuildEvent, type BuildRequest, buildEvent, buildRequest, cacheReason } from './agent/build-api'
+export {
+  type BuildCachePrune,
+  type BuildCachePruned,
+  type BuildCacheView,
+  buildCachePrune,
+  buildCachePruned,
+  buildCacheView,
+} from './agent/build-cache'
 export { type BuildOutput, buildOutput, imageMediaTypes, layerCompression, MAX_SOURCE_DATE_EPOCH } from './agent/build-output'
 export {
   type BuildOp,
@@ -25,6 +33,7 @@ export * as inputs from './inputs'
 export { channels, type JobData, type JobName, jobs } from './jobs/index'
 export {
   BASE_ORGANIZATION,
+  BUILD_CACHE_TAG,
   OWN_REGISTRY_HOST,
   REGISTRY_SERVICE,
   type RegistryAccess,

@@ -1,10 +1,15 @@
 /** The registry's tables as the panel reads them; writing them is the registry's (registry.repo.ts). */
+import { BUILD_CACHE_ARTIFACT } from '@slipway/core'
 import type { Tx } from './client'
 import type { Prisma } from './generated/client'
 import type { PageRequest, RowPage } from './page'
 import { toPage } from './page'
 
-const repositoryColumns = { _count: { select: { tags: true } } } satisfies Prisma.RepositoryInclude
+/** A build cache has a tag, and is no image. */
+const ofImages = {
+  manifest: { OR: [{ artifactType: null }, { artifactType: { not: BUILD_CACHE_ARTIFACT } }] },
+} satisfies Prisma.TagWhereInput
+const repositoryColumns = { _count: { select: { tags: { where: ofImages } } } } satisfies Prisma.RepositoryInclude
 export type RepositoryRow = Prisma.RepositoryGetPayload<{ include: typeof repositoryColumns }>
 
 /** By name, so that a list does not move under the reader; the cursor is the last name. */
@@ -49,7 +54,7 @@ export type ManifestRow = Omit<Prisma.ManifestGetPayload<{ include: typeof manif
 
 /** Newest first; the cursor is `<updatedAt in ms>:<name>`. */
 export async function listTags(db: Tx, organizationId: string, repositoryId: string, page: PageRequest) {
-  const where = { repositoryId, repository: { organizationId } }
+  const where = { repositoryId, repository: { organizationId }, ...ofImages }
   const [at, ...name] = (page.cursor ?? '').split(':')
   const updatedAt = new Date(Number(at))
   const after: Prisma.TagWhereInput =
@@ -93,7 +98,7 @@ export async function layerHolders(db: Tx, organizationId: string, layers: strin
   const rows = await db.$queryRaw<{ digest: string; holders: bigint }[]>`
     SELECT l."digest", COUNT(DISTINCT m."digest")::bigint AS holders
     FROM "ManifestLayer" l JOIN "Manifest" m ON m."id" = l."manifestId"
-    WHERE m."organizationId" = ${organizationId} AND l."digest" = ANY(${[...new Set(layers)]}) GROUP BY l."digest"`
+    WHERE m."organizationId" = ${organizationId} AND m."artifactType" IS DISTINCT FROM ${BUILD_CACHE_ARTIFACT} AND l."digest" = ANY(${[...new Set(layers)]}) GROUP BY l."digest"`
   return new Map(rows.map((row) => [row.digest, Number(row.holders)]))
 }
 

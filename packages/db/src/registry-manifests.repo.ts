@@ -1,5 +1,5 @@
 /** Manifests and tags as the registry service reads and writes them. */
-import { newId } from '@slipway/core'
+import { BUILD_CACHE_ARTIFACT, newId } from '@slipway/core'
 import type { Db, Tx } from './client'
 import { Prisma } from './generated/client'
 import { lockRepository, type RepositoryPath } from './registry.repo'
@@ -106,11 +106,18 @@ async function store(tx: Tx, input: NewManifest): Promise<void> {
     await insert(tx, manifestId, input, total)
   }
   if (input.tag !== undefined) {
+    const before = await tx.tag.findUnique({
+      where: { repositoryId_name: { repositoryId, name: input.tag } },
+      select: { manifest: { select: { id: true, artifactType: true } } },
+    })
     await tx.tag.upsert({
       where: { repositoryId_name: { repositoryId, name: input.tag } },
       create: { repositoryId, name: input.tag, manifestId, pushedBy: input.pushedBy },
       update: { manifestId, pushedBy: input.pushedBy, updatedAt: now },
     })
+    // Each build leaves a new one, and nobody asks for an old one by its digest: what only it named is the collector's.
+    if (before?.manifest.artifactType === BUILD_CACHE_ARTIFACT)
+      await tx.manifest.deleteMany({ where: { id: before.manifest.id, NOT: { id: manifestId }, tags: { none: {} } } })
   }
 }
 

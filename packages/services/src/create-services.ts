@@ -2,6 +2,7 @@ import { createApiKeys } from './api-keys/api-keys'
 import { createApps } from './apps/apps'
 import { createAuth } from './auth/auth'
 import { createSetup } from './auth/setup'
+import { createBuildCache } from './build-cache/build-cache'
 import { createBuilds } from './builds/builds'
 import { createChanges } from './changes/changes'
 import { createDeployments } from './deployments/deployments'
@@ -31,6 +32,7 @@ export function createServices(deps: Deps): Services {
     deployments,
     images: createImages(deps),
     hosts: createHosts(deps),
+    buildCache: createBuildCache(deps),
     health: createHealth(deps),
     changes: createChanges(deps),
   }

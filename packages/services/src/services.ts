@@ -122,6 +122,13 @@ export interface HostsService {
   list(scope: Scope): Promise<views.HostView[]>
 }
 
+export interface BuildCacheService {
+  get(scope: Scope): Promise<views.BuildCacheView>
+  /** What `clear` would take; nothing is removed. */
+  preview(scope: Scope, input: Of<typeof inputs.clearBuildCache>): Promise<views.BuildCacheClearedView>
+  clear(scope: Scope, input: Of<typeof inputs.clearBuildCache>): Promise<views.BuildCacheClearedView>
+}
+
 export interface HealthService {
   get(): Promise<views.HealthView>
 }
@@ -147,6 +154,7 @@ export interface Services {
   deployments: DeploymentsService
   images: ImagesService
   hosts: HostsService
+  buildCache: BuildCacheService
   health: HealthService
   changes: ChangesService
 }

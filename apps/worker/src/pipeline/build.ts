@@ -28,6 +28,7 @@ import { buildOutput, datedArgs } from './output'
 import { plan } from './plan'
 import { branchTag, publish } from './publish'
 import { BuildRecorder } from './recorder'
+import { sharedCache, sharedCacheLines } from './shared-cache'
 
 export async function runBuild(deps: Deps, buildId: string, deadline: AbortSignal): Promise<void> {
   const claim = await claimBuild(deps.db, buildId)
@@ -124,9 +125,11 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
     tags: tags.map((tag) => `${repository}:${tag}`),
     noCache: build.noCache,
     limits: buildLimits(app),
+    cache: sharedCache(app, repository),
     output: buildOutput(app, planned.sourceDateEpoch),
   }
   const result = await execute(deps, request, planned, recorder, signal, secrets.buildSecrets)
+  for (const line of result.sharedCache ? sharedCacheLines(result.sharedCache) : []) say(line)
 
   await note({ phase: 'publish' })
   const from = Date.now()

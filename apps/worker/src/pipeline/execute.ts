@@ -5,15 +5,18 @@
 import type { BuildSecrets } from '@slipway/agent-client'
 import type { BuildEvent, BuildRequest } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
+import { parseReference } from '@slipway/oci'
 import type { Deps } from '../deps'
 import { withAgent } from './agent-back'
 import { contextEntries } from './context'
+import { systemToken } from './images'
 import type { Planned } from './plan'
 import type { BuildRecorder } from './recorder'
+import { withoutImport } from './shared-cache'
 
 export type BuildResult = Extract<BuildEvent, { type: 'result' }>
 
-export function execute(
+export async function execute(
   deps: Deps,
   request: BuildRequest,
   planned: Planned,
@@ -21,12 +24,22 @@ export function execute(
   signal: AbortSignal,
   secrets: BuildSecrets,
 ): Promise<BuildResult> {
+  let current = request
   const run = async () => {
     await recorder.begin(planned.plan)
-    return once(deps, request, planned, recorder, signal, secrets)
+    return once(deps, current, planned, recorder, signal, secrets)
   }
   // What was built before the agent went away is in its cache.
-  return withAgent(deps, signal, run, () => recorder.say('The container engine was restarted; the build goes on from its cache.'))
+  const build = () =>
+    withAgent(deps, signal, run, () => recorder.say('The container engine was restarted; the build goes on from its cache.'))
+  try {
+    return await build()
+  } catch (error) {
+    if (!(error instanceof AppError && error.code === 'CACHE_LOST' && current.cache?.from)) throw error
+    current = withoutImport(current)
+    await recorder.say('A result in the registry’s build cache cannot be used; building without that cache.')
+    return await build()
+  }
 }
 
 async function once(
@@ -37,7 +50,8 @@ async function once(
   signal: AbortSignal,
   secrets: BuildSecrets,
 ): Promise<BuildResult> {
-  for await (const event of deps.agent.build(request, contextEntries(...planned.sent), signal, secrets)) {
+  const token = await cacheToken(deps, request)
+  for await (const event of deps.agent.build(request, contextEntries(...planned.sent), signal, secrets, token)) {
     await recorder.event(event)
     if (event.type === 'result') return event
     if (event.type === 'error') throw buildError(event, planned, recorder)
@@ -47,6 +61,13 @@ async function once(
     code: 'AGENT_UNREACHABLE',
     message: 'The container engine broke off the build. It is tried again.',
   })
+}
+
+/** For the repository that the request's caches lie in, and no other. */
+function cacheToken(deps: Deps, { cache }: BuildRequest): Promise<string> | undefined {
+  if (!cache?.to) return undefined
+  const { repository } = parseReference(cache.to.reference)
+  return systemToken(deps, [{ type: 'repository', name: repository, actions: ['pull', 'push'] }])
 }
 
 function buildError(event: Extract<BuildEvent, { type: 'error' }>, planned: Planned, recorder: BuildRecorder): AppError {

@@ -3,6 +3,7 @@
  * Gives: the same image in the registry, by digest and tags; only the layers that were not there have moved.
  */
 import { pushImage } from '@slipway/agent-client'
+import { BUILD_CACHE_TAG } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import type { Deps } from '../deps'
 import { systemToken } from './images'
@@ -40,5 +41,7 @@ export function branchTag(branch: string): string {
     .replace(/[^\w.-]+/g, '-')
     .replace(/^[.-]+/, '')
     .slice(0, 100)
+  // That name is the build cache's.
+  if (tag === BUILD_CACHE_TAG) return `${tag}-branch`
   return tag === '' ? 'latest' : tag
 }

@@ -8,6 +8,7 @@
  * 200,000 entries.
  * Response: 200 and NDJSON (`application/x-ndjson`), one `BuildEvent` a line, until the last `result` or `error`; a
  * `ping` at least every 10 s keeps a dead connection visible. Closing the connection cancels the build, so does
+ * `X-Registry-Auth`, as for Docker's pull and push, logs in to the registries of `cache`.
  * `DELETE /slipway/v1/builds/{id}` (204, or 404). A second POST with the id of a running build answers 409.
  */
 import { z } from 'zod'
@@ -28,9 +29,24 @@ export const buildRequest = z.object({
       memoryBytes: z.number().int().positive().optional(),
       cpuMillis: z.number().int().positive().optional(),
       pids: z.number().int().positive().optional(),
+      /** What one step may write to the disk: its layer, and what cache mounts grow by. */
+      diskBytes: z.number().int().positive().optional(),
       timeoutMs: z.number().int().positive(),
     })
     .default({ timeoutMs: 30 * 60_000 }),
+  cache: z
+    .object({
+      /**
+       * False for code of people outside of the organization (pull requests of forks): the scope's cache is read, but nothing of
+       * this build gets into it, and its cache mounts begin empty and go with it.
+       */
+      write: z.boolean().optional(),
+      /** Caches in registries (`slipway.local/acme/shop:slipway-build-cache`) that are looked into for what the host has not. */
+      from: z.array(z.string()).max(4).optional(),
+      /** Where the build's steps are left. `min`: those the image is made of, whose layers go there anyway; `max`: all. */
+      to: z.object({ reference: z.string(), mode: z.enum(['min', 'max']).optional() }).optional(),
+    })
+    .optional(),
   output: buildOutput.optional(),
 })
 export type BuildRequest = z.input<typeof buildRequest>
@@ -79,6 +95,17 @@ export const buildEvent = z.discriminatedUnion('type', [
     size: z.number(),
     layers: z.array(z.object({ digest: z.string(), diffId: z.string(), size: z.number() })),
     durationMs: z.number(),
+    /** Of a build with `cache.from` or `cache.to`. */
+    sharedCache: z
+      .object({
+        /** Steps that were found in a registry's cache, and nowhere else. */
+        hits: z.number().int(),
+        /** Bytes that went there; absent when nothing was to be left, or it could not be. */
+        movedBytes: z.number().optional(),
+        /** A sentence part for people: what went wrong, at the cost of time only. */
+        problem: z.string().optional(),
+      })
+      .optional(),
   }),
   z.object({
     type: z.literal('error'),
@@ -96,6 +123,9 @@ export const buildEvent = z.discriminatedUnion('type', [
       'CANCELED',
       'TIMEOUT',
       'DISK_FULL',
+      'DISK_LIMIT',
+      // Only with `cache.from`: a result that was found there cannot be fetched. The same build without it is fine.
+      'CACHE_LOST',
       'INTERNAL',
     ]),
     /** One sentence for the user. */

@@ -59,8 +59,10 @@ const OF_BUILDS = {
   buildMemoryBytes: true,
   buildCpuMillis: true,
   buildPids: true,
+  buildDiskBytes: true,
   buildTimeoutSeconds: true,
   namedContexts: true,
+  buildCacheShare: true,
   imageFormat: true,
   reproducible: true,
 } as const
@@ -91,12 +93,20 @@ const settingFields = {
     .nullish(),
   buildCpuMillis: z.number().int().min(100, 'A build needs at least 0.1 cores.').max(512_000).nullish(),
   buildPids: z.number().int().min(16, 'A build needs at least 16 processes.').max(1_000_000).nullish(),
+  /** Of one step of a build. */
+  buildDiskBytes: z
+    .number()
+    .int()
+    .min(64 * 1024 * 1024, 'A step needs at least 64 MB.')
+    .nullish(),
   buildTimeoutSeconds: z
     .number()
     .int()
     .min(30, 'A build needs at least half a minute.')
     .max(2400, 'A build may take at most 40 minutes.')
     .nullish(),
+  /** What of a build's steps is left in the registry for other hosts: nothing, the steps of the image, or those of all stages. */
+  buildCacheShare: z.enum(['off', 'image', 'all']),
   namedContexts,
   imageFormat,
   /** The same commit gives the same digest: times in the image are the commit's, or SOURCE_DATE_EPOCH's. */
@@ -110,6 +120,7 @@ const appSettings = z.object({
   contextPath: settingFields.contextPath.default('.'),
   healthPath: settingFields.healthPath.default('/'),
   healthTimeoutSeconds: settingFields.healthTimeoutSeconds.default(60),
+  buildCacheShare: settingFields.buildCacheShare.optional(),
   namedContexts: settingFields.namedContexts.optional(),
   imageFormat: settingFields.imageFormat.optional(),
   reproducible: settingFields.reproducible.optional(),
@@ -189,4 +200,9 @@ export const createApiKey = z.object({
 export const revokeApiKey = z.object({ id })
 export const addMember = org.extend({ email: z.email(), role: z.enum(['owner', 'admin', 'developer', 'guest']) })
 export const listAudit = org.extend(page.shape)
+/** What of the organization's build cache goes: all, one kind of it, or what was not used for so many days. */
+export const clearBuildCache = org.extend({
+  kind: z.enum(['layer', 'mount']).optional(),
+  unusedDays: z.number().int().min(0).max(3650).optional(),
+})
 export const search = org.extend({ query: z.string().max(200) })

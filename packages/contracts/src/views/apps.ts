@@ -56,7 +56,10 @@ export interface AppView extends AppSummary {
     buildMemoryBytes: number | null
     buildCpuMillis: number | null
     buildPids: number | null
+    /** Of one step. */
+    buildDiskBytes: number | null
     buildTimeoutSeconds: number | null
+    buildCacheShare: 'off' | 'image' | 'all'
     /** As `--build-context name=value`. */
     namedContexts: { name: string; value: string }[]
     imageFormat: 'oci_gzip' | 'oci_zstd' | 'docker_gzip'

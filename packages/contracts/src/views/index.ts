@@ -4,6 +4,7 @@
  */
 export type * from './account'
 export type * from './apps'
+export type * from './build-cache'
 export type * from './builds'
 export type * from './common'
 export type * from './deployments'

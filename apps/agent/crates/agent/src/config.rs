@@ -47,8 +47,15 @@ impl Default for CgroupSettings {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct BuildSettings {
-    /// Bytes of compressed layers and of cache mounts that the build cache may keep; 20 GiB when absent.
+    /// Bytes of disk that the build cache may keep to itself: layers that no image has, and cache mounts; 20 GiB when absent.
     pub cache_bytes: Option<u64>,
+    /// What was used within so many days stays, even above `cacheBytes`; 0 when absent.
+    pub cache_keep_days: u32,
+    /// What was not used for so many days goes, even below `cacheBytes`; 60 when absent.
+    pub cache_unused_days: Option<u32>,
+    /// Bytes of the data root's disk that builds leave free: caches go first, then the build that eats most is ended. When absent
+    /// a twentieth of the disk, at least 2 GiB and at most 20 GiB, and of a small disk no more than a fifth.
+    pub reserve_bytes: Option<u64>,
     /// Whether a Dockerfile may say `RUN --network=host`: such a step reaches everything that this host does.
     pub allow_host_network: bool,
     /// Whether a Dockerfile may say `RUN --security=insecure`: such a step may do everything that this host's root may.

@@ -40,6 +40,7 @@ pub const CACHE_MOUNT: &str = "files of a cache mount";
 /// A part of the build cache.
 #[derive(Debug)]
 pub struct Cached {
+    /// Hex of a digest or diff id; scope and folder of a cache mount.
     pub id: String,
     pub description: &'static str,
     pub bytes: u64,
@@ -118,11 +119,13 @@ fn content(images: &Images, root: &Path, ledger: &mut Ledger) -> std::io::Result
     }
     let mut mounts = 0;
     for scope in fs::read_dir(&records)? {
-        for dir in fs::read_dir(scope?.path().join("mounts")).into_iter().flatten() {
+        let (scope, name) = scope.map(|scope| (scope.path(), scope.file_name()))?;
+        for dir in fs::read_dir(scope.join("mounts")).into_iter().flatten() {
             let dir = dir?;
             let bytes = du(&dir.path())?;
             mounts += bytes;
-            cached(dir.file_name().to_string_lossy().into_owned(), CACHE_MOUNT, &dir.path(), bytes);
+            let id = format!("{}/{}", name.to_string_lossy(), dir.file_name().to_string_lossy());
+            cached(id, CACHE_MOUNT, &dir.path(), bytes);
         }
     }
     let bytes = du(&records)?.saturating_sub(mounts);

@@ -1,7 +1,8 @@
 //! One build under way: everything its steps share.
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use slipway_snapshot::Layers;
 use slipway_store::{Lease, Reference};
@@ -10,14 +11,17 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Scopes};
 use crate::context::{Context, Root};
+use crate::disk::StepUses;
 use crate::error::{BuildError, ErrorCode, Result};
 use crate::event::Events;
 use crate::executor::{ExecLimits, Executor, OverlayDirs};
+use crate::files::FileList;
 use crate::layer::{Lower, Output};
 use crate::plan::{BuildRequest, Op, Vertex};
 use crate::secrets::Masks;
+use crate::sharing::Sharing;
 
 /// RUN steps of one build that run at the same time; more would only fight over the build's limits.
 const PARALLEL_EXECS: usize = 4;
@@ -33,6 +37,7 @@ pub struct Build {
     /// Keeps everything the build uses or makes from gc.
     pub lease: Arc<Lease>,
     pub cache: Arc<Cache>,
+    pub scopes: Scopes,
     pub executor: Arc<dyn Executor>,
     pub downloader: Downloader,
     pub events: Events,
@@ -42,6 +47,16 @@ pub struct Build {
     pub ran: AtomicBool,
     /// Of all the build's secrets: a step may print what one before it wrote down.
     pub masks: Arc<Masks>,
+    /// By vertex that was not in the cache: the first step before it, or itself, that had to run again, and why.
+    causes: Mutex<HashMap<String, Arc<str>>>,
+    /// What caches in registries have to do with it.
+    pub sharing: Sharing,
+    /// Of the disk; see [`crate::disk`].
+    pub reserve: Option<u64>,
+    /// What the running steps write.
+    pub uses: Arc<StepUses>,
+    /// Why the build was ended from outside of its steps.
+    verdict: OnceLock<BuildError>,
     seals: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -58,7 +73,12 @@ impl Build {
         events: Events,
         stop: CancellationToken,
     ) -> Self {
+        let scopes = match request.cache.writes() {
+            true => Scopes::shared(&request.scope),
+            false => Scopes::reading(&request.scope, &dir.name()),
+        };
         Self {
+            scopes,
             lease: Arc::new(layers.store().lease("build")),
             layers: layers.clone(),
             cache: cache.clone(),
@@ -67,6 +87,11 @@ impl Build {
             execs: Semaphore::new(PARALLEL_EXECS),
             ran: AtomicBool::new(false),
             masks: Arc::new(Masks::new(&context.secrets)),
+            causes: Mutex::default(),
+            sharing: Sharing::default(),
+            reserve: None,
+            uses: Arc::default(),
+            verdict: OnceLock::new(),
             seals: Mutex::default(),
             request,
             context,
@@ -74,10 +99,6 @@ impl Build {
             events,
             stop,
         }
-    }
-
-    pub fn scope(&self) -> &str {
-        &self.request.scope
     }
 
     /// What tells the apps of one organization apart: the repository of the image's first name.
@@ -134,6 +155,44 @@ impl Build {
         }
     }
 
+    /// The checksums of files in another vertex's output, when they are known; `name` is of the output and what is selected.
+    ///
+    /// # Errors
+    /// When the cache cannot be written.
+    pub fn selection(&self, name: &str) -> Result<Option<FileList>> {
+        self.sharing.note_selection(name);
+        if let Some(files) = self.cache.recall::<FileList>(&self.scopes, "selections", name) {
+            return Ok(Some(files));
+        }
+        let Some(files) = self.sharing.selection(name) else { return Ok(None) };
+        self.cache.remember(&self.scopes, "selections", name, &files)?;
+        Ok(Some(files))
+    }
+
+    pub fn first_cause(&self, vertex: &str) -> Option<Arc<str>> {
+        self.causes.lock().unwrap_or_else(PoisonError::into_inner).get(vertex).cloned()
+    }
+
+    pub fn note_cause(&self, vertex: &str, cause: Arc<str>) {
+        self.causes.lock().unwrap_or_else(PoisonError::into_inner).insert(vertex.to_owned(), cause);
+    }
+
+    /// Ends the build; a step that the error names is told to have failed of it.
+    pub fn give_up(&self, error: BuildError) {
+        let _first_counts = self.verdict.set(error).is_err();
+        self.stop.cancel();
+    }
+
+    /// Why the build was ended from outside of its steps.
+    pub fn given_up(&self) -> Option<BuildError> {
+        self.verdict.get().cloned()
+    }
+
+    /// Instead of the cancellation that a step died of: what it was ended for.
+    pub fn verdict(&self, vertex: &str) -> Option<BuildError> {
+        self.verdict.get().filter(|error| error.vertex.as_deref() == Some(vertex)).cloned()
+    }
+
     pub fn stopped(&self) -> bool {
         self.stop.is_cancelled()
     }
@@ -187,6 +246,11 @@ impl BuildDir {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Unlike any other build's on this host.
+    pub fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 }
 

@@ -3,30 +3,39 @@ use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use slipway_snapshot::Layers;
-use slipway_transfer::Downloader;
+use slipway_transfer::{Client, Credentials, Downloader};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::build::{Build, BuildDir};
-use crate::cache::{Cache, Trimmed};
+use crate::cache::Cache;
+use crate::cache_records::{CacheRecord, CacheUsage, Pruned, Selection, usage};
 use crate::context::{Context, ingest};
+use crate::disk::{DiskSpace, Room, space};
 use crate::error::{BuildError, ErrorCode, Result};
-use crate::event::{BuildEvent, Events, millis, now_ms};
+use crate::event::{BuildEvent, Events, SharedCache, millis, now_ms};
 use crate::executor::Executor;
 use crate::export::{Exported, export};
 use crate::plan::{BuildPlan, BuildRequest, Op, OtherNetwork};
+use crate::sharing::Sharing;
 use crate::solver;
 
 #[derive(Debug, Clone, Copy)]
 pub struct BuilderOptions {
-    /// Compressed bytes of layers that only the build cache keeps, and bytes of what cache mounts hold.
+    /// Bytes of disk that only the build cache keeps: layers, and what cache mounts hold.
     pub cache_bytes: u64,
+    /// What was used within this time stays, even above the limit.
+    pub cache_keep: Duration,
+    /// What was not used for this long goes, even below the limit.
+    pub cache_unused: Duration,
+    /// Bytes of the disk that builds leave free; `None`: by its size.
+    pub reserve_bytes: Option<u64>,
     /// RUN --network=host.
     pub allow_host_network: bool,
     /// RUN --security=insecure.
@@ -57,7 +66,14 @@ impl BuilderOptions {
 
 impl Default for BuilderOptions {
     fn default() -> Self {
-        Self { cache_bytes: 20 << 30, allow_host_network: false, allow_insecure: false }
+        Self {
+            cache_bytes: 20 << 30,
+            cache_keep: Duration::ZERO,
+            cache_unused: 60 * DAY,
+            reserve_bytes: None,
+            allow_host_network: false,
+            allow_insecure: false,
+        }
     }
 }
 
@@ -75,6 +91,8 @@ struct Inner {
     dirs: PathBuf,
     options: BuilderOptions,
     running: Mutex<HashMap<String, CancellationToken>>,
+    room: Room,
+    registries: OnceLock<Client>,
     next_dir: AtomicU64,
     last_trim: Mutex<Option<Instant>>,
 }
@@ -93,6 +111,7 @@ pub enum StartError {
 const STOP_DEADLINE: Duration = Duration::from_secs(15);
 /// A failed build waits this long for the layers of the steps that did succeed.
 const SEAL_DEADLINE: Duration = Duration::from_secs(120);
+const DAY: Duration = Duration::from_secs(86_400);
 const TRIM_EVERY: Duration = Duration::from_secs(10 * 60);
 const CHUNK_DEADLINE: Duration = Duration::from_secs(60);
 /// Chunks of the request between the socket and the disk.
@@ -120,6 +139,8 @@ impl Builder {
             dirs,
             options,
             running: Mutex::default(),
+            room: Room::default(),
+            registries: OnceLock::new(),
             next_dir: AtomicU64::new(1),
             last_trim: Mutex::new(None),
         };
@@ -132,6 +153,18 @@ impl Builder {
     /// # Errors
     /// `Conflict` when a build of this id is running; `Refused` for a request or context that is not valid.
     pub async fn start<S, E>(&self, body: S) -> Result<mpsc::Receiver<BuildEvent>, StartError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: std::fmt::Display,
+    {
+        self.start_as(body, None).await
+    }
+
+    /// As [`Builder::start`], with credentials for the registries of `cache.from` and `cache.to`.
+    ///
+    /// # Errors
+    /// As [`Builder::start`].
+    pub async fn start_as<S, E>(&self, body: S, credentials: Option<Credentials>) -> Result<mpsc::Receiver<BuildEvent>, StartError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: std::fmt::Display,
@@ -165,8 +198,19 @@ impl Builder {
             _ => StartError::Refused(error),
         })?;
         let (events, receiver) = Events::channel();
-        tokio::spawn(self.clone().run(request, context, dir, registration, events, started));
+        let client = self.inner.registries.get().cloned();
+        let connect = move |sharing: &Sharing| {
+            if let Some(client) = client {
+                sharing.connect(client, credentials);
+            }
+        };
+        tokio::spawn(self.clone().run(request, context, dir, registration, events, started, connect));
         Ok(receiver)
+    }
+
+    /// To be set once by whoever has a way to registries; until then caches there are done without.
+    pub fn set_registries(&self, client: Client) {
+        let _once = self.inner.registries.set(client).is_err();
     }
 
     /// Cancels a build; false when none of this id is running.
@@ -181,26 +225,64 @@ impl Builder {
         self.running().keys().cloned().collect()
     }
 
-    /// Brings the cache below its limit. Blocks.
+    /// Applies the cache's policy: what was not used for long goes, then what is above the limit. Gives what went. Blocks.
     ///
     /// # Errors
     /// When the cache cannot be listed.
-    pub fn trim(&self) -> io::Result<Trimmed> {
-        let trimmed = self.inner.cache.trim(self.inner.options.cache_bytes)?;
-        if trimmed.entries > 0 || trimmed.mount_bytes > 0 {
-            tracing::info!(entries = trimmed.entries, bytes = trimmed.bytes, "removed the build cache's least recently used entries");
-            self.inner.layers.collect().map_err(io::Error::other)?;
+    pub fn trim(&self) -> io::Result<Pruned> {
+        let Inner { cache, layers, options, .. } = &*self.inner;
+        let mut gone = Pruned::default();
+        for selection in [
+            Selection { unused_for: options.cache_unused, ..Selection::default() },
+            Selection { keep_bytes: options.cache_bytes, unused_for: options.cache_keep, ..Selection::default() },
+        ] {
+            let pruned = cache.prune(layers, &selection, false)?;
+            gone.bytes += pruned.bytes;
+            gone.records.extend(pruned.records);
         }
-        Ok(trimmed)
+        cache.sweep_notes();
+        if !gone.records.is_empty() {
+            tracing::info!(records = gone.records.len(), bytes = gone.bytes, "removed what the build cache's policy does not keep");
+            layers.collect().map_err(io::Error::other)?;
+        }
+        Ok(gone)
     }
 
-    /// Empties the cache of all that no build under way uses; gives the bytes of disk that came free. Blocks.
+    /// Removes a part of the cache, or with `dry_run` only tells which; gives also the bytes of disk that came free. Blocks.
     ///
     /// # Errors
     /// When the cache cannot be listed.
-    pub fn prune(&self) -> io::Result<u64> {
-        let mounts = self.inner.cache.trim(0)?.mount_bytes;
-        self.inner.layers.collect().map(|reclaimed| reclaimed.bytes + mounts).map_err(io::Error::other)
+    pub fn prune(&self, selection: &Selection, dry_run: bool) -> io::Result<(Pruned, u64)> {
+        let Inner { cache, layers, .. } = &*self.inner;
+        let pruned = cache.prune(layers, selection, dry_run)?;
+        if dry_run {
+            return Ok((pruned, 0));
+        }
+        let mounts: u64 = pruned.records.iter().filter(|record| record.layer.is_none()).map(|record| record.bytes).sum();
+        let reclaimed = layers.collect().map_err(io::Error::other)?.bytes;
+        Ok((pruned, reclaimed + mounts))
+    }
+
+    /// What the cache holds, most recently used first, and what each scope takes; of one organization, or of all. Only images whose names
+    /// begin with `images` count as keeping layers. Blocks.
+    ///
+    /// # Errors
+    /// When the cache cannot be listed.
+    pub fn cache(&self, scope: Option<&str>, images: Option<&str>) -> io::Result<(Vec<CacheRecord>, Vec<CacheUsage>)> {
+        let folder = scope.map(crate::cache::scope_dir);
+        let records = self.inner.cache.records(&self.inner.layers, folder.as_deref(), images)?;
+        let usage = usage(&records);
+        Ok((records, usage))
+    }
+
+    pub fn options(&self) -> BuilderOptions {
+        self.inner.options
+    }
+
+    /// # Errors
+    /// When the file system does not say.
+    pub fn disk(&self) -> io::Result<DiskSpace> {
+        space(self.inner.layers.store().root(), self.inner.options.reserve_bytes)
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, HashMap<String, CancellationToken>> {
@@ -213,6 +295,7 @@ impl Builder {
             .map_err(|error| BuildError::io("making the build's directory", &error))
     }
 
+    #[allow(clippy::too_many_arguments)]
     async fn run(
         self,
         request: BuildRequest,
@@ -221,11 +304,16 @@ impl Builder {
         registration: Registration,
         events: Events,
         started: Instant,
+        connect: impl FnOnce(&Sharing),
     ) {
         let (id, timeout) = (request.id.clone(), Duration::from_millis(request.limits.timeout_ms));
         let stop = CancellationToken::new();
         let Inner { layers, cache, executor, downloader, .. } = &*self.inner;
-        let build = Arc::new(Build::new(request, context, dir, layers, cache, executor, downloader, events.clone(), stop));
+        let mut build = Build::new(request, context, dir, layers, cache, executor, downloader, events.clone(), stop);
+        build.reserve = self.inner.options.reserve_bytes;
+        connect(&build.sharing);
+        let build = Arc::new(build);
+        self.inner.room.enter(&build);
         let outcome = self.solve(&build, &registration.token, timeout).await;
         if build.ran.load(Ordering::Relaxed)
             && let Err(error) = build.executor.finish(&id).await
@@ -237,7 +325,8 @@ impl Builder {
         let last = match outcome {
             Ok(exported) => {
                 tracing::info!(build = id, image = exported.image_id, milliseconds = millis(started.elapsed()), "built");
-                result_event(exported, started)
+                let shared = build.sharing.leave(&build).await;
+                result_event(exported, started, shared)
             }
             Err(error) => {
                 if error.code == ErrorCode::Internal || error.code == ErrorCode::DiskFull {
@@ -249,7 +338,11 @@ impl Builder {
         events.last(last).await;
         drop(events);
         build.settle().await;
+        let (cache, scopes) = (build.cache.clone(), build.scopes.clone());
         drop(build);
+        if scopes.end_with_build() {
+            tokio::task::spawn_blocking(move || cache.end(&scopes));
+        }
         self.trim_sometimes();
     }
 
@@ -262,6 +355,10 @@ impl Builder {
         tokio::pin!(work);
         let stopped = tokio::select! {
             outcome = &mut work => {
+                let outcome = outcome.map_err(|error| match error.code {
+                    ErrorCode::Canceled => build.given_up().unwrap_or(error),
+                    _ => error,
+                });
                 if outcome.is_err() && tokio::time::timeout(SEAL_DEADLINE, build.settle()).await.is_err() {
                     tracing::warn!(build = build.request.id, "layers of finished steps are still being made");
                 }
@@ -269,6 +366,7 @@ impl Builder {
             }
             () = cancel.cancelled() => BuildError::canceled(),
             () = build.events.closed() => BuildError::canceled(),
+            () = self.inner.room.watch(build, self.inner.options.reserve_bytes) => BuildError::canceled(),
             () = tokio::time::sleep(timeout) => {
                 let seconds = timeout.as_secs_f64();
                 let limit = if seconds >= 120.0 { format!("{:.0} minutes", seconds / 60.0) } else { format!("{seconds:.0} seconds") };
@@ -312,7 +410,7 @@ where
     }
 }
 
-fn result_event(exported: Exported, started: Instant) -> BuildEvent {
+fn result_event(exported: Exported, started: Instant, shared_cache: Option<SharedCache>) -> BuildEvent {
     BuildEvent::Result {
         at: now_ms(),
         image_id: exported.image_id,
@@ -320,6 +418,7 @@ fn result_event(exported: Exported, started: Instant) -> BuildEvent {
         size: exported.size,
         layers: exported.layers,
         duration_ms: millis(started.elapsed()),
+        shared_cache,
     }
 }
 

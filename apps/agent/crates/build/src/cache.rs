@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! build-cache/<scope>/            first 32 hex digits of the scope's SHA-256, mode 0700
-//!   entries/<key>.json            a finished vertex; its time is when it was last used
+//!   entries/<key>.json            a finished vertex, and a line break for each use; its time is when it was last used
 //!   slots/<slot>.json             what a vertex was last made from, for the reason of a miss
 //!   selections/<hash>.json        checksums of files in an output, so that COPY --from needs no second read
 //!   downloads/<hash>.json         what a URL gave the last time, with its ETag and date
 //!   repacked/<hash>.json          a layer in another form: compression, times (see `repack.rs`)
 //!   mounts/                       see `cache_dirs.rs`
+//! build-cache/once-<build>.<n>/   the same, of a build that may read its scope but not write it; goes with the build
 //! ```
 //!
 //! An entry is only a claim: it is believed when its blob is in the store. Files are written aside and renamed; one that
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use slipway_store::{Descriptor, Digest, Lease, Resource, Store};
 use slipway_sys::fault;
 
-use crate::cache_dirs::{CacheDirs, Listed};
+use crate::cache_dirs::CacheDirs;
 use crate::error::{BuildError, Result};
 use crate::key::KeyHash;
 use crate::layer::Output;
@@ -36,7 +37,65 @@ pub struct Entry {
     pub layer: Option<CachedLayer>,
     /// RFC 3339, when it was built.
     pub created: String,
+    /// Missing in entries of older agents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<About>,
 }
+
+/// What an entry is, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// The instruction, or a cache mount's id; at most [`MAX_ABOUT`] characters.
+    pub text: String,
+    /// The repository of the image that was built: `slipway.local/acme/shop`. Empty when the image got no name.
+    pub app: String,
+}
+
+const MAX_ABOUT: usize = 200;
+
+impl About {
+    pub fn new(text: &str, app: &str) -> Self {
+        Self { text: text.chars().take(MAX_ABOUT).collect(), app: app.chars().take(MAX_ABOUT).collect() }
+    }
+}
+
+/// Where a build reads and where it writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scopes {
+    /// Folder of what the build may write.
+    own: String,
+    /// Folder of what it may only read, when that is another.
+    beneath: Option<String>,
+}
+
+impl Scopes {
+    /// `scope` for both.
+    pub fn shared(scope: &str) -> Self {
+        Self { own: scope_dir(scope), beneath: None }
+    }
+
+    /// Writes go to a folder of this build alone.
+    pub fn reading(scope: &str, build_dir: &str) -> Self {
+        Self { own: format!("{ONCE}{build_dir}"), beneath: Some(scope_dir(scope)) }
+    }
+
+    /// The folder of what the build writes.
+    pub fn own(&self) -> &str {
+        &self.own
+    }
+
+    /// Whether [`Cache::end`] has something to do.
+    pub fn end_with_build(&self) -> bool {
+        self.beneath.is_some()
+    }
+
+    fn readable(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.own.as_str()).chain(self.beneath.as_deref())
+    }
+}
+
+/// Begins the names of folders that end with their build. No scope's folder has a dash.
+const ONCE: &str = "once-";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CachedLayer {
@@ -50,8 +109,8 @@ pub struct CachedLayer {
 
 #[derive(Debug)]
 pub struct Cache {
-    root: PathBuf,
-    store: Store,
+    pub(crate) root: PathBuf,
+    pub(crate) store: Store,
     flights: Mutex<HashMap<String, Arc<Flight>>>,
     /// What cache mounts keep.
     pub dirs: CacheDirs,
@@ -75,23 +134,6 @@ impl Flight {
     }
 }
 
-/// What [`Cache::trim`] looks at.
-enum Kept {
-    /// Scope's directory, its own path.
-    Entry(String, PathBuf, Box<Entry>),
-    Mount(Listed),
-}
-
-/// What [`Cache::trim`] removed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Trimmed {
-    pub entries: usize,
-    /// Compressed bytes of their layers.
-    pub bytes: u64,
-    /// Bytes of disk that cache mounts gave back.
-    pub mount_bytes: u64,
-}
-
 impl Cache {
     /// `root` is made when it is missing.
     ///
@@ -103,8 +145,14 @@ impl Cache {
     }
 
     /// Releases what is held for entries that a crash kept from being written, or that somebody deleted, and removes the
-    /// files that a crash kept from their place.
+    /// files that a crash kept from their place, and what builds were allowed to write for themselves only.
     pub fn release_lost(&self) {
+        for scope in std::fs::read_dir(&self.root).into_iter().flatten().flatten() {
+            let name = scope.file_name().to_string_lossy().into_owned();
+            if name.starts_with(ONCE) {
+                self.remove_folder(&name);
+            }
+        }
         for scope in std::fs::read_dir(&self.root).into_iter().flatten().flatten() {
             let aside = KINDS.iter().flat_map(|kind| files(&scope.path().join(kind)));
             aside.filter(|(path, _)| path.extension().is_some_and(|end| end == "tmp")).for_each(|(path, _)| remove(&path));
@@ -123,8 +171,23 @@ impl Cache {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn lookup(&self, lease: &Lease, scope: &str, key: &str) -> Result<Option<Entry>> {
-        let path = self.path(scope, "entries", key);
+    pub fn lookup(&self, lease: &Lease, scopes: &Scopes, key: &str) -> Result<Option<Entry>> {
+        for folder in scopes.readable() {
+            if let Some(entry) = self.lookup_in(lease, folder, folder == scopes.own, key)? {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The entry for a key, without a use of it.
+    pub fn peek(&self, scopes: &Scopes, key: &str) -> Option<Entry> {
+        let found = scopes.readable().find_map(|folder| read::<Entry>(&self.path(folder, "entries", key)));
+        found.filter(|entry| entry.key == key)
+    }
+
+    fn lookup_in(&self, lease: &Lease, folder: &str, counts: bool, key: &str) -> Result<Option<Entry>> {
+        let path = self.path(folder, "entries", key);
         let Some(entry) = read::<Entry>(&path).filter(|entry| entry.key == key) else { return Ok(None) };
         if let Some(layer) = &entry.layer {
             let failed = |error| BuildError::internal("looking into the build cache", error);
@@ -134,7 +197,9 @@ impl Cache {
                 return Ok(None);
             }
         }
-        touch(&path);
+        if counts {
+            count_use(&path);
+        }
         Ok(Some(entry))
     }
 
@@ -142,103 +207,76 @@ impl Cache {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn insert(&self, scope: &str, entry: &Entry) -> Result<()> {
+    pub fn insert(&self, scopes: &Scopes, entry: &Entry) -> Result<()> {
         if let Some(layer) = &entry.layer {
             let resources = vec![Resource::Blob(layer.descriptor.digest), Resource::Layer(layer.diff_id)];
             self.store
-                .hold(&hold_id(&scope_dir(scope), &entry.key), resources)
+                .hold(&hold_id(&scopes.own, &entry.key), resources)
                 .map_err(|error| BuildError::internal("writing the build cache", error))?;
         }
         fault::point("cache.held");
-        write(&self.path(scope, "entries", &entry.key), entry)
+        write(&self.path(&scopes.own, "entries", &entry.key), entry)
     }
 
     /// What was remembered under a name; `kind` is `slots`, `selections`, `downloads` or `repacked`.
-    pub fn recall<T: DeserializeOwned>(&self, scope: &str, kind: &str, name: &str) -> Option<T> {
-        let path = self.path(scope, kind, name);
-        let found = read(&path)?;
-        touch(&path);
-        Some(found)
+    pub fn recall<T: DeserializeOwned>(&self, scopes: &Scopes, kind: &str, name: &str) -> Option<T> {
+        scopes.readable().find_map(|folder| {
+            let path = self.path(folder, kind, name);
+            let found = read(&path)?;
+            if folder == scopes.own {
+                touch(&path);
+            }
+            Some(found)
+        })
     }
 
     /// # Errors
     /// When it cannot be written.
-    pub fn remember<T: Serialize>(&self, scope: &str, kind: &str, name: &str, value: &T) -> Result<()> {
-        write(&self.path(scope, kind, name), value)
+    pub fn remember<T: Serialize>(&self, scopes: &Scopes, kind: &str, name: &str, value: &T) -> Result<()> {
+        write(&self.path(&scopes.own, kind, name), value)
+    }
+
+    /// Takes away what a build was allowed to write for itself only. Blocks.
+    pub fn end(&self, scopes: &Scopes) {
+        if scopes.beneath.is_some() {
+            self.remove_folder(&scopes.own);
+        }
+    }
+
+    fn remove_folder(&self, folder: &str) {
+        for (path, _) in files(&self.root.join(folder).join("entries")) {
+            if let Some(key) = path.file_stem().and_then(|stem| stem.to_str()) {
+                self.release(folder, key);
+            }
+        }
+        if let Err(error) = std::fs::remove_dir_all(self.root.join(folder))
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, folder, "what a build cached for itself could not be removed; the next start tries again");
+        }
+    }
+
+    pub(crate) fn release(&self, folder: &str, key: &str) {
+        if let Err(error) = self.store.release(&hold_id(folder, key)) {
+            tracing::warn!(%error, "a cache entry's hold could not be released");
+        }
     }
 
     /// A key's flight; it exists while somebody holds it. Whoever gets its lock looks again before working.
-    pub fn flight(&self, scope: &str, key: &str) -> Arc<Flight> {
+    pub fn flight(&self, scopes: &Scopes, key: &str) -> Arc<Flight> {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         flights.retain(|_, flight| Arc::strong_count(flight) > 1);
-        flights.entry(format!("{}/{key}", scope_dir(scope))).or_default().clone()
+        flights.entry(format!("{}/{key}", scopes.own)).or_default().clone()
     }
 
     /// What another build has made for a key and still keeps at hand.
-    pub fn in_flight(&self, scope: &str, key: &str) -> Option<Output> {
+    pub fn in_flight(&self, scopes: &Scopes, key: &str) -> Option<Output> {
         let flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        flights.get(&format!("{}/{key}", scope_dir(scope))).and_then(|flight| flight.made())
+        scopes.readable().find_map(|folder| flights.get(&format!("{folder}/{key}")).and_then(|flight| flight.made()))
     }
 
-    /// Forgets the least recently used entries and cache mounts until the layers of the rest (compressed, equal ones once)
-    /// and what the mounts hold take at most `max_bytes`, and records of slots, selections, downloads and repacked layers that were not used for 30 days. The blobs go with the store's gc.
-    ///
-    /// # Errors
-    /// When the cache cannot be listed.
-    pub fn trim(&self, max_bytes: u64) -> std::io::Result<Trimmed> {
-        let mut entries = Vec::new();
-        let month_ago = SystemTime::now().checked_sub(std::time::Duration::from_secs(30 * 86_400)).unwrap_or(SystemTime::UNIX_EPOCH);
-        for scope in std::fs::read_dir(&self.root)?.flatten() {
-            for (path, used) in files(&scope.path().join("entries")) {
-                match read::<Entry>(&path) {
-                    Some(entry) => {
-                        entries.push((used, Kept::Entry(scope.file_name().to_string_lossy().into_owned(), path, Box::new(entry))))
-                    }
-                    None => remove(&path),
-                }
-            }
-            for kind in ["slots", "selections", "downloads", "repacked"] {
-                for (path, used) in files(&scope.path().join(kind)) {
-                    if used < month_ago {
-                        remove(&path);
-                    }
-                }
-            }
-        }
-        entries.extend(self.dirs.list().into_iter().map(|dir| (dir.used, Kept::Mount(dir))));
-        entries.sort_by_key(|(used, _)| std::cmp::Reverse(*used));
-        let (mut kept, mut total, mut trimmed) = (std::collections::HashSet::new(), 0, Trimmed::default());
-        for (_, item) in entries {
-            let (scope, path, entry) = match item {
-                Kept::Mount(dir) if total + dir.bytes > max_bytes && self.dirs.remove(&dir.path) => {
-                    trimmed.mount_bytes += dir.bytes;
-                    continue;
-                }
-                Kept::Mount(dir) => {
-                    total += dir.bytes;
-                    continue;
-                }
-                Kept::Entry(scope, path, entry) => (scope, path, entry),
-            };
-            let Some(layer) = &entry.layer else { continue };
-            let new = !kept.contains(&layer.descriptor.digest);
-            if !new || total + layer.descriptor.size <= max_bytes {
-                total += if new { layer.descriptor.size } else { 0 };
-                kept.insert(layer.descriptor.digest);
-                continue;
-            }
-            remove(&path);
-            if let Err(error) = self.store.release(&hold_id(&scope, &entry.key)) {
-                tracing::warn!(%error, "a cache entry's hold could not be released");
-            }
-            trimmed.entries += 1;
-            trimmed.bytes += layer.descriptor.size;
-        }
-        Ok(trimmed)
-    }
-
-    fn path(&self, scope: &str, kind: &str, name: &str) -> PathBuf {
-        self.root.join(scope_dir(scope)).join(kind).join(format!("{name}.json"))
+    pub(crate) fn path(&self, folder: &str, kind: &str, name: &str) -> PathBuf {
+        self.root.join(folder).join(kind).join(format!("{name}.json"))
     }
 }
 
@@ -256,7 +294,7 @@ fn hold_id(scope_dir: &str, key: &str) -> String {
     format!("{HOLD_PREFIX}{scope_dir}/{key}")
 }
 
-fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
     let bytes = std::fs::read(path).ok()?;
     serde_json::from_slice(&bytes).ok()
 }
@@ -287,6 +325,29 @@ pub fn make_private(dir: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
+/// Uses counted of one entry; beyond them only the time is set.
+const MAX_USES: u64 = 4096;
+
+/// A line break at the end of JSON means nothing. An entry that was removed meanwhile is not made again.
+fn count_use(path: &Path) {
+    use std::io::Write;
+    if std::fs::metadata(path).is_ok_and(|meta| meta.len() > MAX_ENTRY + MAX_USES) {
+        return touch(path);
+    }
+    let counted = std::fs::File::options().append(true).open(path).and_then(|mut file| file.write_all(b"\n"));
+    if let Err(error) = counted {
+        tracing::debug!(%error, path = %path.display(), "the use of a cache entry could not be counted");
+    }
+}
+
+/// Bytes of an entry's JSON, rounded up.
+const MAX_ENTRY: u64 = 4096;
+
+/// How often an entry's file says that it was used.
+pub(crate) fn uses(json: &[u8]) -> u64 {
+    json.iter().rev().take_while(|byte| **byte == b'\n').count() as u64
+}
+
 fn touch(path: &Path) {
     let now = std::fs::FileTimes::new().set_modified(SystemTime::now());
     let touched = std::fs::File::options().write(true).open(path).and_then(|file| file.set_times(now));
@@ -295,7 +356,7 @@ fn touch(path: &Path) {
     }
 }
 
-fn remove(path: &Path) {
+pub(crate) fn remove(path: &Path) {
     if let Err(error) = std::fs::remove_file(path)
         && error.kind() != std::io::ErrorKind::NotFound
     {
@@ -309,42 +370,62 @@ pub fn files(dir: &Path) -> Vec<(PathBuf, SystemTime)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn entry(store: &Store, lease: &Lease, key: &str, bytes: usize) -> Entry {
+    pub fn entry(store: &Store, lease: &Lease, key: &str, bytes: usize) -> Entry {
         let blob = store.put_bytes(lease, &vec![key.as_bytes()[0]; bytes]).unwrap();
         let descriptor = Descriptor::new(slipway_store::media_type::OCI_LAYER_GZIP, blob.digest, blob.size);
         let layer = CachedLayer { descriptor, diff_id: blob.digest, unpacked_size: 1, form: None };
-        Entry { key: key.into(), output: "o".into(), layer: Some(layer), created: String::new() }
+        Entry { key: key.into(), output: "o".into(), layer: Some(layer), created: String::new(), about: Some(About::new("RUN x", "app")) }
     }
 
     #[test]
-    fn keeps_scopes_apart_and_trims_the_oldest() {
+    fn keeps_scopes_apart_and_believes_only_what_is_there() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let lease = store.lease("test");
         let cache = Cache::open(dir.path().join("cache"), store.clone()).unwrap();
-        for key in ["a", "b", "c"] {
-            cache.insert("org", &entry(&store, &lease, key, 100)).unwrap();
-        }
-        assert!(cache.lookup(&lease, "org", "a").unwrap().is_some());
-        assert!(cache.lookup(&lease, "other", "a").unwrap().is_none());
-        let old = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000);
-        let path = cache.path("org", "entries", "b");
-        std::fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
-        assert_eq!(cache.trim(250).unwrap(), Trimmed { entries: 1, bytes: 100, mount_bytes: 0 });
-        assert!(cache.lookup(&lease, "org", "b").unwrap().is_none());
-        assert!(cache.lookup(&lease, "org", "c").unwrap().is_some());
+        let (org, other) = (Scopes::shared("org"), Scopes::shared("other"));
+        cache.insert(&org, &entry(&store, &lease, "a", 100)).unwrap();
+        assert!(cache.lookup(&lease, &org, "a").unwrap().is_some());
+        assert!(cache.lookup(&lease, &org, "a").unwrap().is_some());
+        assert_eq!(uses(&std::fs::read(cache.path(org.own(), "entries", "a")).unwrap()), 2);
+        assert!(cache.lookup(&lease, &other, "a").unwrap().is_none());
         let gone = entry(&store, &lease, "d", 10);
-        cache.insert("org", &gone).unwrap();
+        cache.insert(&org, &gone).unwrap();
         store.delete_blob(&gone.layer.unwrap().descriptor.digest).unwrap();
-        assert!(cache.lookup(&lease, "org", "d").unwrap().is_none(), "an entry without its blob is a miss");
-        std::fs::remove_file(cache.path("org", "entries", "d")).unwrap();
+        assert!(cache.lookup(&lease, &org, "d").unwrap().is_none(), "an entry without its blob is a miss");
+        std::fs::remove_file(cache.path(org.own(), "entries", "d")).unwrap();
         let held = store.holds().len();
         cache.release_lost();
         assert_eq!(store.holds().len(), held - 1);
-        std::fs::write(cache.path("org", "entries", "c"), b"{").unwrap();
-        assert!(cache.lookup(&lease, "org", "c").unwrap().is_none(), "half a file is a miss");
+        std::fs::write(cache.path(org.own(), "entries", "a"), b"{").unwrap();
+        assert!(cache.lookup(&lease, &org, "a").unwrap().is_none(), "half a file is a miss");
+    }
+
+    #[test]
+    fn what_may_only_read_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let lease = store.lease("test");
+        let cache = Cache::open(dir.path().join("cache"), store.clone()).unwrap();
+        let (org, fork) = (Scopes::shared("org"), Scopes::reading("org", "b1.1"));
+        cache.insert(&org, &entry(&store, &lease, "a", 100)).unwrap();
+        assert!(cache.lookup(&lease, &fork, "a").unwrap().is_some());
+        assert_eq!(uses(&std::fs::read(cache.path(org.own(), "entries", "a")).unwrap()), 0, "not even its use is written");
+        cache.insert(&fork, &entry(&store, &lease, "b", 100)).unwrap();
+        cache.remember(&fork, "slots", "s", &1).unwrap();
+        assert!(cache.lookup(&lease, &fork, "b").unwrap().is_some());
+        assert!(cache.lookup(&lease, &org, "b").unwrap().is_none() && cache.recall::<u32>(&org, "slots", "s").is_none());
+        cache.end(&org);
+        assert!(cache.lookup(&lease, &org, "a").unwrap().is_some());
+        let held = store.holds().len();
+        cache.end(&fork);
+        assert_eq!(store.holds().len(), held - 1);
+        assert!(cache.lookup(&lease, &fork, "b").unwrap().is_none());
+        cache.insert(&fork, &entry(&store, &lease, "b", 100)).unwrap();
+        cache.release_lost();
+        assert!(!dir.path().join("cache/once-b1.1").exists(), "a killed daemon's too");
     }
 }

@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-use crate::cache::{files, make_private};
+use crate::cache::{About, files, make_private, read};
 use crate::error::{BuildError, Result};
 use crate::mount::Sharing;
 
@@ -32,7 +32,7 @@ pub struct CacheDirs {
 /// A cache in use; nobody removes it meanwhile.
 #[derive(Debug)]
 pub struct CacheDir {
-    path: PathBuf,
+    pub path: PathBuf,
     _lock: Lock,
 }
 
@@ -47,12 +47,20 @@ enum Lock {
 pub struct Listed {
     pub path: PathBuf,
     pub bytes: u64,
+    pub made: SystemTime,
     pub used: SystemTime,
+    /// Steps that had it.
+    pub uses: u64,
+    pub about: Option<About>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
     bytes: u64,
+    #[serde(default)]
+    uses: u64,
+    #[serde(default)]
+    about: Option<About>,
 }
 
 impl CacheDirs {
@@ -123,10 +131,11 @@ impl CacheDirs {
     }
 
     /// Remembers the use and the size. Blocks.
-    pub fn record(&self, dir: &CacheDir) {
-        let record = Record { bytes: usage(&dir.path) };
-        let written =
-            serde_json::to_vec(&record).map_err(std::io::Error::other).and_then(|json| std::fs::write(dir.path.join("record.json"), json));
+    pub fn record(&self, dir: &CacheDir, about: About) {
+        let path = dir.path.join("record.json");
+        let before = read::<Record>(&path).map_or(0, |record| record.uses);
+        let record = Record { bytes: usage(&dir.path), uses: before.saturating_add(1), about: Some(about) };
+        let written = serde_json::to_vec(&record).map_err(std::io::Error::other).and_then(|json| std::fs::write(&path, json));
         if let Err(error) = written {
             tracing::warn!(%error, path = %dir.path.display(), "the size of a cache could not be written");
         }
@@ -134,12 +143,25 @@ impl CacheDirs {
 
     pub fn list(&self) -> Vec<Listed> {
         let listed = |(path, made): (PathBuf, SystemTime)| {
-            let record = path.join("record.json");
-            let used = record.metadata().and_then(|meta| meta.modified()).unwrap_or(made);
-            let known = std::fs::read(&record).ok().and_then(|json| serde_json::from_slice::<Record>(&json).ok());
-            Listed { bytes: known.map_or_else(|| usage(&path), |record| record.bytes), path, used }
+            let file = path.join("record.json");
+            let used = file.metadata().and_then(|meta| meta.modified()).unwrap_or(made);
+            let made = path.metadata().and_then(|meta| meta.created()).unwrap_or(made);
+            let known = read::<Record>(&file);
+            let (bytes, uses, about) = known.map_or_else(|| (usage(&path), 0, None), |known| (known.bytes, known.uses, known.about));
+            Listed { bytes, path, made, used, uses, about }
         };
-        dirs(&self.root).into_iter().map(listed).collect()
+        let gone = |path: &Path| path.extension().is_some_and(|extension| extension == "old");
+        dirs(&self.root).into_iter().filter(|(path, _)| !gone(path)).map(listed).collect()
+    }
+
+    /// What it held after its last use.
+    pub fn bytes(dir: &CacheDir) -> u64 {
+        read::<Record>(&dir.path.join("record.json")).map_or_else(|| usage(&dir.path), |record| record.bytes)
+    }
+
+    pub fn in_use(&self, path: &Path) -> bool {
+        let locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        locks.get(path).is_some_and(|lock| lock.try_write().is_err())
     }
 
     /// False when it is in use.
@@ -170,7 +192,7 @@ fn remove_tree(path: &Path) {
 }
 
 /// Allocated bytes, without following links.
-fn usage(path: &Path) -> u64 {
+pub fn usage(path: &Path) -> u64 {
     let (mut bytes, mut open) = (0, vec![path.to_path_buf()]);
     while let Some(path) = open.pop() {
         let Ok(meta) = path.symlink_metadata() else { continue };
@@ -213,9 +235,9 @@ mod tests {
         let fill = |path: &Path| std::fs::write(path.join("f"), vec![1; 100_000]).map_err(|error| BuildError::io("x", &error));
         let data = dirs.data(&held, fill).unwrap();
         assert_eq!(dirs.data(&held, |_| panic!("twice")).unwrap(), data);
-        dirs.record(&held);
+        dirs.record(&held, About::new("npm", "app"));
         let listed = dirs.list();
-        assert!(listed.len() == 1 && listed[0].bytes >= 100_000, "{listed:?}");
+        assert!(listed.len() == 1 && listed[0].bytes >= 100_000 && listed[0].uses == 1 && dirs.in_use(&listed[0].path), "{listed:?}");
         drop(held);
         std::os::unix::fs::symlink(dir.path(), data.join("link")).unwrap();
         assert!(dirs.remove(&listed[0].path) && dir.path().join("s/mounts").read_dir().unwrap().next().is_none());

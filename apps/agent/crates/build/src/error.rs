@@ -23,6 +23,10 @@ pub enum ErrorCode {
     Canceled,
     Timeout,
     DiskFull,
+    /// A registry's cache offered a result that could not be taken. The same build without that cache is fine.
+    CacheLost,
+    /// A step wrote more than the build's limit.
+    DiskLimit,
     Internal,
 }
 

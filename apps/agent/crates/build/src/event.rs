@@ -28,6 +28,9 @@ pub enum BuildEvent {
         size: u64,
         layers: Vec<ResultLayer>,
         duration_ms: u64,
+        /// Of a build with `cache.from` or `cache.to`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shared_cache: Option<SharedCache>,
     },
     Error {
         at: u64,
@@ -38,6 +41,20 @@ pub enum BuildEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         exit_code: Option<i32>,
     },
+}
+
+/// What caches in registries did for a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SharedCache {
+    /// Steps that were found there, and nowhere else.
+    pub hits: u64,
+    /// Bytes that went there; absent when nothing was to be left, or it could not be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_bytes: Option<u64>,
+    /// For people: what went wrong, at the cost of time only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

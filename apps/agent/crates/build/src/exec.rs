@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use crate::build::{Build, StepDirs, blocking};
+use crate::disk::Counted;
 use crate::error::{BuildError, ErrorCode, Result};
 use crate::executor::{ExecError, ExecNetwork, ExecOutcome, ExecRequest, ExecUser, OverlayDirs};
 use crate::layer::Output;
@@ -39,7 +40,7 @@ pub async fn run(build: &Arc<Build>, vertex: &Vertex, op: &ExecOp, input: &Outpu
         () = build.stop.cancelled() => return Err(BuildError::canceled()),
     };
     build.mark_ran();
-    let Prepared { step, user, stubs, mounts } = {
+    let Prepared { step, user, stubs, mounts, _counted } = {
         let (build, vertex, op, input, others) = (build.clone(), vertex.clone(), op.clone(), input.clone(), others.to_vec());
         blocking(move || prepare(&build, &vertex, &op, &input, &others, caches)).await?
     };
@@ -71,13 +72,22 @@ pub async fn run(build: &Arc<Build>, vertex: &Vertex, op: &ExecOp, input: &Outpu
     let outcome = build.executor.run(request, build.stop.clone()).await;
     finish_output(forwarder).await;
     held.give_back(build);
+    if build.verdict(&vertex.id).is_some() {
+        // Its files are of no use, and the disk needs their room now.
+        let upper = dirs.upper.clone();
+        blocking(move || std::fs::remove_dir_all(upper).map_err(|error| BuildError::io("removing a step's files", &error))).await?;
+    }
     let outcome = outcome.map_err(|error| match error {
         ExecError::Canceled => BuildError::canceled(),
         ExecError::Setup { message } => BuildError::internal("starting a step's container", message),
     })?;
     if outcome.exit_code == 0 {
-        let upper = dirs.upper.clone();
-        blocking(move || stubs.remove(&upper).map_err(|error| BuildError::io("cleaning a step's files", &error))).await?;
+        let (upper, build, vertex) = (dirs.upper.clone(), build.clone(), vertex.clone());
+        blocking(move || {
+            build.check_disk(&vertex)?;
+            stubs.remove(&upper).map_err(|error| BuildError::io("cleaning a step's files", &error))
+        })
+        .await?;
         return Ok(Ran { upper: dirs.upper.clone(), outcome });
     }
     Err(failure(build, vertex, &outcome, dirs))
@@ -104,6 +114,7 @@ struct Prepared {
     /// Made by the runtime, and no part of the layer.
     stubs: Stubs,
     mounts: run_mounts::Mounts,
+    _counted: Counted,
 }
 
 fn prepare(build: &Build, vertex: &Vertex, op: &ExecOp, input: &Output, others: &[Output], caches: run_mounts::Caches) -> Result<Prepared> {
@@ -117,7 +128,9 @@ fn prepare(build: &Build, vertex: &Vertex, op: &ExecOp, input: &Output, others: 
     let mounts = run_mounts::prepare(build, vertex, op, others, caches)?;
     let targets = mounts.list.iter().map(|mount| mount.target.as_str()).filter(|target| !target.starts_with("/dev/"));
     let stubs = Stubs::find(&view, ALWAYS.into_iter().chain(targets)).map_err(failed)?;
-    Ok(Prepared { step, user, stubs, mounts })
+    let (scratch, caches) = mounts.held.written();
+    let _counted = build.uses.count(vertex, vec![step.dirs.upper.clone(), scratch], caches);
+    Ok(Prepared { step, user, stubs, mounts, _counted })
 }
 
 /// # Errors
@@ -141,7 +154,16 @@ fn failure(build: &Build, vertex: &Vertex, outcome: &ExecOutcome, dirs: &Overlay
             ),
         )
     } else if nearly_full(&dirs.upper) {
-        BuildError::disk_full(format!("exit code {code} with a full disk"))
+        let mut error = BuildError::new(
+            ErrorCode::DiskFull,
+            format!(
+                "`{name}` (line {}) ended with exit code {code} on a build host whose disk is full; free some space or remove unused \
+                 images, then build again.",
+                vertex.line
+            ),
+        );
+        error.cause = Some(format!("exit code {code} with a full disk"));
+        error
     } else {
         let how = match code {
             126 => " (the program may not be executed)",

@@ -68,9 +68,9 @@ fn known(build: &Build, op: &HttpOp) -> Result<Option<Known>> {
     if build.request.no_cache {
         return Ok(None);
     }
-    let Some(known) = build.cache.recall::<Known>(build.scope(), "downloads", &name(op)) else { return Ok(None) };
+    let Some(known) = build.cache.recall::<Known>(&build.scopes, "downloads", &name(op)) else { return Ok(None) };
     let key = key::http_key(op, &known.content);
-    let at_hand = build.cache.in_flight(build.scope(), &key).is_some() || build.cache.lookup(&build.lease, build.scope(), &key)?.is_some();
+    let at_hand = build.cache.in_flight(&build.scopes, &key).is_some() || build.cache.lookup(&build.lease, &build.scopes, &key)?.is_some();
     Ok(at_hand.then_some(known))
 }
 
@@ -97,7 +97,7 @@ async fn ask(build: &Arc<Build>, vertex: &Vertex, op: &HttpOp, known: Option<Kno
     }
     let content = Content { digest, mtime: validators.modified_at().unwrap_or(0) };
     let known = Known { content: content.clone(), etag: validators.etag, last_modified: validators.last_modified };
-    build.cache.remember(build.scope(), "downloads", &name(op), &known)?;
+    build.cache.remember(&build.scopes, "downloads", &name(op), &known)?;
     Ok(Fetched { content, file: Some(file), told: Some(told) })
 }
 

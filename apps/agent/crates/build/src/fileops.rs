@@ -41,14 +41,14 @@ fn part_checksums(build: &Build, vertex: &Vertex, op: &CopyOp, from: Option<&Out
     }
     let output = from.ok_or_else(|| BuildError::internal("solving a copy", "what it copies from is not there"))?;
     let name = selection_key(&output.id, op);
-    if let Some(files) = build.cache.recall::<FileList>(build.scope(), "selections", &name) {
+    if let Some(files) = build.selection(&name)? {
         return Ok(files);
     }
     let view = output.view(&build.layers, &build.lease)?;
     let mut sources = select_for(&view.tree, op).map_err(|error| select_error(build, vertex, op, &error))?;
     digest_files(&view.tree, &mut sources).map_err(|error| select_error(build, vertex, op, &error))?;
     let files = FileList::new(&sources, true);
-    build.cache.remember(build.scope(), "selections", &name, &files)?;
+    build.cache.remember(&build.scopes, "selections", &name, &files)?;
     Ok(files)
 }
 
@@ -67,6 +67,7 @@ pub fn whole(root: &Root) -> Result<FileList> {
 /// `COPY_FAILED`, `DISK_FULL`, `CANCELED`, `INTERNAL`.
 pub fn run_copy(build: &Build, vertex: &Vertex, op: &CopyOp, input: &Output, others: &[Output]) -> Result<PathBuf> {
     let step = build.prepare(vertex, input)?;
+    let _counted = build.uses.count(vertex, vec![step.dirs.upper.clone()], Vec::new());
     let to = overlay::open_writable(&step.dirs).map(Tree::new).map_err(|error| BuildError::io("opening a step's files", &error))?;
     let owner = match op.chown.as_str() {
         "" => None,
@@ -87,6 +88,7 @@ pub fn run_copy(build: &Build, vertex: &Vertex, op: &CopyOp, input: &Output, oth
     }
     let placement = Placement { dest: op.dest.clone(), owner: owner_of(op), mode };
     write_inline(build, vertex, op, &to, &placement).map_err(|error| copy_error(vertex, error))?;
+    build.check_disk(vertex)?;
     Ok(step.dirs.upper)
 }
 

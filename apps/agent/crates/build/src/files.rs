@@ -75,6 +75,15 @@ impl FileList {
         self
     }
 
+    /// Keeps only what decides.
+    pub fn forget_names(&mut self) {
+        self.files.clear();
+    }
+
+    pub fn has_names(&self) -> bool {
+        !self.files.is_empty()
+    }
+
     /// Of everything: paths, types, modes, contents.
     pub fn digest(&self) -> &str {
         &self.digest

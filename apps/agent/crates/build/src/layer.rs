@@ -40,6 +40,14 @@ enum Place {
     Stored(SealedLayer),
     /// Made by a build under way.
     Made(Made),
+    /// In a registry, until something needs it.
+    Remote(Remote),
+}
+
+#[derive(Debug)]
+struct Remote {
+    sealed: SealedLayer,
+    fetched: Shared<BoxFuture<'static, Result<()>>>,
 }
 
 #[derive(Debug)]
@@ -99,6 +107,17 @@ impl LayerRef {
         Arc::new(Self { vertex: vertex.map(str::to_owned), place: Place::Stored(SealedLayer { layer, created }) })
     }
 
+    /// `fetch` brings the layer into the store; it is not begun before something needs the layer.
+    pub fn remote(
+        vertex: &str,
+        layer: CachedLayer,
+        created: String,
+        fetch: impl Future<Output = Result<()>> + Send + 'static,
+    ) -> Arc<Self> {
+        let remote = Remote { sealed: SealedLayer { layer, created: Some(created) }, fetched: fetch.boxed().shared() };
+        Arc::new(Self { vertex: Some(vertex.to_owned()), place: Place::Remote(remote) })
+    }
+
     /// `sealed` resolves when the blob is in the store, `published` when the directory is at its final place.
     pub fn made(
         vertex: &str,
@@ -125,6 +144,7 @@ impl LayerRef {
         match &self.place {
             Place::Stored(sealed) => Ok(sealed.clone()),
             Place::Made(made) => made.sealed.clone().await,
+            Place::Remote(remote) => remote.fetched.clone().await.map(|()| remote.sealed.clone()),
         }
     }
 
@@ -169,7 +189,11 @@ impl LayerRef {
                 state.users += 1;
                 state.path.clone()
             }
-            Place::Stored(SealedLayer { layer, .. }) => {
+            Place::Stored(SealedLayer { layer, .. }) | Place::Remote(Remote { sealed: SealedLayer { layer, .. }, .. }) => {
+                if let Place::Remote(remote) = &self.place {
+                    // Here blocking is allowed: whoever mounts files is on a thread of its own.
+                    tokio::runtime::Handle::current().block_on(remote.fetched.clone())?;
+                }
                 let unpacked = layers.unpack_blob(lease, &layer.descriptor, &layer.diff_id);
                 let unpacked = unpacked.map_err(|error| crate::seal::snapshot_error("unpacking a layer", &error))?;
                 // Mount options are limited to a page: the short name lets an image have hundreds of layers.

@@ -23,6 +23,51 @@ pub struct BuildRequest {
     pub limits: Limits,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<OutputOptions>,
+    #[serde(default, skip_serializing_if = "CacheOptions::is_default")]
+    pub cache: CacheOptions,
+}
+
+/// How a build uses the cache of its scope.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheOptions {
+    /// `Some(false)`: the scope's cache is read, but nothing of this build gets into it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write: Option<bool>,
+    /// Caches in registries that are looked into for what is not here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<String>,
+    /// Where the build's steps are left for others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<CacheTarget>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheTarget {
+    pub reference: String,
+    #[serde(default)]
+    pub mode: CacheMode,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheMode {
+    /// The steps that the image is made of; their layers go to the registry with the image anyway.
+    Min,
+    /// All steps.
+    #[default]
+    Max,
+}
+
+impl CacheOptions {
+    pub fn writes(&self) -> bool {
+        self.write.unwrap_or(true)
+    }
+
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -34,12 +79,15 @@ pub struct Limits {
     pub cpu_millis: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pids: Option<u64>,
+    /// What one step may write to the disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_bytes: Option<u64>,
     pub timeout_ms: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory_bytes: None, cpu_millis: None, pids: None, timeout_ms: 30 * 60_000 }
+        Self { memory_bytes: None, cpu_millis: None, pids: None, disk_bytes: None, timeout_ms: 30 * 60_000 }
     }
 }
 
@@ -286,6 +334,7 @@ pub struct Healthcheck {
 }
 
 const MAX_VERTICES: usize = 1000;
+const MAX_CACHES: usize = 4;
 const MAX_TAGS: usize = 16;
 const MAX_CONTEXTS: usize = 64;
 /// A hundred, and the script.
@@ -316,10 +365,22 @@ impl BuildRequest {
             return Err(bad(format!("A build gives an image at most {MAX_TAGS} names.")));
         }
         let limits = &self.limits;
-        if limits.timeout_ms == 0 || [limits.memory_bytes, limits.cpu_millis, limits.pids].contains(&Some(0)) {
+        if limits.timeout_ms == 0 || [limits.memory_bytes, limits.cpu_millis, limits.pids, limits.disk_bytes].contains(&Some(0)) {
             return Err(bad("Limits must be greater than 0; leave one out for no limit.".into()));
         }
         self.output.as_ref().map_or(Ok(()), OutputOptions::validate)?;
+        let cache = &self.cache;
+        if cache.from.len() > MAX_CACHES {
+            return Err(bad(format!("A build looks into at most {MAX_CACHES} caches.")));
+        }
+        if !cache.writes() && cache.to.is_some() {
+            return Err(bad("A build that may not write the cache leaves none in a registry; leave out cache.to.".into()));
+        }
+        for name in cache.from.iter().chain(cache.to.as_ref().map(|to| &to.reference)) {
+            if slipway_store::Reference::parse(name).is_err() {
+                return Err(bad(format!("`{name}` is not a valid name of a cache.")));
+            }
+        }
         self.plan.validate()
     }
 

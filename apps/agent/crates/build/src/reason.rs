@@ -96,7 +96,9 @@ impl Inputs {
             && files.digest() != old.digest()
         {
             let also = if input_changed { "; what comes before it changed too" } else { "" };
-            return miss(Reason::FilesChanged, format!("{}{also}", describe_changes(files, old)));
+            // What came through a registry may have no names.
+            let what = if old.has_names() || !files.has_names() { describe_changes(files, old) } else { "the files changed".into() };
+            return miss(Reason::FilesChanged, format!("{what}{also}"));
         }
         if !input_changed {
             return miss(Reason::Evicted, "its result was removed from the cache to free space".into());

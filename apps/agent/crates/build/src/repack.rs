@@ -53,7 +53,7 @@ impl Wanted<'_> {
     }
 
     fn remembered(&self, build: &Build, layer: &CachedLayer) -> Result<Option<CachedLayer>> {
-        let Some(known) = build.cache.recall::<CachedLayer>(build.scope(), "repacked", &self.key(layer)) else { return Ok(None) };
+        let Some(known) = build.cache.recall::<CachedLayer>(&build.scopes, "repacked", &self.key(layer)) else { return Ok(None) };
         hold(build, &known)?;
         let there =
             build.layers.store().stat(&known.descriptor.digest).map_err(|error| BuildError::internal("looking for a layer", error))?;
@@ -71,7 +71,7 @@ impl Wanted<'_> {
         let layer_made = CachedLayer { descriptor: made.descriptor, diff_id: made.diff_id, form, ..layer.clone() };
         hold(build, &layer_made)?;
         self.unpack(build, &layer_made)?;
-        build.cache.remember(build.scope(), "repacked", &self.key(layer), &layer_made)?;
+        build.cache.remember(&build.scopes, "repacked", &self.key(layer), &layer_made)?;
         Ok(layer_made)
     }
 

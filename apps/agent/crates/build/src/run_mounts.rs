@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::build::Build;
-use crate::cache::scope_dir;
-use crate::cache_dirs::CacheDir;
+use crate::cache::About;
+use crate::cache_dirs::{CacheDir, CacheDirs};
 use crate::context::Root;
 use crate::copy::{Placement, copy};
 use crate::error::{BuildError, ErrorCode, Result};
@@ -19,8 +19,16 @@ use crate::secrets::Secret;
 use crate::select::{SelectError, Source, digest_files, source_at};
 use crate::tree::Tree;
 
-/// Caches in use by a step, by name.
-pub type Caches = Vec<(String, CacheDir)>;
+/// A cache in use by a step.
+#[derive(Debug)]
+pub struct Cached {
+    name: String,
+    /// The id that the Dockerfile gives it.
+    id: String,
+    dir: CacheDir,
+}
+
+pub type Caches = Vec<Cached>;
 
 /// What one step gets.
 #[derive(Debug)]
@@ -41,19 +49,25 @@ pub struct Held {
 }
 
 impl Held {
+    /// The folders that a step writes to beside its layer: those of this step alone, and caches with the bytes they held before.
+    pub fn written(&self) -> (PathBuf, Vec<(PathBuf, u64)>) {
+        let caches = self.caches.iter().map(|cached| (cached.dir.path.clone(), CacheDirs::bytes(&cached.dir)));
+        (self.scratch.clone(), caches.collect())
+    }
+
     /// Beside the steps that follow.
     pub fn give_back(self, build: &Arc<Build>) {
-        let build = build.clone();
-        tokio::task::spawn_blocking(move || {
-            for (_, dir) in &self.caches {
-                build.cache.dirs.record(dir);
+        let this = build.clone();
+        build.add_seal(tokio::task::spawn_blocking(move || {
+            for cached in &self.caches {
+                this.cache.dirs.record(&cached.dir, About::new(&cached.id, &this.lineage()));
             }
             if let Err(error) = std::fs::remove_dir_all(&self.scratch)
                 && error.kind() != std::io::ErrorKind::NotFound
             {
                 tracing::warn!(%error, "what a step's mounts were written to goes with the build");
             }
-        });
+        }));
     }
 }
 
@@ -85,14 +99,14 @@ fn checksum(build: &Build, vertex: &Vertex, source: &str, output: Option<&Output
     }
     let output = output.ok_or_else(|| BuildError::internal("solving a mount", "what it mounts is not there"))?;
     let name = KeyHash::new("bind").field(&output.id).field(source).finish();
-    if let Some(files) = build.cache.recall::<FileList>(build.scope(), "selections", &name) {
+    if let Some(files) = build.selection(&name)? {
         return Ok(files);
     }
     let view = output.view(&build.layers, &build.lease)?;
     let mut sources = [source_at(&view.tree, source).map_err(missing)?];
     digest_files(&view.tree, &mut sources).map_err(missing)?;
     let files = FileList::new(&sources, true);
-    build.cache.remember(build.scope(), "selections", &name, &files)?;
+    build.cache.remember(&build.scopes, "selections", &name, &files)?;
     Ok(files)
 }
 
@@ -114,24 +128,24 @@ fn missing(vertex: &Vertex, source: &str, context: bool, error: &SelectError) ->
 /// # Errors
 /// As `CacheDirs::acquire`.
 pub async fn caches(build: &Build, op: &ExecOp, others: &[Output]) -> Result<Caches> {
-    let mut wanted: Vec<(String, Sharing)> = Vec::new();
+    let mut wanted: Vec<(String, &str, Sharing)> = Vec::new();
     let mut others = others.iter();
     for mount in &op.mounts {
         let output = mount.from().and_then(|_| others.next());
         let RunMount::Cache(cache) = mount else { continue };
         let name = cache_name(cache, output);
-        match wanted.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, Sharing::Locked)) => {}
-            Some((_, sharing)) if cache.sharing != Sharing::Shared => *sharing = cache.sharing,
+        match wanted.iter_mut().find(|(known, ..)| *known == name) {
+            Some((.., Sharing::Locked)) => {}
+            Some((.., sharing)) if cache.sharing != Sharing::Shared => *sharing = cache.sharing,
             Some(_) => {}
-            None => wanted.push((name, cache.sharing)),
+            None => wanted.push((name, &cache.id, cache.sharing)),
         }
     }
-    wanted.sort_by(|(one, _), (two, _)| one.cmp(two));
+    wanted.sort_by(|(one, ..), (two, ..)| one.cmp(two));
     let mut held = Vec::with_capacity(wanted.len());
-    for (name, sharing) in wanted {
-        let dir = build.cache.dirs.acquire(&scope_dir(build.scope()), &name, sharing).await?;
-        held.push((name, dir));
+    for (name, id, sharing) in wanted {
+        let dir = build.cache.dirs.acquire(build.scopes.own(), &name, sharing).await?;
+        held.push(Cached { name, id: id.to_owned(), dir });
     }
     Ok(held)
 }
@@ -216,7 +230,7 @@ impl Mounts {
 
     fn cache(&self, build: &Build, cache: &CacheMount, output: Option<&Output>) -> Result<ExecSource> {
         let name = cache_name(cache, output);
-        let dir = self.held.caches.iter().find(|(known, _)| *known == name).map(|(_, dir)| dir);
+        let dir = self.held.caches.iter().find(|cached| cached.name == name).map(|cached| &cached.dir);
         let dir = dir.ok_or_else(|| BuildError::internal("mounting a cache", "it was not taken"))?;
         let data = build.cache.dirs.data(dir, |new| begin(build, cache, output, new))?;
         let subpath = match output {

@@ -70,7 +70,7 @@ impl Seal {
         };
         self.entry.layer = Some(cached.clone());
         let told = SealedLayer { layer: cached, created: Some(self.entry.created.clone()) };
-        let inserted = self.build.cache.insert(self.build.scope(), &self.entry);
+        let inserted = self.build.cache.insert(&self.build.scopes, &self.entry);
         let remembered = inserted.and_then(|()| record(&self.build, &self.vertex, &self.inputs, false));
         let at_once = self.adopt(&layer, &made, false).await;
         self.tell().await;
@@ -127,7 +127,7 @@ impl Seal {
     /// # Errors
     /// When the cache cannot be written.
     pub async fn without_layer(self) -> Result<()> {
-        self.build.cache.insert(self.build.scope(), &self.entry)?;
+        self.build.cache.insert(&self.build.scopes, &self.entry)?;
         record(&self.build, &self.vertex, &self.inputs, false)?;
         self.tell().await;
         Ok(())
@@ -148,10 +148,10 @@ impl Seal {
 /// When the cache cannot be written.
 pub fn record(build: &Build, vertex: &Vertex, inputs: &Inputs, unless_same: bool) -> Result<()> {
     let slots = slots(&build.request.plan, vertex, &build.lineage());
-    if unless_same && build.cache.recall::<Inputs>(build.scope(), "slots", &slots[0]).as_ref() == Some(inputs) {
+    if unless_same && build.cache.recall::<Inputs>(&build.scopes, "slots", &slots[0]).as_ref() == Some(inputs) {
         return Ok(());
     }
-    slots.iter().try_for_each(|slot| build.cache.remember(build.scope(), "slots", slot, inputs))
+    slots.iter().try_for_each(|slot| build.cache.remember(&build.scopes, "slots", slot, inputs))
 }
 
 pub fn layer_info(layer: &CachedLayer) -> LayerInfo {

@@ -59,7 +59,10 @@ async fn vertex_task(build: Arc<Build>, vertex: Vertex, inputs: Vec<Task>) -> Ou
     if build.stopped() {
         return Ok(None);
     }
-    let solved = step::solve(&build, &vertex, given).await.map_err(|error| error.at(&vertex.id));
+    let solved = step::solve(&build, &vertex, given).await.map_err(|error| {
+        let verdict = if error.code == ErrorCode::Canceled { build.verdict(&vertex.id) } else { None };
+        verdict.unwrap_or(error).at(&vertex.id)
+    });
     if let Err(error) = &solved {
         let status = if error.code == ErrorCode::Canceled { Status::Canceled } else { Status::Failed };
         if status == Status::Failed {

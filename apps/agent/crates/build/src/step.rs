@@ -8,7 +8,7 @@ use tokio::sync::SemaphorePermit;
 use slipway_store::{Digest, ImageRecord, Resource, now_unix_nanos, rfc3339};
 
 use crate::build::{Build, blocking};
-use crate::cache::{CachedLayer, Entry, Flight};
+use crate::cache::{About, CachedLayer, Entry, Flight};
 use crate::error::{BuildError, ErrorCode, Result};
 use crate::event::{Miss, Reason, Status, VertexEvent, millis};
 use crate::executor::ExecOutcome;
@@ -51,7 +51,7 @@ pub async fn solve(build: &Arc<Build>, vertex: &Vertex, given: Given) -> Result<
         }
         Op::Http(op) => {
             let name = fetch::name(op);
-            let alone = build.cache.flight(build.scope(), &name);
+            let alone = build.cache.flight(&build.scopes, &name);
             let _one_at_a_time = tokio::select! {
                 guard = alone.lock.lock() => guard,
                 () = build.stop.cancelled() => return Err(BuildError::canceled()),
@@ -140,18 +140,25 @@ struct Done {
 impl Step<'_> {
     async fn solve(self) -> Result<Output> {
         let inputs = self.inputs().await?;
+        self.build.sharing.note_key(&self.vertex.id, &inputs.key);
         if self.build.request.no_cache {
             let miss = Miss { reason: Reason::NoCache, detail: "this build was asked not to use the cache".into() };
             return self.work(inputs, miss, None, Duration::ZERO).await;
         }
-        if let Some(output) = self.build.cache.in_flight(self.build.scope(), &inputs.key) {
+        if let Some(output) = self.build.cache.in_flight(&self.build.scopes, &inputs.key) {
             return self.shared(output, &inputs);
         }
         if let Some(entry) = self.lookup(&inputs.key)? {
-            return self.cached(entry, &inputs).await;
+            return self.cached(entry, None, &inputs).await;
+        }
+        if let Some((entry, layer)) = self.build.sharing.lookup(self.build, &self.vertex.id, &inputs.key).await {
+            if layer.is_none() {
+                self.build.cache.insert(&self.build.scopes, &entry)?;
+            }
+            return self.cached(entry, layer, &inputs).await;
         }
         let miss = self.explain(&inputs);
-        let flight = self.build.cache.flight(self.build.scope(), &inputs.key);
+        let flight = self.build.cache.flight(&self.build.scopes, &inputs.key);
         let asked = Instant::now();
         let guard = tokio::select! {
             guard = flight.lock.lock() => guard,
@@ -162,7 +169,7 @@ impl Step<'_> {
             return self.shared(output, &inputs);
         }
         if let Some(entry) = self.lookup(&inputs.key)? {
-            return self.cached(entry, &inputs).await;
+            return self.cached(entry, None, &inputs).await;
         }
         let output = self.work(inputs, miss, Some(flight.clone()), asked.elapsed()).await;
         drop(guard);
@@ -201,18 +208,26 @@ impl Step<'_> {
     }
 
     fn lookup(&self, key: &str) -> Result<Option<Entry>> {
-        self.build.cache.lookup(&self.build.lease, self.build.scope(), key)
+        self.build.cache.lookup(&self.build.lease, &self.build.scopes, key)
     }
 
     fn explain(&self, inputs: &Inputs) -> Miss {
         let [place, text] = slots(&self.build.request.plan, self.vertex, &self.build.lineage());
-        let recall = |slot: &str| self.build.cache.recall::<Inputs>(self.build.scope(), "slots", slot);
+        let recall = |slot: &str| self.build.cache.recall::<Inputs>(&self.build.scopes, "slots", slot);
         let here = recall(&place).filter(|before| before.instruction == inputs.instruction);
         let before = here.or_else(|| recall(&text)).or_else(|| recall(&place));
-        inputs.explain(before.as_ref())
+        let mut miss = inputs.explain(before.as_ref());
+        let first = self.vertex.op.inputs().next().and_then(|input| self.build.first_cause(input));
+        if let Some(cause) = first.as_ref().filter(|_| miss.reason == Reason::InputChanged) {
+            miss.detail = format!("because of {cause}");
+        }
+        let own = || format!("line {}, `{}`: {}", self.vertex.line, exec::short(self.vertex), miss.detail).into();
+        self.build.note_cause(&self.vertex.id, first.unwrap_or_else(own));
+        miss
     }
 
-    async fn cached(&self, entry: Entry, inputs: &Inputs) -> Result<Output> {
+    /// `remote`: the entry's layer, when it is still in a registry.
+    async fn cached(&self, entry: Entry, remote: Option<Arc<LayerRef>>, inputs: &Inputs) -> Result<Output> {
         let mut event = VertexEvent::new(&self.vertex.id, Status::Cached);
         event.duration_ms = Some(millis(self.started.elapsed()));
         event.layer = entry.layer.as_ref().map(layer_info);
@@ -220,7 +235,7 @@ impl Step<'_> {
         self.build.events.vertex(event).await;
         let Some(layer) = entry.layer else { return Ok(Output { id: self.input.id.clone(), ..self.input.clone() }) };
         let mut layers = self.input.layers.clone();
-        layers.push(LayerRef::stored(Some(&self.vertex.id), layer, Some(entry.created)));
+        layers.push(remote.unwrap_or_else(|| LayerRef::stored(Some(&self.vertex.id), layer, Some(entry.created))));
         Ok(Output { id: self.output_id(entry.output), layers })
     }
 
@@ -265,7 +280,13 @@ impl Step<'_> {
             miss,
             elapsed: millis(self.started.elapsed().saturating_sub(waited)),
             outcome: done.outcome,
-            entry: Entry { key: inputs.key.clone(), output: self.input.id.clone(), layer: None, created },
+            entry: Entry {
+                key: inputs.key.clone(),
+                output: self.input.id.clone(),
+                layer: None,
+                created,
+                about: Some(About::new(&self.vertex.instruction, &self.build.lineage())),
+            },
             inputs,
             flight: flight.clone(),
         };

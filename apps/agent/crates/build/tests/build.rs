@@ -72,7 +72,9 @@ async fn tells_why_a_step_ran_again() {
 
     let files = fixture.build(plan("1"), &a("2")).await;
     assert_eq!(files.miss("v1"), ("files-changed".into(), "1 file changed: src/a".into()));
-    assert_eq!(files.miss("v2"), ("input-changed".into(), "`COPY src /src/ {}` before it ran again".into()));
+    let first = "because of line 2, `COPY src /src/ {}`: 1 file changed: src/a";
+    assert_eq!(files.miss("v2"), ("input-changed".into(), first.into()));
+    assert_eq!(files.miss("v3"), ("input-changed".into(), first.into()), "the first cause, however far above");
     let two = fixture.build(plan("1"), &[File::Text("src/a", "2"), File::Text("src/c", "c")]).await;
     assert_eq!(two.miss("v1").1, "1 file added: src/c; 1 file removed: src/b");
 

@@ -52,6 +52,24 @@ impl Layers {
         })
     }
 
+    /// Inflates a blob of the store to see whether it is the layer that `diff_id` names, whatever is unpacked under that name.
+    pub fn check_diff_id(&self, blob: &Descriptor, diff_id: &Digest) -> Result<()> {
+        let file = self.store().open_blob(&blob.digest)?;
+        let mut reader = Packing::of_media_type(&blob.media_type)?.reader(file)?.take(self.limits().bytes.saturating_add(1));
+        let (mut hasher, mut piece) = (Hasher::new(), vec![0; PIECE]);
+        loop {
+            let n = reader.read(&mut piece).map_err(Error::Source)?;
+            if n == 0 {
+                break;
+            }
+            hasher.update(&piece[..n]);
+        }
+        match hasher.finish() {
+            actual if actual == *diff_id => Ok(()),
+            actual => Err(Error::DiffIdMismatch { expected: *diff_id, actual }),
+        }
+    }
+
     /// Takes an archive of unknown compression (none, gzip, zstd, xz, bzip2) that is no blob yet: unpacks it and writes it into the store
     /// as a layer, in one pass. The blob and the layer are held by the lease.
     pub fn ingest(&self, lease: &Lease, mut reader: impl Read + Send, compression: Compression) -> Result<NewLayer> {

@@ -18,4 +18,6 @@ pub use channel::{ChunkReader, ChunkSender, ChunkWriter, chunks};
 pub use download::{Answer, Download, DownloadError, DownloadLimits, Downloader, Saved, Validators, redacted};
 pub use error::{Error, Result};
 pub use progress::{Progress, Reporter, silent};
-pub use registry::{Client, Credentials, Distribution, Pull, Pulled, Push, Pushed, Registries, Timeouts};
+pub use registry::{
+    Artifact, Client, Credentials, Distribution, LayerSource, Pull, Pulled, Push, Pushed, PushedArtifact, Registries, Timeouts,
+};

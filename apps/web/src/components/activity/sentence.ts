@@ -10,6 +10,7 @@ const DEEDS: Record<string, string> = {
   'app.start': 'started',
   'app.stop': 'stopped',
   'app.update': 'changed the settings of',
+  'build-cache.clear': 'cleared of the build cache',
   'build.cancel': 'canceled the build',
   'build.trigger': 'started a build of',
   'deployment.cancel': 'canceled the deployment',

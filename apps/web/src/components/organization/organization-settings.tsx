@@ -3,6 +3,7 @@ import { Card, CardHeader, Columns, Hash, KeyValue, PageHead } from '@slipway/ui
 import { useQuery } from '@tanstack/react-query'
 import { Load } from '@/components/load'
 import { useTRPC } from '@/lib/trpc'
+import { BuildCacheCard } from './build-cache-card'
 import { HealthCard } from './health-card'
 import { Members } from './members'
 
@@ -36,6 +37,7 @@ export function OrganizationSettings({ org }: { org: string }) {
             }
           >
             <Members org={org} role={organization.role} />
+            <BuildCacheCard org={org} role={organization.role} />
           </Columns>
         )}
       </Load>

@@ -1,20 +1,29 @@
 'use client'
 import type { views } from '@slipway/contracts'
-import { Field, Input } from '@slipway/ui'
+import { Field, Input, Select } from '@slipway/ui'
 import { AppForm } from './app-form'
 import { MEGABYTE, scaled, shown } from './numbers'
 
+const SHARES: { value: views.AppView['settings']['buildCacheShare']; label: string }[] = [
+  { value: 'off', label: 'Off' },
+  { value: 'image', label: 'Steps of the image' },
+  { value: 'all', label: 'Steps of all stages' },
+]
 const valuesOf = ({ settings: s }: views.AppView) => ({
   memory: shown(s.buildMemoryBytes, MEGABYTE),
   cpu: shown(s.buildCpuMillis, 1000),
   pids: shown(s.buildPids, 1),
+  disk: shown(s.buildDiskBytes, MEGABYTE),
   minutes: shown(s.buildTimeoutSeconds, 60),
+  share: s.buildCacheShare,
 })
 const inputOf = (v: ReturnType<typeof valuesOf>) => ({
   buildMemoryBytes: scaled(v.memory, MEGABYTE),
   buildCpuMillis: scaled(v.cpu, 1000),
   buildPids: scaled(v.pids, 1),
+  buildDiskBytes: scaled(v.disk, MEGABYTE),
   buildTimeoutSeconds: scaled(v.minutes, 60),
+  buildCacheShare: v.share,
 })
 
 /** What one build may take of its host, all its steps together. */
@@ -36,10 +45,22 @@ export function BuildForm({ org, app }: { org: string; app: views.AppView }) {
               <Input {...c} mono inputMode="numeric" placeholder="4096" value={v.pids} onChange={(e) => set('pids', e.target.value)} />
             )}
           </Field>
+          <Field label="Disk of a step, MB" optional error={errors.buildDiskBytes} hint="Empty: 20 GiB.">
+            {(c) => (
+              <Input {...c} mono inputMode="decimal" placeholder="4000" value={v.disk} onChange={(e) => set('disk', e.target.value)} />
+            )}
+          </Field>
           <Field label="Time, minutes" optional error={errors.buildTimeoutSeconds} hint="Empty: 30.">
             {(c) => (
               <Input {...c} mono inputMode="decimal" placeholder="30" value={v.minutes} onChange={(e) => set('minutes', e.target.value)} />
             )}
+          </Field>
+          <Field
+            label="Cache in the registry"
+            error={errors.buildCacheShare}
+            hint="Lets another host, or this one after a clean-up, begin warm."
+          >
+            {(c) => <Select {...c} value={v.share} options={SHARES} onChange={(share) => set('share', share)} />}
           </Field>
         </div>
       )}

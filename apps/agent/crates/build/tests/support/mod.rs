@@ -108,6 +108,12 @@ impl Fixture {
         Self { dir: dir.to_path_buf(), layers, executor, builder, base_digest, _temp: None }
     }
 
+    /// Removes the data root with itself.
+    pub fn owning(mut self, dir: tempfile::TempDir) -> Self {
+        self._temp = Some(dir);
+        self
+    }
+
     pub fn runs(&self) -> usize {
         self.executor.runs.load(Ordering::SeqCst)
     }

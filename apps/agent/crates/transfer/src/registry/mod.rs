@@ -1,6 +1,7 @@
 //! Registries: where they are, how to log in, and how images move between them and the store.
 
 mod address;
+mod artifact;
 mod auth;
 mod blob;
 mod client;
@@ -13,6 +14,7 @@ mod session;
 mod upload;
 
 pub use address::Registries;
+pub use artifact::{Artifact, LayerSource, PushedArtifact};
 pub use auth::Credentials;
 pub use client::{Client, Timeouts};
 pub use distribution::Distribution;

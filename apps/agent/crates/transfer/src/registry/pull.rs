@@ -98,17 +98,17 @@ impl Client {
     }
 }
 
-struct Fetch<'a> {
-    client: &'a Client,
-    session: &'a Session,
-    layers: &'a Layers,
-    lease: &'a Arc<Lease>,
-    report: &'a Reporter,
+pub(crate) struct Fetch<'a> {
+    pub client: &'a Client,
+    pub session: &'a Session,
+    pub layers: &'a Layers,
+    pub lease: &'a Arc<Lease>,
+    pub report: &'a Reporter,
 }
 
 impl Fetch<'_> {
     /// Sees to it that a blob is in the store.
-    async fn blob(&self, blob: &Descriptor) -> Result<()> {
+    pub async fn blob(&self, blob: &Descriptor) -> Result<()> {
         let lock = self.client.download_lock(&blob.digest);
         let _one_at_a_time = lock.lock().await;
         if self.has(blob).await? {
@@ -118,7 +118,7 @@ impl Fetch<'_> {
     }
 
     /// Sees to it that a layer is in the store and unpacked; gives its unpacked size.
-    async fn layer(&self, blob: &Descriptor, diff_id: &Digest) -> Result<u64> {
+    pub async fn layer(&self, blob: &Descriptor, diff_id: &Digest) -> Result<u64> {
         let lock = self.client.download_lock(&blob.digest);
         let _one_at_a_time = lock.lock().await;
         self.lease.hold(Resource::Layer(*diff_id))?;

@@ -91,7 +91,7 @@ impl Client {
 
 impl Session {
     /// Gives the bytes that had to move.
-    async fn push_blob(&self, store: &Store, blob: &Descriptor, is_layer: bool, report: &Reporter) -> Result<u64> {
+    pub async fn push_blob(&self, store: &Store, blob: &Descriptor, is_layer: bool, report: &Reporter) -> Result<u64> {
         let say = |status: &str| {
             if is_layer {
                 report(Progress::of(short(&blob.digest), status));
@@ -119,7 +119,7 @@ impl Session {
         }
     }
 
-    async fn has_blob(&self, digest: &Digest) -> Result<bool> {
+    pub async fn has_blob(&self, digest: &Digest) -> Result<bool> {
         let target = format!("blobs/{digest}");
         let response = self.send_any(&Ask { method: Method::HEAD, target: &target, headers: &[], body: &|| full("") }).await?;
         match response.status() {
@@ -130,7 +130,7 @@ impl Session {
         }
     }
 
-    async fn put_manifest(&self, tag: &str, manifest: &Descriptor, bytes: Vec<u8>) -> Result<()> {
+    pub async fn put_manifest(&self, tag: &str, manifest: &Descriptor, bytes: Vec<u8>) -> Result<()> {
         let bytes = bytes::Bytes::from(bytes);
         let headers = [(CONTENT_TYPE, manifest.media_type.clone())];
         let target = format!("manifests/{tag}");

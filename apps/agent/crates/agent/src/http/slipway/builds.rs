@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::error::{ApiError, ApiResult};
 use crate::heap::Burst;
+use crate::http::engine::images::credentials;
 use crate::state::App;
 
 /// Shows a client that the connection lives, and this side when it does not.
@@ -28,8 +29,10 @@ pub fn router() -> Router<App> {
 }
 
 async fn start(State(app): State<App>, request: Request) -> ApiResult<Response> {
+    // For caches in registries, as for pulls and pushes; it comes in a header because the body is kept on the disk.
+    let credentials = credentials(request.headers())?;
     let body = request.into_body().into_data_stream();
-    let events = match app.builds.builder.start(body).await {
+    let events = match app.builds.builder.start_as(body, credentials).await {
         Ok(events) => events,
         Err(StartError::Conflict(id)) => {
             return Err(ApiError::conflict(format!("build {id} is already running; cancel it or wait for its end")));

@@ -1,4 +1,5 @@
 //! `/slipway/v1`: what Docker has no word for.
+pub mod build_cache;
 pub mod builds;
 pub mod disk;
 pub mod health;
@@ -10,5 +11,11 @@ use axum::Router;
 use crate::state::App;
 
 pub fn router() -> Router<App> {
-    Router::new().merge(health::router()).merge(builds::router()).merge(disk::router()).merge(logs::router()).merge(images::router())
+    Router::new()
+        .merge(health::router())
+        .merge(builds::router())
+        .merge(build_cache::router())
+        .merge(disk::router())
+        .merge(logs::router())
+        .merge(images::router())
 }
