@@ -36,7 +36,8 @@ export const CRATES = {
   oci: ['sys', 'cgroups', 'runtime'],
   build: ['sys', 'store', 'snapshot', 'transfer'],
   transfer: ['store', 'snapshot'],
-  agent: ['sys', 'store', 'snapshot', 'cgroups', 'net', 'runtime', 'oci', 'build', 'transfer'],
+  sbom: [],
+  agent: ['sys', 'store', 'snapshot', 'cgroups', 'net', 'runtime', 'oci', 'build', 'transfer', 'sbom'],
 }
 
 const CODE = /^(apps|packages)\/.*\.(ts|tsx|mjs)$/

@@ -10,6 +10,7 @@ import {
   buildCachePrune,
   buildCachePruned,
   buildCacheView,
+  MAX_ATTESTATION,
 } from '@slipway/contracts'
 import Docker from 'dockerode'
 import type { z } from 'zod'
@@ -38,6 +39,8 @@ export interface Agent {
   pruneBuildCache(prune: BuildCachePrune & { scope: string; images: string }): Promise<BuildCachePruned>
   /** A finished image as a tar: an archive of it, or the files in it. `reference`: a name or an image id. */
   imageOutput(reference: string, output: ImageOutput, signal: AbortSignal): Promise<Readable>
+  /** The packages of an image on the host, as an SPDX 2.3 document. */
+  sbom(reference: string, signal: AbortSignal): Promise<string>
   /** Ids of labelled containers as they are started; until `signal` fires or the agent goes away. */
   starts(label: string, signal: AbortSignal): AsyncGenerator<string>
   logs(containerId: string, options: { tail: number; follow: boolean; since?: Date; signal: AbortSignal }): AsyncGenerator<ContainerLogLine>
@@ -61,18 +64,36 @@ export function createAgent({ socketPath }: { socketPath: string }): Agent {
     pruneBuildCache: async (prune) =>
       buildCachePruned.parse(
         JSON.parse(
-          await call(socketPath, 'POST', '/slipway/v1/build-cache/prune', 120_000, [], JSON.stringify(buildCachePrune.parse(prune))),
+          await call(socketPath, 'POST', '/slipway/v1/build-cache/prune', 120_000, [], {
+            json: JSON.stringify(buildCachePrune.parse(prune)),
+          }),
         ),
       ),
     imageOutput: (reference, output, signal) => imageOutput(socketPath, reference, output, signal),
+    sbom: (reference, signal) =>
+      call(socketPath, 'GET', `/slipway/v1/images/${encodeURIComponent(reference)}/sbom`, SBOM_DEADLINE, [], {
+        signal,
+        limit: MAX_ATTESTATION,
+      }),
     // These two have no deadline of their own, so they must not inherit dockerode's.
     starts: (label, signal) => containerStarts(new Docker({ socketPath, version: 'v1.44' }), label, signal),
     logs: (id, options) => containerLogs(new Docker({ socketPath, version: 'v1.44' }), id, options),
   }
 }
 
-function call(socketPath: string, method: string, path: string, deadlineMs: number, accept: number[] = [], json?: string): Promise<string> {
+/** The agent itself gives up after a minute; two of them may wait for their turn before. */
+const SBOM_DEADLINE = 180_000
+
+function call(
+  socketPath: string,
+  method: string,
+  path: string,
+  deadlineMs: number,
+  accept: number[] = [],
+  { json, signal, limit = 32 * 1024 * 1024 }: { json?: string; signal?: AbortSignal; limit?: number } = {},
+): Promise<string> {
   const doing = `answer ${method} ${path}`
+  const deadline = AbortSignal.timeout(deadlineMs)
   return new Promise((resolve, reject) => {
     const request = httpRequest(
       {
@@ -80,13 +101,14 @@ function call(socketPath: string, method: string, path: string, deadlineMs: numb
         method,
         path,
         headers: { host: 'agent', ...(json !== undefined && { 'content-type': 'application/json' }) },
-        signal: AbortSignal.timeout(deadlineMs),
+        signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
       },
       (response) => {
         let body = ''
         response.setEncoding('utf8')
         response.on('data', (chunk: string) => {
           body += chunk
+          if (body.length > limit) response.destroy(new Error(`an answer of more than ${limit} bytes`))
         })
         response.on('error', (error) => reject(agentError(error, doing)))
         response.on('end', () => {

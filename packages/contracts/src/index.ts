@@ -18,6 +18,20 @@ export {
   imageConfig,
 } from './agent/build-plan'
 export { type ImageArchiveFormat, imageArchiveFormat } from './agent/image-output'
+export {
+  BUILD_TYPE,
+  type BuildParameters,
+  buildParameters,
+  IN_TOTO_TYPE,
+  MAX_ATTESTATION,
+  PREDICATE_TYPE,
+  type ProvenanceStatement,
+  provenanceStatement,
+  SLSA_PROVENANCE,
+  SPDX_TYPE,
+  type SpdxDocument,
+  spdxDocument,
+} from './attestations'
 export { type DeploymentSettings, deploymentSettings } from './deployment-settings'
 export {
   type DetectedApp,

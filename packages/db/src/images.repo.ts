@@ -4,6 +4,7 @@ import type { Tx } from './client'
 import type { Prisma } from './generated/client'
 import type { PageRequest, RowPage } from './page'
 import { toPage } from './page'
+import { deleteReferrers } from './registry-manifests.repo'
 
 /** A build cache has a tag, and is no image. */
 const ofImages = {
@@ -150,8 +151,26 @@ export const removeImageTag = async (tx: Tx, organizationId: string, repositoryI
   (await tx.tag.deleteMany({ where: { repositoryId, name, repository: { organizationId } } })).count === 1
 
 /** With its tags; its blobs stay for the registry's garbage collection. */
-export const removeImageManifest = async (tx: Tx, organizationId: string, repositoryId: string, digest: string): Promise<boolean> =>
-  (await tx.manifest.deleteMany({ where: { organizationId, repositoryId, digest } })).count === 1
+export async function removeImageManifest(tx: Tx, organizationId: string, repositoryId: string, digest: string): Promise<boolean> {
+  const removed = (await tx.manifest.deleteMany({ where: { organizationId, repositoryId, digest } })).count === 1
+  if (removed) await deleteReferrers(tx, repositoryId, digest)
+  return removed
+}
+
+/** Manifests of one artifact type that are attached to an image, the newest first. */
+export const attachedManifests = (db: Tx, organizationId: string, repositoryId: string, subjectDigest: string, artifactType: string) =>
+  db.manifest.findMany({
+    where: { organizationId, repositoryId, subjectDigest, artifactType },
+    select: {
+      digest: true,
+      annotations: true,
+      pushedBy: true,
+      createdAt: true,
+      layers: { select: { digest: true, mediaType: true, size: true }, orderBy: { position: 'asc' }, take: 2 },
+    },
+    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+    take: 20,
+  })
 
 /** An image of our own registry by its name, whoever's it is: the caller decides who may use it. */
 export async function findOwnImage(db: Tx, name: { organization: string; repository: string; reference: string }) {

@@ -103,6 +103,7 @@ export { Prisma } from './generated/client'
 export { type HostFacts, listHosts, markHostOffline, upsertHost } from './hosts.repo'
 export {
   appsServing,
+  attachedManifests,
   buildsOfDigests,
   digestsOfRepositories,
   findChildManifests,

@@ -176,9 +176,23 @@ async function insert(tx: Tx, id: string, input: NewManifest, totalSize: bigint)
 export async function deleteManifest(db: Db, repositoryId: string, digest: string): Promise<boolean> {
   return db.$transaction(async (tx) => {
     await lockRepository(tx, repositoryId)
-    return (await tx.manifest.deleteMany({ where: { repositoryId, digest } })).count > 0
+    const deleted = (await tx.manifest.deleteMany({ where: { repositoryId, digest } })).count > 0
+    if (deleted) await deleteReferrers(tx, repositoryId, digest)
+    return deleted
   })
 }
+
+/** An SBOM of an image that is gone is of no use: what refers to it goes too, and what refers to that. What has a tag stays. */
+export const deleteReferrers = (tx: Tx, repositoryId: string, subject: string): Promise<number> =>
+  tx.$executeRaw`
+    WITH RECURSIVE referrer("id", "digest") AS (
+      SELECT m."id", m."digest" FROM "Manifest" m WHERE m."repositoryId" = ${repositoryId} AND m."subjectDigest" = ${subject}
+        AND NOT EXISTS (SELECT 1 FROM "Tag" t WHERE t."manifestId" = m."id")
+      UNION
+      SELECT m."id", m."digest" FROM "Manifest" m JOIN referrer r ON m."subjectDigest" = r."digest"
+      WHERE m."repositoryId" = ${repositoryId} AND NOT EXISTS (SELECT 1 FROM "Tag" t WHERE t."manifestId" = m."id")
+    )
+    DELETE FROM "Manifest" WHERE "id" IN (SELECT "id" FROM referrer)`
 
 /** Deletes the tag only. */
 export const deleteTag = async (db: Tx, repositoryId: string, name: string): Promise<boolean> =>

@@ -1,9 +1,9 @@
-/** A small client of any OCI registry: manifests, blobs, tags; Docker token authentication. Every call has a deadline. */
+/** A small client of any OCI registry: manifests, blobs, tags, referrers; Docker token authentication. Every call has a deadline. */
 import { AppError } from '@slipway/core'
 import { z } from 'zod'
 import { authorize, type RegistryCredentials } from './client-auth'
 import { digestOf, parseDigest } from './digest'
-import { type ParsedManifest, parseManifest } from './manifest'
+import { type Descriptor, descriptor, type ParsedManifest, parseManifest } from './manifest'
 import { MANIFEST_TYPES } from './media-types'
 
 export interface RegistryClientOptions {
@@ -23,6 +23,7 @@ export interface FetchedManifest {
 }
 
 const MAX_MANIFEST = 4 * 1024 * 1024
+const referrersAnswer = z.object({ manifests: z.array(descriptor).max(10_000) })
 const tagsAnswer = z.object({ name: z.string(), tags: z.array(z.string()).nullable() })
 
 export class RegistryClient {
@@ -86,39 +87,79 @@ export class RegistryClient {
     return tags.slice(0, limit)
   }
 
+  /** What refers to a manifest (an SBOM, a signature), perhaps of one type only; at most the registry's first page. */
+  async referrers(repository: string, digest: string, artifactType?: string): Promise<Descriptor[]> {
+    const query = artifactType === undefined ? '' : `?artifactType=${encodeURIComponent(artifactType)}`
+    const response = await this.#request('GET', repository, `referrers/${digest}${query}`)
+    const all = referrersAnswer.parse(JSON.parse(new TextDecoder().decode(await readBounded(response, MAX_MANIFEST)))).manifests
+    // A registry need not filter.
+    return artifactType === undefined ? all : all.filter((one) => one.artifactType === artifactType)
+  }
+
+  /** Puts a blob that fits in memory into the repository, unless it is there; gives its digest. */
+  async putBlob(repository: string, bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+    const digest = await digestOf(bytes, 'sha256')
+    const there = await this.#request('HEAD', repository, `blobs/${digest}`, {}, [404], { push: true })
+    if (there.status !== 404) return digest
+    const begun = await this.#request('POST', repository, 'blobs/uploads/', {}, [], { push: true })
+    await begun.body?.cancel()
+    const base = `${this.#options.baseUrl}/v2/${repository}/blobs/uploads/`
+    const location = new URL(begun.headers.get('location') ?? '', base)
+    // A token must not follow a registry's word to another host.
+    if (location.origin !== new URL(base).origin) throw unreachable(this.#options.baseUrl, `upload to ${location.origin}`)
+    location.searchParams.set('digest', digest)
+    const put = await this.#request('PUT', repository, location.href, { 'content-type': 'application/octet-stream' }, [], {
+      push: true,
+      body: bytes,
+    })
+    await put.body?.cancel()
+    return digest
+  }
+
+  /** Under a tag, or by its digest when `target` is undefined; gives the digest. */
+  async putManifest(repository: string, bytes: Uint8Array<ArrayBuffer>, mediaType: string, target?: string): Promise<string> {
+    const digest = await digestOf(bytes, 'sha256')
+    const headers = { 'content-type': mediaType }
+    const put = await this.#request('PUT', repository, `manifests/${target ?? digest}`, headers, [], { push: true, body: bytes })
+    await put.body?.cancel()
+    return digest
+  }
+
+  /** `path`: below the repository, or a whole URL that the registry gave. */
   async #request(
     method: string,
     repository: string,
     path: string,
     headers: Record<string, string> = {},
     alsoFine: number[] = [],
+    { push = false, body }: { push?: boolean; body?: Uint8Array<ArrayBuffer> } = {},
   ): Promise<Response> {
-    const scope = `repository:${repository}:pull`
-    const url = `${this.#options.baseUrl}/v2/${repository}/${path}`
-    let response = await this.#send(method, url, headers, scope)
+    const scope = `repository:${repository}:${push ? 'pull,push' : 'pull'}`
+    const url = /^https?:/.test(path) ? path : `${this.#options.baseUrl}/v2/${repository}/${path}`
+    let response = await this.#send(method, url, headers, scope, body)
     if (response.status === 401) {
       await response.body?.cancel()
       const challenge = response.headers.get('www-authenticate') ?? ''
       const header = await authorize({ challenge, scope, credentials: this.#options.credentials, send: (u, h) => this.#fetch('GET', u, h) })
       this.#tokens.set(scope, header)
-      response = await this.#send(method, url, headers, scope)
+      response = await this.#send(method, url, headers, scope, body)
     }
     if (response.ok || alsoFine.includes(response.status)) return response
     await response.body?.cancel()
     throw failure(response.status, repository, path, this.#options.baseUrl)
   }
 
-  #send(method: string, url: string, headers: Record<string, string>, scope: string): Promise<Response> {
+  #send(method: string, url: string, headers: Record<string, string>, scope: string, body?: Uint8Array<ArrayBuffer>): Promise<Response> {
     const authorization = this.#tokens.get(scope)
-    return this.#fetch(method, url, authorization === undefined ? headers : { ...headers, authorization })
+    return this.#fetch(method, url, authorization === undefined ? headers : { ...headers, authorization }, body)
   }
 
-  async #fetch(method: string, url: string, headers: Record<string, string>): Promise<Response> {
+  async #fetch(method: string, url: string, headers: Record<string, string>, body?: Uint8Array<ArrayBuffer>): Promise<Response> {
     // The deadline is for the head: an AbortSignal.timeout would also cut a long body.
     const abort = new AbortController()
     const timer = setTimeout(() => abort.abort(new Error(`no answer within ${this.#options.timeoutMs} ms`)), this.#options.timeoutMs)
     try {
-      return await this.#options.fetch(url, { method, headers, signal: abort.signal })
+      return await this.#options.fetch(url, { method, headers, signal: abort.signal, ...(body && { body }) })
     } catch (cause) {
       throw unreachable(this.#options.baseUrl, cause)
     } finally {

@@ -114,6 +114,11 @@ export interface ImagesService {
   get(scope: Scope, input: Of<typeof inputs.image>): Promise<views.ImageView>
   /** As a tar; the stream ends with an error when it breaks off, and with `signal`. */
   archive(scope: Scope, input: Of<typeof inputs.imageArchive>, signal: AbortSignal): Promise<{ stream: Readable; filename: string }>
+  /** What is attached to an image; null where nothing is. Throws `ATTESTATION_INVALID` for what cannot be read. */
+  sbom(scope: Scope, input: Of<typeof inputs.image>): Promise<views.SbomView | null>
+  provenance(scope: Scope, input: Of<typeof inputs.image>): Promise<views.ProvenanceView | null>
+  /** The document as it was attached, with a name for its file. */
+  attestation(scope: Scope, input: Of<typeof inputs.attestation>): Promise<views.DocumentView | null>
   delete(scope: Scope, input: Of<typeof inputs.deleteImage>): Promise<{ tags: string[]; manifest: string | null }>
 }
 

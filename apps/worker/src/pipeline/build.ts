@@ -20,12 +20,14 @@ import { enqueue } from '@slipway/jobs'
 import { openBuildSecrets } from '@slipway/services'
 import type { Deps } from '../deps'
 import { withAgent } from './agent-back'
+import { attest } from './attest'
 import { checkout } from './checkout'
 import { CANCELED, deadlineOf, keepAlive } from './claim'
 import { execute } from './execute'
 import { buildLimits } from './limits'
 import { buildOutput, datedArgs } from './output'
 import { plan } from './plan'
+import { type BuiltFrom, provenance } from './provenance'
 import { branchTag, publish } from './publish'
 import { BuildRecorder } from './recorder'
 import { sharedCache, sharedCacheLines } from './shared-cache'
@@ -108,7 +110,9 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
     namedContexts: Object.fromEntries(inputs.namedContexts.parse(app.namedContexts).map(({ name, value }) => [name, value])),
     scratch: join(directory, 'contexts'),
   }
+  let dockerfile = { text: '', origin: '' }
   const planned = await plan(deps, source, signal, say, async ({ text, findings, origin }) => {
+    dockerfile = { text, origin: origin.kind }
     // NUL is no text to Postgres; such a file is refused right after.
     if (!text.includes('\0'))
       await note({ dockerfile: text, findings: findings as unknown as Prisma.InputJsonArray, dockerfileOrigin: origin })
@@ -131,20 +135,44 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
   const result = await execute(deps, request, planned, recorder, signal, secrets.buildSecrets)
   for (const line of result.sharedCache ? sharedCacheLines(result.sharedCache) : []) say(line)
 
+  const finishedAt = new Date()
   await note({ phase: 'publish' })
   const from = Date.now()
   const published = await withAgent(deps, signal, () => publish(deps, repository, tags, signal, say))
+  const publishMs = Date.now() - from
+  const { digest } = published
+  const builtFrom: BuiltFrom = {
+    repository,
+    digest,
+    gitUrl: app.gitUrl,
+    branch: app.gitBranch,
+    commit,
+    dockerfile,
+    plan: planned.plan,
+    buildArgs: secrets.buildArgs,
+    startedAt: build.startedAt ?? finishedAt,
+    finishedAt,
+  }
+  const wanted = {
+    repository,
+    digest,
+    sbomOf: app.sbom ? (request.tags[0] ?? null) : null,
+    provenance: app.provenance ? () => provenance(build, builtFrom, installation(deps)) : null,
+  }
+  await attest(deps, wanted, signal, say)
   await recorder.flush()
   const facts = {
     imageRepository: repository,
-    manifestDigest: published.digest,
+    manifestDigest: digest,
     imageSize: BigInt(result.size),
     bytesSent: published.bytesSent === null ? null : BigInt(published.bytesSent),
-    publishMs: Date.now() - from,
+    publishMs,
   }
   if (!(await finishBuild(deps.db, build.id, 'succeeded', { facts }))) throw CANCELED
   await deps.deployments.createFromBuild(build.id)
 }
+
+const installation = ({ env }: Deps) => ({ webUrl: env.SLIPWAY_WEB_URL.replace(/\/+$/, ''), version: env.SLIPWAY_VERSION })
 
 async function fail(deps: Deps, build: BuildRunRow, recorder: BuildRecorder, cause: unknown): Promise<void> {
   if (cause === CANCELED) {

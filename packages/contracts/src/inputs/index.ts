@@ -56,6 +56,8 @@ export const variable = z.object({
 
 /** Of apps that are built here. */
 const OF_BUILDS = {
+  provenance: true,
+  sbom: true,
   buildMemoryBytes: true,
   buildCpuMillis: true,
   buildPids: true,
@@ -112,6 +114,9 @@ const settingFields = {
   /** The same commit gives the same digest: times in the image are the commit's, or SOURCE_DATE_EPOCH's. */
   reproducible: z.boolean(),
   autoDeploy: z.boolean(),
+  /** Whether a build's provenance, and the list of an image's packages, are attached to its image. */
+  provenance: z.boolean(),
+  sbom: z.boolean(),
 }
 /** A new app's settings: what is not named has a default. */
 const appSettings = z.object({
@@ -125,6 +130,8 @@ const appSettings = z.object({
   imageFormat: settingFields.imageFormat.optional(),
   reproducible: settingFields.reproducible.optional(),
   autoDeploy: settingFields.autoDeploy.default(true),
+  provenance: settingFields.provenance.optional(),
+  sbom: settingFields.sbom.optional(),
 })
 const base = org.extend({
   /** Project slug. */
@@ -190,6 +197,8 @@ export const listRepositories = org.extend({ query: z.string().max(200).optional
 export const repository = org.extend({ repository: z.string().min(1).max(255) })
 export const listTags = repository.extend(page.shape)
 export const image = repository.extend({ /** Tag or digest. */ reference: z.string().min(1).max(255) })
+/** The newest document of a kind that is attached to an image. */
+export const attestation = image.extend({ kind: z.enum(['sbom', 'provenance']) })
 export const deleteImage = image
 export const imageArchive = image.extend({ format: imageArchiveFormat })
 

@@ -65,6 +65,9 @@ export interface AppView extends AppSummary {
     imageFormat: 'oci_gzip' | 'oci_zstd' | 'docker_gzip'
     reproducible: boolean
     autoDeploy: boolean
+    /** What a build attaches to its image. */
+    provenance: boolean
+    sbom: boolean
   }
   /** What deleting removes, named; volumes by the paths they are mounted at. */
   removes: { containers: number; builds: number; deployments: number; volumes: string[]; hostnames: string[]; repository: string | null }

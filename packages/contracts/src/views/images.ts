@@ -71,3 +71,57 @@ export interface LayerView {
   /** Other images (manifests) of the organization with this layer. */
   sharedBy: number
 }
+
+/** Who attached a document, and when. Nothing is signed: whoever may push to a repository may attach. */
+export interface AttachedView {
+  /** Of the referrer's manifest. */
+  digest: string
+  pushedBy: string
+  pushedAt: Date
+  /** Bytes of the document. */
+  size: number
+}
+/** A document as it was attached, for a file of that name. */
+export interface DocumentView {
+  name: string
+  text: string
+}
+export interface SbomView extends AttachedView {
+  /** `slipway-agent-0.1.0`. */
+  tools: string[]
+  /** The first 5,000, in the document's order. */
+  packages: PackageView[]
+  total: number
+  /** Of all packages, by type; the most frequent first. */
+  types: { type: string; count: number }[]
+  /** What its maker left out, in sentences. */
+  notes: string[]
+}
+export interface PackageView {
+  /** As in its package URL: `deb`, `apk`, `rpm`, `npm`, `pypi`, `golang`; null without one. */
+  type: string | null
+  name: string
+  version: string | null
+  /** An SPDX expression, or the name it was given; null: not told. */
+  license: string | null
+  purl: string | null
+  /** The file that tells of it. */
+  path: string | null
+  /** Position in the image's layers. */
+  layer: number | null
+}
+export interface ProvenanceView extends AttachedView {
+  buildType: string
+  builder: string
+  builderVersion: string | null
+  invocation: string | null
+  startedAt: Date | null
+  finishedAt: Date | null
+  /** Of Slipway's own builds; null for other builders. */
+  source: { repository: string; ref: string; commit: string; dockerfile: string; context: string; target: string | null } | null
+  buildArgs: { key: string; value: string }[]
+  /** Names only. */
+  secrets: string[]
+  /** What went in: the commit, base images. At most 100. */
+  materials: { uri: string; digest: string | null }[]
+}

@@ -57,6 +57,8 @@ export function createApps(deps: Deps, deployments: Pick<DeploymentsService, 'cr
         imageFormat: app.imageFormat,
         reproducible: app.reproducible,
         autoDeploy: app.autoDeploy,
+        provenance: app.provenance,
+        sbom: app.sbom,
       },
       removes,
     }

@@ -47,6 +47,8 @@ async function insertApp(deps: Deps, tx: Tx, scope: Scope, projectId: string, in
           target: input.target || null,
           autoDeploy: input.autoDeploy,
           ...(input.dockerfile && { keptDockerfile: input.dockerfile }),
+          provenance: input.provenance,
+          sbom: input.sbom,
           buildMemoryBytes: input.buildMemoryBytes ?? null,
           buildCpuMillis: input.buildCpuMillis ?? null,
           buildPids: input.buildPids ?? null,

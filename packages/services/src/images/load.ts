@@ -14,3 +14,8 @@ export async function loadManifest(db: Tx, scope: Scope, repository: RepositoryR
   if (!manifest) throw notFound('image', 'IMAGE_NOT_FOUND')
   return manifest
 }
+
+export async function loadImage(db: Tx, scope: Scope, { repository: name, reference }: { repository: string; reference: string }) {
+  const repository = await loadRepository(db, scope, name)
+  return { repository, manifest: await loadManifest(db, scope, repository, reference) }
+}

@@ -31,7 +31,7 @@ mod mode;
 pub mod mount;
 mod output;
 pub mod output_options;
-mod overlay;
+pub mod overlay;
 mod pattern;
 pub mod plan;
 mod reason;

@@ -12,7 +12,9 @@ import { DeleteImage } from './delete-image'
 import { DownloadMenu } from './download-menu'
 import { ProvenanceCard, RunsInCard } from './image-facts'
 import { LayersCard } from './layers-card'
+import { PackagesCard } from './packages-card'
 import { PlatformsCard } from './platforms-card'
+import { RecordCard } from './record-card'
 
 /** One image: its layers to scale with the step that made each, its configuration, where it runs. */
 export function ImagePage({ org, repository, reference }: { org: string; repository: string; reference: string }) {
@@ -70,7 +72,9 @@ function ImageBody({ org, repository, reference, image }: { org: string; reposit
         }
       >
         <ConfigCard image={image} />
+        {image.children.length === 0 && <RecordCard org={org} repository={repository} reference={image.digest} image={image} />}
       </Columns>
+      {image.children.length === 0 && <PackagesCard org={org} repository={repository} reference={image.digest} image={image} />}
     </>
   )
 }

@@ -5,6 +5,7 @@ pub mod disk;
 pub mod health;
 pub mod images;
 pub mod logs;
+pub mod sbom;
 
 use axum::Router;
 
@@ -18,4 +19,5 @@ pub fn router() -> Router<App> {
         .merge(disk::router())
         .merge(logs::router())
         .merge(images::router())
+        .merge(sbom::router())
 }

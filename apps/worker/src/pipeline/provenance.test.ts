@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto'
+import { type BuildPlan, buildParameters, provenanceStatement } from '@slipway/contracts'
+import type { BuildRunRow } from '@slipway/db'
+import { expect, it } from 'vitest'
+import { provenance } from './provenance'
+
+const secret = 'hunter2-and-more'
+const build = {
+  number: 7,
+  trigger: 'push',
+  noCache: false,
+  app: {
+    slug: 'shop',
+    dockerfilePath: 'deploy/Dockerfile',
+    contextPath: '.',
+    target: null,
+    organization: { slug: 'acme' },
+    variables: [
+      { scope: 'build', key: 'NPM_TOKEN', secret: true },
+      { scope: 'build', key: 'COLOR', secret: false },
+      { scope: 'runtime', key: 'DATABASE_URL', secret: true },
+    ],
+  },
+} as unknown as BuildRunRow
+const base = { type: 'image', reference: 'slipway.local/slipway/debian:13', digest: `sha256:${'b'.repeat(64)}` }
+const fetched = { type: 'http', url: 'https://get.example.com/tool.tgz', checksum: `sha256:${'d'.repeat(64)}`, filename: 'tool.tgz' }
+const plan = {
+  platform: { os: 'linux', architecture: 'amd64' },
+  vertices: [{ op: base }, { op: { type: 'exec' } }, { op: base }, { op: fetched }],
+} as unknown as BuildPlan
+const made = provenance(
+  build,
+  {
+    repository: 'slipway.local/acme/shop',
+    digest: `sha256:${'a'.repeat(64)}`,
+    gitUrl: `https://ada:${secret}@git.example.com/acme/shop.git`,
+    branch: 'main',
+    commit: { sha: 'c'.repeat(40), message: 'Make it blue', author: 'Ada', at: new Date(0) },
+    dockerfile: { text: 'FROM debian:13\n', origin: 'repository' },
+    plan,
+    buildArgs: { NPM_TOKEN: secret, COLOR: 'blue' },
+    startedAt: new Date('2026-11-28T10:00:00Z'),
+    finishedAt: new Date('2026-11-28T10:00:09Z'),
+  },
+  { webUrl: 'https://slipway.example.com', version: '1.2.3' },
+)
+
+it('says what the build was made from, by digest', () => {
+  const { predicate, subject } = provenanceStatement.parse(JSON.parse(JSON.stringify(made)))
+  expect(subject).toEqual([{ name: 'slipway.local/acme/shop', digest: { sha256: 'a'.repeat(64) } }])
+  expect(buildParameters.parse(predicate.buildDefinition.externalParameters)).toEqual({
+    repository: 'https://git.example.com/acme/shop.git',
+    ref: 'refs/heads/main',
+    commit: 'c'.repeat(40),
+    dockerfile: 'deploy/Dockerfile',
+    context: '.',
+    buildArgs: { COLOR: 'blue' },
+    secrets: ['NPM_TOKEN'],
+  })
+  expect(predicate.buildDefinition.internalParameters).toMatchObject({
+    dockerfileOrigin: 'repository',
+    dockerfileDigest: { sha256: createHash('sha256').update('FROM debian:13\n').digest('hex') },
+  })
+  expect(predicate.buildDefinition.resolvedDependencies).toEqual([
+    { uri: 'git+https://git.example.com/acme/shop.git@refs/heads/main', digest: { gitCommit: 'c'.repeat(40) } },
+    { uri: 'oci://slipway.local/slipway/debian:13', digest: { sha256: 'b'.repeat(64) } },
+    { uri: 'https://get.example.com/tool.tgz', digest: { sha256: 'd'.repeat(64) } },
+  ])
+  expect(predicate.runDetails).toMatchObject({
+    builder: { id: 'https://slipway.example.com/builder', version: { slipway: '1.2.3' } },
+    metadata: {
+      invocationId: 'https://slipway.example.com/acme/apps/shop/builds/7',
+      startedOn: '2026-11-28T10:00:00.000Z',
+      finishedOn: '2026-11-28T10:00:09.000Z',
+    },
+  })
+})
+
+it('gives no secret away', () => expect(JSON.stringify(made)).not.toContain(secret))

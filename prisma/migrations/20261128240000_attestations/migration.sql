@@ -1,0 +1,3 @@
+-- AlterTable
+ALTER TABLE "App" ADD COLUMN     "provenance" BOOLEAN NOT NULL DEFAULT true,
+ADD COLUMN     "sbom" BOOLEAN NOT NULL DEFAULT true;
