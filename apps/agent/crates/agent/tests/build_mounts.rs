@@ -170,7 +170,7 @@ fn binds_show_and_keep_nothing() {
     let gone = Plan::new(&agent).run_with("true", &json!({ "mounts": [bind("/x", None, "nothing")] }));
     let events = build(&agent, &gone.request("b2", minute()), &context("one", "x"));
     assert_eq!(last(&events)["code"], "EXEC_FAILED");
-    assert!(last(&events)["message"].as_str().unwrap().contains("`nothing` is not in the build context"), "{events:#?}");
+    assert!(last(&events)["message"].as_str().unwrap().contains("`nothing` is not in the context"), "{events:#?}");
     eventually("everything of the builds is gone", || clean(&agent));
 }
 
