@@ -2,6 +2,7 @@ import { readyInstallation } from '../../tests/e2e/support/account'
 import { coldStart } from './cold-start'
 import { containerStart } from './container-start'
 import { deployUnderLoad, webhookToContent } from './deploys'
+import { laptopFigures } from './laptop'
 import { memoryOf } from './memory'
 import type { Figure } from './stats'
 
@@ -31,6 +32,9 @@ export async function installationFigures(say: (text: string) => void, cold: boo
       ours: await webhookToContent(ready, 10),
       aim: '≤ 3 s',
     })
+
+    say('upload of 1 GB from a laptop …')
+    figures.push(...(await laptopFigures(ready)))
 
     say('container starts …')
     figures.push(await containerStart(installation.agentSocket, 50))

@@ -7,6 +7,8 @@ export interface CliEnv {
   apiKey: string | undefined
   organization: string | undefined
   configPath: string
+  /** What is known of files that were uploaded; may go at any time. */
+  cacheDir: string
   /** https://no-color.org */
   noColor: boolean
   /** Any variable by name: the value of `--secret NAME`. */
@@ -21,6 +23,7 @@ export function readEnv(env: NodeJS.ProcessEnv = process.env): CliEnv {
     apiKey: set('SLIPWAY_API_KEY'),
     organization: set('SLIPWAY_ORG'),
     configPath: join(set('XDG_CONFIG_HOME') ?? join(homedir(), '.config'), 'slipway', 'config.json'),
+    cacheDir: join(set('XDG_CACHE_HOME') ?? join(homedir(), '.cache'), 'slipway'),
     noColor: set('NO_COLOR') !== undefined || env.TERM === 'dumb',
     variable: (name) => env[name],
   }

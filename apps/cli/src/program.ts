@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { appCommands } from './commands/apps'
+import { buildCommand } from './commands/build'
 import { deployCommands } from './commands/deploy'
 import { lintCommand } from './commands/lint'
 import { listCommands } from './commands/lists'
@@ -48,6 +49,7 @@ export async function run(argv: readonly string[], io: Io, env: CliEnv, version:
   loginCommands(program, action)
   projectCommands(program, action)
   appCommands(program, action)
+  buildCommand(program, action)
   deployCommands(program, action)
   listCommands(program, action)
   logsCommand(program, action)

@@ -12,6 +12,13 @@ export interface GlobalOptions {
   color?: boolean
 }
 
+interface Connection {
+  url: string
+  /** For uploads, which are no calls of the client. Goes to `url` only. */
+  apiKey: string
+  client: Client
+}
+
 const DEFAULT_URL = 'http://localhost:3000'
 
 export class Session {
@@ -23,7 +30,7 @@ export class Session {
   readonly signal: AbortSignal
   readonly #options: GlobalOptions
   #saved: SavedConfig | null | undefined
-  #connected: { url: string; client: Client } | undefined
+  #connected: Connection | undefined
 
   constructor(io: Io, env: CliEnv, options: GlobalOptions, signal: AbortSignal) {
     this.io = io
@@ -44,7 +51,7 @@ export class Session {
     return serverUrl(this.#options.url ?? this.env.url ?? (await this.saved())?.url ?? DEFAULT_URL)
   }
 
-  async connect(): Promise<{ url: string; client: Client }> {
+  async connect(): Promise<Connection> {
     if (this.#connected) return this.#connected
     const url = await this.url()
     const saved = await this.saved()
@@ -58,7 +65,7 @@ export class Session {
         'Make an API key on the account page, then run slipway login, or set SLIPWAY_API_KEY.',
       )
     }
-    this.#connected = { url, client: createClient(url, apiKey) }
+    this.#connected = { url, apiKey, client: createClient(url, apiKey) }
     return this.#connected
   }
 

@@ -1,7 +1,7 @@
 /** Small pieces of text that several commands share. */
 import type { views } from '@slipway/contracts'
 import { type BuildState, type DeploymentState, formatAgo, formatDuration } from '@slipway/core'
-import type { Palette } from './output'
+import { type Palette, plain } from './output'
 
 export const ago = (at: Date | null): string => (at ? formatAgo(at) : '–')
 export const duration = (ms: number | null): string => (ms === null ? '–' : formatDuration(ms))
@@ -26,6 +26,12 @@ export function paintState(state: string, colors: Palette): string {
 
 /** An error of a build or a deployment, with the last lines that the step wrote. */
 export function errorText(error: views.ErrorView, colors: Palette): string {
-  const lines = error.details.lastLines ?? []
-  return [colors.bad(error.message), ...lines.map((line) => `  ${line}`)].join('\n')
+  const { file, line, instruction, lastLines = [] } = error.details
+  const where =
+    line === undefined
+      ? []
+      : [`${file ?? 'Dockerfile'}:${line}${typeof instruction === 'string' ? ` | ${instruction.split('\n')[0]}` : ''}`]
+  return [colors.bad(error.message), ...where.map((text) => `  ${colors.dim(plain(text))}`), ...lastLines.map((line) => `  ${line}`)].join(
+    '\n',
+  )
 }

@@ -4,6 +4,7 @@ import { formatDuration, isBuildOver, isDeploymentSettled } from '@slipway/core'
 import { follow } from './client'
 import { CliError, EXIT } from './errors'
 import { plain } from './output'
+import type { BuildProgress } from './progress/progress'
 import type { Session } from './session'
 import { errorText, paintState } from './text'
 
@@ -42,9 +43,13 @@ export class Deadline {
   }
 }
 
-export async function watchBuild(session: Session, target: Target & { number: number }, deadline: Deadline): Promise<views.BuildView> {
+export async function watchBuild(
+  session: Session,
+  target: Target & { number: number },
+  deadline: Deadline,
+  printer: BuildProgress = new BuildPrinter(session),
+): Promise<views.BuildView> {
   const { url, client } = await session.connect()
-  const printer = new BuildPrinter(session)
   let last: views.BuildView | null = null
   await follow<{ data: { build: views.BuildView; logs: views.LogChunkView[] } }>(
     url,
@@ -63,12 +68,12 @@ export async function watchBuild(session: Session, target: Target & { number: nu
     last && isBuildOver((last as views.BuildView).state) && (last as views.BuildView).deployment
       ? last
       : await client.builds.get.query(target)
-  if (!isBuildOver(build.state)) return watchBuild(session, target, deadline)
+  if (!isBuildOver(build.state)) return watchBuild(session, target, deadline, printer)
   return build
 }
 
 /** Writes each step when it begins, its output, and how it ended. */
-class BuildPrinter {
+class BuildPrinter implements BuildProgress {
   readonly #session: Session
   readonly #states = new Map<number, string>()
   #state = ''
@@ -163,14 +168,16 @@ export async function watchToTheEnd(
   target: Target,
   started: { build: number | null; deployment: number | null },
   deadline: Deadline,
+  /** How the build is shown, and whether a deployment follows it. */
+  { progress, deploy = true }: { progress?: BuildProgress; deploy?: boolean } = {},
 ): Promise<Outcome> {
   const outcome: Outcome = { build: null, deployment: null }
   let number = started.deployment
   if (started.build !== null) {
-    const build = await watchBuild(session, { ...target, number: started.build }, deadline)
+    const build = await watchBuild(session, { ...target, number: started.build }, deadline, progress)
     outcome.build = build
     if (build.state !== 'succeeded') throw ended(session, outcome, `Build #${build.number}`, build.state, build.error)
-    number = build.deployment?.number ?? null
+    number = deploy ? (build.deployment?.number ?? null) : null
   }
   if (number === null) return outcome
   const deployment = await watchDeployment(session, { ...target, number }, deadline)

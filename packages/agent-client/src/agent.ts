@@ -15,6 +15,7 @@ import {
 import Docker from 'dockerode'
 import type { z } from 'zod'
 import { type BuildSecrets, type ContextEntry, streamBuild } from './build-stream'
+import { type AgentContexts, createContexts } from './contexts'
 import { agentError } from './errors'
 import { containerStarts } from './events'
 import { type ImageOutput, imageOutput } from './image-output'
@@ -31,6 +32,7 @@ export interface Agent {
     secrets?: BuildSecrets,
     registryToken?: string,
   ): AsyncGenerator<BuildEvent>
+  contexts: AgentContexts
   /** Idempotent: a build that is not running is not an error. */
   cancelBuild(id: string): Promise<void>
   /** What the build cache holds of one organization; `images` is the beginning of its images' names. */
@@ -53,6 +55,7 @@ export function createAgent({ socketPath }: { socketPath: string }): Agent {
     docker,
     health: async (deadlineMs = 2000) => agentHealth.parse(JSON.parse(await call(socketPath, 'GET', '/slipway/v1/health', deadlineMs))),
     build: (request, entries, signal, secrets, token) => streamBuild(socketPath, request, entries, signal, secrets, token),
+    contexts: createContexts(socketPath),
     async cancelBuild(id) {
       await call(socketPath, 'DELETE', `/slipway/v1/builds/${encodeURIComponent(id)}`, 5000, [404])
     },

@@ -16,6 +16,7 @@ export const buildsRouter = router({
   list: orgProcedure.input(inputs.listBuilds).query(({ ctx, input }) => ctx.services.builds.list(ctx.scope, input)),
   get: orgProcedure.input(inputs.build).query(({ ctx, input }) => ctx.services.builds.get(ctx.scope, input)),
   trigger: orgProcedure.input(inputs.triggerBuild).mutation(({ ctx, input }) => ctx.services.builds.trigger(ctx.scope, input, ctx.via)),
+  upload: orgProcedure.input(inputs.uploadBuild).mutation(({ ctx, input }) => ctx.services.builds.upload(ctx.scope, input)),
   cancel: orgProcedure.input(inputs.build).mutation(({ ctx, input }) => ctx.services.builds.cancel(ctx.scope, input)),
   insights: orgProcedure.input(inputs.build).query(({ ctx, input }) => ctx.services.builds.insights(ctx.scope, input)),
   logs: orgProcedure.input(inputs.buildLogs).query(({ ctx, input }) => ctx.services.builds.logs(ctx.scope, input)),
@@ -25,9 +26,9 @@ export const buildsRouter = router({
 /** A successful build leads to its deployment a moment later; whoever watches wants to be told. */
 const HANDOVER_MS = 10_000
 
-const isWatched = ({ state, deployment, finishedAt }: views.BuildView): boolean =>
+const isWatched = ({ state, deploys, deployment, finishedAt }: views.BuildView): boolean =>
   isBuildOver(state) &&
-  (state !== 'succeeded' || deployment !== null || finishedAt === null || Date.now() - finishedAt.getTime() > HANDOVER_MS)
+  (state !== 'succeeded' || !deploys || deployment !== null || finishedAt === null || Date.now() - finishedAt.getTime() > HANDOVER_MS)
 
 /**
  * The build and the log chunks after `after`, then both whenever they change, until the build is over, its log read to

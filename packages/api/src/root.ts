@@ -2,6 +2,7 @@ import type { inferRouterInputs, inferRouterOutputs } from '@trpc/server'
 import { appsRouter } from './apps'
 import { buildCacheRouter } from './build-cache'
 import { buildsRouter } from './builds'
+import { contextsRouter } from './contexts'
 import { deploymentsRouter } from './deployments'
 import { imagesRouter } from './images'
 import { inspectionsRouter } from './inspections'
@@ -20,6 +21,7 @@ export const appRouter = router({
   builds: buildsRouter,
   buildCache: buildCacheRouter,
   inspections: inspectionsRouter,
+  contexts: contextsRouter,
   deployments: deploymentsRouter,
   images: imagesRouter,
   hosts: router({ list: orgProcedure.query(({ ctx }) => ctx.services.hosts.list(ctx.scope)) }),

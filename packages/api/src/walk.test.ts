@@ -59,6 +59,13 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   'builds.list': { reach: 'row', input: app },
   'builds.get': { reach: 'row', input: { ...app, number: 1 } },
   'builds.trigger': { reach: 'row', input: app, guestMay: false },
+  'builds.upload': {
+    reach: 'row',
+    input: { ...app, tree: `sha256:${'a'.repeat(64)}`, dockerfile: { path: 'Dockerfile', text: 'FROM scratch' } },
+    guestMay: false,
+  },
+  'contexts.missing': { reach: 'organization', input: { org: 'acme', trees: ['a'.repeat(64)], blobs: [] }, guestMay: false },
+  'contexts.send': { reach: 'organization', input: { encoding: 'none', body: new ReadableStream() }, guestMay: false },
   'builds.cancel': { reach: 'row', input: { ...app, number: 1 }, guestMay: false },
   'builds.logs': { reach: 'row', input: { ...app, number: 1 } },
   'builds.insights': { reach: 'row', input: { ...app, number: 1 } },

@@ -17,6 +17,18 @@ export {
   type ImageConfig,
   imageConfig,
 } from './agent/build-plan'
+export {
+  CONTEXT_LIMITS,
+  type ContextMissing,
+  contextCommitted,
+  contextDigest,
+  contextIncomplete,
+  contextMissing,
+  contextStored,
+  encodeTree,
+  OBJECTS_HEAD,
+  type TreeEntry,
+} from './agent/context-api'
 export { type ImageArchiveFormat, imageArchiveFormat } from './agent/image-output'
 export {
   BUILD_TYPE,

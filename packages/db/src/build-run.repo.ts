@@ -110,7 +110,7 @@ export function finishBuild(
   return db.$transaction(async (tx) => {
     const { count } = await tx.build.updateMany({
       where: { id: buildId, state: { in: buildStatesBefore(to) } },
-      data: { ...data.facts, ...errorColumns(data.error), state: to, finishedAt: now, phase: null },
+      data: { ...data.facts, ...errorColumns(data.error), state: to, finishedAt: now, phase: null, uploadSecrets: null },
     })
     if (count === 0) return false
     if (to === 'succeeded') await closeRunningSteps(tx, buildId, now)
@@ -173,9 +173,9 @@ export const findBuildToDeploy = (db: Tx, buildId: string) =>
 export async function undeployedBuilds(db: Tx, finishedSince: Date): Promise<string[]> {
   const rows = await db.$queryRaw<{ id: string }[]>`
     SELECT b."id" FROM "Build" b JOIN "App" a ON a."id" = b."appId"
-    WHERE b."state" = 'succeeded' AND b."manifestDigest" IS NOT NULL AND b."finishedAt" > ${finishedSince}
+    WHERE b."state" = 'succeeded' AND b."deploys" AND b."manifestDigest" IS NOT NULL AND b."finishedAt" > ${finishedSince}
       AND a."deletedAt" IS NULL AND a."desiredState" = 'running'
       AND NOT EXISTS (SELECT 1 FROM "Deployment" d WHERE d."buildId" = b."id")
-      AND NOT EXISTS (SELECT 1 FROM "Build" n WHERE n."appId" = b."appId" AND n."number" > b."number" AND n."state" = 'succeeded')`
+      AND NOT EXISTS (SELECT 1 FROM "Build" n WHERE n."appId" = b."appId" AND n."number" > b."number" AND n."state" = 'succeeded' AND n."deploys")`
   return rows.map((row) => row.id)
 }

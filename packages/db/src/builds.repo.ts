@@ -11,10 +11,13 @@ export interface NewBuild {
   branch: string | null
   commit?: { sha: string; message: string | null; author: string | null; at: Date | null }
   noCache?: boolean
+  id?: string
+  /** Of a build from a client's files. */
+  upload?: { options: Prisma.InputJsonObject; secrets: Uint8Array<ArrayBuffer>; dockerfile: string; deploys: boolean }
 }
 
 /**
- * Creates the app's next build and supersedes those of it that still wait, in one transaction: the counter's update locks
+ * Creates the app's next build and supersedes those to be deployed that still wait, in one transaction: the counter's update locks
  * the app's row, so two pushes in the same instant become two numbers, the older of which is superseded.
  * Null when the app is not in this organization or is being deleted.
  */
@@ -25,14 +28,18 @@ export async function createBuild(tx: Tx, organizationId: string, appId: string,
     select: { nextBuildNumber: true },
   })
   if (!app) return null
-  const superseded = await tx.build.updateManyAndReturn({
-    where: { appId, organizationId, state: { in: buildStatesBefore('superseded') } },
-    data: { state: 'superseded', finishedAt: new Date() },
-    select: { id: true, number: true },
-  })
+  // A build that deploys nothing takes no deployment's place, and none takes its own.
+  const superseded =
+    data.upload?.deploys === false
+      ? []
+      : await tx.build.updateManyAndReturn({
+          where: { appId, organizationId, deploys: true, state: { in: buildStatesBefore('superseded') } },
+          data: { state: 'superseded', finishedAt: new Date(), uploadSecrets: null },
+          select: { id: true, number: true },
+        })
   const build = await tx.build.create({
     data: {
-      id: newId('build'),
+      id: data.id ?? newId('build'),
       organizationId,
       appId,
       number: app.nextBuildNumber - 1,
@@ -44,6 +51,12 @@ export async function createBuild(tx: Tx, organizationId: string, appId: string,
       commitAuthor: data.commit?.author ?? null,
       commitAt: data.commit?.at ?? null,
       noCache: data.noCache ?? false,
+      ...(data.upload && {
+        upload: data.upload.options,
+        uploadSecrets: data.upload.secrets,
+        dockerfile: data.upload.dockerfile,
+        deploys: data.upload.deploys,
+      }),
     },
   })
   return { build, superseded }
@@ -111,7 +124,7 @@ export const readBuildLogs = (db: Tx, organizationId: string, buildId: string, a
 export async function requestBuildCancel(tx: Tx, organizationId: string, buildId: string, now = new Date()): Promise<boolean> {
   const waiting = await tx.build.updateMany({
     where: { id: buildId, organizationId, state: 'queued' },
-    data: { state: 'canceled', cancelRequestedAt: now, finishedAt: now },
+    data: { state: 'canceled', cancelRequestedAt: now, finishedAt: now, uploadSecrets: null },
   })
   if (waiting.count === 1) return true
   const running = await tx.build.updateMany({ where: { id: buildId, organizationId, state: 'running' }, data: { cancelRequestedAt: now } })
@@ -122,7 +135,7 @@ export async function requestBuildCancel(tx: Tx, organizationId: string, buildId
 export async function cancelBuildsOfApp(tx: Tx, organizationId: string, appId: string, now = new Date()): Promise<string[]> {
   await tx.build.updateMany({
     where: { organizationId, appId, state: 'queued' },
-    data: { state: 'canceled', cancelRequestedAt: now, finishedAt: now },
+    data: { state: 'canceled', cancelRequestedAt: now, finishedAt: now, uploadSecrets: null },
   })
   const running = await tx.build.updateManyAndReturn({
     where: { organizationId, appId, state: 'running' },
@@ -134,4 +147,7 @@ export async function cancelBuildsOfApp(tx: Tx, organizationId: string, appId: s
 
 /** The newest build that published an image: what starting a stopped app deploys when it is newer than what served. */
 export const newestSucceeded = (db: Tx, organizationId: string, appId: string) =>
-  db.build.findFirst({ where: { organizationId, appId, state: 'succeeded', manifestDigest: { not: null } }, orderBy: { number: 'desc' } })
+  db.build.findFirst({
+    where: { organizationId, appId, state: 'succeeded', deploys: true, manifestDigest: { not: null } },
+    orderBy: { number: 'desc' },
+  })

@@ -4,6 +4,7 @@ import { createAuth } from './auth/auth'
 import { createSetup } from './auth/setup'
 import { createBuildCache } from './build-cache/build-cache'
 import { createBuilds } from './builds/builds'
+import { createContexts } from './builds/upload'
 import { createChanges } from './changes/changes'
 import { createDeployments } from './deployments/deployments'
 import type { Deps } from './deps'
@@ -29,6 +30,7 @@ export function createServices(deps: Deps): Services {
     webhooks: createWebhooks(deps),
     builds: createBuilds(deps),
     inspections: createInspections(deps),
+    contexts: createContexts(deps),
     deployments,
     images: createImages(deps),
     hosts: createHosts(deps),

@@ -1,4 +1,5 @@
 export { openBuildSecrets } from './builds/secrets'
+export { type UploadOptions, uploadOptions } from './builds/upload-options'
 export { type Addresses, connectServices } from './connect'
 export { createServices } from './create-services'
 export { openEnvironment } from './deployments/create'

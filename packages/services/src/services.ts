@@ -3,7 +3,7 @@
  * `deployments.createFromBuild`; the webhook route calls `webhooks.receive`. All throw AppError.
  */
 import type { Readable } from 'node:stream'
-import type { inputs, views } from '@slipway/contracts'
+import type { ContextMissing, inputs, views } from '@slipway/contracts'
 import type { z } from 'zod'
 import type { Actor, Identity, Scope } from './scope'
 
@@ -82,6 +82,8 @@ export interface BuildsService {
   list(scope: Scope, input: Of<typeof inputs.listBuilds>): Promise<views.Page<views.BuildSummary>>
   get(scope: Scope, input: Of<typeof inputs.build>): Promise<views.BuildView>
   trigger(scope: Scope, input: Of<typeof inputs.triggerBuild>, via: 'manual' | 'api'): Promise<{ number: number }>
+  /** A build of files that are uploaded already; CONTEXT_INCOMPLETE names what is missing of them. */
+  upload(scope: Scope, input: Of<typeof inputs.uploadBuild>): Promise<{ number: number }>
   cancel(scope: Scope, input: Of<typeof inputs.build>): Promise<views.BuildView>
   logs(scope: Scope, input: Of<typeof inputs.buildLogs>): Promise<views.LogChunkView[]>
   /** What the builds before this one tell about it. */
@@ -93,6 +95,13 @@ export interface InspectionsService {
   start(scope: Scope, input: Of<typeof inputs.startInspection>): Promise<views.InspectionView>
   get(scope: Scope, input: Of<typeof inputs.inspection>): Promise<views.InspectionView>
   cancel(scope: Scope, input: Of<typeof inputs.inspection>): Promise<views.InspectionView>
+}
+
+/** Files that clients upload to build from, kept on the build host for their organization. */
+export interface ContextsService {
+  missing(scope: Scope, input: Of<typeof inputs.missingContext>): Promise<ContextMissing>
+  /** A stream of objects, packed as `encoding` says; gives the bytes that were new. */
+  send(scope: Scope, body: ReadableStream<Uint8Array>, encoding: string, signal: AbortSignal): Promise<{ stored: number }>
 }
 
 export interface DeploymentsService {
@@ -156,6 +165,7 @@ export interface Services {
   webhooks: WebhooksService
   builds: BuildsService
   inspections: InspectionsService
+  contexts: ContextsService
   deployments: DeploymentsService
   images: ImagesService
   hosts: HostsService

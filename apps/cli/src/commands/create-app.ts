@@ -127,7 +127,7 @@ async function createInput(session: Session, org: string, options: Options, give
 
 const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 
-async function onlyProject(session: Session, org: string): Promise<string> {
+export async function onlyProject(session: Session, org: string): Promise<string> {
   const projects = await (await session.client()).projects.list.query({ org })
   const [only, ...others] = projects
   if (!only) throw usage('There is no project yet.', 'Make one first: slipway projects create <name>.')

@@ -9,6 +9,7 @@ const build = (over: Partial<views.BuildView>) =>
     app: { slug: 'a', name: 'a' },
     state: 'queued',
     trigger: 'push',
+    deploys: true,
     actor: 'GitHub',
     commit: { sha: 'e41c9a2c9d1e', message: 'm', author: null, branch: 'main', at: null },
     branch: 'main',

@@ -4,8 +4,8 @@
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { channels, inputs, keptDockerfile, OWN_REGISTRY_HOST } from '@slipway/contracts'
-import { AppError, toAppError } from '@slipway/core'
+import { channels, OWN_REGISTRY_HOST } from '@slipway/contracts'
+import { toAppError } from '@slipway/core'
 import {
   type BuildRunRow,
   claimBuild,
@@ -21,16 +21,16 @@ import { openBuildSecrets } from '@slipway/services'
 import type { Deps } from '../deps'
 import { withAgent } from './agent-back'
 import { attest } from './attest'
-import { checkout } from './checkout'
 import { CANCELED, deadlineOf, keepAlive } from './claim'
 import { execute } from './execute'
 import { buildLimits } from './limits'
 import { buildOutput, datedArgs } from './output'
 import { plan } from './plan'
 import { type BuiltFrom, provenance } from './provenance'
-import { branchTag, publish } from './publish'
+import { publish } from './publish'
 import { BuildRecorder } from './recorder'
 import { sharedCache, sharedCacheLines } from './shared-cache'
+import { sourceOf } from './source'
 
 export async function runBuild(deps: Deps, buildId: string, deadline: AbortSignal): Promise<void> {
   const claim = await claimBuild(deps.db, buildId)
@@ -67,51 +67,18 @@ export async function runBuild(deps: Deps, buildId: string, deadline: AbortSigna
 async function stages(deps: Deps, build: BuildRunRow, directory: string, recorder: BuildRecorder, signal: AbortSignal): Promise<void> {
   const { app } = build
   const organization = app.organization.slug
-  if (!app.gitUrl || !app.gitBranch)
-    throw new AppError({
-      kind: 'bad-input',
-      code: 'NO_REPOSITORY',
-      message: 'The app has no repository to build from. Set one in its settings.',
-    })
   const say = (line: string) =>
     void recorder.say(line).catch((error) => deps.log.warn({ err: error }, 'could not write a line of the build log'))
   const note = async (facts: Prisma.BuildUncheckedUpdateManyInput) => {
     await updateRunningBuild(deps.db, build.id, facts)
     tell(deps, build)
   }
-
-  say(`Fetching branch ${app.gitBranch} of ${app.gitUrl}`)
   const secrets = openBuildSecrets(deps, build)
-  const tree = await checkout(
-    { url: app.gitUrl, branch: app.gitBranch, token: secrets.gitToken, sha: build.commitSha },
-    directory,
-    signal,
-    say,
-  )
-  const { commit } = tree
-  say(`At ${commit.sha.slice(0, 7)} ${commit.message}`)
-  await note({
-    phase: 'plan',
-    branch: app.gitBranch,
-    commitSha: commit.sha,
-    commitMessage: commit.message,
-    commitAuthor: commit.author,
-    commitAt: commit.at,
-  })
+  const source = await sourceOf(build, secrets, directory, signal, say, note)
 
-  const source = {
-    organization,
-    directory: tree.directory,
-    contextPath: app.contextPath,
-    dockerfilePath: app.dockerfilePath,
-    kept: keptDockerfile.safeParse(app.keptDockerfile).data ?? null,
-    target: app.target,
-    buildArgs: datedArgs(app, secrets.buildArgs, commit.at),
-    namedContexts: Object.fromEntries(inputs.namedContexts.parse(app.namedContexts).map(({ name, value }) => [name, value])),
-    scratch: join(directory, 'contexts'),
-  }
+  const args = source.git ? datedArgs(app, secrets.buildArgs, source.git.commit.at) : secrets.buildArgs
   let dockerfile = { text: '', origin: '' }
-  const planned = await plan(deps, source, signal, say, async ({ text, findings, origin }) => {
+  const planned = await plan(deps, { organization, buildArgs: args, ...source.files }, signal, say, async ({ text, findings, origin }) => {
     dockerfile = { text, origin: origin.kind }
     // NUL is no text to Postgres; such a file is refused right after.
     if (!text.includes('\0'))
@@ -121,7 +88,7 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
 
   await note({ phase: 'build' })
   const repository = `${OWN_REGISTRY_HOST}/${organization}/${app.slug}`
-  const tags = [`build-${build.number}`, branchTag(app.gitBranch)]
+  const tags = [`build-${build.number}`, source.tag]
   const request = {
     id: build.id,
     scope: app.organizationId,
@@ -131,9 +98,15 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
     limits: buildLimits(app),
     cache: sharedCache(app, repository),
     output: buildOutput(app, planned.sourceDateEpoch),
+    ...(source.tree !== null && { context: { tree: source.tree } }),
   }
   const result = await execute(deps, request, planned, recorder, signal, secrets.buildSecrets)
   for (const line of result.sharedCache ? sharedCacheLines(result.sharedCache) : []) say(line)
+  if (!source.publishes) {
+    await recorder.flush()
+    if (!(await finishBuild(deps.db, build.id, 'succeeded', { facts: { imageSize: BigInt(result.size) } }))) throw CANCELED
+    return
+  }
 
   const finishedAt = new Date()
   await note({ phase: 'publish' })
@@ -141,12 +114,13 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
   const published = await withAgent(deps, signal, () => publish(deps, repository, tags, signal, say))
   const publishMs = Date.now() - from
   const { digest } = published
-  const builtFrom: BuiltFrom = {
+  // Uploaded files have no place that anyone else could look at: their image says what is in it, not where it came from.
+  const builtFrom: BuiltFrom | null = source.git && {
     repository,
     digest,
-    gitUrl: app.gitUrl,
-    branch: app.gitBranch,
-    commit,
+    gitUrl: source.git.url,
+    branch: source.git.branch,
+    commit: source.git.commit,
     dockerfile,
     plan: planned.plan,
     buildArgs: secrets.buildArgs,
@@ -157,7 +131,7 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
     repository,
     digest,
     sbomOf: app.sbom ? (request.tags[0] ?? null) : null,
-    provenance: app.provenance ? () => provenance(build, builtFrom, installation(deps)) : null,
+    provenance: app.provenance && builtFrom ? () => provenance(build, builtFrom, installation(deps)) : null,
   }
   await attest(deps, wanted, signal, say)
   await recorder.flush()

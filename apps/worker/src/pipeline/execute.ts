@@ -78,7 +78,7 @@ function buildError(event: Extract<BuildEvent, { type: 'error' }>, planned: Plan
     code: event.code,
     message: event.message,
     details: {
-      ...(vertex && { line: vertex.line, instruction: vertex.instruction.slice(0, 300) }),
+      ...(vertex && { file: planned.file, line: vertex.line, instruction: vertex.instruction.slice(0, 300) }),
       ...(position !== undefined && { step: position, lastLines: recorder.tail(position) }),
       ...(event.exitCode !== undefined && { exitCode: event.exitCode }),
     },

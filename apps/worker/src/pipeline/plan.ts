@@ -21,7 +21,7 @@ import {
 import type { Deps } from '../deps'
 import { withAgent } from './agent-back'
 import { beneath, type SentContext } from './context'
-import { type DockerfileSource, dockerfileOf, readIgnore } from './dockerfile'
+import { type BuiltDockerfile, type DockerfileSource, dockerfileOf, readIgnore } from './dockerfile'
 import { gitContext } from './git-context'
 import { ensureImage } from './images'
 
@@ -35,11 +35,15 @@ export interface PlanSource extends DockerfileSource {
   platform?: Platform
   /** Where Git repositories that the build names are checked out to; removed by the caller. */
   scratch: string
+  /** Sent along by a client; then nothing is read from `directory`, which is not there. */
+  uploaded?: BuiltDockerfile
 }
 
 export interface Planned {
   plan: BuildPlan
-  /** The build context, and what else the plan reads. */
+  /** What errors call the Dockerfile. */
+  file: string
+  /** The build context, unless it was uploaded before, and what else the plan reads. */
   sent: SentContext[]
   warnings: string[]
   /** Seconds since 1970, of the build argument. */
@@ -60,8 +64,8 @@ export async function plan(
   onProgress: (line: string) => void,
   onDockerfile: (checked: CheckedDockerfile) => Promise<void>,
 ): Promise<Planned> {
-  const contextRoot = await beneath(source.directory, source.contextPath, 'context')
-  const { text, ignore, origin } = await dockerfileOf(contextRoot, source, signal, onProgress)
+  const contextRoot = source.uploaded ? source.directory : await beneath(source.directory, source.contextPath, 'context')
+  const { text, ignore, origin } = source.uploaded ?? (await dockerfileOf(contextRoot, source, signal, onProgress))
   // Before it is parsed: a file with a fault is the one that people want to see.
   await onDockerfile({ text, findings: checkDockerfile(text, { file: source.dockerfilePath, ignore }), origin })
   const dockerfile = parseDockerfile(text, { file: source.dockerfilePath })
@@ -105,10 +109,11 @@ export async function plan(
     return baseReferences(dockerfile, { ...options, resolved }).find((name) => !resolved.has(name))
   }
   const planned = planBuild(dockerfile, { ...options, resolved, ignore })
-  const sent: SentContext[] = [{ root: contextRoot, ignore }]
+  const sent: SentContext[] = source.uploaded ? [] : [{ root: contextRoot, ignore }]
   for (const context of planned.contexts) sent.push(await sentContext(context, source, signal, onProgress))
   return {
     plan: planned.plan,
+    file: source.dockerfilePath,
     sent,
     warnings: planned.warnings.map((warning) => warning.message),
     sourceDateEpoch: planned.sourceDateEpoch,

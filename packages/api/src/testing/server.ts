@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { createHarness, type Harness } from '@slipway/services/testing'
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
 import { createContext } from '../context'
+import { contextUpload } from '../contexts'
 import { appRouter } from '../root'
 
 export interface TestApi {
@@ -14,26 +15,23 @@ export interface TestApi {
   close(): Promise<void>
 }
 
-export async function startTestApi(): Promise<TestApi> {
-  const harness = await createHarness()
+export async function startTestApi(overrides: { agentSocket?: string } = {}): Promise<TestApi> {
+  const harness = await createHarness(overrides)
   let url = ''
   const server = createServer(async (incoming, outgoing) => {
     const gone = new AbortController()
     outgoing.on('close', () => gone.abort())
     const request = toRequest(incoming, url, gone.signal)
-    const response = await fetchRequestHandler({
-      endpoint: '/api/trpc',
-      req: request,
-      router: appRouter,
-      createContext: ({ resHeaders }) =>
-        createContext({
-          services: harness.services,
-          headers: request.headers,
-          responseHeaders: resHeaders,
-          webUrl: url,
-          log: { error: () => undefined },
-        }),
-    })
+    const init = { services: harness.services, headers: request.headers, webUrl: url, log: { error: () => undefined } }
+    const upload = /^\/api\/contexts\/([^/?]+)$/.exec(incoming.url ?? '')?.[1]
+    const response = upload
+      ? await contextUpload(request, upload, { ...init, responseHeaders: null })
+      : await fetchRequestHandler({
+          endpoint: '/api/trpc',
+          req: request,
+          router: appRouter,
+          createContext: ({ resHeaders }) => createContext({ ...init, responseHeaders: resHeaders }),
+        })
     outgoing.writeHead(response.status, Object.fromEntries(response.headers))
     if (!response.body) return outgoing.end()
     const body = Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0])

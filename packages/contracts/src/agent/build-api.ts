@@ -14,6 +14,7 @@
 import { z } from 'zod'
 import { buildOutput } from './build-output'
 import { buildPlan } from './build-plan'
+import { contextDigest } from './context-api'
 
 export const buildRequest = z.object({
   /** Slipway's build id. */
@@ -48,6 +49,8 @@ export const buildRequest = z.object({
     })
     .optional(),
   output: buildOutput.optional(),
+  /** A context that was uploaded before (`context-api.ts`); then the stream has no entry beneath `context/`. */
+  context: z.object({ tree: contextDigest }).optional(),
 })
 export type BuildRequest = z.input<typeof buildRequest>
 

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { buildEvent, buildRequest } from './build-api'
+import { encodeTree, type TreeEntry } from './context-api'
 
 const fixtures = join(import.meta.dirname, '../../fixtures/build')
 const read = (kind: string): [string, string][] =>
@@ -24,5 +25,16 @@ describe('build events', () => {
     const lines = text.trimEnd().split('\n')
     expect(lines.length).toBeGreaterThan(0)
     for (const line of lines) expect(buildEvent.parse(JSON.parse(line))).toEqual(JSON.parse(line))
+  })
+})
+
+describe('directories of uploaded contexts', () => {
+  it('are written as the agent reads them', () => {
+    const { entries, object } = JSON.parse(readFileSync(join(fixtures, '../contexts/tree.json'), 'utf8')) as {
+      entries: TreeEntry[]
+      object: string
+    }
+    expect(encodeTree(entries)).toBe(object)
+    expect(encodeTree([...entries].reverse())).toBe(object)
   })
 })

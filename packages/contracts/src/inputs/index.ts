@@ -1,6 +1,7 @@
 /** zod schemas of every tRPC procedure's input; shared by packages/api, the web forms and the CLI. */
 import { SLUG_PATTERN } from '@slipway/core'
 import { z } from 'zod'
+import { contextDigest, contextMissing } from '../agent/context-api'
 import { imageArchiveFormat } from '../agent/image-output'
 import { keptDockerfile } from '../dockerfiles'
 import { namedContexts } from './named-contexts'
@@ -155,7 +156,15 @@ export const createApp = z.discriminatedUnion('source', [
     imageReference: z.string().min(1).max(400),
     ...appSettings.omit({ dockerfilePath: true, contextPath: true, target: true, autoDeploy: true, ...OF_BUILDS }).shape,
   }),
+  base.extend({
+    /** Built from what `slipway build` uploads; the first build comes after. */
+    source: z.literal('upload'),
+    ...appSettings.omit({ dockerfilePath: true, contextPath: true, target: true, autoDeploy: true }).shape,
+  }),
 ])
+const secretId = z.string().regex(/^[\w.-]{1,200}$/, 'Name a secret with letters, digits, dots, dashes and underscores.')
+const imageTag = z.string().regex(/^\w[\w.-]{0,127}$/, 'That is not a valid tag.')
+
 /** examples/<name> of this installation, served by its own built-in Git endpoint. */
 export const createExample = org.extend({ example: z.enum(['hello', 'guestbook']), project: slug.optional() })
 
@@ -184,6 +193,28 @@ export const page = z.object({ cursor: z.string().max(200).nullish(), limit: z.n
 export const listBuilds = org.extend({ app: slug.optional() }).extend(page.shape)
 export const build = app.extend({ number: z.number().int().positive() })
 export const triggerBuild = app.extend({ noCache: z.boolean().default(false) })
+/** `slipway build`: the context is uploaded first, by what is missing of it. */
+export const missingContext = org.extend(contextMissing.omit({ partial: true }).shape)
+export const uploadBuild = app.extend({
+  /** Root of the context. */
+  tree: contextDigest,
+  /** Sent apart: it may lie outside of the context, or be left out of it. `path` is what errors call it. */
+  dockerfile: z.object({ path: z.string().min(1).max(300), text: z.string().max(1024 * 1024) }),
+  /** What the client has filtered the context by. */
+  ignore: z
+    .string()
+    .max(256 * 1024)
+    .default(''),
+  target: z.string().max(128).optional(),
+  buildArgs: z.record(variableKey, z.string().max(32_768)).default({}),
+  /** For RUN --mount=type=secret, beside the app's own, by id. */
+  secrets: z.record(secretId, z.string().max(500 * 1024)).default({}),
+  noCache: z.boolean().default(false),
+  /** Into the registry as `<org>/<app>:<tag>`. */
+  push: z.boolean().default(false),
+  tag: imageTag.default('latest'),
+  deploy: z.boolean().default(false),
+})
 /** Log chunks with seq > after. */
 export const buildLogs = build.extend({ after: z.number().int().min(0).default(0), limit: z.number().int().min(1).max(5000).default(1000) })
 export const listDeployments = app.extend(page.shape)

@@ -18,7 +18,8 @@ export interface AppSummary {
   slug: string
   name: string
   project: { slug: string; name: string }
-  source: 'git' | 'image'
+  /** `upload`: built from what `slipway build` uploads. */
+  source: 'git' | 'image' | 'upload'
   state: AppState
   url: string
   /** What happens or happened last, for lists: `Build #12 running`, `Serving #48`. */

@@ -10,7 +10,9 @@ export interface BuildSummary {
   number: number
   app: { slug: string; name: string }
   state: BuildState
-  trigger: 'create' | 'manual' | 'push' | 'api'
+  trigger: 'create' | 'manual' | 'push' | 'api' | 'upload'
+  /** Whether its image is deployed when it is there. */
+  deploys: boolean
   actor: string
   commit: CommitView | null
   branch: string | null

@@ -59,7 +59,15 @@ async function insertApp(deps: Deps, tx: Tx, scope: Scope, projectId: string, in
           imageFormat: input.imageFormat,
           reproducible: input.reproducible,
         }
-      : { imageReference: input.imageReference.trim() }
+      : input.source === 'image'
+        ? { imageReference: input.imageReference.trim() }
+        : {
+            autoDeploy: false,
+            buildMemoryBytes: input.buildMemoryBytes ?? null,
+            buildCpuMillis: input.buildCpuMillis ?? null,
+            buildPids: input.buildPids ?? null,
+            buildTimeoutSeconds: input.buildTimeoutSeconds ?? null,
+          }
   const app = await createApp(
     tx,
     organizationId,
@@ -89,6 +97,7 @@ async function insertApp(deps: Deps, tx: Tx, scope: Scope, projectId: string, in
   )
   await audit(tx, scope, 'app.create', { type: 'app', id, label: app.name }, { source: input.source })
   if (input.source === 'image') return { app, build: null, deployment: await deployImage(deps, tx, scope, id, 'create') }
+  if (input.source === 'upload') return { app, build: null, deployment: null }
   const build = await insertBuild(tx, app, { trigger: 'create', actorLabel: scope.actor.label, branch: input.gitBranch })
   return { app, build, deployment: null }
 }

@@ -81,6 +81,12 @@ async function startFirst(deps: Deps, scope: Scope, app: AppRow, deployments: Pi
     await deployments.createFromBuild(built.id)
     return
   }
+  if (app.source === 'upload')
+    throw new AppError({
+      kind: 'conflict',
+      code: 'NOTHING_TO_DEPLOY',
+      message: 'Nothing of this app was built to be deployed yet. Run slipway build --deploy where its files are.',
+    })
   const created = await deps.db.$transaction((tx) =>
     insertBuild(tx, app, { trigger: 'manual', actorLabel: scope.actor.label, branch: app.gitBranch }),
   )

@@ -7,6 +7,10 @@ import type { AppsService } from '../services'
 import { resolveImage } from './image-reference'
 import { loadApp } from './load'
 
+const OF_GIT = ['gitUrl', 'gitBranch', 'dockerfilePath', 'contextPath', 'target', 'dockerfile', 'namedContexts']
+const FOREIGN = { git: ['imageReference'], image: OF_GIT, upload: [...OF_GIT, 'gitToken', 'imageReference'] } as const
+const ORIGIN = { git: 'a repository', image: 'an image', upload: 'uploaded files' } as const
+
 /** Takes effect with the next build or deployment: what runs now keeps the settings it was deployed with. */
 export const updateMethod =
   (deps: Deps, get: AppsService['get']): AppsService['update'] =>
@@ -16,17 +20,14 @@ export const updateMethod =
     assertMay(scope, 'change')
     const app = await loadApp(deps.db, scope, slug)
     const { organizationId } = scope
-    const foreign =
-      app.source === 'image'
-        ? ['gitUrl', 'gitBranch', 'dockerfilePath', 'contextPath', 'target', 'dockerfile', 'namedContexts']
-        : ['imageReference']
+    const foreign: readonly string[] = FOREIGN[app.source]
     const given = dockerfile === undefined ? Object.keys(input) : [...Object.keys(input), 'dockerfile']
     const wrong = given.find((key) => foreign.includes(key))
     if (wrong)
       throw new AppError({
         kind: 'bad-input',
         code: 'SETTING_OF_OTHER_SOURCE',
-        message: `${wrong} does not apply to an app made from ${app.source === 'image' ? 'an image' : 'a repository'}.`,
+        message: `${wrong} does not apply to an app made from ${ORIGIN[app.source]}.`,
       })
     if (input.imageReference) await resolveImage(deps, scope, input.imageReference)
     for (const { value } of input.namedContexts ?? [])

@@ -10,6 +10,7 @@ import type { Scope } from '../scope'
 import type { BuildsService } from '../services'
 import { announceBuild, insertBuild } from './create'
 import { insightsOf } from './insights'
+import { uploadMethod } from './upload'
 import { buildSummary, buildView } from './views'
 
 async function load(db: Tx, scope: Scope, slug: string, number: number): Promise<BuildRow> {
@@ -53,7 +54,10 @@ export const createBuilds = (deps: Deps): BuildsService => {
         throw new AppError({
           kind: 'conflict',
           code: 'NO_SOURCE_TO_BUILD',
-          message: 'This app runs an image and has no repository to build. Redeploy it instead.',
+          message:
+            app.source === 'upload'
+              ? 'This app is built from uploaded files. Run slipway build where they are.'
+              : 'This app runs an image and has no repository to build. Redeploy it instead.',
         })
       const created = await deps.db.$transaction(async (tx) => {
         const build = await insertBuild(tx, app, {
@@ -69,6 +73,8 @@ export const createBuilds = (deps: Deps): BuildsService => {
       await announceBuild(deps, app, created)
       return { number: created.number }
     },
+
+    upload: uploadMethod(deps),
 
     async cancel(scope, input) {
       assertMay(scope, 'change')

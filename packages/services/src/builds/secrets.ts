@@ -1,23 +1,29 @@
 import type { BuildRunRow } from '@slipway/db'
 import { openVariables } from '../apps/variables'
 import type { Deps } from '../deps'
+import { openUpload } from './upload-options'
 
 /**
  * What a build in the worker's hands needs in clear: the access token of its repository, its build arguments, and what
  * `RUN --mount=type=secret,id=<key>` may ask for: the build variables that are secret. An ARG may still name one of those, but
- * then its value is in the image's history.
+ * then its value is in the image's history. What an uploaded build was given comes on top.
  */
 export function openBuildSecrets(
   deps: Pick<Deps, 'sealer'>,
-  { app }: BuildRunRow,
+  build: BuildRunRow,
 ): { gitToken: string | null; buildArgs: Record<string, string>; buildSecrets: Record<string, string> } {
+  const { app } = build
+  const given = build.upload === null ? { buildArgs: {}, secrets: {} } : openUpload(deps.sealer, build)
   return {
     gitToken: app.gitToken ? deps.sealer.open(app.gitToken, { kind: 'gitToken', organizationId: app.organizationId, id: app.id }) : null,
-    buildArgs: openVariables(deps, app.variables, 'build'),
-    buildSecrets: openVariables(
-      deps,
-      app.variables.filter((variable) => variable.secret),
-      'build',
-    ),
+    buildArgs: { ...openVariables(deps, app.variables, 'build'), ...given.buildArgs },
+    buildSecrets: {
+      ...openVariables(
+        deps,
+        app.variables.filter((variable) => variable.secret),
+        'build',
+      ),
+      ...given.secrets,
+    },
   }
 }

@@ -1,5 +1,6 @@
 import { dockerfileOrigin, type views } from '@slipway/contracts'
 import type { BuildRow, BuildSummaryRow } from '@slipway/db'
+import { uploadOptions } from './upload-options'
 
 interface ErrorColumns {
   errorCode: string | null
@@ -42,6 +43,7 @@ export const buildSummary = (build: BuildSummaryRow): views.BuildSummary => ({
   app: { slug: build.app.slug, name: build.app.name },
   state: build.state,
   trigger: build.trigger,
+  deploys: build.deploys,
   actor: build.actorLabel,
   commit: commitView(build),
   branch: build.branch,
@@ -88,7 +90,7 @@ export function buildView(build: BuildRow, image: views.ImageRefView | null, que
     bytesSent: optionalNumber(build.bytesSent),
     publishMs: build.publishMs,
     deployment: deployment ? { number: deployment.number, state: deployment.state } : null,
-    dockerfile: build.app.dockerfilePath,
+    dockerfile: uploadOptions(build)?.dockerfilePath ?? build.app.dockerfilePath,
     dockerfileText: build.dockerfile,
     findings: Array.isArray(build.findings) ? (build.findings as unknown as views.Finding[]) : [],
     dockerfileOrigin: dockerfileOrigin.safeParse(build.dockerfileOrigin).data ?? null,

@@ -66,7 +66,11 @@ export function hopsOfBuild(build: Build & { steps: { state: string }[] }): NewD
   return {
     push: {
       state: 'done',
-      proof: commit ? `${commit.sha.slice(0, 7)} on ${commit.branch}` : null,
+      proof: commit
+        ? `${commit.sha.slice(0, 7)} on ${commit.branch}`
+        : build.trigger === 'upload'
+          ? `from the laptop of ${build.actorLabel}`
+          : null,
       startedAt: build.queuedAt,
       finishedAt: started,
       durationMs: Math.max(0, started.getTime() - build.queuedAt.getTime()),

@@ -175,7 +175,7 @@ export const createDeployments = (deps: Deps): DeploymentsService => ({
   async createFromBuild(buildId) {
     const created = await deps.db.$transaction(async (tx) => {
       const build = await findBuildToDeploy(tx, buildId)
-      if (!build || build.app.deletedAt) return null
+      if (!build?.deploys || build.app.deletedAt) return null
       const app = await lockedApp(tx, build.organizationId, build.appId)
       const existing = await findDeploymentOfBuild(tx, build.organizationId, build.id)
       if (existing) return { app, made: { ...existing, superseded: [] } }

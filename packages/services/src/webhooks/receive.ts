@@ -134,7 +134,7 @@ async function accept(deps: Deps, webhook: Webhook, sender: Sender, contentType:
 
 /** Why a verified push starts no build; null when it does. */
 function judge({ app }: Webhook, push: Push): Outcome | null {
-  if (app.source !== 'git') return ignored('This app runs an image and has no repository to build.')
+  if (app.source !== 'git') return ignored('This app has no repository to build.')
   if (push.branch !== app.gitBranch)
     return ignored(`The app is built from ${app.gitBranch}; this push was to ${push.branch.slice(0, 200)}.`)
   if (push.deleted) return ignored('The branch was deleted.')

@@ -24,6 +24,7 @@ impl Builds {
             cache_keep: DAY * settings.cache_keep_days,
             cache_unused: settings.cache_unused_days.map_or(defaults.cache_unused, |days| DAY * days),
             reserve_bytes: settings.reserve_bytes,
+            contexts: defaults.contexts,
             allow_host_network: settings.allow_host_network,
             allow_insecure: settings.allow_insecure,
         };

@@ -17,6 +17,7 @@ use crate::build::{Build, BuildDir};
 use crate::cache::Cache;
 use crate::cache_records::{CacheRecord, CacheUsage, Pruned, Selection, usage};
 use crate::context::{Context, ingest};
+use crate::contexts::{ContextLimits, ContextStore};
 use crate::disk::{DiskSpace, Room, space};
 use crate::error::{BuildError, ErrorCode, Result};
 use crate::event::{BuildEvent, Events, SharedCache, millis, now_ms};
@@ -36,6 +37,8 @@ pub struct BuilderOptions {
     pub cache_unused: Duration,
     /// Bytes of the disk that builds leave free; `None`: by its size.
     pub reserve_bytes: Option<u64>,
+    /// Of what clients upload.
+    pub contexts: ContextLimits,
     /// RUN --network=host.
     pub allow_host_network: bool,
     /// RUN --security=insecure.
@@ -71,6 +74,7 @@ impl Default for BuilderOptions {
             cache_keep: Duration::ZERO,
             cache_unused: 60 * DAY,
             reserve_bytes: None,
+            contexts: ContextLimits::default(),
             allow_host_network: false,
             allow_insecure: false,
         }
@@ -85,6 +89,7 @@ pub struct Builder {
 
 struct Inner {
     layers: Layers,
+    contexts: ContextStore,
     cache: Arc<Cache>,
     executor: Arc<dyn Executor>,
     downloader: Downloader,
@@ -131,8 +136,10 @@ impl Builder {
         std::fs::create_dir_all(&dirs)?;
         let cache = Arc::new(Cache::open(root.join("build-cache"), layers.store().clone())?);
         cache.release_lost();
+        let contexts = ContextStore::open(root.join("contexts"), options.contexts)?;
         let inner = Inner {
             layers,
+            contexts,
             cache,
             executor,
             downloader,
@@ -180,6 +187,12 @@ impl Builder {
                 let dir = this.make_dir(&request.id)?;
                 Ok((dir.path().to_path_buf(), (registration, dir)))
             });
+            let taken = taken.and_then(|(request, mut context, kept)| {
+                if let Some(stored) = &request.context {
+                    context.use_stored(this.inner.contexts.hold(&request.scope, &stored.tree)?)?;
+                }
+                Ok((request, context, kept))
+            });
             // A client that still sends when its request is refused would see a broken pipe instead of the reason.
             let _rest = io::copy(&mut reader, &mut io::sink());
             taken
@@ -206,6 +219,11 @@ impl Builder {
         };
         tokio::spawn(self.clone().run(request, context, dir, registration, events, started, connect));
         Ok(receiver)
+    }
+
+    /// What clients upload to build from.
+    pub fn contexts(&self) -> &ContextStore {
+        &self.inner.contexts
     }
 
     /// To be set once by whoever has a way to registries; until then caches there are done without.
@@ -245,6 +263,10 @@ impl Builder {
             tracing::info!(records = gone.records.len(), bytes = gone.bytes, "removed what the build cache's policy does not keep");
             layers.collect().map_err(io::Error::other)?;
         }
+        let contexts = self.inner.contexts.collect()?;
+        if contexts.contexts > 0 {
+            tracing::info!(contexts = contexts.contexts, bytes = contexts.bytes, "removed uploaded contexts that no build used for long");
+        }
         Ok(gone)
     }
 
@@ -259,7 +281,10 @@ impl Builder {
             return Ok((pruned, 0));
         }
         let mounts: u64 = pruned.records.iter().filter(|record| record.layer.is_none()).map(|record| record.bytes).sum();
-        let reclaimed = layers.collect().map_err(io::Error::other)?.bytes;
+        let mut reclaimed = layers.collect().map_err(io::Error::other)?.bytes;
+        if *selection == Selection::default() {
+            reclaimed += self.inner.contexts.prune()?.bytes;
+        }
         Ok((pruned, reclaimed + mounts))
     }
 

@@ -15,6 +15,7 @@ use rustix::fs::FileType;
 use sha2::{Digest as _, Sha256};
 use tar::EntryType;
 
+use crate::contexts::{HeldContext, MAX_BYTES, MAX_ENTRIES};
 use crate::error::{BuildError, ErrorCode, Result};
 use crate::index::{Index, Misfit, Node};
 use crate::plan::BuildRequest;
@@ -24,8 +25,6 @@ use crate::tarstream::{self, Member};
 use crate::tree::Tree;
 use crate::unpack::unpack;
 
-const MAX_BYTES: u64 = 2 << 30;
-const MAX_ENTRIES: u64 = 200_000;
 /// A plan of 1,000 vertices with long commands.
 const MAX_REQUEST: u64 = 32 << 20;
 const BUFFER: usize = 256 << 10;
@@ -49,6 +48,8 @@ pub struct Root {
     pub index: Index,
     name: RootName,
     kept: Arc<Kept>,
+    /// Uploaded before, instead of what came in the stream.
+    stored: Option<HeldContext>,
     tree: OnceLock<Tree>,
     unpacking: Mutex<()>,
 }
@@ -63,7 +64,14 @@ struct Kept {
 impl Context {
     fn new(secrets: Secrets, indexes: BTreeMap<RootName, Index>, spool: Spool, dir: PathBuf) -> Self {
         let kept = Arc::new(Kept { spool, dir });
-        let root = |name: RootName, index| Root { index, name, kept: kept.clone(), tree: OnceLock::new(), unpacking: Mutex::new(()) };
+        let root = |name: RootName, index| Root {
+            index,
+            name,
+            kept: kept.clone(),
+            stored: None,
+            tree: OnceLock::new(),
+            unpacking: Mutex::new(()),
+        };
         let (mut main, mut named) = (root(None, Index::new()), BTreeMap::new());
         for (name, index) in indexes {
             match &name {
@@ -72,6 +80,19 @@ impl Context {
             }
         }
         Self { secrets, main, named }
+    }
+
+    /// Takes the files that were uploaded before as the build context. Blocks.
+    ///
+    /// # Errors
+    /// `BAD_CONTEXT` when the stream has files for it too, or the uploaded ones are gone.
+    pub fn use_stored(&mut self, held: HeldContext) -> Result<()> {
+        if !self.main.index.is_empty() {
+            return Err(bad("A build has either files of its own or an uploaded context."));
+        }
+        self.main.index = held.index()?;
+        self.main.stored = Some(held);
+        Ok(())
     }
 
     /// The build context, or the one of that name; `None` when the plan has no such one.
@@ -100,7 +121,10 @@ impl Root {
         }
         let failed = |error| BuildError::io("reading the build context", &error);
         std::fs::create_dir_all(self.path()).map_err(failed)?;
-        let tree = unpack(self.kept.spool.reader().map_err(failed)?, &self.name, &self.path())?;
+        let tree = match &self.stored {
+            Some(held) => held.write(&self.path())?,
+            None => unpack(self.kept.spool.reader().map_err(failed)?, &self.name, &self.path())?,
+        };
         Ok(self.tree.get_or_init(|| tree))
     }
 }

@@ -95,7 +95,8 @@ pub fn run_copy(build: &Build, vertex: &Vertex, op: &CopyOp, input: &Output, oth
 fn copy_part(build: &Build, vertex: &Vertex, op: &CopyOp, from: Option<&Output>, to: &Tree, placement: &Placement) -> Result<()> {
     if !op.sources.is_empty() {
         let view;
-        let tree = match (build.sent(op.from.as_deref()), from) {
+        let sent = build.sent(op.from.as_deref());
+        let tree = match (sent, from) {
             (Some(root), _) => root.tree()?,
             (None, None) => return Err(BuildError::internal("copying files", "what is copied from is not there")),
             (None, Some(output)) => {
@@ -103,7 +104,11 @@ fn copy_part(build: &Build, vertex: &Vertex, op: &CopyOp, from: Option<&Output>,
                 &view.tree
             }
         };
-        let sources = select_for(tree, op).map_err(|error| select_error(build, vertex, op, &error))?;
+        let mut sources = select_for(tree, op).map_err(|error| select_error(build, vertex, op, &error))?;
+        if sent.is_some() {
+            // A context has no hard links; equal files of an uploaded one are kept as one.
+            sources.iter_mut().flat_map(|source| &mut source.entries).for_each(|entry| entry.inode = None);
+        }
         let stopped = || build.stopped();
         let outcome =
             if op.extract { add(tree, sources, to, placement, op, &stopped) } else { copy(tree, &sources, to, placement, &stopped) };

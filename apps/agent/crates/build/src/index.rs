@@ -68,6 +68,11 @@ impl Index {
         Ok(())
     }
 
+    /// Nothing but the root.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.len() < 2
+    }
+
     fn get(&self, path: &Path) -> Option<&Node> {
         self.nodes.get(path.strip_prefix("/").unwrap_or(path))
     }

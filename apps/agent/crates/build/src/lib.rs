@@ -11,6 +11,7 @@ mod cache;
 mod cache_dirs;
 mod cache_records;
 mod context;
+pub mod contexts;
 mod copy;
 #[cfg(test)]
 mod copy_tests;

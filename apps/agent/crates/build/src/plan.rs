@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
+use slipway_store::Digest;
 
 use crate::error::{BuildError, ErrorCode};
 use crate::mode::ModeChange;
@@ -25,6 +26,9 @@ pub struct BuildRequest {
     pub output: Option<OutputOptions>,
     #[serde(default, skip_serializing_if = "CacheOptions::is_default")]
     pub cache: CacheOptions,
+    /// `None`: the files come in the same stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<StoredContext>,
 }
 
 /// How a build uses the cache of its scope.
@@ -68,6 +72,13 @@ impl CacheOptions {
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// A context that was uploaded before, by the digest of its root.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredContext {
+    pub tree: Digest,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

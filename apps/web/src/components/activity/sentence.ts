@@ -12,6 +12,7 @@ const DEEDS: Record<string, string> = {
   'app.update': 'changed the settings of',
   'build-cache.clear': 'cleared of the build cache',
   'build.cancel': 'canceled the build',
+  'build.upload': 'built from a laptop',
   'build.trigger': 'started a build of',
   'deployment.cancel': 'canceled the deployment',
   'deployment.create': 'deployed',

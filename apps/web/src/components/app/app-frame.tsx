@@ -23,7 +23,7 @@ export function AppFrame({ org, app, children }: { org: string; app: string; chi
             tabs={[
               { label: 'Overview', href: routes.app(org, app) },
               { label: 'Deployments', href: routes.appTab(org, app, 'deployments') },
-              ...(view.source === 'git' ? [{ label: 'Builds', href: routes.appTab(org, app, 'builds') }] : []),
+              ...(view.source !== 'image' ? [{ label: 'Builds', href: routes.appTab(org, app, 'builds') }] : []),
               { label: 'Logs', href: routes.appTab(org, app, 'logs') },
               { label: 'Variables', href: routes.appTab(org, app, 'variables') },
               { label: 'Settings', href: routes.appTab(org, app, 'settings') },

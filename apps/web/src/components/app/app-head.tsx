@@ -53,7 +53,7 @@ function Actions({ org, app }: { org: string; app: views.AppView }) {
         <Button icon={<Hammer aria-hidden />} pending={pending} onClick={() => build.mutate({ ...target, noCache: false })}>
           Build
         </Button>
-      ) : (
+      ) : app.source === 'upload' && !app.serving ? null : (
         <div className="flex">
           <Button
             className={git ? 'rounded-r-none' : undefined}

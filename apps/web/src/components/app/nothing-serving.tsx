@@ -55,7 +55,7 @@ export function NothingServing({ org, app }: { org: string; app: views.AppView }
               </Button>
               <LinkButton href={routes.appTab(org, app.slug, 'settings')}>Connect pushes</LinkButton>
             </>
-          ) : (
+          ) : app.source === 'upload' ? undefined : (
             <Button variant="primary" icon={<Rocket aria-hidden />} pending={deploy.isPending} onClick={() => deploy.mutate(target)}>
               Deploy the image
             </Button>
@@ -64,7 +64,9 @@ export function NothingServing({ org, app }: { org: string; app: views.AppView }
       >
         {app.source === 'git'
           ? `A build of ${app.settings.gitBranch ?? 'the branch'} makes the first version. After that, every push does.`
-          : 'A deployment pulls the image and starts it.'}
+          : app.source === 'upload'
+            ? `Run slipway build --app ${app.slug} --deploy in the folder of its files.`
+            : 'A deployment pulls the image and starts it.'}
       </EmptyState>
     </Card>
   )

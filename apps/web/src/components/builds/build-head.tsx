@@ -35,7 +35,7 @@ export function BuildHead({ org, app, build }: { org: string; app: string; build
             <span className="min-w-0 truncate">{firstLine(build.commit.message)}</span>
           </>
         ) : (
-          build.branch
+          (build.branch ?? (build.trigger === 'upload' && `From the laptop of ${build.actor}`))
         )}
       </span>
     </PageHead>
@@ -59,6 +59,8 @@ function Actions({ org, app, build }: { org: string; app: string; build: views.B
       </Button>
     )
   }
+  // Its files are on someone's laptop.
+  if (build.trigger === 'upload') return null
   return (
     <div className="flex">
       <Button

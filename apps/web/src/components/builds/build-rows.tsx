@@ -4,7 +4,13 @@ import { BuildStatus, Elapsed, Hash, RowLink, Table, Td, Th, Tr } from '@slipway
 import { CommitFacts, firstLine } from '@/components/commit'
 import { routes } from '@/lib/routes'
 
-const TRIGGERS: Record<views.BuildSummary['trigger'], string> = { create: 'first build', manual: 'by hand', push: 'push', api: 'API' }
+const TRIGGERS: Record<views.BuildSummary['trigger'], string> = {
+  create: 'first build',
+  manual: 'by hand',
+  push: 'push',
+  api: 'API',
+  upload: 'laptop',
+}
 
 export function BuildRows({ org, items, withApp }: { org: string; items: views.BuildSummary[]; withApp?: boolean }) {
   return (
@@ -40,7 +46,9 @@ export function BuildRows({ org, items, withApp }: { org: string; items: views.B
                 <span className="sr-only">
                   Build #{b.number} of {b.app.name}:{' '}
                 </span>
-                {b.commit ? firstLine(b.commit.message) : (b.branch ?? 'The branch')}
+                {b.commit
+                  ? firstLine(b.commit.message)
+                  : (b.branch ?? (b.trigger === 'upload' ? `From the laptop of ${b.actor}` : 'The branch'))}
               </RowLink>
               {b.state === 'failed' && b.error ? (
                 <p className="line-clamp-2 break-words text-fail text-xs leading-5">{b.error.message}</p>

@@ -25,6 +25,7 @@ export function SourceForm({ org, app }: { org: string; app: views.AppView }) {
   const { values: v, errors, set } = form
   const [forget, setForget] = useState(false)
   const git = app.source === 'git'
+  const uploaded = app.source === 'upload'
   const update = useUpdate(org, app.slug, {
     saved: () => {
       setForget(false)
@@ -36,17 +37,19 @@ export function SourceForm({ org, app }: { org: string; app: views.AppView }) {
   })
   const submit = () => {
     const token = v.gitToken !== '' ? { gitToken: v.gitToken } : forget ? { gitToken: null } : {}
-    const part = git
-      ? {
-          gitUrl: v.gitUrl.trim(),
-          gitBranch: v.gitBranch.trim(),
-          dockerfilePath: v.dockerfilePath,
-          contextPath: v.contextPath,
-          target: v.target.trim() || null,
-          autoDeploy: v.autoDeploy,
-          ...token,
-        }
-      : { imageReference: v.imageReference.trim() }
+    const part = uploaded
+      ? {}
+      : git
+        ? {
+            gitUrl: v.gitUrl.trim(),
+            gitBranch: v.gitBranch.trim(),
+            dockerfilePath: v.dockerfilePath,
+            contextPath: v.contextPath,
+            target: v.target.trim() || null,
+            autoDeploy: v.autoDeploy,
+            ...token,
+          }
+        : { imageReference: v.imageReference.trim() }
     const input = form.check(inputs.updateApp, { org, app: app.slug, name: v.name, ...part })
     if (input) update.mutate(input)
   }
@@ -67,7 +70,7 @@ export function SourceForm({ org, app }: { org: string; app: views.AppView }) {
         <Field label="Name" error={errors.name} hint={<>Its address stays {app.slug}.</>}>
           {(c) => <Input {...c} value={v.name} onChange={(e) => set('name', e.target.value)} />}
         </Field>
-        {!git && (
+        {app.source === 'image' && (
           <Field label="Image reference" error={errors.imageReference}>
             {(c) => <Input {...c} mono value={v.imageReference} onChange={(e) => set('imageReference', e.target.value)} />}
           </Field>

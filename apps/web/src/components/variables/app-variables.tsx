@@ -19,7 +19,9 @@ export function AppVariables({ org, app }: { org: string; app: string }) {
     <Card>
       <CardHeader title="Variables" aside="encrypted at rest" />
       <Load query={query} what="the variables">
-        {(variables) => <Form org={org} app={app} variables={variables} git={view?.source === 'git'} serving={view?.serving != null} />}
+        {(variables) => (
+          <Form org={org} app={app} variables={variables} git={view != null && view.source !== 'image'} serving={view?.serving != null} />
+        )}
       </Load>
     </Card>
   )

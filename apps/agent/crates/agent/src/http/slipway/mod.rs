@@ -1,6 +1,7 @@
 //! `/slipway/v1`: what Docker has no word for.
 pub mod build_cache;
 pub mod builds;
+pub mod contexts;
 pub mod disk;
 pub mod health;
 pub mod images;
@@ -16,6 +17,7 @@ pub fn router() -> Router<App> {
         .merge(health::router())
         .merge(builds::router())
         .merge(build_cache::router())
+        .merge(contexts::router())
         .merge(disk::router())
         .merge(logs::router())
         .merge(images::router())

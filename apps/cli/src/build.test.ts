@@ -1,0 +1,290 @@
+/** `slipway build` against the real API; the build host's store of contexts is one in memory, and the worker's part is done to the rows. */
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startTestApi, type TestApi } from '@slipway/api/testing'
+import { channels } from '@slipway/contracts'
+import { newId } from '@slipway/core'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { readEnv } from './env'
+import { EXIT } from './errors'
+import { run } from './program'
+import { type ContextStore, startContextStore } from './testing/context-store'
+
+let api: TestApi
+let store: ContextStore
+let home: string
+let folder: string
+let key: string
+
+interface Ran {
+  code: number
+  out: string
+  err: string
+}
+
+async function slipway(args: string[], options: { env?: Record<string, string>; signal?: AbortSignal; tty?: boolean } = {}): Promise<Ran> {
+  const ran: Ran = { code: -1, out: '', err: '' }
+  const io = {
+    out: (text: string) => {
+      ran.out += text
+    },
+    err: (text: string) => {
+      ran.err += text
+    },
+    isTty: options.tty ?? false,
+    columns: 80,
+    readInput: async () => '',
+    askSecret: async () => null,
+  }
+  const env = readEnv({
+    XDG_CONFIG_HOME: home,
+    XDG_CACHE_HOME: join(home, 'cache'),
+    SLIPWAY_URL: api.url,
+    SLIPWAY_API_KEY: key,
+    ...options.env,
+  })
+  ran.code = await run(args, io, env, '1.2.3', options.signal ?? new AbortController().signal)
+  return ran
+}
+
+beforeAll(async () => {
+  home = mkdtempSync(join(tmpdir(), 'slipway-build-'))
+  const agentSocket = join(home, 'agent.sock')
+  store = await startContextStore(agentSocket)
+  api = await startTestApi({ agentSocket })
+  const user = await api.harness.user('Ada', 'acme')
+  const actor = { userId: user.userId, label: 'Ada', ip: null }
+  key = (await api.harness.services.apiKeys.create(actor, { name: 'cli' })).key
+  await api.harness.services.projects.create(await api.harness.scope(user, 'acme'), { name: 'Shop' })
+})
+afterAll(async () => {
+  await api?.close()
+  await store?.close()
+  rmSync(home, { recursive: true, force: true })
+})
+
+const OLD = new Date(Date.now() - 3_600_000)
+/** A file that was there for long: its time says that nothing changed since it was read. */
+function file(path: string, text: string | Buffer): void {
+  mkdirSync(join(folder, path, '..'), { recursive: true })
+  writeFileSync(join(folder, path), text)
+  utimesSync(join(folder, path), OLD, OLD)
+}
+beforeEach(() => {
+  folder = mkdtempSync(join(home, 'app-'))
+  file('Dockerfile', 'FROM scratch\nCOPY . /\n')
+  file('.dockerignore', 'node_modules\n*.log\n!keep.log\n')
+  file('src/main.js', 'console.log(1)\n')
+  file('src/lib/a.js', 'a\n')
+  file('node_modules/x/index.js', 'left out\n')
+  file('keep.log', 'kept\n')
+  file('drop.log', 'left out\n')
+  symlinkSync('src/main.js', join(folder, 'start'))
+  store.requests.length = 0
+})
+
+/** What the worker does: takes the newest build up, and ends it. */
+async function work(state: 'succeeded' | 'failed', facts: Record<string, unknown> = {}): Promise<string> {
+  const { db } = api.harness
+  let build: { id: string } | null = null
+  for (let i = 0; i < 400 && !build; i++) {
+    build = await db.build.findFirst({ where: { state: 'queued' }, orderBy: { queuedAt: 'desc' } })
+    if (!build) await sleep(25)
+  }
+  if (!build) throw new Error('no build came')
+  const { id } = build
+  const step = { buildId: id, stage: '0', line: 1, startedAt: new Date(), finishedAt: new Date(), durationMs: 1200 }
+  const names = ['[1/2] FROM scratch', '[2/2] COPY . /']
+  await db.buildStep.createMany({
+    data: names.map((name, i) => ({
+      ...step,
+      id: newId('buildStep'),
+      position: i + 1,
+      vertexId: `v${i}`,
+      name,
+      instruction: name,
+      state: i === 0 ? ('cached' as const) : state === 'failed' ? ('failed' as const) : ('done' as const),
+    })),
+  })
+  await db.buildLogChunk.create({ data: { buildId: id, seq: 1, position: 2, stream: 'stdout', at: new Date(), text: 'copying\n' } })
+  await db.build.update({ where: { id }, data: { state, startedAt: new Date(), finishedAt: new Date(), ...facts } })
+  api.harness.deps.signals.publish(channels.build(id))
+  return id
+}
+const SOON = { timeout: 30_000 }
+
+describe('what is sent', SOON, () => {
+  it('is the context less what is ignored, then only what changed, by an app that was not there', async () => {
+    const first = slipway(['build', folder, '--app', 'fresh'])
+    const id = await work('succeeded')
+    const ran = await first
+    expect(`${ran.code} ${ran.err}`).toMatch(/^0 App fresh is new\./)
+    expect(ran.err).toContain('#2 [2/2] COPY . /\n')
+    expect(ran.err).toMatch(/#2 \d+\.\d{3} copying\n#2 DONE 1\.2s/)
+    expect(ran.err).toContain('#1 CACHED')
+    const texts = [...store.objects.values()].map(String)
+    expect(texts).toContain('console.log(1)\n')
+    expect(texts).toContain('kept\n')
+    expect(texts).not.toContain('left out\n')
+    expect(texts.some((text) => text.includes('l start\0src/main.js\0'))).toBe(true)
+    const build = await api.harness.db.build.findUniqueOrThrow({ where: { id }, include: { app: true } })
+    expect(build).toMatchObject({ trigger: 'upload', actorLabel: 'Ada', deploys: false, app: { source: 'upload', slug: 'fresh' } })
+
+    store.requests.length = 0
+    const again = slipway(['build', folder, '--app', 'fresh'])
+    await work('succeeded')
+    expect((await again).code).toBe(0)
+    expect(store.requests, 'nothing changed').toEqual([])
+
+    file('src/lib/a.js', 'b\n')
+    const changed = slipway(['build', folder, '--app', 'fresh'])
+    await work('succeeded')
+    expect((await changed).code).toBe(0)
+    const kinds = store.requests.flatMap(({ records }) => records.map((record) => record.split(' ')[0])).sort()
+    expect(kinds, 'one file, and the three directories that lead to it').toEqual(['blob', 'tree', 'tree', 'tree'])
+  })
+
+  it('goes on where a broken upload ended, in pieces when a file is large', async () => {
+    const large = Buffer.alloc(20_000_000, 'x').fill('y', 9_000_000)
+    file('large.bin', large)
+    store.failures = [503, 503]
+    const ran = slipway(['build', folder, '--app', 'fresh'])
+    await work('succeeded')
+    expect((await ran).code).toBe(0)
+    const records = store.requests.flatMap((request) => request.records).filter((record) => record.startsWith('part '))
+    expect(records.map((record) => record.split(' ').slice(2).map(Number))).toEqual([
+      [0, 8_388_608, 20_000_000],
+      [8_388_608, 8_388_608, 20_000_000],
+      [16_777_216, 3_222_784, 20_000_000],
+    ])
+    expect([...store.objects.values()].some((content) => content.equals(large))).toBe(true)
+  })
+
+  it('is sent again when it was collected before the build began', async () => {
+    const first = slipway(['build', folder, '--app', 'fresh'])
+    await work('succeeded')
+    await first
+    // The directory is still there, what it names is not.
+    for (const [digest, content] of store.objects) if (!content.toString().startsWith('slipway-tree')) store.objects.delete(digest)
+    const ran = slipway(['build', folder, '--app', 'fresh'])
+    await work('succeeded')
+    expect((await ran).code).toBe(0)
+    expect([...store.objects.values()].map(String)).toContain('console.log(1)\n')
+  })
+})
+
+describe('what a build is told', SOON, () => {
+  it('keeps arguments and secrets sealed, and forgets them when it is over', async () => {
+    writeFileSync(join(folder, '..', 'npmrc'), 'token=from-a-file')
+    const ran = slipway(
+      [
+        'build',
+        folder,
+        '-t',
+        'acme/fresh:v2',
+        '--push',
+        '--no-cache',
+        '--target',
+        'prod',
+        '--build-arg',
+        'MODE=dark',
+        '--build-arg',
+        'GIVEN',
+      ].concat(['--secret', 'id=token,env=TOKEN', '--secret', `id=npm,src=${join(folder, '..', 'npmrc')}`]),
+      { env: { TOKEN: 'from-the-environment', GIVEN: 'passed-on' } },
+    )
+    const { db, deps } = api.harness
+    let row = await db.build.findFirst({ where: { state: 'queued' } })
+    for (let i = 0; i < 400 && !row; i++) {
+      await sleep(25)
+      row = await db.build.findFirst({ where: { state: 'queued' } })
+    }
+    if (!row) throw new Error('no build')
+    expect(row).toMatchObject({ noCache: true, upload: { push: true, tag: 'v2', target: 'prod', dockerfilePath: 'Dockerfile' } })
+    const whole = JSON.stringify(row, (_, value) => (typeof value === 'bigint' ? String(value) : value))
+    expect(whole).not.toMatch(/from-the-environment|from-a-file|dark/)
+    expect(Buffer.from(row.uploadSecrets ?? []).toString('latin1')).not.toContain('from-')
+    const opened = deps.sealer.open(row.uploadSecrets ?? new Uint8Array(), {
+      kind: 'upload',
+      organizationId: row.organizationId,
+      id: row.id,
+    })
+    expect(JSON.parse(opened)).toEqual({
+      buildArgs: { MODE: 'dark', GIVEN: 'passed-on' },
+      secrets: { token: 'from-the-environment', npm: 'token=from-a-file' },
+    })
+    const jobs = JSON.stringify(await api.harness.queues.build.getJobs())
+    expect(jobs).not.toContain('from-')
+    await work('succeeded', { uploadSecrets: null })
+    const { code, out } = await ran
+    expect([code, out]).toEqual([0, 'slipway.local/acme/fresh:v2\n'])
+  })
+
+  it('tells a failure by exit code 1, with its line', async () => {
+    const ran = slipway(['build', folder, '--app', 'fresh'])
+    await work('failed', {
+      errorCode: 'EXEC_FAILED',
+      errorMessage: 'The step ended with 9.',
+      errorDetails: { file: 'Dockerfile', line: 2 },
+    })
+    const { code, err } = await ran
+    expect(code).toBe(EXIT.failed)
+    expect(err).toContain('#2 ERROR')
+    expect(err).toMatch(/The step ended with 9\.[\s\S]*(?:line 2|:2)/)
+  })
+
+  it('says what is wrong with a Dockerfile before anything is sent', async () => {
+    file('Dockerfile', 'FROM scratch\nCOPPY . /\n')
+    const { code, err } = await slipway(['build', folder, '--app', 'fresh'])
+    expect(code).toBe(EXIT.failed)
+    expect(err).toMatch(/Dockerfile:2[\s\S]*COPPY/)
+    expect(store.requests).toEqual([])
+  })
+
+  it('cancels the build on the server when it is interrupted', async () => {
+    const interrupted = new AbortController()
+    const ran = slipway(['build', folder, '--app', 'fresh'], { signal: interrupted.signal })
+    for (let i = 0; i < 400 && (await api.harness.db.build.count({ where: { state: 'queued' } })) === 0; i++) await sleep(25)
+    await sleep(200)
+    interrupted.abort()
+    const { code, err } = await ran
+    expect([code, err]).toEqual([EXIT.interrupted, expect.stringMatching(/Build #\d+ is canceled\./)])
+    const last = await api.harness.db.build.findFirstOrThrow({ orderBy: { queuedAt: 'desc' } })
+    expect([last.state, last.uploadSecrets]).toEqual(['canceled', null])
+  })
+
+  it('shows progress as machines and as terminals read it', async () => {
+    const raw = slipway(['build', folder, '--app', 'fresh', '--progress', 'rawjson'])
+    await work('succeeded')
+    const lines = (await raw).err.split('\n').filter((line) => line.startsWith('{'))
+    const parsed = lines.map((line) => JSON.parse(line) as { vertexes?: { name: string; cached?: boolean }[]; logs?: { data: string }[] })
+    expect(parsed.flatMap(({ vertexes }) => vertexes ?? []).find(({ cached }) => cached)?.name).toBe('[1/2] FROM scratch')
+    expect(Buffer.from(parsed.flatMap(({ logs }) => logs ?? [])[0]?.data ?? '', 'base64').toString()).toBe('copying\n')
+    const live = slipway(['build', folder, '--app', 'fresh'], { tty: true })
+    await work('succeeded')
+    const { err } = await live
+    expect(err).toContain('[+] Building')
+    expect(err).toContain('FINISHED')
+    const quiet = slipway(['build', folder, '--app', 'fresh', '--json'])
+    await work('succeeded')
+    const answer = JSON.parse((await quiet).out) as { app: string; sent: { files: number } }
+    expect(answer).toMatchObject({ app: 'fresh', sent: { files: 8 } })
+  })
+})
+
+it('refuses what makes no sense', async () => {
+  const code = async (...args: string[]) => (await slipway(['build', ...args])).code
+  expect(await code(join(folder, 'absent'))).toBe(EXIT.usage)
+  expect(await code(folder, '-t', 'UPPER')).toBe(EXIT.usage)
+  expect(await code(folder, '-t', 'other/app')).toBe(EXIT.usage)
+  expect(await code(folder, '-f', join(folder, 'absent'))).toBe(EXIT.notFound)
+  expect(await code(folder, '--secret', 'id=x,env=NOT_THERE')).toBe(EXIT.usage)
+  expect(await code(folder, '--secret', 'hunter2')).toBe(EXIT.usage)
+  expect((await slipway(['build', folder, '--secret', 'hunter2'])).err).not.toContain('hunter2')
+  expect(await code(folder, '--build-arg', '=x')).toBe(EXIT.usage)
+  expect(await code(folder, '--progress', 'fancy')).toBe(EXIT.usage)
+  rmSync(join(folder, 'Dockerfile'))
+  expect(await code(folder)).toBe(EXIT.notFound)
+})

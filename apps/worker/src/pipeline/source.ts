@@ -1,0 +1,75 @@
+/**
+ * Takes: a build. Gives: where its files are — a checkout of its repository, or what a client uploaded — and what becomes of its image.
+ */
+import { join } from 'node:path'
+import { inputs, keptDockerfile } from '@slipway/contracts'
+import { AppError } from '@slipway/core'
+import type { BuildRunRow, Prisma } from '@slipway/db'
+import { createIgnoreMatcher } from '@slipway/dockerfile'
+import { uploadOptions } from '@slipway/services'
+import { type Commit, checkout } from './checkout'
+import type { PlanSource } from './plan'
+import { branchTag } from './publish'
+
+export interface BuildSource {
+  files: Omit<PlanSource, 'organization' | 'buildArgs'>
+  /** Null for uploaded files. */
+  git: { url: string; branch: string; commit: Commit } | null
+  /** Root of an uploaded context; null when the files are sent with the build. */
+  tree: string | null
+  /** The image's second tag, beside `build-<number>`. */
+  tag: string
+  /** Whether the image goes to the registry. */
+  publishes: boolean
+}
+
+export async function sourceOf(
+  build: BuildRunRow,
+  { gitToken }: { gitToken: string | null },
+  directory: string,
+  signal: AbortSignal,
+  say: (line: string) => void,
+  note: (facts: Prisma.BuildUncheckedUpdateManyInput) => Promise<void>,
+): Promise<BuildSource> {
+  const { app } = build
+  const upload = uploadOptions(build)
+  const scratch = join(directory, 'contexts')
+  if (upload) {
+    say(`Files uploaded by ${build.actorLabel}`)
+    await note({ phase: 'plan' })
+    const { dockerfilePath, target, ignore, tree, tag, push } = upload
+    const origin = { kind: 'repository' as const, stack: [], evidence: [] }
+    const uploaded = { text: build.dockerfile ?? '', ignore: createIgnoreMatcher(ignore), origin }
+    const files = { directory, contextPath: '.', dockerfilePath, kept: null, target, uploaded, scratch }
+    return { files, git: null, tree, tag, publishes: push }
+  }
+  if (!app.gitUrl || !app.gitBranch)
+    throw new AppError({
+      kind: 'bad-input',
+      code: 'NO_REPOSITORY',
+      message: 'The app has no repository to build from. Set one in its settings.',
+    })
+  say(`Fetching branch ${app.gitBranch} of ${app.gitUrl}`)
+  const source = { url: app.gitUrl, branch: app.gitBranch, token: gitToken, sha: build.commitSha }
+  const tree = await checkout(source, directory, signal, say)
+  const { commit } = tree
+  say(`At ${commit.sha.slice(0, 7)} ${commit.message}`)
+  await note({
+    phase: 'plan',
+    branch: app.gitBranch,
+    commitSha: commit.sha,
+    commitMessage: commit.message,
+    commitAuthor: commit.author,
+    commitAt: commit.at,
+  })
+  const { contextPath, dockerfilePath, target } = app
+  const kept = keptDockerfile.safeParse(app.keptDockerfile).data ?? null
+  const namedContexts = Object.fromEntries(inputs.namedContexts.parse(app.namedContexts).map(({ name, value }) => [name, value]))
+  return {
+    files: { directory: tree.directory, contextPath, dockerfilePath, kept, target, namedContexts, scratch },
+    git: { url: app.gitUrl, branch: app.gitBranch, commit },
+    tree: null,
+    tag: branchTag(app.gitBranch),
+    publishes: true,
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Uploaded build contexts: `/slipway/v1/contexts` of the agent. A context is a tree of objects named by the SHA-256 of their
+ * bytes: one for each directory, one (a blob) for the content of each file. Whoever uploads asks what is missing and sends that.
+ *
+ * - `POST /slipway/v1/contexts/missing?scope=<organization id>`: `ContextMissing` in and out; at most 8 MiB.
+ * - `POST /slipway/v1/contexts/objects?scope=…`: `OBJECTS_HEAD`, then records of one line and the bytes it announces:
+ *   `blob <sha256> <size>`, `tree <sha256> <size>`, or `part <sha256> <offset> <length> <size>` for pieces of a large blob, in
+ *   order. At most 64 MiB unpacked; `Content-Encoding: gzip` or `zstd` may pack it. 200 `{ "stored": bytes }`; 400 for a stream
+ *   that is broken or lies; 409 when a piece does not go on where the blob ends; 413 when the organization's share is used up.
+ * - `POST /slipway/v1/contexts/sha256:…/commit?scope=…`: 200 when everything beneath that directory is there, 409 with
+ *   `missing` when not. Only a committed context can be built from, by `BuildRequest.context`.
+ */
+import { z } from 'zod'
+
+export const contextDigest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'That is not a digest.')
+
+export const CONTEXT_LIMITS = { entries: 200_000, bytes: 2 * 1024 ** 3, depth: 200 } as const
+
+const hexes = z.array(z.string().regex(/^[0-9a-f]{64}$/, 'That is not a digest.')).max(20_000)
+/** Digests without `sha256:`. `partial`: of missing blobs, how many bytes are there. */
+export const contextMissing = z.object({
+  trees: hexes,
+  blobs: hexes,
+  partial: z.record(z.string(), z.number().int().nonnegative()).optional(),
+})
+export type ContextMissing = z.infer<typeof contextMissing>
+
+export const OBJECTS_HEAD = 'slipway-objects-1\n'
+
+/** Digests without `sha256:`; `mode` has permission bits only. */
+export type TreeEntry = { name: string } & (
+  | { kind: 'file'; mode: number; size: number; digest: string }
+  | { kind: 'directory'; mode: number; digest: string }
+  | { kind: 'symlink'; target: string }
+)
+
+const modeOf = (mode: number) => (mode & 0o7777).toString(8).padStart(3, '0')
+
+function lineOf(entry: TreeEntry): string {
+  if (entry.kind === 'file') return `f ${modeOf(entry.mode)} ${entry.size} ${entry.digest} ${entry.name}\0`
+  if (entry.kind === 'directory') return `d ${modeOf(entry.mode)} ${entry.digest} ${entry.name}\0`
+  return `l ${entry.name}\0${entry.target}\0`
+}
+
+/** The object of a directory, as `apps/agent/crates/build/src/contexts/object.rs` reads it. */
+export function encodeTree(entries: readonly TreeEntry[]): string {
+  const sorted = [...entries].sort((a, b) => compareUtf8(a.name, b.name))
+  return `slipway-tree-1\n${sorted.map(lineOf).join('')}`
+}
+
+/** By the bytes of UTF-8, which sort as code points do; JavaScript compares UTF-16 units. */
+function compareUtf8(a: string, b: string): number {
+  const length = Math.min(a.length, b.length)
+  for (let i = 0; i < length; i++) {
+    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)]
+    if (x === y) continue
+    // Surrogates stand for code points above all others.
+    const [high, other] = [x >= 0xd800 && x < 0xe000, y >= 0xd800 && y < 0xe000]
+    return high === other ? x - y : high ? 1 : -1
+  }
+  return a.length - b.length
+}
+
+export const contextStored = z.object({ stored: z.number() })
+export const contextCommitted = z.object({ entries: z.number(), bytes: z.number() })
+export const contextIncomplete = z.object({ missing: contextMissing })
