@@ -13,6 +13,7 @@ export function ConfirmDialog({
   children,
   action,
   typed,
+  disabled = false,
   pending,
   error,
   danger = true,
@@ -26,6 +27,8 @@ export function ConfirmDialog({
   action: string
   /** Must be typed before the button works. */
   typed?: string
+  /** There is nothing to confirm. */
+  disabled?: boolean
   pending?: boolean
   error?: ReactNode
   danger?: boolean
@@ -35,7 +38,7 @@ export function ConfirmDialog({
   useEffect(() => {
     if (!open) setText('')
   }, [open])
-  const ready = typed === undefined || text === typed
+  const ready = !disabled && (typed === undefined || text === typed)
   return (
     <Dialog open={open} onOpenChange={onOpenChange} title={title}>
       <form

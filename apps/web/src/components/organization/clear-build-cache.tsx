@@ -39,7 +39,6 @@ export function ClearBuildCache({ org, open, onOpenChange }: { org: string; open
       },
     }),
   )
-  const nothing = preview.data?.count === 0
   return (
     <ConfirmDialog
       open={open}
@@ -48,10 +47,11 @@ export function ClearBuildCache({ org, open, onOpenChange }: { org: string; open
         clear.reset()
       }}
       title="Clear the build cache"
-      action={nothing || !preview.data ? 'Clear' : `Clear ${formatBytes(preview.data.bytes)}`}
+      action={preview.data?.count ? `Clear ${formatBytes(preview.data.bytes)}` : 'Clear'}
+      disabled={!preview.data?.count}
       pending={clear.isPending}
       error={<InlineError error={clear.error} />}
-      onConfirm={() => (nothing ? onOpenChange(false) : clear.mutate(input))}
+      onConfirm={() => clear.mutate(input)}
     >
       <Segmented label="What goes" value={choice} segments={CHOICES} onChange={setChoice} className="max-w-full flex-wrap" />
       <div className="mt-3">

@@ -44,7 +44,7 @@ export function WebhookCard({ org, app }: { org: string; app: views.AppView }) {
       <Load query={query} what="the webhook">
         {(webhook) => (
           <>
-            <div className="grid gap-4 p-4">
+            <div className="grid grid-cols-[minmax(0,1fr)] gap-4 p-4">
               <p className="max-w-[72ch] text-ink-2 text-sm">
                 The Git server calls this address on every push. It signs what it sends with the secret; anything else is refused.
               </p>
@@ -72,7 +72,7 @@ function Address({ webhook, org, app }: { webhook: views.WebhookView; org: strin
     }),
   )
   return (
-    <div className="grid gap-2">
+    <div className="grid grid-cols-[minmax(0,1fr)] gap-2">
       <Line label="Address" value={webhook.url} copy={webhook.url} copyLabel="Copy the address" />
       <Line label="Secret" value={shown ? webhook.secret : '•'.repeat(24)} copy={webhook.secret} copyLabel="Copy the secret">
         <Button size="icon-s" variant="ghost" aria-label={shown ? 'Hide the secret' : 'Show the secret'} onClick={() => setShown(!shown)}>
