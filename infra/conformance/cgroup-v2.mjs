@@ -1,6 +1,6 @@
 // `npm run conformance:cgroup-v2`: boots a Debian whose control groups are v2 only in an emulated machine, drives the agent there with the
 // docker CLI, and fails when a limit, a device rule or the end of a container is not what it is on v1. Needs root; ten minutes without KVM.
-// `-- --agent PATH` names the program under test.
+// `-- --agent PATH` names the program under test; `-- --kvm` takes KVM, which some machines have but do not let work.
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -35,7 +35,7 @@ try {
 }
 
 async function main() {
-  const { values } = parseArgs({ options: { agent: { type: 'string' } } })
+  const { values } = parseArgs({ options: { agent: { type: 'string' }, kvm: { type: 'boolean', default: false } } })
   if (process.arch !== 'x64') throw new StartError('The machine is made for amd64 only.')
   if (process.getuid?.() !== 0) throw new StartError('Making a Debian root takes root.', { hint: 'Run this with sudo.' })
   await progress.step('System packages', (step) => ensurePackages(PACKAGES, step, { install: true }))
@@ -59,7 +59,7 @@ async function main() {
       if (result === 'ok') step.detail(line)
       else if (line !== 'end') process.stdout.write(`${line}\n`)
     }
-    await boot(machine, { payload, work, deadlineMs: DEADLINE_MS, onLine })
+    await boot(machine, { payload, work, kvm: values.kvm, deadlineMs: DEADLINE_MS, onLine })
     return `${counts.ok} passed, ${counts['not ok']} failed${whole ? '' : ', not run to its end'}`
   })
   return whole && counts.ok > 0 && counts['not ok'] === 0 ? 0 : 1

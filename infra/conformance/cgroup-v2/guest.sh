@@ -104,7 +104,7 @@ restarts() {
 }
 nothing_left() {
 	is '' "$(docker ps -aq)"
-	group=$(find /sys/fs/cgroup -maxdepth 3 -type d -name 'slipway*')
+	group=$(find /sys/fs/cgroup -maxdepth 3 -type d -name 'slipway*' -not -path '*/system.slice/*')
 	left=$(for g in $group; do find "$g" -name cgroup.events -exec grep -l 'populated 1' {} +; done | grep -v '/slipway-[0-9a-f]*/cgroup.events$')
 	is '' "$left"
 }

@@ -23,7 +23,7 @@ TimeoutStartSec=infinity
 ExecStart=/bin/sh -c 'mkdir -p /opt/check && tar -xf /dev/vdb -C /opt/check && exec /opt/check/guest.sh'
 StandardOutput=file:/dev/ttyS1
 StandardError=file:/dev/ttyS1
-ExecStopPost=/bin/systemctl poweroff --no-block
+ExecStopPost=/bin/systemctl poweroff --force
 [Install]
 WantedBy=multi-user.target
 `
@@ -73,29 +73,15 @@ export async function makeMachine(step) {
 /**
  * Boots it and reads what the check says, line by line, until the machine is off.
  * @param {Awaited<ReturnType<typeof makeMachine>>} machine
- * @param {{ payload: string, work: string, deadlineMs: number, onLine: (line: string) => void }} options payload: a tar with `guest.sh`
+ * @param {{ payload: string, work: string, kvm: boolean, deadlineMs: number, onLine: (line: string) => void }} options
+ *   payload: a tar with `guest.sh`
  */
-export async function boot({ disk, kernel, initrd }, { payload, work, deadlineMs, onLine }) {
+export async function boot({ disk, kernel, initrd }, { payload, work, kvm, deadlineMs, onLine }) {
   const [console, results] = [join(work, 'console.log'), join(work, 'results.log')]
   writeFileSync(results, '')
   const argv = [
-    ...[
-      '-accel',
-      'kvm',
-      '-accel',
-      'tcg,thread=multi',
-      '-cpu',
-      'max',
-      '-smp',
-      '2',
-      '-m',
-      '2048',
-      '-nic',
-      'none',
-      '-display',
-      'none',
-      '-no-reboot',
-    ],
+    ...['-accel', kvm ? 'kvm' : 'tcg,thread=multi'],
+    ...'-cpu max -smp 2 -m 2048 -nic none -display none -no-reboot'.split(' '),
     ...['-kernel', kernel, '-initrd', initrd, '-append', 'root=/dev/vda rw console=ttyS0 systemd.unified_cgroup_hierarchy=1 net.ifnames=0'],
     ...['-drive', `file=${disk},format=raw,if=virtio,snapshot=on`, '-drive', `file=${payload},format=raw,if=virtio,readonly=on`],
     ...['-serial', `file:${console}`, '-serial', `file:${results}`],
