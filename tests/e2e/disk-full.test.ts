@@ -66,8 +66,8 @@ describe('the disk of the host', () => {
     const greedy = (megabytes: number) => textApp('greedy', `RUN dd if=/dev/zero of=/large bs=1M count=${megabytes}\n`)
     const build = await firstBuild('greedy', greedy(400))
     expect(build).toMatchObject({ state: 'failed', error: { code: 'DISK_FULL' } })
-    expect(build.error?.message).toMatch(/disk of the build host is full; free some space/)
-    expect(build.error?.details.lastLines?.join('\n')).toContain('No space left on device')
+    // Whichever comes first on a disk as small as this: its reserve, or its end, which the step itself meets.
+    expect(build.error?.message).toMatch(/disk of the build host (?:runs full: the step wrote|is full; free some space)/)
     await steady()
     git.commit('greedy', 'Take less', greedy(100))
     await builtAgain('greedy', 2, 'greedy')
