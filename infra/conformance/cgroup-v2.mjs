@@ -10,7 +10,7 @@ import { StartError } from '../start/errors.mjs'
 import { createProgress } from '../start/progress.mjs'
 import { run } from '../start/run.mjs'
 import { ensurePackages } from '../start/system-packages.mjs'
-import { ourProgram } from './agent.mjs'
+import { ourProgram, runCommand } from './agent.mjs'
 import { boot, makeMachine } from './cgroup-v2/machine.mjs'
 
 const PACKAGES = [
@@ -23,16 +23,7 @@ const PACKAGES = [
 const DEADLINE_MS = 45 * 60_000
 
 const progress = createProgress()
-try {
-  process.exitCode = await main()
-} catch (error) {
-  const text =
-    error instanceof StartError
-      ? [error.detail?.replace(/^/gm, '  | '), error.message, error.hint].filter(Boolean).join('\n')
-      : (error?.stack ?? error)
-  process.stderr.write(`\n${text}\n`)
-  process.exitCode = 1
-}
+await runCommand(main)
 
 async function main() {
   const { values } = parseArgs({ options: { agent: { type: 'string' }, kvm: { type: 'boolean', default: false } } })

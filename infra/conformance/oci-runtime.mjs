@@ -9,7 +9,7 @@ import { findProgram } from '../start/checks.mjs'
 import { StartError } from '../start/errors.mjs'
 import { createProgress } from '../start/progress.mjs'
 import { ensurePackages } from '../start/system-packages.mjs'
-import { ourProgram } from './agent.mjs'
+import { ourProgram, runCommand } from './agent.mjs'
 import { buildValidation, ROOTFS } from './oci-runtime/build.mjs'
 import { endProgram, runProgram, takeDown, writeWrapper } from './oci-runtime/run.mjs'
 import { differences, table } from './oci-runtime/table.mjs'
@@ -23,16 +23,7 @@ const PACKAGES = [
 const ROUNDS = 5
 
 const progress = createProgress()
-try {
-  process.exitCode = await main()
-} catch (error) {
-  const text =
-    error instanceof StartError
-      ? [error.detail?.replace(/^/gm, '  | '), error.message, error.hint].filter(Boolean).join('\n')
-      : (error?.stack ?? error)
-  process.stderr.write(`\n${text}\n`)
-  process.exitCode = 1
-}
+await runCommand(main)
 
 async function main() {
   const { values } = parseArgs({ options: { agent: { type: 'string' }, only: { type: 'string', multiple: true } } })
