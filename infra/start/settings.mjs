@@ -17,6 +17,7 @@ export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
  * @property {string | undefined} databaseUrl given by the person: then no Postgres is started
  * @property {string | undefined} redisUrl given by the person: then no Redis is started
  * @property {string | undefined} adminEmail @property {string | undefined} adminPasswordFile
+ * @property {string[]} downloadInside places inside this network that a Dockerfile may fetch from
  * @property {boolean} install whether missing system packages may be installed
  * @property {string} version
  *
@@ -94,6 +95,10 @@ export function readSettings(env) {
     redisUrl: url(env, 'REDIS_URL', ['redis:', 'rediss:', 'unix:']),
     adminEmail,
     adminPasswordFile: adminPasswordFile && resolve(adminPasswordFile),
+    downloadInside:
+      text(env, 'SLIPWAY_DOWNLOAD_INSIDE')
+        ?.split(/[\s,]+/)
+        .filter(Boolean) ?? [],
     install: text(env, 'SLIPWAY_INSTALL') !== '0',
     version: JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version,
   }

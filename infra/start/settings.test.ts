@@ -9,6 +9,8 @@ describe('settings', () => {
     expect(settings.webUrl).toBe('http://localhost:3000')
     expect(settings.registryUrl).toBe('http://127.0.0.1:5000')
     expect(settings.install).toBe(true)
+    expect(settings.downloadInside).toEqual([])
+    expect(readSettings({ SLIPWAY_DOWNLOAD_INSIDE: ' 10.0.0.0/8, git.lan ' }).downloadInside).toEqual(['10.0.0.0/8', 'git.lan'])
   })
 
   it.each([

@@ -27,7 +27,7 @@ export const registry = ({ ports }, env) => ({
 })
 
 /** @param {Settings} settings @returns {Part} */
-export const agent = ({ paths, ports }) => ({
+export const agent = ({ paths, ports, downloadInside }) => ({
   name: 'agent',
   title: 'Agent',
   argv: () => [
@@ -35,6 +35,7 @@ export const agent = ({ paths, ports }) => ({
     'daemon',
     ...['--data-root', paths.agent, '--socket', paths.agentSocket],
     ...['--registry', `slipway.local=http://127.0.0.1:${ports.registry}`],
+    ...downloadInside.flatMap((place) => ['--download-inside', place]),
   ],
   env: inherited(process.env),
   cwd: '/',

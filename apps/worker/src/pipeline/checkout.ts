@@ -5,6 +5,10 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type GitOptions, git, isDumbServer } from './git'
+import { limitBytes } from './git-size'
+
+/** Of one commit and what git keeps beside it: much more than a build's context may have, as .dockerignore leaves out some. */
+const MAX_BYTES = 16 * 1024 ** 3
 
 export interface CheckoutSource {
   url: string
@@ -36,30 +40,35 @@ export async function checkout(
   await rm(directory, { recursive: true, force: true })
   const worktree = join(directory, 'tree')
   await mkdir(worktree, { recursive: true, mode: 0o700 })
+  const limited = limitBytes(directory, MAX_BYTES, signal)
   const options: GitOptions = {
     cwd: worktree,
-    signal,
+    signal: limited.signal,
     onProgress,
     ...(source.token && { credentials: { url: source.url, token: source.token } }),
   }
   // The repository's own data lies beside the tree, so that it can never become part of a build context.
   const at = [`--git-dir=${join(directory, 'git')}`, `--work-tree=${worktree}`]
-  await git(['init', '--quiet', '--bare', join(directory, 'git')], options)
-  const fetch = (depth: string[]) =>
-    git([...at, 'fetch', '--quiet', '--no-tags', ...depth, '--', source.url, `refs/heads/${source.branch}`], options)
   try {
-    await fetch(['--depth=1'])
-  } catch (error) {
-    if (!isDumbServer(error)) throw error
-    await fetch([])
+    await git(['init', '--quiet', '--bare', join(directory, 'git')], options)
+    const fetch = (depth: string[]) =>
+      git([...at, 'fetch', '--quiet', '--no-tags', ...depth, '--', source.url, `refs/heads/${source.branch}`], options)
+    try {
+      await fetch(['--depth=1'])
+    } catch (error) {
+      if (!isDumbServer(error)) throw error
+      await fetch([])
+    }
+    await git([...at, 'checkout', '--quiet', '--force', '--detach', await revision(source, at, options, onProgress)], options)
+    const [sha = '', message = '', author = '', date = ''] = (
+      await git([...at, 'log', '-1', '--no-show-signature', '--format=%H%x00%s%x00%an%x00%cI'], options)
+    )
+      .trimEnd()
+      .split('\0')
+    return { directory: worktree, commit: { sha, message: message.slice(0, 500), author: author.slice(0, 200), at: new Date(date) } }
+  } finally {
+    limited.end()
   }
-  await git([...at, 'checkout', '--quiet', '--force', '--detach', await revision(source, at, options, onProgress)], options)
-  const [sha = '', message = '', author = '', date = ''] = (
-    await git([...at, 'log', '-1', '--no-show-signature', '--format=%H%x00%s%x00%an%x00%cI'], options)
-  )
-    .trimEnd()
-    .split('\0')
-  return { directory: worktree, commit: { sha, message: message.slice(0, 500), author: author.slice(0, 200), at: new Date(date) } }
 }
 
 /** The pushed commit if the server still gives it (a later push may already be the newest), else what the branch points at. */

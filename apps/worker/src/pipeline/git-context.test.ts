@@ -1,12 +1,15 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { AppError } from '@slipway/core'
 import { startGitServer, type TestGitServer } from '@slipway/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type GitContextSource, gitContext } from './git-context'
+import { type GitContextSource, type GitReach, gitContext } from './git-context'
+import { Places } from './places'
 
 const never = new AbortController().signal
 let server: TestGitServer
@@ -33,12 +36,13 @@ afterAll(async () => {
 })
 
 let count = 0
-const get = (more: Partial<GitContextSource> = {}) => {
+const loopback = { inside: new Places(['127.0.0.1']) }
+const get = (more: Partial<GitContextSource> = {}, reach: GitReach = loopback) => {
   const source = { kind: 'git' as const, url: `${server.url}/lib.git`, ref: '', subdir: '', checksum: null, keepGitDir: false, ...more }
-  return gitContext(source, join(scratch, String(count++)), never, () => undefined)
+  return gitContext(source, join(scratch, String(count++)), never, () => undefined, reach)
 }
-const codeOf = (more: Partial<GitContextSource>) =>
-  get(more).then(
+const codeOf = (more: Partial<GitContextSource>, reach?: GitReach) =>
+  get(more, reach).then(
     () => 'none',
     (error: AppError) => error.code,
   )
@@ -97,5 +101,60 @@ describe('a Git repository as a context', () => {
     expect(await codeOf({ ref: 'no-such-branch' })).toBe('GIT_REF_NOT_FOUND')
     expect(await codeOf({ ref: 'f'.repeat(40) })).toBe('GIT_REF_NOT_FOUND')
     expect(await codeOf({ url: `${server.url}/absent.git` })).toBe('GIT_REPOSITORY_NOT_FOUND')
+  })
+})
+
+describe('which servers a Dockerfile may name', () => {
+  const nothing = { inside: new Places([]) }
+  const at = (host: string) => `http://${host}:${new URL(server.url).port}/lib.git`
+
+  it.each(['127.0.0.1', 'localhost', 'LOCALHOST.', '[::ffff:127.0.0.1]', '2130706433', '0x7f.1', '127.1', '0.0.0.0'])(
+    'refuses %s unless the settings allow it',
+    async (host) => {
+      expect(await codeOf({ url: at(host) }, nothing)).toBe('GIT_INSIDE')
+      // A cloud's secrets are never to be had.
+      expect(await codeOf({ url: at('169.254.169.254') }, { inside: new Places(['0.0.0.0/0']) })).toBe('GIT_INSIDE')
+    },
+  )
+
+  it('takes what the settings allow, by name and by network', async () => {
+    expect(text(await get({ url: at('127.0.0.1') }, { inside: new Places(['127.0.0.0/8']) }))).toBe('two')
+    expect(text(await get({ url: at('localhost.') }, { inside: new Places(['localhost']) }))).toBe('two')
+  })
+
+  it('connects to the address that was checked, whatever the name says the next time', async () => {
+    const asked: string[] = []
+    const answering = (...addresses: string[]): GitReach => ({
+      inside: new Places(['127.0.0.1', '127.0.0.2']),
+      lookup: async (host) => {
+        asked.push(host)
+        return addresses
+      },
+    })
+    // No resolver but ours knows this name: git takes the address, and never the one among them that is not allowed.
+    expect(text(await get({ url: at('rebind.invalid') }, answering('10.0.0.1', '127.0.0.1')))).toBe('two')
+    // To git's own resolver this is where the server listens, at the checked address nobody does.
+    expect(await codeOf({ url: at('localhost') }, answering('127.0.0.2'))).toBe('GIT_UNREACHABLE')
+    expect(await codeOf({ url: at('rebind.invalid') }, answering('10.0.0.1', '::1'))).toBe('GIT_INSIDE')
+    expect(await codeOf({ url: at('rebind.invalid') }, answering())).toBe('GIT_HOST_UNKNOWN')
+    expect(asked).toEqual(['rebind.invalid', 'localhost', 'rebind.invalid', 'rebind.invalid'])
+  })
+
+  it('follows no redirect', async () => {
+    const paths: string[] = []
+    const moved = createServer((request, response) => {
+      paths.push(request.url ?? '')
+      response.writeHead(302, { location: `${server.url}${request.url}` }).end()
+    })
+    await new Promise<void>((resolve) => moved.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(moved.address() as AddressInfo).port}/lib.git`
+    expect(await codeOf({ url })).toBe('GIT_REDIRECTED')
+    expect(paths).toEqual(['/lib.git/info/refs?service=git-upload-pack'])
+    await new Promise((resolve) => moved.close(resolve))
+  })
+
+  it('speaks http and https only', async () => {
+    for (const url of [`file://${server.worktree('lib')}`, 'ext::sh -c id', 'git://127.0.0.1/lib.git'])
+      expect(await codeOf({ url })).toBe('GIT_ADDRESS_INVALID')
   })
 })

@@ -2,18 +2,27 @@
  * Takes: a Git repository that a Dockerfile or a named context names.
  * Gives: a folder with the files of that commit, to be sent as a context.
  */
-import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { mkdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '@slipway/core'
 import type { ContextSource } from '@slipway/dockerfile'
 import { beneath } from './context'
 import { type GitOptions, git, isDumbServer } from './git'
+import { gitAddress, type Lookup } from './git-address'
+import { limitBytes } from './git-size'
+import type { Places } from './places'
 
 export type GitContextSource = Extract<ContextSource, { kind: 'git' }>
 
-/** As much as a build's contexts may have together, compressed. */
-const MAX_BYTES = 2 * 1024 ** 3
-const LOOK_EVERY_MS = 1000
+/** The files, of which a build's contexts may have half together, and what git keeps beside them. */
+const MAX_BYTES = 4 * 1024 ** 3
+
+export interface GitReach {
+  /** Places inside this network that a repository may name; all others of the Internet. */
+  inside: Places
+  lookup?: Lookup
+}
+
 /** Times and inodes of this host, hooks of git's templates, how it was fetched. */
 const NOT_SENT = ['hooks', 'info', 'description', 'branches', 'FETCH_HEAD', 'ORIG_HEAD', 'logs', 'packed-refs', 'refs', 'index']
 
@@ -26,18 +35,20 @@ export async function gitContext(
   directory: string,
   signal: AbortSignal,
   onProgress: (line: string) => void,
+  { inside, lookup }: GitReach,
 ): Promise<string> {
+  const address = await gitAddress(source.url, inside, lookup)
   await rm(directory, { recursive: true, force: true })
   const tree = join(directory, 'tree')
   await mkdir(tree, { recursive: true, mode: 0o700 })
   // Inside the tree where it is to be a part of it.
   const own = source.keepGitDir ? join(tree, '.git') : join(directory, 'git')
-  const limited = limitBytes(own, signal)
-  const options: GitOptions = { cwd: tree, signal: limited.signal, onProgress }
+  const limited = limitBytes(directory, MAX_BYTES, signal)
+  const options: GitOptions = { cwd: tree, signal: limited.signal, onProgress, only: address }
   const at = [`--git-dir=${own}`, `--work-tree=${tree}`]
   try {
     await git(['init', '--quiet', '--bare', own], options)
-    const sha = await fetchCommit(source, at, options)
+    const sha = await fetchCommit({ ...source, url: address.url }, at, options)
     if (source.checksum !== null && !sha.startsWith(source.checksum))
       throw new AppError({
         kind: 'bad-input',
@@ -108,27 +119,4 @@ async function folderOf(tree: string, subdir: string): Promise<string> {
   const real = await beneath(tree, subdir, 'folder')
   if ((await stat(real)).isDirectory()) return real
   throw new AppError({ kind: 'bad-input', code: 'CONTEXT_NOT_FOUND', message: `${subdir} is not a folder of the Git repository.` })
-}
-
-/** Ends git when what it fetched grows too large: it knows no limit of its own. */
-function limitBytes(own: string, signal: AbortSignal): { signal: AbortSignal; end: () => void } {
-  const control = new AbortController()
-  const look = setInterval(async () => {
-    if ((await sizeOf(join(own, 'objects'))) <= MAX_BYTES) return
-    const message = 'A Git repository of this build has more than 2 GiB. Use a smaller one.'
-    control.abort(new AppError({ kind: 'too-large', code: 'CONTEXT_TOO_LARGE', message }))
-  }, LOOK_EVERY_MS)
-  return { signal: AbortSignal.any([signal, control.signal]), end: () => clearInterval(look) }
-}
-
-/** Bytes of all files; what vanishes meanwhile counts nothing. */
-async function sizeOf(directory: string): Promise<number> {
-  let sum = 0
-  for (const entry of await readdir(directory, { withFileTypes: true, recursive: true }).catch(() => []))
-    if (entry.isFile())
-      sum += await stat(join(entry.parentPath, entry.name)).then(
-        ({ size }) => size,
-        () => 0,
-      )
-  return sum
 }

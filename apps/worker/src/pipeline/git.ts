@@ -11,6 +11,8 @@ export interface GitOptions {
   signal: AbortSignal
   /** Sent as Basic credentials to `url`'s own origin only; travels in the environment, never in argv, files or the address. */
   credentials?: { url: string; token: string }
+  /** For addresses that a repository names: no other server than this, whatever its name or its answer says. */
+  only?: { resolve: string | null }
   onProgress?: (line: string) => void
 }
 
@@ -20,10 +22,7 @@ export async function git(args: string[], options: GitOptions): Promise<string> 
     ['core.hooksPath', '/dev/null'],
     ['core.fsmonitor', 'false'],
     ['core.symlinks', 'true'],
-    ['protocol.allow', 'never'],
-    ['protocol.http.allow', 'always'],
-    ['protocol.https.allow', 'always'],
-    ['http.followRedirects', 'initial'],
+    ['http.followRedirects', options.only ? 'false' : 'initial'],
     ['http.lowSpeedLimit', '100'],
     ['http.lowSpeedTime', '30'],
     ['submodule.recurse', 'false'],
@@ -34,6 +33,7 @@ export async function git(args: string[], options: GitOptions): Promise<string> 
     const basic = Buffer.from(`x-access-token:${options.credentials.token}`).toString('base64')
     config.push([`http.${new URL(options.credentials.url).origin}/.extraHeader`, `Authorization: Basic ${basic}`])
   }
+  if (options.only?.resolve) config.push(['http.curloptResolve', options.only.resolve])
   const env: NodeJS.ProcessEnv = {
     PATH: '/usr/local/bin:/usr/bin:/bin',
     HOME: options.cwd,
@@ -43,6 +43,7 @@ export async function git(args: string[], options: GitOptions): Promise<string> 
     GIT_CONFIG_GLOBAL: '/dev/null',
     GIT_TERMINAL_PROMPT: '0',
     GIT_ASKPASS: '/bin/true',
+    GIT_ALLOW_PROTOCOL: 'http:https',
     GIT_CONFIG_COUNT: String(config.length),
     NODE_ENV: 'production',
   }
@@ -107,6 +108,8 @@ function gitError(stderr: string, code: number | null): AppError {
   const make = (errorCode: string, message: string) => new AppError({ kind: 'bad-input', code: errorCode, message, cause })
   if (is(/could not resolve host/i))
     return make('GIT_HOST_UNKNOWN', `The Git server's name cannot be resolved${host(stderr)}. Check the repository's address.`)
+  if (is(/error: 30[12378]/))
+    return make('GIT_REDIRECTED', 'The Git server says that this repository is at another address. Write that address instead.')
   if (is(/couldn't find remote ref|remote branch .* not found/i))
     return make('GIT_BRANCH_NOT_FOUND', 'The repository has no such branch. Check its name.')
   if (is(/authentication failed|could not read (username|password)|error: 40[13]|terminal prompts disabled|invalid credentials/i))

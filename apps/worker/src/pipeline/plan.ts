@@ -24,6 +24,7 @@ import { beneath, type SentContext } from './context'
 import { type BuiltDockerfile, type DockerfileSource, dockerfileOf, readIgnore } from './dockerfile'
 import { gitContext } from './git-context'
 import { ensureImage } from './images'
+import { Places } from './places'
 
 export interface PlanSource extends DockerfileSource {
   organization: string
@@ -110,7 +111,7 @@ export async function plan(
   }
   const planned = planBuild(dockerfile, { ...options, resolved, ignore })
   const sent: SentContext[] = source.uploaded ? [] : [{ root: contextRoot, ignore }]
-  for (const context of planned.contexts) sent.push(await sentContext(context, source, signal, onProgress))
+  for (const context of planned.contexts) sent.push(await sentContext(deps, context, source, signal, onProgress))
   return {
     plan: planned.plan,
     file: source.dockerfilePath,
@@ -136,6 +137,7 @@ function namedContexts(given: Record<string, string>): Map<string, NamedContext>
 
 /** A folder of the repository with its own .dockerignore, or a Git repository, which has none. */
 async function sentContext(
+  deps: Deps,
   { name, source: from }: PlannedContext,
   source: PlanSource,
   signal: AbortSignal,
@@ -143,7 +145,9 @@ async function sentContext(
 ): Promise<SentContext> {
   if (from.kind === 'git') {
     onProgress(`Fetching ${from.url}${from.ref && ` at ${from.ref}`}`)
-    return { name, root: await gitContext(from, join(source.scratch, name), signal, onProgress), ignore: createIgnoreMatcher('') }
+    const { downloadInside } = await withAgent(deps, signal, () => deps.agent.health())
+    const root = await gitContext(from, join(source.scratch, name), signal, onProgress, { inside: new Places(downloadInside) })
+    return { name, root, ignore: createIgnoreMatcher('') }
   }
   const root = await beneath(source.directory, source.namedContexts?.[from.name] ?? '', 'folder')
   return { name, root, ignore: (await readIgnore([[root, '.dockerignore']])) ?? createIgnoreMatcher('') }

@@ -147,4 +147,6 @@ export const agentHealth = z.object({
   instance: z.string(),
   containers: z.number().int(),
   bridge: z.object({ name: z.string(), subnet: z.string() }).nullable(),
+  /** Addresses, networks and host names inside this network that what users write may be fetched from. */
+  downloadInside: z.array(z.string()).default([]),
 })

@@ -6,6 +6,7 @@ use crate::http::tls::TcpOptions;
 
 pub const USAGE: &str = "\
 Usage: slipway-agent daemon --data-root DIR --socket PATH [--config FILE] [--registry NAME=URL]...
+                            [--download-inside PLACE]...
                             [--tcp ADDRESS --tls-cert FILE --tls-key FILE --tls-ca FILE]
        slipway-agent down --data-root DIR
        slipway-agent oci COMMAND …   an OCI runtime over bundles, without a daemon; see slipway-agent oci help
@@ -14,6 +15,7 @@ Usage: slipway-agent daemon --data-root DIR --socket PATH [--config FILE] [--reg
   --socket PATH     Unix socket of the API (Docker Engine API and /slipway/v1)
   --config FILE     settings as JSON: policy, network pool, registries (optional)
   --registry NAME=URL  where the registry NAME is reached, like slipway.local=http://127.0.0.1:5000 (repeatable)
+  --download-inside PLACE  an address, network or host name inside this network that URLs of users may lead to (repeatable)
   --tcp ADDRESS:PORT   also serve the API over TCP, to clients with a certificate of --tls-ca only; all four go together
   --tls-cert FILE, --tls-key FILE   this host's certificate and key (PEM)
   --tls-ca FILE     the authority whose certificates clients must have (PEM)
@@ -30,6 +32,8 @@ pub struct DaemonOptions {
     pub config: Option<PathBuf>,
     /// Name and address.
     pub registries: Vec<(String, String)>,
+    /// As `downloadInside` of the settings file, and beside it.
+    pub download_inside: Vec<String>,
     pub tcp: Option<TcpOptions>,
 }
 
@@ -65,7 +69,7 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command, String
 fn parse_daemon(mut args: impl Iterator<Item = OsString>) -> Result<DaemonOptions, String> {
     let (mut data_root, mut socket, mut config) = (None, None, None);
     let (mut tcp, mut certificate, mut key, mut authority) = (None, None, None, None);
-    let mut registries = Vec::new();
+    let (mut registries, mut download_inside) = (Vec::new(), Vec::new());
     while let Some(flag) = args.next() {
         let slot = match flag.to_str() {
             Some("--data-root") => &mut data_root,
@@ -79,6 +83,11 @@ fn parse_daemon(mut args: impl Iterator<Item = OsString>) -> Result<DaemonOption
                 registries.push(parse_registry(args.next())?);
                 continue;
             }
+            Some("--download-inside") => {
+                let place = args.next().and_then(|value| value.into_string().ok());
+                download_inside.push(place.ok_or("--download-inside needs a value like 10.0.0.0/8 or git.lan")?);
+                continue;
+            }
             _ => return Err(format!("unknown flag {}", flag.display())),
         };
         let value = args.next().ok_or_else(|| format!("{} needs a value", flag.display()))?;
@@ -89,6 +98,7 @@ fn parse_daemon(mut args: impl Iterator<Item = OsString>) -> Result<DaemonOption
         socket: socket.ok_or("--socket is missing")?,
         config,
         registries,
+        download_inside,
         tcp: parse_tcp([tcp, certificate, key, authority])?,
     })
 }

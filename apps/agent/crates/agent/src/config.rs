@@ -22,7 +22,8 @@ pub struct ConfigFile {
     /// service may lead to.
     pub registry_inside: BTreeMap<String, Vec<String>>,
     /// Addresses, networks (`10.0.0.0/8`) and host names inside this network that URLs of users (`docker import`, ADD in a
-    /// Dockerfile) may lead to. None when absent.
+    /// Dockerfile) may lead to; the worker asks for it and holds Git addresses of a Dockerfile to it. None when absent;
+    /// `--download-inside` adds to it.
     pub download_inside: Vec<String>,
     pub build: BuildSettings,
     pub cgroups: CgroupSettings,
@@ -90,6 +91,7 @@ impl Config {
             None => ConfigFile::default(),
         };
         file.registries.extend(options.registries.iter().cloned());
+        file.download_inside.extend(options.download_inside.iter().cloned());
         let users = userns::range(file.userns_remap.as_ref())?;
         Ok(Self { data_root, socket: options.socket.clone(), file, users })
     }

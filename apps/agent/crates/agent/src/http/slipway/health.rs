@@ -18,6 +18,7 @@ async fn health(State(app): State<App>) -> Json<Value> {
         "version": env!("CARGO_PKG_VERSION"),
         "instance": app.instance,
         "containers": app.containers.running(),
+        "downloadInside": app.config.file.download_inside,
         "bridge": { "name": bridge.name, "subnet": bridge.subnet.to_string() },
     }))
 }

@@ -1,0 +1,69 @@
+/**
+ * Takes: the address of a Git repository that a Dockerfile or a named context names.
+ * Gives: the same for git, with the address of the server that was checked and that git has to take.
+ */
+import { lookup as systemLookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import { AppError } from '@slipway/core'
+import type { Places } from './places'
+
+/** All addresses of a name, as the system knows them. */
+export type Lookup = (host: string) => Promise<string[]>
+
+export interface GitAddress {
+  /** As one parser wrote it, so that git's cannot read another host in it. */
+  url: string
+  /** For `http.curloptResolve`; null when the host is an address. */
+  resolve: string | null
+}
+
+/** Throws AppError GIT_*. The connection is made to what was checked here: a name that answers differently the next time gains nothing. */
+export async function gitAddress(text: string, inside: Places, lookup: Lookup = allOf): Promise<GitAddress> {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url === null || !/^https?:$/.test(url.protocol) || url.hostname === '') throw notOurs(text)
+  // With a dot at its end, a host would be one name to us and another one to the list of those that git need not look up.
+  url.hostname = url.hostname.replace(/\.+$/, '')
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  if (isIP(host)) {
+    if (!inside.allows(host, host)) throw liesInside(host, host)
+    return { url: url.href, resolve: null }
+  }
+  const found = await lookup(host)
+  const allowed = found.filter((address) => inside.allows(host, address))
+  if (allowed.length === 0) throw found[0] === undefined ? unknown(host) : liesInside(host, found[0])
+  const port = url.port || (url.protocol === 'https:' ? '443' : '80')
+  const written = allowed.slice(0, MAX_ADDRESSES).map((address) => (isIP(address) === 6 ? `[${address}]` : address))
+  return { url: url.href, resolve: `${host}:${port}:${written.join(',')}` }
+}
+
+const MAX_ADDRESSES = 8
+
+async function allOf(host: string): Promise<string[]> {
+  try {
+    return (await systemLookup(host, { all: true })).map(({ address }) => address)
+  } catch (cause) {
+    throw unknown(host, cause)
+  }
+}
+
+const liesInside = (host: string, address: string) =>
+  new AppError({
+    kind: 'bad-input',
+    code: 'GIT_INSIDE',
+    message: `${host.slice(0, 100)} is or leads to an address inside this network, ${address}. A Dockerfile and a named context may name public Git servers only; if this one is meant, the administrator allows it with SLIPWAY_DOWNLOAD_INSIDE.`,
+  })
+
+const notOurs = (text: string) =>
+  new AppError({
+    kind: 'bad-input',
+    code: 'GIT_ADDRESS_INVALID',
+    message: `"${text.slice(0, 100)}" is no address of a Git repository that a build can read. It begins with https:// or http://.`,
+  })
+
+const unknown = (host: string, cause?: unknown) =>
+  new AppError({
+    kind: 'bad-input',
+    code: 'GIT_HOST_UNKNOWN',
+    message: `The Git server's name cannot be resolved (${host.slice(0, 100)}). Check the repository's address.`,
+    cause,
+  })
