@@ -7,6 +7,7 @@ export const PACKAGES = {
   oci: ['core'],
   contracts: ['core'],
   dockerfile: ['core', 'oci', 'contracts'],
+  context: ['core', 'contracts', 'dockerfile'],
   db: ['core'],
   jobs: ['core', 'contracts'],
   'agent-client': ['core', 'contracts'],
@@ -20,9 +21,9 @@ export const PACKAGES = {
 /** App → packages it may import. No app imports another. */
 export const APPS = {
   web: ['core', 'contracts', 'services', 'api', 'ui', 'dockerfile'],
-  worker: ['core', 'contracts', 'db', 'services', 'jobs', 'oci', 'dockerfile', 'agent-client', 'ingress'],
+  worker: ['core', 'contracts', 'context', 'db', 'services', 'jobs', 'oci', 'dockerfile', 'agent-client', 'ingress'],
   registry: ['core', 'oci', 'contracts', 'db'],
-  cli: ['core', 'contracts', 'dockerfile', 'api'],
+  cli: ['core', 'contracts', 'context', 'dockerfile', 'api'],
 }
 
 /** Crate of the agent → crates it may depend on. */

@@ -10,7 +10,7 @@ import type { Agent } from '@slipway/agent-client'
 import { imageConfig } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import { baseReferences, createIgnoreMatcher, parseDockerfile, planBuild, type ResolvedImage } from '@slipway/dockerfile'
-import { contextEntries } from '../../apps/worker/src/pipeline/context'
+import { giveContexts } from '../../apps/worker/src/pipeline/context'
 import { makeDockerfile } from '../../apps/worker/src/pipeline/detect'
 
 const APPS = join(import.meta.dirname, 'apps')
@@ -69,9 +69,10 @@ export async function buildProject(agent: Agent, project: Project, signal: Abort
   const platform = { os: 'linux' as const, architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' }
   const { plan } = planBuild(dockerfile, { ...options, platform, resolved, ignore })
   const image = `docker.io/projects/${project.name}:latest`
-  const request = { id: `project-${project.name}`, scope: 'projects', plan, tags: [image] }
+  const given = await giveContexts(agent, 'projects', [{ root: directory, ignore }], signal)
+  const request = { id: `project-${project.name}`, scope: 'projects', plan, tags: [image], ...given }
   let log = ''
-  for await (const event of agent.build(request, contextEntries({ root: directory, ignore }), signal)) {
+  for await (const event of agent.build(request, signal)) {
     if (event.type === 'log') log = (log + event.data).slice(-4000)
     if (event.type === 'error') throw new Error(`${project.name} was not built: ${event.message}\n${log}`)
   }

@@ -1,5 +1,7 @@
 import type { ErrorData } from '@slipway/api'
+import { type ErrorKind, isAppError } from '@slipway/core'
 import { TRPCClientError } from '@trpc/client'
+import { plain } from './output'
 
 /** What scripts can rely on; the README and `slipway --help` list them. */
 export const EXIT = {
@@ -45,6 +47,9 @@ const BY_STATUS: Record<number, ExitCode> = {
   503: EXIT.unreachable,
 }
 
+/** Of what is found here, before a server is asked. */
+const BY_KIND: Partial<Record<ErrorKind, ExitCode>> = { 'bad-input': EXIT.usage, 'too-large': EXIT.usage }
+
 export const unreachable = (url: string, cause?: unknown) =>
   new CliError(
     EXIT.unreachable,
@@ -60,6 +65,7 @@ const isErrorData = (data: unknown): data is { app: ErrorData } =>
 /** Any thrown value as a CliError. `url`: where the server should be. */
 export function toCliError(error: unknown, url: string): CliError {
   if (error instanceof CliError) return error
+  if (isAppError(error)) return new CliError(BY_KIND[error.kind] ?? EXIT.failed, error.code, plain(error.message), undefined, error)
   if (!(error instanceof TRPCClientError)) {
     if (error instanceof Error && error.name === 'AbortError')
       return new CliError(EXIT.interrupted, 'INTERRUPTED', 'Interrupted.', undefined, error)

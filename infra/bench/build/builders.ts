@@ -33,7 +33,7 @@ export async function startBuilders(folder: string, tars: Tars, cleanup: Cleanup
   await bundle({
     entryPoints: [join(import.meta.dirname, 'client.ts')],
     outfile: client,
-    ...{ bundle: true, platform: 'node', target: 'node20', format: 'esm', logLevel: 'error' },
+    ...{ bundle: true, platform: 'node', target: 'node20', format: 'esm', minify: true, logLevel: 'error' },
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)" },
   })
   const { engine } = await startAgent(folder, cleanup)
@@ -42,7 +42,14 @@ export async function startBuilders(folder: string, tars: Tars, cleanup: Cleanup
     name: 'ours',
     engine,
     async build(context, tag, { noCache = false } = {}) {
-      const args = [client, socket, context, `docker.io/library/${tag}:latest`, ...(noCache ? ['no-cache'] : [])]
+      const args = [
+        client,
+        socket,
+        context,
+        `docker.io/library/${tag}:latest`,
+        join(folder, 'client-cache'),
+        ...(noCache ? ['no-cache'] : []),
+      ]
       const { seen, out } = await timed(process.execPath, args, { PATH })
       return { seen, inside: (JSON.parse(out) as { milliseconds: number }).milliseconds }
     },

@@ -1,17 +1,18 @@
 /**
  * What builds a folder on the agent, as a process of its own: reads and plans the Dockerfile, sends the context, follows the
- * events. `node client.mjs <socket> <folder> <tag> [no-cache]` prints `{ milliseconds }`, the agent's own time, and fails with
+ * events. `node client.mjs <socket> <folder> <tag> <folder of caches> [no-cache]` prints `{ milliseconds }`, the agent's own time, and fails with
  * the agent's words.
  */
 import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { streamBuild } from '@slipway/agent-client/build-stream'
+import { createContexts } from '@slipway/agent-client/contexts'
+import { giveContext, StatCache, walkContext } from '@slipway/context'
 import { type ImageConfig, imageConfig } from '@slipway/contracts'
 import { baseReferences, createIgnoreMatcher, parseDockerfile, planBuild, type ResolvedImage } from '@slipway/dockerfile'
-import { contextEntries } from '../../../apps/worker/src/pipeline/context'
 
-const [socketPath = '', folder = '', tag = '', noCache] = process.argv.slice(2)
+const [socketPath = '', folder = '', tag = '', cacheDir = '', noCache] = process.argv.slice(2)
 
 async function inspect(reference: string): Promise<ResolvedImage> {
   const text = await new Promise<string>((resolve, reject) => {
@@ -37,8 +38,13 @@ for (const reference of baseReferences(dockerfile)) resolved.set(reference, awai
 const ignore = createIgnoreMatcher('')
 const platform = { os: 'linux' as const, architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' }
 const { plan } = planBuild(dockerfile, { resolved, ignore, platform })
-const build = { id: `bench-${process.pid}`, scope: 'bench', plan, tags: [tag], noCache: noCache === 'no-cache' }
-for await (const event of streamBuild(socketPath, build, contextEntries({ root: folder, ignore }), AbortSignal.timeout(300_000))) {
+const signal = AbortSignal.timeout(300_000)
+const cache = await StatCache.open(cacheDir, folder)
+const context = await walkContext(folder, ignore, signal, { cache })
+const tree = await giveContext(createContexts(socketPath), 'bench', context, signal)
+await cache.save(folder)
+const build = { id: `bench-${process.pid}`, scope: 'bench', plan, tags: [tag], noCache: noCache === 'no-cache', context: { tree } }
+for await (const event of streamBuild(socketPath, build, signal)) {
   if (event.type === 'error') throw new Error(`${event.code}: ${event.message}`)
   if (event.type === 'result') process.stdout.write(JSON.stringify({ milliseconds: event.durationMs }))
 }

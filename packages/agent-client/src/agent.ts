@@ -14,7 +14,7 @@ import {
 } from '@slipway/contracts'
 import Docker from 'dockerode'
 import type { z } from 'zod'
-import { type BuildSecrets, type ContextEntry, streamBuild } from './build-stream'
+import { type BuildSecrets, streamBuild } from './build-stream'
 import { type AgentContexts, createContexts } from './contexts'
 import { agentError } from './errors'
 import { containerStarts } from './events'
@@ -25,13 +25,7 @@ export interface Agent {
   /** The Docker Engine API of the agent, for everything Docker has a word for. */
   docker: Docker
   health(deadlineMs?: number): Promise<z.infer<typeof agentHealth>>
-  build(
-    request: BuildRequest,
-    entries: AsyncIterable<ContextEntry>,
-    signal: AbortSignal,
-    secrets?: BuildSecrets,
-    registryToken?: string,
-  ): AsyncGenerator<BuildEvent>
+  build(request: BuildRequest, signal: AbortSignal, secrets?: BuildSecrets, registryToken?: string): AsyncGenerator<BuildEvent>
   contexts: AgentContexts
   /** Idempotent: a build that is not running is not an error. */
   cancelBuild(id: string): Promise<void>
@@ -54,7 +48,7 @@ export function createAgent({ socketPath }: { socketPath: string }): Agent {
   return {
     docker,
     health: async (deadlineMs = 2000) => agentHealth.parse(JSON.parse(await call(socketPath, 'GET', '/slipway/v1/health', deadlineMs))),
-    build: (request, entries, signal, secrets, token) => streamBuild(socketPath, request, entries, signal, secrets, token),
+    build: (request, signal, secrets, token) => streamBuild(socketPath, request, signal, secrets, token),
     contexts: createContexts(socketPath),
     async cancelBuild(id) {
       await call(socketPath, 'DELETE', `/slipway/v1/builds/${encodeURIComponent(id)}`, 5000, [404])

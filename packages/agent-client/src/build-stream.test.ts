@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { BuildRequest } from '@slipway/contracts'
 import tar from 'tar-stream'
 import { expect, it, onTestFinished } from 'vitest'
-import { type ContextEntry, streamBuild } from './build-stream'
+import { streamBuild } from './build-stream'
 
 const request: BuildRequest = {
   id: 'b1',
@@ -20,12 +20,7 @@ const request: BuildRequest = {
   },
 }
 
-async function* entries(): AsyncGenerator<ContextEntry> {
-  yield { path: 'src', mode: 0o755, kind: 'directory' }
-  yield { context: 'docs', path: 'src', mode: 0o755, kind: 'directory' }
-}
-
-it('sends secrets before everything that the agent keeps, and never in the request', async () => {
+it('sends secrets beside the request, and never in it', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'build-stream-'))
   const socket = join(dir, 's')
   const received: [string, string][] = []
@@ -44,9 +39,9 @@ it('sends secrets before everything that the agent keeps, and never in the reque
   await new Promise<void>((resolve) => server.listen(socket, resolve))
   const secrets = { NPM_TOKEN: 'hunter22', 'a/b': 'ü\n' }
   const events = []
-  for await (const event of streamBuild(socket, request, entries(), new AbortController().signal, secrets)) events.push(event)
+  for await (const event of streamBuild(socket, request, new AbortController().signal, secrets)) events.push(event)
   expect(events).toMatchObject([{ code: 'SECRET_MISSING' }])
-  expect(received.map(([name]) => name)).toEqual(['secrets/NPM_TOKEN', 'secrets/a/b', 'request.json', 'context/src', 'contexts/docs/src'])
+  expect(received.map(([name]) => name)).toEqual(['secrets/NPM_TOKEN', 'secrets/a/b', 'request.json'])
   expect(received.slice(0, 2).map(([, value]) => value)).toEqual(['hunter22', 'ü\n'])
   expect(received.slice(2).join()).not.toContain('hunter22')
 })

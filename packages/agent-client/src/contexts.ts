@@ -9,8 +9,8 @@ export type ObjectEncoding = 'identity' | 'gzip' | 'zstd'
 /** Uploads of build contexts (`packages/contracts/src/agent/context-api.ts`); `scope` is an organization's id. */
 export interface AgentContexts {
   missing(scope: string, asked: Pick<ContextMissing, 'trees' | 'blobs'>): Promise<ContextMissing>
-  /** Passes a stream of objects on as it comes; gives the bytes that were new. */
-  send(scope: string, objects: Readable, encoding: ObjectEncoding, signal: AbortSignal): Promise<{ stored: number }>
+  /** Passes a stream of objects on as it comes; gives the bytes that were new. Throws AppError `ENGINE_409` for a piece that does not fit. */
+  send(scope: string, objects: Readable | Buffer, encoding: ObjectEncoding, signal: AbortSignal): Promise<{ stored: number }>
   /** What is missing of a context, or how much a complete one holds. */
   commit(scope: string, tree: string): Promise<{ missing: ContextMissing } | { entries: number; bytes: number }>
 }
@@ -21,7 +21,7 @@ const MAX_ANSWER = 8 * 1024 * 1024
 
 export function createContexts(socketPath: string): AgentContexts {
   const path = (rest: string, scope: string) => `/slipway/v1/contexts/${rest}?scope=${encodeURIComponent(scope)}`
-  const post = (path: string, headers: Record<string, string>, body: Readable | string, signal: AbortSignal) =>
+  const post = (path: string, headers: Record<string, string>, body: Readable | Buffer | string, signal: AbortSignal) =>
     call(socketPath, path, headers, body, signal)
   return {
     async missing(scope, asked) {
@@ -65,7 +65,7 @@ function call(
   socketPath: string,
   path: string,
   headers: Record<string, string>,
-  body: Readable | string,
+  body: Readable | Buffer | string,
   signal: AbortSignal,
 ): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
@@ -80,7 +80,7 @@ function call(
       response.on('end', () => resolve({ status: response.statusCode ?? 500, text }))
     })
     request.on('error', (error) => reject(signal.aborted ? signal.reason : agentError(error, DOING)))
-    if (typeof body === 'string') request.end(body)
+    if (typeof body === 'string' || Buffer.isBuffer(body)) request.end(body)
     // When the agent answers before it has read all, its answer counts; when the client breaks off, so does this.
     else pipeline(body, request).catch((error) => request.destroy(error as Error))
   })

@@ -12,7 +12,7 @@ import { createAgent } from '@slipway/agent-client'
 import { AppError } from '@slipway/core'
 import { startDockerd } from '@slipway/testing/dockerd'
 import type { Deps } from '../../../apps/worker/src/deps'
-import { contextEntries } from '../../../apps/worker/src/pipeline/context'
+import { giveContexts } from '../../../apps/worker/src/pipeline/context'
 import { plan } from '../../../apps/worker/src/pipeline/plan'
 import { CLEAN_PATH } from '../docker/daemons'
 import { startAgent } from './agent'
@@ -138,11 +138,8 @@ async function ourBuild(socketPath: string, folder: string, test: Case): Promise
     const id = image.replace(':latest', '')
     const tags = [`docker.io/library/${image}`]
     let log = ''
-    for await (const event of agent.build(
-      { id, scope: 'differential', plan: planned.plan, tags },
-      contextEntries(...planned.sent),
-      signal,
-    )) {
+    const given = await giveContexts(agent, 'differential', planned.sent, signal)
+    for await (const event of agent.build({ id, scope: 'differential', plan: planned.plan, tags, ...given }, signal)) {
       if (event.type === 'log') log = (log + event.data).slice(-2000)
       if (event.type === 'error') return { refused: `${event.message}\n${log}`, code: event.code }
     }

@@ -5,7 +5,7 @@ import { createAgent } from '@slipway/agent-client'
 import { startGitServer } from '@slipway/testing'
 import { expect, it, onTestFinished } from 'vitest'
 import type { Deps } from '../../../apps/worker/src/deps'
-import { contextEntries } from '../../../apps/worker/src/pipeline/context'
+import { giveContexts } from '../../../apps/worker/src/pipeline/context'
 import { plan } from '../../../apps/worker/src/pipeline/plan'
 import { startAgent } from './agent'
 import { baseArchive } from './base'
@@ -44,8 +44,9 @@ it('builds of named contexts and Git repositories, and finds them again by their
     const quiet = () => undefined
     const planned = await plan({ agent } as unknown as Deps, source, signal, quiet, async () => undefined)
     const seen = { log: '', done: 0, error: '' }
-    const request = { id, scope: 'contexts', plan: planned.plan, tags: [] }
-    for await (const event of agent.build(request, contextEntries(...planned.sent), signal)) {
+    const given = await giveContexts(agent, 'contexts', planned.sent, signal)
+    const request = { id, scope: 'contexts', plan: planned.plan, tags: [], ...given }
+    for await (const event of agent.build(request, signal)) {
       if (event.type === 'log') seen.log += event.data
       if (event.type === 'vertex' && event.status === 'done') seen.done++
       if (event.type === 'error') seen.error = event.message

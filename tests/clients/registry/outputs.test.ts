@@ -1,10 +1,12 @@
 /** What a build makes, in the hands of others: zstd layers through the registry and back, archives in front of skopeo and docker. */
 import { createWriteStream } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { type ContextEntry, createAgent } from '@slipway/agent-client'
+import { createAgent } from '@slipway/agent-client'
+import { giveContext, walkContext } from '@slipway/context'
 import type { BuildOutput } from '@slipway/contracts'
+import { createIgnoreMatcher } from '@slipway/dockerfile'
 import { OCI_LAYER_GZIP, OCI_LAYER_ZSTD } from '@slipway/oci'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Engine, startEngine } from '../docker/engine'
@@ -22,16 +24,13 @@ beforeAll(async () => {
   engine = await startEngine()
   name = `${i.host}/acme/zstd:v1`
   await engine.ok(['login', i.host, '--username', 'key', '--password-stdin'], { stdin: i.people.ada.apiKey })
-  await writeFile(path.join(i.folder, 'hello.txt'), 'hello '.repeat(100_000))
+  await mkdir(path.join(i.folder, 'context'))
+  await writeFile(path.join(i.folder, 'context/hello.txt'), 'hello '.repeat(100_000))
 })
 afterAll(async () => {
   await engine?.stop()
   await i?.close()
 })
-
-async function* context(): AsyncGenerator<ContextEntry> {
-  yield { kind: 'file', path: 'hello.txt', mode: 0o644, size: 600_000, absolutePath: path.join(i.folder, 'hello.txt') }
-}
 
 /** `FROM busybox`, `COPY hello.txt /`. */
 async function build(output: BuildOutput): Promise<string> {
@@ -49,8 +48,10 @@ async function build(output: BuildOutput): Promise<string> {
     target: 'v1',
     image: { config: { Env: ['PATH=/bin'] }, history: [{ createdBy: 'COPY hello.txt /', vertex: 'v1' }] },
   }
-  const request = { id: 'outputs', scope: 'org', plan, tags: [name], output }
-  for await (const event of agent().build(request, context(), signal)) {
+  const context = await walkContext(path.join(i.folder, 'context'), createIgnoreMatcher(''), signal)
+  const tree = await giveContext(agent().contexts, 'org', context, signal)
+  const request = { id: 'outputs', scope: 'org', plan, tags: [name], output, context: { tree } }
+  for await (const event of agent().build(request, signal)) {
     if (event.type === 'error') throw new Error(event.message)
     if (event.type === 'result') return event.manifestDigest
   }

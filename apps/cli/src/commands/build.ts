@@ -1,15 +1,13 @@
 /** `slipway build`: the files of this folder, built on the server. */
 import { stat } from 'node:fs/promises'
 import { basename, join, relative, resolve } from 'node:path'
+import { type Context, StatCache, Uploader, walkContext } from '@slipway/context'
 import type { views } from '@slipway/contracts'
 import { formatBytes, isBuildOver } from '@slipway/core'
 import { checkDockerfile, createIgnoreMatcher, DockerfileError, formatDockerfileError, LIMITS } from '@slipway/dockerfile'
 import { TRPCClientError } from '@trpc/client'
 import { type Command, InvalidArgumentError } from 'commander'
 import { buildArgs, buildSecrets, ignoreText, imageName, readText } from '../build-options'
-import { StatCache } from '../context/stat-cache'
-import { Uploader } from '../context/upload'
-import { type Context, walkContext } from '../context/walk'
 import { CliError, EXIT, usage } from '../errors'
 import { json, plain } from '../output'
 import type { Action } from '../program'
@@ -18,6 +16,7 @@ import { type BuildProgress, MODES, type Mode } from '../progress/progress'
 import { RawJsonProgress } from '../progress/rawjson'
 import { TtyProgress } from '../progress/tty'
 import type { Session } from '../session'
+import { contextTarget } from '../upload'
 import { Deadline, watchToTheEnd } from '../watch'
 import { onlyProject, positive } from './create-app'
 
@@ -121,21 +120,9 @@ async function dockerfileOf(folder: string, given: string | undefined) {
 
 async function contextOf(session: Session, folder: string, ignore: string): Promise<Context> {
   const cache = await StatCache.open(session.env.cacheDir, folder)
-  try {
-    const context = await walkContext(folder, createIgnoreMatcher(ignore), cache, session.signal)
-    await cache.save(folder)
-    return context
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && 'path' in error)) throw error
-    const hint = 'Build again when nothing writes there, or leave it out with .dockerignore.'
-    throw new CliError(
-      EXIT.usage,
-      'CONTEXT_UNREADABLE',
-      plain(`${String(error.path)} cannot be read (${String(error.code)}).`),
-      hint,
-      error,
-    )
-  }
+  const context = await walkContext(folder, createIgnoreMatcher(ignore), session.signal, { cache })
+  await cache.save(folder)
+  return context
 }
 
 /** The app of this name; a new one, without a repository, when there is none. */
@@ -173,7 +160,7 @@ const COMMITS = 4
 async function upload(session: Session, org: string, context: Context, deadline: Deadline, input: UploadInput) {
   const client = await session.client()
   const live = session.io.isTty && !session.wantsJson
-  const uploader = new Uploader(session, org, deadline.signal, ({ done, total }) => {
+  const uploader = new Uploader(contextTarget(session, org, deadline.signal), deadline.signal, ({ done, total }) => {
     if (live && total > 0) session.io.err(`\r\x1b[K[+] Sending ${formatBytes(done)} of ${formatBytes(total)}`)
   })
   try {

@@ -1,15 +1,14 @@
 /**
  * Takes: a checked-out folder, the context path and what .dockerignore leaves out.
- * Gives: the entries of the build context, in a stable order, and files beneath the folder read safely.
+ * Gives: the trees of the build's contexts, which are on the build host then, and files beneath the folder read safely.
  */
-import { lstat, open, readdir, readlink, realpath } from 'node:fs/promises'
+import { open, realpath } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import type { ContextEntry } from '@slipway/agent-client'
+import type { Agent } from '@slipway/agent-client'
+import { giveContext, walkContext } from '@slipway/context'
+import type { BuildRequest } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
-import type { IgnoreMatcher, ParentMatch } from '@slipway/dockerfile'
-
-const MAX_ENTRIES = 200_000
-const MAX_BYTES = 2 * 1024 ** 3
+import type { IgnoreMatcher } from '@slipway/dockerfile'
 
 /** The real path of `path` in `root`. A repository may hold symlinks that point anywhere: what leaves the root is refused. */
 export async function beneath(root: string, path: string, what: string): Promise<string> {
@@ -56,48 +55,30 @@ export async function readTextBeneath(root: string, path: string, limit: number,
   }
 }
 
-/** One file system to send; `name`: beneath `contexts/<name>/`, absent: the build context. */
+/** One file system to send; `name`: that of a named context, absent: the build context. */
 export interface SentContext {
   name?: string
   root: string
   ignore: IgnoreMatcher
 }
 
-/** Walks without following symlinks; sockets and devices are left out, as docker does. The limits hold for all of them together. */
-export async function* contextEntries(...sent: SentContext[]): AsyncGenerator<ContextEntry> {
-  const budget = { count: 0, bytes: 0 }
-  for (const { name, root, ignore } of sent) {
-    for await (const entry of entriesOf(root, ignore, budget)) yield name === undefined ? entry : { ...entry, context: name }
-  }
-}
+/** Of a build request. */
+export type GivenContexts = Pick<BuildRequest, 'context' | 'contexts'>
 
-async function* entriesOf(root: string, ignore: IgnoreMatcher, budget: { count: number; bytes: number }): AsyncGenerator<ContextEntry> {
-  async function* walk(directory: string, parent: ParentMatch | null): AsyncGenerator<ContextEntry> {
-    const names = await readdir(directory === '' ? root : join(root, directory))
-    names.sort()
-    for (const name of names) {
-      const path = directory === '' ? name : `${directory}/${name}`
-      const absolutePath = join(root, path)
-      const stat = await lstat(absolutePath)
-      const { ignored, match } = ignore.match(path, parent)
-      if (stat.isDirectory()) {
-        if (ignored && !ignore.mayHoldExceptions(path)) continue
-        if (!ignored) yield { kind: 'directory', path, mode: stat.mode }
-        yield* walk(path, match)
-        continue
-      }
-      if (ignored || !(stat.isFile() || stat.isSymbolicLink())) continue
-      budget.count += 1
-      budget.bytes += stat.size
-      if (budget.count > MAX_ENTRIES || budget.bytes > MAX_BYTES)
-        throw new AppError({
-          kind: 'too-large',
-          code: 'CONTEXT_TOO_LARGE',
-          message: `The build context is over ${MAX_ENTRIES.toLocaleString('en')} files or 2 GiB. Leave out what the build does not need with a .dockerignore file.`,
-        })
-      if (stat.isSymbolicLink()) yield { kind: 'symlink', path, mode: 0o777, target: await readlink(absolutePath) }
-      else yield { kind: 'file', path, mode: stat.mode, size: stat.size, absolutePath }
-    }
+/** Puts contexts onto the build host, which is sent what it has not. The limits hold for all of them together. */
+export async function giveContexts(
+  agent: Pick<Agent, 'contexts'>,
+  scope: string,
+  sent: SentContext[],
+  signal: AbortSignal,
+): Promise<GivenContexts> {
+  const budget = { entries: 0, bytes: 0 }
+  const given: GivenContexts & { contexts: Record<string, { tree: string }> } = { contexts: {} }
+  for (const { name, root, ignore } of sent) {
+    const context = await walkContext(root, ignore, signal, { budget })
+    const tree = await giveContext(agent.contexts, scope, context, signal)
+    if (name === undefined) given.context = { tree }
+    else given.contexts[name] = { tree }
   }
-  yield* walk('', null)
+  return given
 }

@@ -8,7 +8,7 @@ import { AppError } from '@slipway/core'
 import { parseReference } from '@slipway/oci'
 import type { Deps } from '../deps'
 import { withAgent } from './agent-back'
-import { contextEntries } from './context'
+import { giveContexts } from './context'
 import { systemToken } from './images'
 import type { Planned } from './plan'
 import type { BuildRecorder } from './recorder'
@@ -50,8 +50,8 @@ async function once(
   signal: AbortSignal,
   secrets: BuildSecrets,
 ): Promise<BuildResult> {
-  const token = await cacheToken(deps, request)
-  for await (const event of deps.agent.build(request, contextEntries(...planned.sent), signal, secrets, token)) {
+  const [token, given] = [await cacheToken(deps, request), await giveContexts(deps.agent, request.scope, planned.sent, signal)]
+  for await (const event of deps.agent.build({ ...request, ...given }, signal, secrets, token)) {
     await recorder.event(event)
     if (event.type === 'result') return event
     if (event.type === 'error') throw buildError(event, planned, recorder)

@@ -2,10 +2,8 @@
  * `POST /slipway/v1/builds` of the agent.
  *
  * Request body: one tar stream (`application/x-tar`). It begins with the build's secrets, `secrets/<id>` each, at most 100 of
- * 500 KiB: the agent keeps them in memory only, and refuses any that come later, because what follows is kept on its disk.
- * Then comes `request.json` (a `BuildRequest`); every other entry is of the context, beneath `context/`, or of one that a `context`
- * vertex of the plan names, beneath `contexts/<name>/`, already filtered by `.dockerignore`. Limits, over all of them: 2 GiB,
- * 200,000 entries.
+ * 500 KiB, which the agent keeps in memory only. Then comes `request.json` (a `BuildRequest`), and nothing else: the build's files
+ * are uploaded before (`context-api.ts`), already filtered by `.dockerignore`.
  * Response: 200 and NDJSON (`application/x-ndjson`), one `BuildEvent` a line, until the last `result` or `error`; a
  * `ping` at least every 10 s keeps a dead connection visible. Closing the connection cancels the build, so does
  * `X-Registry-Auth`, as for Docker's pull and push, logs in to the registries of `cache`.
@@ -49,8 +47,10 @@ export const buildRequest = z.object({
     })
     .optional(),
   output: buildOutput.optional(),
-  /** A context that was uploaded before (`context-api.ts`); then the stream has no entry beneath `context/`. */
+  /** The build context, uploaded and committed before; absent: it is empty. */
   context: z.object({ tree: contextDigest }).optional(),
+  /** Those that `context` vertices of the plan name; one that is absent is empty. */
+  contexts: z.record(z.string(), z.object({ tree: contextDigest })).optional(),
 })
 export type BuildRequest = z.input<typeof buildRequest>
 

@@ -14,8 +14,7 @@ const imageOp = z.object({ type: z.literal('image'), reference: z.string(), dige
 /** An empty file system (FROM scratch). */
 const scratchOp = z.object({ type: z.literal('scratch') })
 /**
- * Files that the client sends beneath `contexts/<name>/` of the build's tar, like LLB's local source: a named context, or a Git
- * repository that ADD names. Read by `from` of copies and mounts; never an `input` nor the target: FROM of one is a scratch and a copy.
+ * Files of a context of the request (`contexts`), like LLB's local source: a named context, or a Git repository that ADD names. Read by `from` of copies and mounts; never an `input` nor the target: FROM of one is a scratch and a copy.
  */
 const contextOp = z.object({ type: z.literal('context'), name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/) })
 const mountTarget = z

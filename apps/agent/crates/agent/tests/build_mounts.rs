@@ -69,7 +69,7 @@ fn secrets_land_nowhere() {
         for text in [value, "never-mounted-secret"] {
             assert_eq!(holding(agent.root.path(), text), Vec::<PathBuf>::new(), "while a build runs");
         }
-        assert!(!holding(&agent.root.path().join("data/builds"), "xxxxxxxxx").is_empty(), "the context is kept");
+        assert!(!holding(&agent.root.path().join("data/contexts"), "xxxxxxxxx").is_empty(), "the context is kept");
         agent.client.request("DELETE", "/slipway/v1/builds/b1", b"");
         let events = building.join().unwrap();
         let log = log(&events);
@@ -88,7 +88,7 @@ fn secrets_land_nowhere() {
     let events = build_with(&agent, &renamed.request("b4", minute()), &secrets, &[]);
     assert_eq!(last(&events)["code"], "SECRET_MISSING");
     assert!(last(&events)["message"].as_str().unwrap().contains("`new`"), "{events:#?}");
-    let late = [body_with(&plan.request("b5", minute()), &[], &[]), body_with(&plan.request("b5", minute()), &secrets, &[])];
+    let late = [body_with(&plan.request("b5", minute()), &[]), body_with(&plan.request("b5", minute()), &secrets)];
     let late = [&late[0][..late[0].len() - 1024], &late[1]].concat();
     let answer = agent.client.request("POST", "/slipway/v1/builds", &late);
     assert!(answer.text().contains("BAD_PLAN"), "secrets behind the request would be kept with it: {}", answer.text());

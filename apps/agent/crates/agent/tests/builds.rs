@@ -84,13 +84,13 @@ fn canceling_and_hanging_up_kill_everything() {
     std::thread::scope(|scope| {
         let building = scope.spawn(|| build(&agent, &request, &[]));
         eventually("the step runs", || processes(&long) >= 2);
-        assert_eq!(agent.client.request("POST", "/slipway/v1/builds", &body(&request, &[])).status, 409);
+        assert_eq!(agent.client.request("POST", "/slipway/v1/builds", &body(&request)).status, 409);
         assert_eq!(agent.client.request("DELETE", "/slipway/v1/builds/b1", b"").status, 204);
         let events = building.join().unwrap();
         assert_eq!((last(&events)["code"].as_str(), processes(&long)), (Some("CANCELED"), 0));
     });
     assert_eq!(agent.client.request("DELETE", "/slipway/v1/builds/b1", b"").status, 404);
-    let body = body(&request, &[]);
+    let body = body(&request);
     let mut connection = UnixStream::connect(&agent.socket).unwrap();
     write!(connection, "POST /slipway/v1/builds HTTP/1.1\r\nHost: agent\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
     connection.write_all(&body).unwrap();
@@ -106,7 +106,7 @@ fn a_killed_agent_leaves_no_step_and_keeps_its_cache() {
     let long = long_sleep(4);
     let second = format!("sleep {long}");
     let request = Plan::new(&agent).run("echo kept > /out; echo made").run(&second).request("b1", minute());
-    let body_ = body(&request, &[]);
+    let body_ = body(&request);
     let mut connection = UnixStream::connect(&agent.socket).unwrap();
     write!(connection, "POST /slipway/v1/builds HTTP/1.1\r\nHost: agent\r\nContent-Length: {}\r\n\r\n", body_.len()).unwrap();
     connection.write_all(&body_).unwrap();
@@ -132,7 +132,7 @@ fn what_is_not_a_build_is_told_as_one_error() {
     for (what, bytes, code) in [
         ("no tar", b"hello".to_vec(), "BAD_CONTEXT"),
         ("nothing", Vec::new(), "BAD_PLAN"),
-        ("no plan", body(&json!({ "id": "x" }), &[]), "BAD_PLAN"),
+        ("no plan", body(&json!({ "id": "x" })), "BAD_PLAN"),
     ] {
         let answer = agent.client.request("POST", "/slipway/v1/builds", &bytes);
         let events: Vec<Value> = answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use support::content::{build_body, docker_archive, done, layers};
+use support::builds::{Plan, body, minute};
+use support::content::{docker_archive, done, layers};
 use support::disk::assert_whole;
 use support::registry::Registry;
 use support::{Agent, eventually};
@@ -77,7 +78,7 @@ fn a_disk_that_is_full_in_the_midst_of_work_costs_only_that_work() {
     eventually("it has written", || agent.output(&runs) == "ready\n");
     let pid = agent.inspect(&runs)["State"]["Pid"].clone();
     let archive = docker_archive();
-    let build = build_body(&agent, "head -c 3000000 /dev/urandom > /made");
+    let build = body(&Plan::new(&agent).run("head -c 3000000 /dev/urandom > /made").request("b1", minute()));
     let layer = &layers()[1];
     for (path, body) in [
         (format!("/images/create?fromImage={name}"), &b""[..]),

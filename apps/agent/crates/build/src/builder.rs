@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::build::{Build, BuildDir};
 use crate::cache::Cache;
 use crate::cache_records::{CacheRecord, CacheUsage, Pruned, Selection, usage};
-use crate::context::{Context, ingest};
+use crate::context::{Context, read_request};
 use crate::contexts::{ContextLimits, ContextStore};
 use crate::disk::{DiskSpace, Room, space};
 use crate::error::{BuildError, ErrorCode, Result};
@@ -181,21 +181,15 @@ impl Builder {
         let this = self.clone();
         let ingesting = tokio::task::spawn_blocking(move || {
             let mut reader = ChunkReader { chunks, current: Bytes::new() };
-            let taken = ingest(&mut reader, |request| {
-                this.inner.options.check(&request.plan)?;
-                let registration = Registration::new(&this, &request.id)?;
-                let dir = this.make_dir(&request.id)?;
-                Ok((dir.path().to_path_buf(), (registration, dir)))
-            });
-            let taken = taken.and_then(|(request, mut context, kept)| {
-                if let Some(stored) = &request.context {
-                    context.use_stored(this.inner.contexts.hold(&request.scope, &stored.tree)?)?;
-                }
-                Ok((request, context, kept))
-            });
+            let read = read_request(&mut reader);
             // A client that still sends when its request is refused would see a broken pipe instead of the reason.
             let _rest = io::copy(&mut reader, &mut io::sink());
-            taken
+            let (request, secrets) = read?;
+            this.inner.options.check(&request.plan)?;
+            let registration = Registration::new(&this, &request.id)?;
+            let dir = this.make_dir(&request.id)?;
+            let context = Context::open(secrets, &request, dir.path(), |tree| this.inner.contexts.hold(&request.scope, tree))?;
+            Ok::<_, BuildError>((request, context, (registration, dir)))
         });
         tokio::pin!(body);
         while let Some(chunk) = next_chunk(&mut body).await {

@@ -8,7 +8,8 @@
 //! - Modes (also setuid), times to the nanosecond, hard links among the copied files, file capabilities are kept.
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -17,8 +18,11 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, XattrFlags, mknodat, open
 use rustix::io::Errno;
 
 use crate::mode::ModeChange;
-use crate::select::{Entry, Source, xattrs};
+use crate::select::{Entry, Files, Source, xattrs};
 use crate::tree::{Tree, own, times};
+
+/// Files smaller than this pass through memory.
+const BUFFER: usize = 128 << 10;
 
 /// How to write what was selected.
 #[derive(Debug, Clone)]
@@ -49,11 +53,32 @@ pub enum CopyError {
     Canceled,
 }
 
+/// Where copied files come from.
+pub trait Origin: Files {
+    /// Opens a regular file. `path` is where it lies, without links.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn open(&self, path: &Path, entry: &Entry) -> io::Result<File>;
+}
+
+impl Origin for Tree {
+    fn open(&self, path: &Path, _entry: &Entry) -> io::Result<File> {
+        Ok(self.open_at(path, OFlags::RDONLY | OFlags::NOFOLLOW)?.into())
+    }
+}
+
 /// Copies `sources` of `from` into `to`. `canceled` is asked before each file.
 ///
 /// # Errors
 /// See [`CopyError`].
-pub fn copy(from: &Tree, sources: &[Source], to: &Tree, placement: &Placement, canceled: &dyn Fn() -> bool) -> Result<(), CopyError> {
+pub fn copy(
+    from: &impl Origin,
+    sources: &[Source],
+    to: &Tree,
+    placement: &Placement,
+    canceled: &dyn Fn() -> bool,
+) -> Result<(), CopyError> {
     let dest = destination(to, placement)?;
     if sources.iter().filter(|source| !source.is_dir()).count() > 1 && sources.len() > 1 && !is_dir(to, &dest)? {
         return Err(CopyError::Refused(format!(
@@ -64,7 +89,7 @@ pub fn copy(from: &Tree, sources: &[Source], to: &Tree, placement: &Placement, c
     let mut links = HashMap::new();
     for source in sources {
         let target = target(to, source, &dest, placement)?;
-        let mut writer = Writer { from, to, source, target: &target, placement, parents: Parents::default(), links: &mut links };
+        let mut writer = Writer { from, to, source, target: &target, placement, parent: None, links: &mut links, buffer: vec![0; BUFFER] };
         writer.run(canceled)?;
     }
     Ok(())
@@ -108,25 +133,23 @@ fn target(to: &Tree, source: &Source, dest: &Path, placement: &Placement) -> Res
     Ok(if is_dir(to, dest)? { dest.join(&source.name) } else { dest.to_path_buf() })
 }
 
-struct Writer<'a> {
-    from: &'a Tree,
+struct Writer<'a, F> {
+    from: &'a F,
     to: &'a Tree,
     source: &'a Source,
     /// Where the source itself goes.
     target: &'a Path,
     placement: &'a Placement,
-    parents: Parents,
+    parent: Parent,
     /// Where the first name of a file with several was written.
     links: &'a mut HashMap<(u64, u64), PathBuf>,
+    buffer: Vec<u8>,
 }
 
-/// The directories worked in last, source and destination: entries come grouped by directory.
-#[derive(Default)]
-struct Parents {
-    open: Option<(PathBuf, Rc<[OwnedFd; 2]>)>,
-}
+/// The destination's directory worked in last: entries come grouped by directory.
+type Parent = Option<(PathBuf, Rc<OwnedFd>)>;
 
-impl Writer<'_> {
+impl<F: Origin> Writer<'_, F> {
     fn run(&mut self, canceled: &dyn Fn() -> bool) -> Result<(), CopyError> {
         let mut dirs = Vec::new();
         for entry in &self.source.entries {
@@ -157,12 +180,17 @@ impl Writer<'_> {
 
     fn entry(&mut self, entry: &Entry) -> Result<(), Fault> {
         let shown = self.shown(entry);
-        let name = shown.file_name().ok_or(Errno::INVAL)?.to_os_string();
-        let source_name = if entry.path.as_os_str().is_empty() { self.source.path.file_name() } else { entry.path.file_name() };
-        let source_name = source_name.ok_or(Errno::INVAL)?.to_os_string();
-        let parents = self.parents(entry)?;
-        let [source_dir, dir] = &*parents;
-        let existing = match statat(dir, &name, AtFlags::SYMLINK_NOFOLLOW) {
+        let name = shown.file_name().ok_or(Errno::INVAL)?;
+        let dir = &*self.parent(entry)?;
+        let first = entry.inode.and_then(|inode| self.links.get(&inode)).cloned();
+        // Nearly always nothing is there, and the file system says so by making the file.
+        if entry.kind == FileType::RegularFile && first.is_none() {
+            match self.copy_file(dir, name, entry) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                done => return Ok(self.copied(done, entry, shown)?),
+            }
+        }
+        let existing = match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Some(FileType::from_raw_mode(stat.st_mode)),
             Err(Errno::NOENT) => None,
             Err(error) => return Err(error.into()),
@@ -175,38 +203,84 @@ impl Writer<'_> {
                     shown.display()
                 )));
             }
-            (FileType::Directory, None) => return Ok(rustix::fs::mkdirat(dir, &name, Mode::from_raw_mode(0o755))?),
+            (FileType::Directory, None) => return Ok(rustix::fs::mkdirat(dir, name, Mode::from_raw_mode(0o755))?),
             (_, Some(FileType::Directory)) => {
                 return Err(Fault::Refused(format!("`{}` in the image is a directory, and a file cannot replace it", shown.display())));
             }
-            (_, Some(_)) => rustix::fs::unlinkat(dir, &name, AtFlags::empty())?,
+            (_, Some(_)) => rustix::fs::unlinkat(dir, name, AtFlags::empty())?,
             (_, None) => {}
         }
         match entry.kind {
             FileType::Symlink => {
-                rustix::fs::symlinkat(entry.target.as_deref().unwrap_or(OsStr::new("")), dir, &name)?;
-                set_metadata(dir, &name, entry, self.placement)?;
+                rustix::fs::symlinkat(entry.target.as_deref().unwrap_or(OsStr::new("")), dir, name)?;
+                set_metadata(dir, name, entry, self.placement)?;
             }
-            FileType::RegularFile => {
-                if let Some(first) = entry.inode.and_then(|inode| self.links.get(&inode)) {
-                    let first = self.to.open_at(first, OFlags::PATH | OFlags::NOFOLLOW)?;
+            FileType::RegularFile => match first {
+                Some(first) => {
+                    let first = self.to.open_at(&first, OFlags::PATH | OFlags::NOFOLLOW)?;
                     // Every overlay view shows the first name as an open file's inode; linking needs its path.
                     let by_fd = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&first));
-                    rustix::fs::linkat(CWD, by_fd.as_str(), dir, &name, AtFlags::SYMLINK_FOLLOW)?;
-                    return Ok(());
+                    rustix::fs::linkat(CWD, by_fd.as_str(), dir, name, AtFlags::SYMLINK_FOLLOW)?;
                 }
-                copy_file(source_dir, &source_name, dir, &name, entry, self.placement)?;
-                if let Some(inode) = entry.inode {
-                    self.links.insert(inode, shown);
+                None => {
+                    let done = self.copy_file(dir, name, entry);
+                    self.copied(done, entry, shown)?;
                 }
-            }
+            },
             FileType::Fifo | FileType::CharacterDevice | FileType::BlockDevice => {
-                mknodat(dir, &name, entry.kind, Mode::from_raw_mode(0o600), entry.rdev)?;
-                set_metadata(dir, &name, entry, self.placement)?;
+                mknodat(dir, name, entry.kind, Mode::from_raw_mode(0o600), entry.rdev)?;
+                set_metadata(dir, name, entry, self.placement)?;
             }
             _ => {}
         }
         Ok(())
+    }
+
+    fn copied(&mut self, done: io::Result<()>, entry: &Entry, shown: PathBuf) -> io::Result<()> {
+        done?;
+        if let Some(inode) = entry.inode {
+            self.links.insert(inode, shown);
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// `AlreadyExists` when something is there.
+    fn copy_file(&mut self, dir: &OwnedFd, name: &OsStr, entry: &Entry) -> io::Result<()> {
+        let path = if entry.path.as_os_str().is_empty() { self.source.path.clone() } else { self.source.path.join(&entry.path) };
+        let mut input = self.from.open(&path, entry)?;
+        let there = rustix::fs::fstat(&input)?;
+        let mode = self.placement.mode_of(entry.mode, false);
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut output = File::from(openat(dir, name, flags, Mode::from_raw_mode(mode & 0o777))?);
+        if u64::try_from(there.st_size).unwrap_or(0) < BUFFER as u64 {
+            loop {
+                let count = input.read(&mut self.buffer)?;
+                output.write_all(&self.buffer[..count])?;
+                // A read that does not fill the buffer was the last one.
+                if count < BUFFER {
+                    break;
+                }
+            }
+        } else {
+            // On Linux this is copy_file_range: the bytes do not pass through this process.
+            io::copy(&mut input, &mut output)?;
+        }
+        for (key, value) in xattrs(&input)? {
+            rustix::fs::fsetxattr(&output, &key, &value, XattrFlags::empty())?;
+        }
+        // Changing what is right already costs the file system as much as a change.
+        let made = rustix::fs::fstat(&output)?;
+        let (uid, gid) = self.placement.owner.unwrap_or((entry.uid, entry.gid));
+        let owned = (made.st_uid, made.st_gid) == (uid, gid);
+        if !owned {
+            rustix::fs::fchown(&output, Some(rustix::fs::Uid::from_raw(uid)), Some(rustix::fs::Gid::from_raw(gid)))?;
+        }
+        // After chown, which clears setuid.
+        if !owned || made.st_mode & 0o7777 != mode {
+            rustix::fs::fchmod(&output, Mode::from_raw_mode(mode))?;
+        }
+        Ok(rustix::fs::futimens(&output, &times(there.st_mtime, i64::try_from(there.st_mtime_nsec).unwrap_or(0)))?)
     }
 
     fn finish_dir(&mut self, entry: &Entry) -> io::Result<()> {
@@ -216,24 +290,18 @@ impl Writer<'_> {
         set_metadata(&parent, &name, entry, self.placement)
     }
 
-    fn parents(&mut self, entry: &Entry) -> io::Result<Rc<[OwnedFd; 2]>> {
+    fn parent(&mut self, entry: &Entry) -> io::Result<Rc<OwnedFd>> {
         let dir = entry.path.parent().unwrap_or(Path::new(""));
-        if let Some((open, fds)) = &self.parents.open
+        if let Some((open, fd)) = &self.parent
             && open == dir
         {
-            return Ok(fds.clone());
+            return Ok(fd.clone());
         }
-        let (source, target) = if entry.path.as_os_str().is_empty() {
-            (
-                self.source.path.parent().unwrap_or(Path::new("/")).to_path_buf(),
-                self.target.parent().unwrap_or(Path::new("/")).to_path_buf(),
-            )
-        } else {
-            (self.source.path.join(dir), self.target.join(dir))
-        };
-        let fds = Rc::new([self.from.dir(&source)?, self.to.dir(&target)?]);
-        self.parents.open = Some((dir.to_path_buf(), fds.clone()));
-        Ok(fds)
+        let root = entry.path.as_os_str().is_empty();
+        let target = if root { self.target.parent().unwrap_or(Path::new("/")).to_path_buf() } else { self.target.join(dir) };
+        let fd = Rc::new(self.to.dir(&target)?);
+        self.parent = Some((dir.to_path_buf(), fd.clone()));
+        Ok(fd)
     }
 }
 
@@ -252,22 +320,6 @@ impl From<Errno> for Fault {
     fn from(error: Errno) -> Self {
         Self::Io(error.into())
     }
-}
-
-fn copy_file(source_dir: impl AsFd, source: &OsStr, dir: impl AsFd, name: &OsStr, entry: &Entry, placement: &Placement) -> io::Result<()> {
-    let mut input = std::fs::File::from(openat(source_dir, source, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?);
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut output = std::fs::File::from(openat(dir, name, flags, Mode::from_raw_mode(0o600))?);
-    // On Linux this is copy_file_range: the bytes do not pass through this process.
-    io::copy(&mut input, &mut output)?;
-    let (uid, gid) = placement.owner.unwrap_or((entry.uid, entry.gid));
-    rustix::fs::fchown(&output, Some(rustix::fs::Uid::from_raw(uid)), Some(rustix::fs::Gid::from_raw(gid)))?;
-    for (key, value) in xattrs(&input)? {
-        rustix::fs::fsetxattr(&output, &key, &value, XattrFlags::empty())?;
-    }
-    // After chown, which clears setuid.
-    rustix::fs::fchmod(&output, Mode::from_raw_mode(placement.mode_of(entry.mode, false)))?;
-    Ok(rustix::fs::futimens(&output, &times(entry.mtime.0, entry.mtime.1))?)
 }
 
 fn set_metadata(dir: impl AsFd, name: &OsStr, entry: &Entry, placement: &Placement) -> io::Result<()> {

@@ -7,7 +7,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use crate::archive;
 use crate::build::Build;
 use crate::context::Root;
-use crate::copy::{CopyError, Placement, copy, make_dirs};
+use crate::copy::{CopyError, Origin, Placement, copy, make_dirs};
 use crate::error::{BuildError, ErrorCode, Result, is_disk_full};
 use crate::exec::{short, user_files};
 use crate::files::FileList;
@@ -93,28 +93,21 @@ pub fn run_copy(build: &Build, vertex: &Vertex, op: &CopyOp, input: &Output, oth
 }
 
 fn copy_part(build: &Build, vertex: &Vertex, op: &CopyOp, from: Option<&Output>, to: &Tree, placement: &Placement) -> Result<()> {
-    if !op.sources.is_empty() {
-        let view;
-        let sent = build.sent(op.from.as_deref());
-        let tree = match (sent, from) {
-            (Some(root), _) => root.tree()?,
-            (None, None) => return Err(BuildError::internal("copying files", "what is copied from is not there")),
-            (None, Some(output)) => {
-                view = output.view(&build.layers, &build.lease)?;
-                &view.tree
-            }
-        };
-        let mut sources = select_for(tree, op).map_err(|error| select_error(build, vertex, op, &error))?;
-        if sent.is_some() {
-            // A context has no hard links; equal files of an uploaded one are kept as one.
-            sources.iter_mut().flat_map(|source| &mut source.entries).for_each(|entry| entry.inode = None);
-        }
-        let stopped = || build.stopped();
-        let outcome =
-            if op.extract { add(tree, sources, to, placement, op, &stopped) } else { copy(tree, &sources, to, placement, &stopped) };
-        outcome.map_err(|error| copy_error(vertex, error))?;
+    if op.sources.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    match (build.sent(op.from.as_deref()), from) {
+        (Some(root), _) => copy_from(build, vertex, op, root, to, placement),
+        (None, None) => Err(BuildError::internal("copying files", "what is copied from is not there")),
+        (None, Some(output)) => copy_from(build, vertex, op, &output.view(&build.layers, &build.lease)?.tree, to, placement),
+    }
+}
+
+fn copy_from(build: &Build, vertex: &Vertex, op: &CopyOp, from: &impl Origin, to: &Tree, placement: &Placement) -> Result<()> {
+    let sources = select_for(from, op).map_err(|error| select_error(build, vertex, op, &error))?;
+    let stopped = || build.stopped();
+    let outcome = if op.extract { add(from, sources, to, placement, op, &stopped) } else { copy(from, &sources, to, placement, &stopped) };
+    outcome.map_err(|error| copy_error(vertex, error))
 }
 
 /// Heredocs: files of a directory of their own, copied as any others are.
@@ -139,7 +132,7 @@ fn write_inline(build: &Build, vertex: &Vertex, op: &CopyOp, to: &Tree, placemen
 
 /// ADD: archives are unpacked, everything else is copied.
 fn add(
-    tree: &Tree,
+    from: &impl Origin,
     sources: Vec<Source>,
     to: &Tree,
     placement: &Placement,
@@ -148,10 +141,9 @@ fn add(
 ) -> Result<(), CopyError> {
     let mut plain = Vec::new();
     for source in sources {
-        if source.entries.first().is_some_and(|entry| entry.kind == FileType::RegularFile) {
+        if let Some(entry) = source.entries.first().filter(|entry| entry.kind == FileType::RegularFile) {
             let failed = |error| CopyError::Io { path: source.path.clone(), error };
-            let file = tree.open_at(&source.path, OFlags::RDONLY | OFlags::NOFOLLOW).map_err(failed)?;
-            if let Some(reader) = archive::open(file.into()).map_err(failed)? {
+            if let Some(reader) = archive::open(from.open(&source.path, entry).map_err(failed)?).map_err(failed)? {
                 // The archive's own owners are kept, as Docker does, unless --chown is given.
                 let owner = if op.chown.is_empty() { None } else { placement.owner };
                 archive::unpack(reader, to, &Placement { owner, ..placement.clone() }, stopped)?;
@@ -160,7 +152,7 @@ fn add(
         }
         plain.push(source);
     }
-    if plain.is_empty() { Ok(()) } else { copy(tree, &plain, to, placement, stopped) }
+    if plain.is_empty() { Ok(()) } else { copy(from, &plain, to, placement, stopped) }
 }
 
 /// WORKDIR; `None` when the directory was there.

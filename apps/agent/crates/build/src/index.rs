@@ -68,9 +68,9 @@ impl Index {
         Ok(())
     }
 
-    /// Nothing but the root.
-    pub fn is_empty(&self) -> bool {
-        self.nodes.len() < 2
+    /// Entries, without the root.
+    pub fn len(&self) -> usize {
+        self.nodes.len() - 1
     }
 
     fn get(&self, path: &Path) -> Option<&Node> {

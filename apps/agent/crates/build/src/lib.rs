@@ -44,12 +44,10 @@ mod select;
 mod shared_cache;
 mod sharing;
 mod solver;
-mod spool;
 mod step;
 mod stubs;
 mod tarstream;
 mod tree;
-mod unpack;
 mod users;
 
 pub use builder::{Builder, BuilderOptions, StartError};

@@ -26,9 +26,12 @@ pub struct BuildRequest {
     pub output: Option<OutputOptions>,
     #[serde(default, skip_serializing_if = "CacheOptions::is_default")]
     pub cache: CacheOptions,
-    /// `None`: the files come in the same stream.
+    /// The build context; `None`: it is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<StoredContext>,
+    /// Those that `context` vertices of the plan name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contexts: BTreeMap<String, StoredContext>,
 }
 
 /// How a build uses the cache of its scope.

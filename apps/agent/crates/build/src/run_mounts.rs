@@ -205,12 +205,11 @@ impl Mounts {
         let subpath = source.to_owned();
         let lower = match (sent, output) {
             (Some(root), _) => {
-                root.tree()?;
-                let dir = root.path();
+                let (dir, _) = root.written()?;
                 if !write {
-                    return Ok(ExecSource::Directory { dir, subpath });
+                    return Ok(ExecSource::Directory { dir: dir.to_path_buf(), subpath });
                 }
-                vec![dir]
+                vec![dir.to_path_buf()]
             }
             (None, None) => return Err(BuildError::internal("preparing a mount", "what it mounts is not there")),
             (None, Some(output)) => {
@@ -275,7 +274,7 @@ fn begin(build: &Build, cache: &CacheMount, output: Option<&Output>, new: &Path)
     if let Some(output) = output {
         let view;
         let tree = match build.sent(cache.from.as_deref()) {
-            Some(root) => root.tree()?,
+            Some(root) => root.written()?.1,
             None => {
                 view = output.view(&build.layers, &build.lease)?;
                 &view.tree

@@ -1,5 +1,5 @@
 //! Secrets of a build, in memory only. They come as `secrets/<id>` at the head of the request's stream, before
-//! `request.json`; what is kept of the stream begins behind that (`spool.rs`).
+//! `request.json`.
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;

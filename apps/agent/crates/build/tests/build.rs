@@ -39,7 +39,8 @@ async fn builds_runs_and_caches() {
     assert!(!files_of.exists("etc/group"));
     assert!(!files_of.exists("etc/resolv.conf"), "what the runtime mounts over is not part of the layer");
     let again = files_of.meta("app/again/hello.txt");
-    assert_eq!((again.uid(), again.gid(), again.mode() & 0o7777, again.mtime()), (1000, 1001, 0o750, 1_700_000_000));
+    assert_eq!((again.uid(), again.gid(), again.mode() & 0o7777), (1000, 1001, 0o750));
+    assert_eq!(again.mtime(), files_of.meta("app/hello.txt").mtime(), "the time at which its content came first");
     assert_eq!(files_of.meta("app/again").uid(), 1000, "missing parents belong to --chown's user");
     assert_eq!(files_of.meta("app/hello.txt").uid(), 0, "the context's owners mean nothing");
 

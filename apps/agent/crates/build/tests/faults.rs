@@ -5,8 +5,10 @@ mod support;
 use std::time::Duration;
 
 use serde_json::json;
+use slipway_build::contexts::{ContextError, Encoding};
 use slipway_build::event::{BuildEvent, Status};
 use slipway_build::{Builder, BuilderOptions, StartError};
+use slipway_property::upload::{Item, upload};
 use support::{File, Fixture, Outcome, Plan};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,12 +171,12 @@ async fn a_full_disk_is_said_so() {
     let mounted = Mount::tmpfs(&disk, "24m");
     {
         let fixture = Fixture::at(&disk);
-        let big = vec![b'x'; 40 << 20];
-        let mut plan = Plan::from(&fixture);
-        plan.copy(&["big"], "/big");
-        let (code, _) = fixture.build(plan.request("b1"), &[File::Bytes("big", big)]).await.error();
-        assert_eq!(code, "DISK_FULL", "while the context arrives");
-        assert!(settled(&fixture).await);
+        let (objects, _) = upload([("big", Item::File(0o644, vec![b'x'; 40 << 20]))]);
+        let refused = fixture.builder.contexts().receive("org", &objects[..], Encoding::Identity).unwrap_err();
+        assert!(
+            matches!(&refused, ContextError::Io(error) if error.kind() == std::io::ErrorKind::StorageFull),
+            "while the context arrives: {refused}"
+        );
         let mut plan = Plan::from(&fixture);
         plan.run("head -c 50000000 /dev/zero > /big");
         let (code, message) = fixture.build(plan.request("b2"), &[]).await.error();
@@ -189,6 +191,7 @@ async fn a_full_disk_is_said_so() {
         let mut plan = Plan::from(&fixture);
         plan.run("echo small > /small");
         fixture.layers.collect().unwrap();
+        fixture.builder.contexts().prune().unwrap();
         fixture.build(plan.request("b4"), &[]).await.image();
         assert!(settled(&fixture).await);
     }

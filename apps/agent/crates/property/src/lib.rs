@@ -1,4 +1,6 @@
 //! Running properties over generated inputs, and documents with anything in the place of anything.
+pub mod upload;
+
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use serde_json::{Value, json};

@@ -2,6 +2,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use slipway_property::upload::{Item, upload};
 
 use super::{Agent, file};
 
@@ -60,21 +61,34 @@ pub fn vertex(index: usize, instruction: &str, op: Value) -> Value {
     json!({ "id": format!("v{index}"), "name": instruction, "stage": "0", "instruction": instruction, "line": index + 1, "endLine": index + 1, "op": op })
 }
 
-pub fn body(request: &Value, context: &[(&str, &str)]) -> Vec<u8> {
-    body_with(request, &[], context)
+pub fn body(request: &Value) -> Vec<u8> {
+    body_with(request, &[])
 }
 
 /// As the worker sends it: secrets come first.
-pub fn body_with(request: &Value, secrets: &[(&str, &str)], context: &[(&str, &str)]) -> Vec<u8> {
+pub fn body_with(request: &Value, secrets: &[(&str, &str)]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (id, value) in secrets {
         file(&mut tar, &format!("secrets/{id}"), value.as_bytes(), 0o600);
     }
     file(&mut tar, "request.json", request.to_string().as_bytes(), 0o644);
-    for (path, text) in context {
-        file(&mut tar, &format!("context/{path}"), text.as_bytes(), 0o644);
-    }
     tar.into_inner().unwrap()
+}
+
+/// Uploads files and names them in the request, which has a context already when there are none.
+pub fn given(agent: &Agent, request: &Value, context: &[(&str, &str)]) -> Value {
+    let mut request = request.clone();
+    if context.is_empty() {
+        return request;
+    }
+    let scope = request["scope"].as_str().unwrap();
+    let (objects, root) = upload(context.iter().map(|(path, text)| (*path, Item::File(0o644, text.as_bytes().to_vec()))));
+    let sent = agent.client.request("POST", &format!("/slipway/v1/contexts/objects?scope={scope}"), &objects);
+    assert_eq!(sent.status, 200, "{}", sent.text());
+    let committed = agent.client.request("POST", &format!("/slipway/v1/contexts/sha256:{root}/commit?scope={scope}"), b"");
+    assert_eq!(committed.status, 200, "{}", committed.text());
+    request["context"] = json!({ "tree": format!("sha256:{root}") });
+    request
 }
 
 pub fn build(agent: &Agent, request: &Value, context: &[(&str, &str)]) -> Vec<Value> {
@@ -82,7 +96,8 @@ pub fn build(agent: &Agent, request: &Value, context: &[(&str, &str)]) -> Vec<Va
 }
 
 pub fn build_with(agent: &Agent, request: &Value, secrets: &[(&str, &str)], context: &[(&str, &str)]) -> Vec<Value> {
-    let answer = agent.client.request("POST", "/slipway/v1/builds", &body_with(request, secrets, context));
+    let request = given(agent, request, context);
+    let answer = agent.client.request("POST", "/slipway/v1/builds", &body_with(&request, secrets));
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

@@ -1,5 +1,6 @@
 //! Images, archives and builds for tests of what may befall their content: a layer `/base` and a layer `/more`, of noise.
 use serde_json::{Value, json};
+use slipway_property::upload::{Item, upload};
 
 use super::{Agent, IMAGE, busybox_tar_with, file};
 
@@ -71,11 +72,12 @@ pub fn build_body(agent: &Agent, script: &str) -> Vec<u8> {
             json!({ "type": "exec", "args": ["/bin/sh", "-c", script], "env": ["PATH=/bin"], "cwd": "/", "user": "", "input": "v1" })
         ),
     ]);
-    let request = json!({ "id": "b1", "scope": "org", "tags": ["built:1"], "limits": { "timeoutMs": 60_000 }, "plan": {
+    let mut request = json!({ "id": "b1", "scope": "org", "tags": ["built:1"], "limits": { "timeoutMs": 60_000 }, "plan": {
         "version": 1, "platform": { "os": "linux", "architecture": "amd64" }, "vertices": vertices, "target": "v2",
         "image": { "config": { "Env": ["PATH=/bin"] }, "history": [] } } });
-    tar_of(|tar| {
-        file(tar, "request.json", request.to_string().as_bytes(), 0o644);
-        file(tar, "context/more", &noise(2, BIG), 0o644);
-    })
+    let (objects, root) = upload([("more", Item::File(0o644, noise(2, BIG)))]);
+    let post = |path: &str, body: &[u8]| agent.client.request("POST", &format!("/slipway/v1/contexts/{path}?scope=org"), body).status;
+    assert_eq!((post("objects", &objects), post(&format!("sha256:{root}/commit"), b"")), (200, 200));
+    request["context"] = json!({ "tree": format!("sha256:{root}") });
+    tar_of(|tar| file(tar, "request.json", request.to_string().as_bytes(), 0o644))
 }

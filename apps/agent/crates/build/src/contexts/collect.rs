@@ -129,7 +129,7 @@ impl ContextStore {
 fn mark(scope: &Scope, root: &Digest, limit: u64, marked: &mut Marked) -> bool {
     let (mut trees, mut blobs, mut bytes) = (vec![*root], Vec::new(), marked.bytes);
     let mut fresh = HashSet::new();
-    let whole = walk(scope, root, &mut |_, kind| {
+    let whole = walk(scope, root, &mut |_, kind, _| {
         match kind {
             Kind::File { digest, size, .. } if !marked.blobs.contains(digest) && fresh.insert(*digest) => {
                 bytes = bytes.saturating_add(*size);

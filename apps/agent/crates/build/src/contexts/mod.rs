@@ -7,7 +7,7 @@
 //! contexts/<scope>/             SHA-256 of the organization's id
 //!   blobs/<2 hex>/<62 hex>      contents of files, 0644
 //!   trees/<2 hex>/<62 hex>      directories (`object.rs`)
-//!   roots/<64 hex>              an empty file: a whole context; its time is that of the last use
+//!   roots/<64 hex>              a whole context: how many entries and bytes; its time is that of the last use
 //!   incoming/<n>                being written; removed by the next start
 //!   incoming/<64 hex>.part      the beginning of a large blob, to be gone on with
 //! ```
@@ -219,9 +219,13 @@ impl ContextStore {
     pub fn commit(&self, scope: &str, root: &Digest) -> Result<Committed, ContextError> {
         let scope = self.scope(scope);
         let _still = self.still();
+        // What is remembered as complete stays complete.
+        if let Some(committed) = remembered(&scope.root(root)) {
+            return Ok(committed);
+        }
         let committed = walk::check(&scope, root)?;
         fs::create_dir_all(scope.dir.join("roots"))?;
-        fs::write(scope.root(root), b"")?;
+        fs::write(scope.root(root), format!("{} {}", committed.entries, committed.bytes))?;
         Ok(committed)
     }
 
@@ -233,9 +237,9 @@ impl ContextStore {
         let scope = self.scope(scope);
         let _still = self.still();
         // Its time is the time of this use.
-        match fs::File::options().write(true).truncate(true).open(scope.root(root)) {
+        match fs::File::options().write(true).open(scope.root(root)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let message = "The uploaded files of this build are not kept any more; run slipway build again.";
+                let message = "The uploaded files of this build are not kept any more; start the build again.";
                 return Err(BuildError::new(ErrorCode::BadContext, message));
             }
             Err(error) => return Err(BuildError::io("opening the build context", &error)),
@@ -302,21 +306,30 @@ impl HeldContext {
     /// `BAD_CONTEXT`, `INTERNAL`.
     pub fn index(&self) -> Result<Index, BuildError> {
         let mut index = Index::new();
-        let outcome = walk::walk(&self.scope, &self.root, &mut |path, kind| {
+        let outcome = walk::walk(&self.scope, &self.root, &mut |path, kind, mtime| {
             let node = match kind {
                 object::Kind::File { mode, digest, .. } => {
-                    Node { kind: rustix::fs::FileType::RegularFile, digest: Some(raw(digest)), ..Node::dir(*mode, (0, 0)) }
+                    Node { kind: rustix::fs::FileType::RegularFile, digest: Some(raw(digest)), ..Node::dir(*mode, mtime) }
                 }
-                object::Kind::Dir { mode, .. } => Node::dir(*mode, (0, 0)),
+                object::Kind::Dir { mode, .. } => Node::dir(*mode, mtime),
                 object::Kind::Link { target } => {
                     let target = Some((*target).to_os_string());
-                    Node { kind: rustix::fs::FileType::Symlink, target, ..Node::dir(0o777, (0, 0)) }
+                    Node { kind: rustix::fs::FileType::Symlink, target, ..Node::dir(0o777, mtime) }
                 }
             };
             index.add(path, node).map_err(|misfit| ContextError::Refused(format!("`{}` is there twice: {misfit:?}.", path.display())))
         });
         outcome.map_err(to_build_error)?;
         Ok(index)
+    }
+
+    /// Opens a file's content. It has the time at which that came first, so files that differ never have the same time.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn open(&self, digest: &[u8; 32]) -> io::Result<fs::File> {
+        let hex = hex::encode(digest);
+        fs::File::open(self.scope.dir.join("blobs").join(&hex[..2]).join(&hex[2..]))
     }
 
     /// Writes all of it into `dir`, which is empty.
@@ -346,8 +359,18 @@ fn to_build_error(error: ContextError) -> BuildError {
     match error {
         ContextError::Io(error) if is_disk_full(&error) => BuildError::io("writing the build context", &error),
         ContextError::Io(error) => BuildError::internal("reading the build context", error),
-        other => BuildError::new(ErrorCode::BadContext, format!("{other} Run slipway build again.")),
+        other => BuildError::new(ErrorCode::BadContext, format!("{other} Start the build again.")),
     }
+}
+
+/// What a file beneath `roots` says.
+fn remembered(path: &Path) -> Option<Committed> {
+    let text = fs::read_to_string(path).ok()?;
+    let (entries, bytes) = text.split_once(' ')?;
+    let committed = Committed { entries: entries.parse().ok()?, bytes: bytes.parse().ok()? };
+    // This use counts.
+    fs::File::options().write(true).open(path).and_then(|file| file.set_modified(std::time::SystemTime::now())).ok()?;
+    Some(committed)
 }
 
 /// # Errors

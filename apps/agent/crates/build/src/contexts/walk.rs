@@ -1,8 +1,9 @@
 //! Goes through a context, from its root to its last file, within the limits of one.
 use std::collections::HashSet;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use slipway_store::Digest;
@@ -17,7 +18,11 @@ pub const MAX_OBJECT: u64 = 64 << 20;
 /// Told of at once; the client asks again for the rest.
 const MAX_MISSING: usize = 20_000;
 
-type Visit<'a> = dyn FnMut(&Path, &Kind<'_>) -> Result<(), ContextError> + 'a;
+/// Seconds and nanoseconds.
+pub type Time = (i64, i64);
+
+/// Path, kind, and the time at which the directory's listing came first.
+type Visit<'a> = dyn FnMut(&Path, &Kind<'_>, Time) -> Result<(), ContextError> + 'a;
 
 /// Calls `visit` for everything but the root, directories before what they hold. An object that is named many times counts
 /// each time: a small upload must not stand for a huge context.
@@ -38,7 +43,7 @@ pub fn check(scope: &Scope, root: &Digest) -> Result<Committed, ContextError> {
     let mut missing = Missing::default();
     let mut lacking = Vec::new();
     let (mut seen, mut entries, mut bytes) = (HashSet::new(), 0, 0);
-    let mut visit = |path: &Path, kind: &Kind<'_>| {
+    let mut visit = |path: &Path, kind: &Kind<'_>, _| {
         entries += 1;
         let Kind::File { size, digest, .. } = kind else { return Ok(()) };
         bytes += size;
@@ -70,7 +75,7 @@ fn walk_all(scope: &Scope, root: &Digest, visit: &mut Visit<'_>, missing: &mut M
     let (mut entries, mut bytes) = (0u64, 0u64);
     let mut open = vec![(PathBuf::new(), *root, 0)];
     while let Some((path, digest, depth)) = open.pop() {
-        let Some(object) = read(scope, &digest)? else {
+        let Some((object, time)) = read(scope, &digest)? else {
             if missing.trees.len() < MAX_MISSING && !missing.trees.contains(&digest.hex()) {
                 missing.trees.push(digest.hex());
             }
@@ -84,7 +89,7 @@ fn walk_all(scope: &Scope, root: &Digest, visit: &mut Visit<'_>, missing: &mut M
                 bytes = bytes.saturating_add(size);
             }
             within(&path, depth, entries, bytes)?;
-            visit(&path, &entry.kind)?;
+            visit(&path, &entry.kind, time)?;
             if let Kind::Dir { digest, .. } = entry.kind {
                 below.push((path, digest, depth + 1));
             }
@@ -109,13 +114,16 @@ fn within(path: &Path, depth: usize, entries: u64, bytes: u64) -> Result<(), Con
     Ok(())
 }
 
-/// A directory's object; `None` when it is not there.
-fn read(scope: &Scope, digest: &Digest) -> io::Result<Option<Vec<u8>>> {
-    match fs::read(scope.tree(digest)) {
-        Ok(object) => Ok(Some(object)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+/// A directory's object, and when it came; `None` when it is not there.
+fn read(scope: &Scope, digest: &Digest) -> io::Result<Option<(Vec<u8>, Time)>> {
+    let mut file = match File::open(scope.tree(digest)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    let stat = file.metadata()?;
+    let mut object = Vec::with_capacity(usize::try_from(stat.len()).unwrap_or(0) + 1);
+    file.read_to_end(&mut object)?;
+    Ok(Some((object, (stat.mtime(), stat.mtime_nsec()))))
 }
 
 fn broken(path: &Path, what: &str) -> ContextError {

@@ -24,7 +24,7 @@ pub const BLOB_MODE: u32 = 0o644;
 /// As `walk`, and what the file system says.
 pub fn write(scope: &Scope, root: &Digest, dir: &Path) -> Result<(), ContextError> {
     let mut dirs: Vec<(PathBuf, u32)> = Vec::new();
-    walk(scope, root, &mut |path, kind| {
+    walk(scope, root, &mut |path, kind, _| {
         let path = dir.join(path);
         match kind {
             Kind::Dir { mode, .. } => {

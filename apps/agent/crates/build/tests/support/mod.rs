@@ -1,5 +1,6 @@
 //! A builder over a temporary data root, a base image of busybox, and an executor that runs steps with `unshare`.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -11,11 +12,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::{Value, json};
+use slipway_build::contexts::Encoding;
 use slipway_build::event::{BuildEvent, Status, VertexEvent};
 use slipway_build::executor::{ExecError, ExecOutcome, ExecRequest, Executor};
 use slipway_build::{Builder, BuilderOptions, StartError};
+use slipway_property::upload::{Item, upload};
 use slipway_snapshot::Layers;
-use slipway_store::{Descriptor, Reference, Store, media_type};
+use slipway_store::{Descriptor, Digest, Reference, Store, media_type};
 use slipway_transfer::{DownloadLimits, Downloader};
 use tokio::process::Command;
 use tokio::sync::mpsc;
@@ -119,9 +122,39 @@ impl Fixture {
     }
 
     pub async fn start(&self, request: Value, context: &[File<'_>]) -> Result<mpsc::Receiver<BuildEvent>, StartError> {
-        let body = tar_stream(&request, context);
+        let request = self.given(request, context);
+        let body = tar_stream(&request);
         let chunks = body.chunks(10_000).map(|chunk| Ok::<_, std::io::Error>(Bytes::copy_from_slice(chunk))).collect::<Vec<_>>();
         self.builder.start(futures::stream::iter(chunks)).await
+    }
+
+    /// Uploads the files of a request, as clients do before they send it; one that has a context has all of it.
+    pub fn given(&self, mut request: Value, context: &[File<'_>]) -> Value {
+        let scope = request["scope"].as_str().unwrap_or_default().to_owned();
+        let mut roots: BTreeMap<Option<&str>, Vec<(&str, Item)>> = BTreeMap::new();
+        for file in context {
+            let (root, path, item) = match file {
+                File::Text(path, text) => (None, path, Item::File(0o644, text.as_bytes().to_vec())),
+                File::Mode(path, text, mode) => (None, path, Item::File(*mode, text.as_bytes().to_vec())),
+                File::Bytes(path, bytes) => (None, path, Item::File(0o644, bytes.clone())),
+                File::Link(path, target) => (None, path, Item::Link((*target).to_owned())),
+                File::Dir(path) => (None, path, Item::Dir(0o755)),
+                File::Of(name, path, text) => (Some(*name), path, Item::File(0o644, text.as_bytes().to_vec())),
+            };
+            roots.entry(root).or_default().push((*path, item));
+        }
+        for (name, items) in roots {
+            let (objects, root) = upload(items);
+            let store = self.builder.contexts();
+            store.receive(&scope, &objects[..], Encoding::Identity).unwrap();
+            store.commit(&scope, &Digest::from_hex(&root).unwrap()).unwrap();
+            let stored = json!({ "tree": format!("sha256:{root}") });
+            match name {
+                None => request["context"] = stored,
+                Some(name) => request["contexts"][name] = stored,
+            }
+        }
+        request
     }
 
     pub async fn build(&self, request: Value, context: &[File<'_>]) -> Outcome {
@@ -193,32 +226,12 @@ pub enum File<'a> {
 }
 
 /// A client's request, as the worker sends it.
-pub fn tar_stream(request: &Value, context: &[File<'_>]) -> Vec<u8> {
+pub fn tar_stream(request: &Value) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
-    let mut add = |path: &str, kind: tar::EntryType, mode: u32, content: &[u8], link: &str| {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(kind);
-        header.set_mode(mode);
-        header.set_size(content.len() as u64);
-        header.set_mtime(1_700_000_000);
-        header.set_uid(1234);
-        if kind.is_symlink() {
-            builder.append_link(&mut header, path, link).unwrap();
-        } else {
-            builder.append_data(&mut header, path, content).unwrap();
-        }
-    };
-    add("request.json", tar::EntryType::Regular, 0o644, request.to_string().as_bytes(), "");
-    for file in context {
-        match file {
-            File::Text(path, text) => add(&format!("context/{path}"), tar::EntryType::Regular, 0o644, text.as_bytes(), ""),
-            File::Mode(path, text, mode) => add(&format!("context/{path}"), tar::EntryType::Regular, *mode, text.as_bytes(), ""),
-            File::Bytes(path, bytes) => add(&format!("context/{path}"), tar::EntryType::Regular, 0o644, bytes, ""),
-            File::Link(path, target) => add(&format!("context/{path}"), tar::EntryType::Symlink, 0o777, b"", target),
-            File::Of(name, path, text) => add(&format!("contexts/{name}/{path}"), tar::EntryType::Regular, 0o644, text.as_bytes(), ""),
-            File::Dir(path) => add(&format!("context/{path}/"), tar::EntryType::Directory, 0o755, b"", ""),
-        }
-    }
+    let text = request.to_string();
+    let mut header = tar::Header::new_gnu();
+    header.set_size(text.len() as u64);
+    builder.append_data(&mut header, "request.json", text.as_bytes()).unwrap();
     builder.into_inner().unwrap()
 }
 

@@ -1,21 +1,21 @@
-/** Takes: a context. Gives: all of it on the server, after sending what was not there; a broken connection goes on where it ended. */
-import { closeSync, openSync, readSync } from 'node:fs'
+/** Takes: a context. Gives: all of it on the other side, after sending what was not there; goes on where a connection broke. */
+import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
-import { gzip } from 'node:zlib'
 import { type ContextMissing, OBJECTS_HEAD } from '@slipway/contracts'
-import { CliError, EXIT, unreachable } from '../errors'
-import { plain } from '../output'
-import type { Session } from '../session'
-import type { Context, ContextFile } from './walk'
+import { type Context, type ContextFile, changed } from './walk'
+
+/** The other side: a build host, or the panel before it. */
+export interface ContextTarget {
+  missing(asked: Pick<ContextMissing, 'trees' | 'blobs'>): Promise<ContextMissing>
+  /** Gives the bytes that were sent. `conflict`: a piece of a large file does not go on where what is there ends. */
+  send(objects: Buffer): Promise<{ bytes: number; conflict?: boolean }>
+}
 
 /** Bytes of one request, unpacked. */
 const BATCH = 8 * 1024 * 1024
 const PARALLEL = 3
 const QUESTION = 10_000
-const ATTEMPTS = 4
-const REQUEST_MS = 10 * 60_000
-const pack = promisify(gzip)
+const CONFLICTS = 4
 
 type Job =
   | { objects: { kind: 'blob' | 'tree'; digest: string; size: number; object?: Buffer; file?: ContextFile }[] }
@@ -27,15 +27,13 @@ export class Uploader {
   /** Bytes of files and directories that were missing, and how many of them are there by now. */
   total = 0
   done = 0
-  readonly #session: Session
-  readonly #org: string
+  readonly #target: ContextTarget
   readonly #signal: AbortSignal
   readonly #onProgress: (uploader: Uploader) => void
   #partial: Record<string, number> = {}
 
-  constructor(session: Session, org: string, signal: AbortSignal, onProgress: (uploader: Uploader) => void) {
-    this.#session = session
-    this.#org = org
+  constructor(target: ContextTarget, signal: AbortSignal, onProgress: (uploader: Uploader) => void = () => undefined) {
+    this.#target = target
     this.#signal = signal
     this.#onProgress = onProgress
   }
@@ -64,12 +62,11 @@ export class Uploader {
   }
 
   async #ask({ trees, blobs }: Pick<ContextMissing, 'trees' | 'blobs'>): Promise<ContextMissing> {
-    const client = await this.#session.client()
     const all: ContextMissing = { trees: [], blobs: [] }
     for (let i = 0; i < Math.max(trees.length, blobs.length); i += QUESTION) {
-      const asked = { org: this.#org, trees: trees.slice(i, i + QUESTION), blobs: blobs.slice(i, i + QUESTION) }
+      const asked = { trees: trees.slice(i, i + QUESTION), blobs: blobs.slice(i, i + QUESTION) }
       this.sent += 67 * (asked.trees.length + asked.blobs.length)
-      const answer = await client.contexts.missing.mutate(asked, { signal: this.#signal })
+      const answer = await this.#target.missing(asked)
       all.trees.push(...answer.trees)
       all.blobs.push(...answer.blobs)
       Object.assign(this.#partial, answer.partial)
@@ -81,7 +78,7 @@ export class Uploader {
     const parts: Buffer[] = [Buffer.from(OBJECTS_HEAD)]
     for (const { kind, digest, size, object, file } of objects)
       parts.push(Buffer.from(`${kind} ${digest} ${size}\n`), object ?? read(file as ContextFile, 0, size))
-    await this.#post(Buffer.concat(parts))
+    await this.#send(Buffer.concat(parts))
     this.done += objects.reduce((sum, { size }) => sum + size, 0)
     this.#onProgress(this)
   }
@@ -91,13 +88,12 @@ export class Uploader {
     for (let conflicts = 0; offset < file.size; ) {
       const length = Math.min(BATCH, file.size - offset)
       const head = Buffer.from(`${OBJECTS_HEAD}part ${digest} ${offset} ${length} ${file.size}\n`)
-      try {
-        await this.#post(Buffer.concat([head, read(file, offset, length)]))
+      // A piece whose answer was lost is there, or part of it.
+      if (await this.#send(Buffer.concat([head, read(file, offset, length)]), ++conflicts <= CONFLICTS)) {
         offset += length
         this.done += length
-      } catch (error) {
-        // A piece whose answer was lost is there, or part of it.
-        if (!(error instanceof CliError && error.exitCode === EXIT.refused) || ++conflicts > ATTEMPTS) throw error
+        conflicts = 0
+      } else {
         await sleep(1000, undefined, { signal: this.#signal })
         const { blobs } = await this.#ask({ trees: [], blobs: [digest] })
         offset = blobs.length === 0 ? file.size : (this.#partial[digest] ?? 0)
@@ -106,47 +102,14 @@ export class Uploader {
     }
   }
 
-  async #post(objects: Buffer): Promise<void> {
-    const { url, apiKey } = await this.#session.connect()
-    const packed = isNear(url) ? objects : await pack(objects, { level: 1 })
-    const small = packed.length < objects.length * 0.95
-    const body = small ? packed : objects
-    const headers = {
-      authorization: `Bearer ${apiKey}`,
-      'content-type': 'application/octet-stream',
-      ...(small && { 'content-encoding': 'gzip' }),
-    }
-    for (let attempt = 1; ; attempt++) {
-      const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(REQUEST_MS)])
-      let failure: unknown
-      try {
-        this.sent += body.length
-        const response = await fetch(`${url}/api/contexts/${encodeURIComponent(this.#org)}`, {
-          method: 'POST',
-          headers,
-          body: body as BodyInit,
-          signal,
-        })
-        if (response.ok) {
-          await response.arrayBuffer()
-          return
-        }
-        failure = await refusal(response)
-        if (response.status < 500) throw failure
-      } catch (error) {
-        if (this.#signal.aborted || error instanceof CliError) throw error
-        failure = unreachable(url, error)
-      }
-      if (attempt >= ATTEMPTS) throw failure
-      await sleep(300 * 4 ** (attempt - 1), undefined, { signal: this.#signal })
-    }
+  /** False for a conflict, when there may be one. */
+  async #send(objects: Buffer, mayConflict = false): Promise<boolean> {
+    this.#signal.throwIfAborted()
+    const { bytes, conflict = false } = await this.#target.send(objects)
+    this.sent += bytes
+    if (conflict && !mayConflict) throw new Error('the build host has another part of a file than it says, again and again')
+    return !conflict
   }
-}
-
-/** Packing costs more than the way to one's own machine. */
-function isNear(url: string): boolean {
-  const { hostname } = new URL(url)
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname)
 }
 
 /** Small files together, in batches; large ones one by one. */
@@ -178,29 +141,15 @@ function plan(context: Context, trees: string[], blobs: string[]): Job[] {
 
 function read({ path, size }: ContextFile, offset: number, length: number): Buffer {
   const buffer = Buffer.allocUnsafe(length)
-  const fd = openSync(path, 'r')
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   try {
     for (let at = 0; at < length; ) {
       const count = readSync(fd, buffer, at, length - at, offset + at)
-      if (count === 0)
-        throw new CliError(EXIT.failed, 'FILE_CHANGED', `${plain(path)} had ${size} bytes and changed while it was sent.`, 'Build again.')
+      if (count === 0) throw changed(`${path} (${size} bytes)`)
       at += count
     }
     return buffer
   } finally {
     closeSync(fd)
   }
-}
-
-async function refusal(response: Response): Promise<CliError> {
-  const text = (await response.text().catch(() => '')).slice(0, 2000)
-  let answer: { code?: unknown; message?: unknown } = {}
-  try {
-    answer = JSON.parse(text) as typeof answer
-  } catch {
-    // Something between us and the server answered.
-  }
-  const message = typeof answer.message === 'string' ? plain(answer.message) : `The server answered ${response.status} to an upload.`
-  const exit = { 401: EXIT.auth, 403: EXIT.auth, 404: EXIT.notFound, 409: EXIT.refused, 413: EXIT.refused }[response.status]
-  return new CliError(exit ?? EXIT.failed, typeof answer.code === 'string' ? answer.code : `HTTP_${response.status}`, message)
 }
