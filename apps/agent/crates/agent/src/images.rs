@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use axum::http::StatusCode;
 use slipway_snapshot::Layers;
-use slipway_store::{Digest, Image, ImageConfig, Lease, Resource, Store};
+use slipway_store::{Digest, Image, ImageConfig, ImageIndex, Lease, Reference, Resource, Store};
 use slipway_transfer::{Client, DownloadLimits, Downloader, Registries, Timeouts};
 
 use crate::config::Config;
@@ -40,6 +40,7 @@ pub struct Images {
 #[derive(Debug, Clone)]
 pub struct RunImage {
     pub id: Digest,
+    pub manifest: Digest,
     pub config: ImageConfig,
     /// Lowest first.
     pub diff_ids: Vec<Digest>,
@@ -118,9 +119,9 @@ impl Images {
         Exclusive { images: self, in_making: self.in_making.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 
-    fn begin_making(&self, name: &str) -> ApiResult<(Image, Arc<Making>)> {
+    fn begin_making(&self, find: impl FnOnce() -> ApiResult<Image>) -> ApiResult<(Image, Arc<Making>)> {
         let mut all = self.in_making.lock().unwrap_or_else(PoisonError::into_inner);
-        let image = self.resolve(name)?;
+        let image = find()?;
         *all.entry(image.record.id).or_default() += 1;
         drop(all);
         let making = Making { image: image.record.id, all: self.in_making.clone(), lease: self.store.lease("create") };
@@ -142,10 +143,31 @@ impl Images {
         self.store.resolve(name).map_err(ApiError::from)
     }
 
+    /// As [`Images::resolve`]; `name@digest` also finds the image of another platform in an index of that name.
+    pub fn resolve_any(&self, name: &str) -> ApiResult<Image> {
+        self.resolve(name).or_else(|missing| {
+            let member = Reference::parse(name).ok().and_then(|reference| self.store.member(&reference));
+            member.ok_or(missing)
+        })
+    }
+
+    /// The index that a name stands for.
+    pub fn index(&self, name: &str) -> Option<ImageIndex> {
+        self.store.index(&Reference::parse(name).ok()?)
+    }
+
     /// The image of a new container. A layer that is not unpacked (after a crash of the machine, say) is unpacked from its
     /// blob first.
     pub async fn for_container(&self, name: &str) -> ApiResult<RunImage> {
-        let (image, making) = self.begin_making(name)?;
+        self.unpacked(self.begin_making(|| self.resolve(name))?).await
+    }
+
+    /// To read its files: as [`Images::for_container`], of what [`Images::resolve_any`] finds.
+    pub async fn for_reading(&self, name: &str) -> ApiResult<RunImage> {
+        self.unpacked(self.begin_making(|| self.resolve_any(name))?).await
+    }
+
+    async fn unpacked(&self, (image, making): (Image, Arc<Making>)) -> ApiResult<RunImage> {
         let (store, layers) = (self.store.clone(), self.layers.clone());
         blocking(move || {
             let config = store.image_config(&image.record)?;
@@ -154,7 +176,13 @@ impl Images {
                     layers.unpack_blob(&making.lease, blob, diff_id)?;
                 }
             }
-            Ok(RunImage { id: image.record.id, config, diff_ids: image.record.diff_ids, _making: making })
+            Ok(RunImage {
+                id: image.record.id,
+                manifest: image.record.manifest.digest,
+                config,
+                diff_ids: image.record.diff_ids,
+                _making: making,
+            })
         })
         .await
     }

@@ -368,8 +368,8 @@ impl Builder {
     /// Solves and exports, until the build is canceled from outside or its time is over.
     async fn solve(&self, build: &Arc<Build>, cancel: &CancellationToken, timeout: Duration) -> Result<Exported> {
         let work = async {
-            let target = solver::solve(build).await?;
-            export(build, &target).await
+            let targets = solver::solve(build).await?;
+            export(build, targets).await
         };
         tokio::pin!(work);
         let stopped = tokio::select! {
@@ -436,6 +436,7 @@ fn result_event(exported: Exported, started: Instant, shared_cache: Option<Share
         manifest_digest: exported.manifest_digest,
         size: exported.size,
         layers: exported.layers,
+        platforms: exported.platforms,
         duration_ms: millis(started.elapsed()),
         shared_cache,
     }

@@ -27,6 +27,10 @@ pub enum BuildEvent {
         manifest_digest: String,
         size: u64,
         layers: Vec<ResultLayer>,
+        /// Of a plan with several: the images in the index that `manifest_digest` is then of. The other fields tell of the one that
+        /// this machine uses.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        platforms: Vec<ResultImage>,
         duration_ms: u64,
         /// Of a build with `cache.from` or `cache.to`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -169,6 +173,19 @@ pub struct ResultLayer {
     pub digest: String,
     pub diff_id: String,
     pub size: u64,
+}
+
+/// One platform's image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResultImage {
+    /// `linux/arm/v7`
+    pub platform: String,
+    pub image_id: String,
+    pub manifest_digest: String,
+    /// Bytes of all blobs.
+    pub size: u64,
+    pub layers: Vec<ResultLayer>,
 }
 
 /// Unix time in milliseconds.

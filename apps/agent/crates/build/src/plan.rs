@@ -1,6 +1,7 @@
 //! The request of a build, as Rust types. Mirrors `packages/contracts/src/agent/build-plan.ts` and `build-api.ts`; the
 //! fixtures in `packages/contracts/fixtures/build` are parsed by both sides.
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use slipway_store::Digest;
@@ -113,15 +114,42 @@ pub struct BuildPlan {
     pub vertices: Vec<Vertex>,
     pub target: String,
     pub image: PlanImage,
+    /// Further images, of other platforms: the result is an index of all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<PlanTarget>,
 }
 
+/// One image of a plan.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanTarget {
+    pub platform: Platform,
+    pub target: String,
+    pub image: PlanImage,
+}
+
+/// As [`PlanTarget`], of a plan that is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    pub platform: &'a Platform,
+    pub vertex: &'a str,
+    pub image: &'a PlanImage,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Platform {
     pub os: String,
     pub architecture: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        self.variant.as_ref().map_or(Ok(()), |variant| write!(f, "/{variant}"))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -133,6 +161,9 @@ pub struct Vertex {
     pub instruction: String,
     pub line: u32,
     pub end_line: u32,
+    /// For people, where the plan has several: what it runs on, and what it is for (`linux/amd64->arm64`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
     pub op: Op,
 }
 
@@ -351,6 +382,7 @@ const MAX_VERTICES: usize = 1000;
 const MAX_CACHES: usize = 4;
 const MAX_TAGS: usize = 16;
 const MAX_CONTEXTS: usize = 64;
+const MAX_PLATFORMS: usize = 16;
 /// A hundred, and the script.
 const MAX_MOUNTS: usize = 101;
 /// Places that one ADD takes files from.
@@ -408,6 +440,12 @@ impl BuildPlan {
         self.vertices.iter().find(|vertex| vertex.id == id)
     }
 
+    /// The images that are made, the plan's own first.
+    pub fn targets(&self) -> impl Iterator<Item = Target<'_>> {
+        let own = Target { platform: &self.platform, vertex: &self.target, image: &self.image };
+        std::iter::once(own).chain(self.more.iter().map(|one| Target { platform: &one.platform, vertex: &one.target, image: &one.image }))
+    }
+
     /// Names of the contexts that come with the request, beside the build context.
     pub fn contexts(&self) -> impl Iterator<Item = &str> {
         self.vertices.iter().filter_map(|vertex| if let Op::Context { name } = &vertex.op { Some(name.as_str()) } else { None })
@@ -417,8 +455,14 @@ impl BuildPlan {
         if self.version != 1 {
             return Err(bad(format!("This agent solves plans of version 1, not {}; update the agent.", self.version)));
         }
-        if self.platform.os != "linux" {
-            return Err(bad(format!("This agent builds for linux, not {}.", self.platform.os)));
+        let mut platforms = HashSet::new();
+        for Target { platform, .. } in self.targets() {
+            if platform.os != "linux" {
+                return Err(bad(format!("This agent builds for linux, not {}.", platform.os)));
+            }
+            if !platforms.insert(platform) || platforms.len() > MAX_PLATFORMS {
+                return Err(bad(format!("A plan has at most {MAX_PLATFORMS} platforms, each once.")));
+            }
         }
         if self.vertices.is_empty() || self.vertices.len() > MAX_VERTICES {
             return Err(bad(format!("A plan has 1 to {MAX_VERTICES} vertices, this one has {}.", self.vertices.len())));
@@ -440,14 +484,21 @@ impl BuildPlan {
                 return Err(bad(format!("Vertex {} is there twice.", vertex.id)));
             }
         }
-        if !seen.contains_key(self.target.as_str()) {
-            return Err(bad(format!("The target {} is not among the vertices.", self.target)));
-        }
-        if self.contexts().count() > MAX_CONTEXTS || self.vertex(&self.target).is_some_and(|vertex| matches!(vertex.op, Op::Context { .. }))
-        {
+        if self.contexts().count() > MAX_CONTEXTS {
             return Err(bad(format!("A plan has at most {MAX_CONTEXTS} contexts, and none is its target.")));
         }
-        match self.image.history.iter().filter_map(|entry| entry.vertex.as_deref()).find(|id| !seen.contains_key(id)) {
+        self.targets().try_for_each(|target| self.check_target(target, &seen))
+    }
+
+    fn check_target(&self, target: Target<'_>, seen: &HashMap<&str, usize>) -> Result<(), BuildError> {
+        match seen.get(target.vertex) {
+            None => return Err(bad(format!("The target {} is not among the vertices.", target.vertex))),
+            Some(&index) if matches!(self.vertices[index].op, Op::Context { .. }) => {
+                return Err(bad(format!("A plan has at most {MAX_CONTEXTS} contexts, and none is its target.")));
+            }
+            Some(_) => {}
+        }
+        match target.image.history.iter().filter_map(|entry| entry.vertex.as_deref()).find(|id| !seen.contains_key(id)) {
             Some(id) => Err(bad(format!("The history names vertex {id}, which is not in the plan."))),
             None => Ok(()),
         }

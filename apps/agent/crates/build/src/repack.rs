@@ -22,7 +22,9 @@ struct Wanted<'a> {
 /// When it cannot be read, written or unpacked.
 pub fn in_form(build: &Build, sealed: SealedLayer, own: bool, options: &OutputOptions) -> Result<SealedLayer> {
     let latest = options.latest().filter(|_| own);
-    if latest.is_none() && fits(&sealed.layer, own, options) {
+    // The images of an index go as they are: their manifests are written down in it.
+    let plain = !build.request.plan.more.is_empty() && sealed.layer.descriptor.media_type == media_type::OCI_LAYER;
+    if latest.is_none() && !plain && fits(&sealed.layer, own, options) {
         return Ok(sealed);
     }
     let wanted = Wanted { options, latest };

@@ -168,7 +168,7 @@ impl Sharing {
         let plan = &build.request.plan;
         let wanted: HashSet<&str> = match mode {
             CacheMode::Max => plan.vertices.iter().map(|vertex| vertex.id.as_str()).collect(),
-            CacheMode::Min => chain(plan).into_iter().map(|vertex| vertex.id.as_str()).collect(),
+            CacheMode::Min => plan.targets().flat_map(|target| chain(plan, target.vertex)).map(|vertex| vertex.id.as_str()).collect(),
         };
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut entries = Vec::new();

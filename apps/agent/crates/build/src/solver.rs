@@ -10,18 +10,18 @@ use crate::build::Build;
 use crate::error::{BuildError, ErrorCode, Result};
 use crate::event::{Status, VertexEvent, millis};
 use crate::layer::Output;
-use crate::plan::Vertex;
+use crate::plan::{BuildPlan, Vertex};
 use crate::step::{self, Given};
 
 /// `None`: not reached, because something before it failed.
 type Outcome = Result<Option<Output>>;
 type Task = Shared<BoxFuture<'static, Outcome>>;
 
-/// Solves all vertices; gives the target's output. On a failure the others are stopped and waited for.
+/// Solves all vertices; gives the output of each of the plan's targets. On a failure the others are stopped and waited for.
 ///
 /// # Errors
 /// The first failure of a vertex, with its id.
-pub async fn solve(build: &Arc<Build>) -> Result<Output> {
+pub async fn solve(build: &Arc<Build>) -> Result<Vec<Output>> {
     let plan = &build.request.plan;
     let mut tasks: HashMap<&str, Task> = HashMap::new();
     for vertex in &plan.vertices {
@@ -39,11 +39,15 @@ pub async fn solve(build: &Arc<Build>) -> Result<Output> {
             failure = if better { Some(error) } else { failure };
         }
     }
-    match (failure, tasks.get(plan.target.as_str())) {
-        (Some(error), _) => Err(error),
-        (None, Some(target)) => target.clone().await?.ok_or_else(BuildError::canceled),
-        (None, None) => Err(BuildError::internal("solving the plan", "it has no target")),
+    if let Some(error) = failure {
+        return Err(error);
     }
+    let mut outputs = Vec::new();
+    for target in plan.targets() {
+        let Some(task) = tasks.get(target.vertex) else { return Err(BuildError::internal("solving the plan", "it has no target")) };
+        outputs.push(task.clone().await?.ok_or_else(BuildError::canceled)?);
+    }
+    Ok(outputs)
 }
 
 async fn vertex_task(build: Arc<Build>, vertex: Vertex, inputs: Vec<Task>) -> Outcome {
@@ -76,10 +80,10 @@ async fn vertex_task(build: Arc<Build>, vertex: Vertex, inputs: Vec<Task>) -> Ou
     solved.map(Some)
 }
 
-/// The vertices from the base to the target, following each one's own file system.
-pub fn chain(plan: &crate::plan::BuildPlan) -> Vec<&Vertex> {
+/// The vertices from the base to a target, following each one's own file system.
+pub fn chain<'a>(plan: &'a BuildPlan, target: &str) -> Vec<&'a Vertex> {
     let mut chain = Vec::new();
-    let mut next = plan.vertex(&plan.target);
+    let mut next = plan.vertex(target);
     while let Some(vertex) = next {
         chain.push(vertex);
         next = vertex.op.input().and_then(|id| plan.vertex(id));

@@ -163,3 +163,35 @@ fn next_second() {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_keeps_the_compression_it_was_built_with() {
+    let fixture = Fixture::new();
+    let mut plan = Plan::from(&fixture);
+    plan.copy(&["a"], "/");
+    let files = [File::Text("a", "a")];
+    let build = async |tag: &str, output: Value| {
+        let mut request = request(&plan, output);
+        request["tags"] = json!([tag]);
+        fixture.build(request, &files).await
+    };
+    let (first, second) = ("slipway.local/acme/app:1", "slipway.local/acme/app:2");
+    let gzip = build(first, json!({})).await;
+    let zstd = build(second, json!({ "compression": "zstd" })).await;
+    assert_eq!(gzip.image(), zstd.image(), "the config says nothing of compression");
+    let store = fixture.layers.store();
+    let kind = |name: &str| store.resolve(name).unwrap().record.layers[1].media_type.clone();
+    assert_eq!((kind(first).as_str(), kind(second).as_str()), (media_type::OCI_LAYER_GZIP, media_type::OCI_LAYER_ZSTD));
+    for (id, _) in store.holds() {
+        store.release(&id).unwrap();
+    }
+    fixture.layers.collect().unwrap();
+    for name in [first, second] {
+        let image = store.resolve(name).unwrap();
+        assert!(image.record.blobs().all(|blob| store.stat(&blob.digest).unwrap().is_some()), "{name}");
+        let by_digest = format!("slipway.local/acme/app@{}", image.record.manifest.digest);
+        assert_eq!(store.resolve(&by_digest).unwrap().record.manifest.digest, image.record.manifest.digest);
+    }
+    build(first, json!({ "compression": "zstd" })).await;
+    assert_eq!(kind(first), media_type::OCI_LAYER_ZSTD, "a name that is given anew means the new one");
+}

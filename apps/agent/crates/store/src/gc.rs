@@ -51,6 +51,13 @@ impl State {
             live.blobs.extend(image.layers.iter().map(|l| l.digest));
             live.layers.extend(&image.diff_ids);
         }
+        for reference in self.refs.values() {
+            live.blobs.extend(reference.form.iter().flat_map(|image| image.blobs()).map(|blob| blob.digest));
+            if let Some(index) = &reference.index {
+                live.blobs.insert(index.descriptor.digest);
+                live.blobs.extend(index.images.iter().flat_map(|image| image.blobs()).map(|blob| blob.digest));
+            }
+        }
         let held = self.leases.values().flatten().chain(self.holds.values().flat_map(|h| &h.resources));
         for resource in held {
             match resource {

@@ -6,8 +6,8 @@ use slipway_sys::fault;
 use crate::record::{self, Keep};
 use crate::store::State;
 use crate::{
-    Descriptor, Digest, Error, ImageConfig, Lease, MAX_MANIFEST_BYTES, Manifest, Reference, Resource, Result, Store, media_type,
-    now_unix_nanos,
+    Descriptor, Digest, Error, ImageConfig, Index, Lease, MAX_MANIFEST_BYTES, Manifest, Platform, Reference, Resource, Result, Store,
+    media_type, now_unix_nanos,
 };
 
 /// What the store knows about an image without reading its blobs.
@@ -50,6 +50,31 @@ pub(crate) struct RefRecord {
     pub name: String,
     pub image: Digest,
     pub updated: i64,
+    /// The image as it is under this name, where a later one has the same config and another manifest (another compression, say).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Box<ImageRecord>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<ImageIndex>,
+}
+
+/// What a name stands for beside its image: an index, with the images of all its platforms. Those of other platforms have no record
+/// of their own; the name keeps their blobs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ImageIndex {
+    pub descriptor: Descriptor,
+    /// As the index lists them; each one's `manifest` says the platform.
+    pub images: Vec<ImageRecord>,
+}
+
+impl ImageRecord {
+    /// All that the image is made of.
+    pub fn blobs(&self) -> impl Iterator<Item = &Descriptor> {
+        self.layers.iter().chain([&self.config, &self.manifest])
+    }
+
+    pub fn platform(&self) -> Platform {
+        Platform { architecture: self.architecture.clone(), os: self.os.clone(), variant: self.variant.clone(), os_version: None }
+    }
 }
 
 /// Checks a manifest and its config against each other and makes the record. Sizes and times are the caller's to fill.
@@ -87,7 +112,8 @@ impl Store {
         self.record_image(manifest, size, true)
     }
 
-    fn record_image(&self, manifest: &Descriptor, size: u64, must_be_there: bool) -> Result<Image> {
+    /// What would be recorded of an image whose blobs are all in the store.
+    pub fn check_image(&self, manifest: &Descriptor, size: u64) -> Result<ImageRecord> {
         let parsed = Manifest::parse(&self.read_blob(&manifest.digest, MAX_MANIFEST_BYTES)?)?;
         let config = ImageConfig::parse(&self.read_blob(&parsed.config.digest, MAX_MANIFEST_BYTES)?)?;
         let mut record = parse_image(manifest, &parsed, &config)?;
@@ -99,11 +125,19 @@ impl Store {
             }
         }
         record.size = size;
+        Ok(record)
+    }
+
+    fn record_image(&self, manifest: &Descriptor, size: u64, must_be_there: bool) -> Result<Image> {
+        let mut record = self.check_image(manifest, size)?;
         let mut state = self.lock();
-        match state.images.get(&record.id) {
+        match state.images.get(&record.id).cloned() {
             Some(old) => {
                 record.added_at = old.added_at;
                 record.last_tagged = old.last_tagged;
+                if !must_be_there && old.manifest.digest != record.manifest.digest {
+                    self.keep_form(&mut state, &old)?;
+                }
             }
             None if must_be_there => return Err(Error::ImageNotFound(record.id.to_string())),
             None => {}
@@ -113,6 +147,28 @@ impl Store {
         let id = record.id;
         state.images.insert(id, record);
         state.view(&id)
+    }
+
+    /// The names an image has go on to mean the manifest that they mean now.
+    fn keep_form(&self, state: &mut State, image: &ImageRecord) -> Result<()> {
+        for reference in state.refs.values_mut().filter(|r| r.image == image.id && r.form.is_none()) {
+            reference.form = Some(Box::new(image.clone()));
+            record::write(&self.paths().reference(&reference.name), reference, Keep::Durably)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the index of images whose blobs are in the store, in their order. `kind`: [`media_type::OCI_INDEX`] or
+    /// [`media_type::DOCKER_LIST`].
+    pub fn make_index(&self, lease: &Lease, kind: &str, mut images: Vec<ImageRecord>) -> Result<ImageIndex> {
+        for image in &mut images {
+            image.manifest.platform = Some(image.platform());
+        }
+        let manifests = images.iter().map(|image| image.manifest.clone()).collect();
+        let index = Index { schema_version: 2, media_type: Some(kind.into()), manifests, annotations: BTreeMap::new() };
+        let bytes = serde_json::to_vec(&index).map_err(|error| Error::invalid("the image index", error))?;
+        let blob = self.put_bytes(lease, &bytes)?;
+        Ok(ImageIndex { descriptor: Descriptor::new(kind, blob.digest, blob.size), images })
     }
 
     /// Writes config and manifest of a new image and records it. The layers' blobs must be in the store; `layers` lowest first,
@@ -128,12 +184,17 @@ impl Store {
     /// Points a name at an image; gives the image that had the name before, if another. A reference with a digest becomes one
     /// of the image's repo digests, one with a tag (default `latest`) one of its tags.
     pub fn tag(&self, reference: &Reference, id: &Digest) -> Result<Option<Digest>> {
+        self.tag_index(reference, id, None)
+    }
+
+    /// As [`Store::tag`], of a name that stands for an index; `id` is the image that this machine uses of it.
+    pub fn tag_index(&self, reference: &Reference, id: &Digest, index: Option<ImageIndex>) -> Result<Option<Digest>> {
         let name = reference.canonical();
         let mut state = self.lock();
         let now = now_unix_nanos();
         let Some(image) = state.images.get(id) else { return Err(Error::ImageNotFound(id.to_string())) };
         let mut image = image.clone();
-        let reference_record = RefRecord { name: name.clone(), image: *id, updated: now };
+        let reference_record = RefRecord { name: name.clone(), image: *id, updated: now, form: None, index };
         record::write(&self.paths().reference(&name), &reference_record, Keep::Durably)?;
         fault::point("image.tagged");
         let before = state.refs.insert(name, reference_record).map(|r| r.image).filter(|b| b != id);
@@ -143,6 +204,24 @@ impl Store {
             state.images.insert(*id, image);
         }
         Ok(before)
+    }
+
+    /// The index that a name stands for, when it does; `name@digest` finds the one of that digest.
+    pub fn index(&self, reference: &Reference) -> Option<ImageIndex> {
+        let state = self.lock();
+        let exact = state.refs.get(&reference.canonical()).and_then(|found| found.index.clone());
+        exact.or_else(|| {
+            let digest = reference.digest()?;
+            state.indexes_of(reference).find(|index| index.descriptor.digest == *digest).cloned()
+        })
+    }
+
+    /// The image of another platform in an index of that name, by its own manifest's digest.
+    pub fn member(&self, reference: &Reference) -> Option<Image> {
+        let digest = reference.digest()?;
+        let state = self.lock();
+        let record = state.indexes_of(reference).flat_map(|index| &index.images).find(|image| image.manifest.digest == *digest)?;
+        Some(Image { record: record.clone(), tags: Vec::new(), digests: vec![reference.clone()] })
     }
 
     /// Takes a name away; false when it was not there. The image stays until [`Store::remove_image`].
@@ -189,9 +268,13 @@ impl Store {
             return state.view(&id).map_err(|_| missing());
         }
         if let Ok(reference) = Reference::parse(name)
-            && let Some(id) = state.find(&reference)
+            && let Some(found) = state.find(&reference)
         {
-            return state.view(&id);
+            let mut image = state.view(&found.image)?;
+            if let Some(form) = &found.form {
+                image.record = (**form).clone();
+            }
+            return Ok(image);
         }
         if hex.is_empty() || !hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
             return Err(missing());
@@ -225,15 +308,25 @@ impl Store {
 }
 
 impl State {
-    fn find(&self, reference: &Reference) -> Option<Digest> {
+    fn find(&self, reference: &Reference) -> Option<&RefRecord> {
         if let Some(found) = self.refs.get(&reference.canonical()) {
-            return Some(found.image);
+            return Some(found);
         }
-        // `name@digest` also finds what was pulled or built by tag, when the manifest has that digest.
+        // `name@digest` also finds what was pulled or built by tag, when the manifest or the index has that digest.
         let digest = reference.digest()?;
-        let of_same_name = |r: &&RefRecord| Reference::parse(&r.name).is_ok_and(|n| n.name() == reference.name());
-        let named = self.refs.values().filter(of_same_name);
-        named.map(|r| r.image).find(|id| self.images.get(id).is_some_and(|i| i.manifest.digest == *digest))
+        self.refs_of(reference).find(|found| {
+            let manifest = found.form.as_deref().or_else(|| self.images.get(&found.image)).map(|image| image.manifest.digest);
+            manifest == Some(*digest) || found.index.as_ref().is_some_and(|index| index.descriptor.digest == *digest)
+        })
+    }
+
+    fn refs_of(&self, reference: &Reference) -> impl Iterator<Item = &RefRecord> {
+        let name = reference.name();
+        self.refs.values().filter(move |found| Reference::parse(&found.name).is_ok_and(|n| n.name() == name))
+    }
+
+    fn indexes_of(&self, reference: &Reference) -> impl Iterator<Item = &ImageIndex> {
+        self.refs_of(reference).filter_map(|found| found.index.as_ref())
     }
 
     pub fn view(&self, id: &Digest) -> Result<Image> {

@@ -25,7 +25,7 @@ pub use clock::{from_unix, now_unix_nanos, parse_rfc3339, rfc3339};
 pub use digest::{Digest, Hasher};
 pub use error::{Error, Result};
 pub use gc::{Live, Reclaimed};
-pub use images::{Image, ImageRecord, parse_image};
+pub use images::{Image, ImageIndex, ImageRecord, parse_image};
 pub use lease::{Lease, Resource};
 pub use oci::{
     ContainerConfig, Descriptor, HealthConfig, HistoryEntry, ImageConfig, Index, MAX_MANIFEST_BYTES, Manifest, Platform, RootFs, media_type,

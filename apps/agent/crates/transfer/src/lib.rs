@@ -13,7 +13,7 @@ mod unpacked;
 pub use archive::changes::apply as apply_change;
 pub use archive::import::{ImportOptions, import};
 pub use archive::load::{Loaded, load};
-pub use archive::save::{ArchiveForm, save};
+pub use archive::save::{ArchiveForm, ToSave, save};
 pub use channel::{ChunkReader, ChunkSender, ChunkWriter, chunks};
 pub use download::{Answer, Download, DownloadError, DownloadLimits, Downloader, Saved, Validators, redacted};
 pub use error::{Error, Result};

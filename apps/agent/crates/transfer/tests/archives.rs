@@ -8,7 +8,7 @@ use std::fs;
 use common::{config, gzip, tar_of};
 use slipway_snapshot::Layers;
 use slipway_store::{Descriptor, Digest, Index, Manifest, Reference, Store, media_type};
-use slipway_transfer::{ArchiveForm, ImportOptions, import, load, save, silent};
+use slipway_transfer::{ArchiveForm, ImportOptions, ToSave, import, load, save, silent};
 
 fn layers() -> (tempfile::TempDir, Layers) {
     let dir = tempfile::tempdir().unwrap();
@@ -106,7 +106,7 @@ fn what_is_saved_loads_elsewhere_with_the_same_ids_and_names() {
     let options = ImportOptions { reference: Some(name.clone()), ..Default::default() };
     let image = import(&here, tar_of(&[("hello", &[b'x'; 10_000])]).as_slice(), &options).unwrap();
     let mut archive = Vec::new();
-    save(&here, &[(image.clone(), vec![name])], ArchiveForm::Both, &mut archive).unwrap();
+    save(&here, &[ToSave { image: image.clone(), names: vec![name], index: None }], ArchiveForm::Both, &mut archive).unwrap();
     let loaded = load(&there, archive.as_slice(), &silent()).unwrap();
     assert_eq!(loaded[0].image.record.id, image.record.id);
     assert_eq!(loaded[0].image.record.layers, image.record.layers);

@@ -37,6 +37,33 @@ async fn an_image_is_pulled_unpacked_named_and_pushed_on() {
 }
 
 #[tokio::test]
+async fn an_index_is_pushed_with_all_its_images_or_not_at_all() {
+    let (from, to) = (TestRegistry::start().await, TestRegistry::start().await);
+    let machine = Machine::new(&from);
+    let mut images = Vec::new();
+    for (tag, content) in [("a", "one"), ("b", "two")] {
+        from.put_image(tag, &[tar_of(&[("bin/app", content.as_bytes())]), layer("shared", 200_000)]);
+        images.push(machine.pull(&format!("slipway.local/acme/app:{tag}"), None).await.unwrap().image);
+    }
+    let store = machine.layers.store();
+    let lease = store.lease("test");
+    let records = images.iter().map(|image| image.record.clone()).collect();
+    let index = store.make_index(&lease, media_type::OCI_INDEX, records).unwrap();
+    let name = format!("{}/acme/app:v2", to.address);
+    store.tag_index(&Reference::parse(&name).unwrap(), &images[0].record.id, Some(index.clone())).unwrap();
+    let pushed = push(&machine, images[0].clone(), &name).await.unwrap();
+    assert_eq!(pushed.digest, index.descriptor.digest);
+    assert_eq!(push(&machine, images[0].clone(), &name).await.unwrap().moved, 0);
+    let order: Vec<String> =
+        to.shared.lock().unwrap().requests.iter().filter(|r| r.starts_with("PUT") && r.contains("/manifests/")).cloned().collect();
+    let path = |name: String| format!("PUT /v2/acme/app/manifests/{name}");
+    let tag = Reference::parse(&name).unwrap().tag_or_digest();
+    let expected = [images[0].record.manifest.digest.to_string(), images[1].record.manifest.digest.to_string(), tag];
+    assert_eq!(order[..3], expected.map(path));
+    assert_eq!(to.count("POST /v2/acme/app/blobs/uploads"), 5, "the layer that both have goes once");
+}
+
+#[tokio::test]
 async fn what_was_loaded_is_compressed_by_its_first_push_and_stays_so() {
     let registry = TestRegistry::start().await;
     let (machine, other) = (Machine::new(&registry), Machine::new(&registry));

@@ -4,8 +4,8 @@ use std::io::{Read, Seek as _, SeekFrom};
 use serde::Deserialize;
 use slipway_snapshot::{ArchiveEntry, ArchiveReader, Compression, Layers};
 use slipway_store::{
-    Committed, Descriptor, Digest, Image, ImageConfig, Index, Lease, MAX_MANIFEST_BYTES, Manifest, Platform, Reference, Store, media_type,
-    parse_image,
+    Committed, Descriptor, Digest, Image, ImageConfig, ImageIndex, Index, Lease, MAX_MANIFEST_BYTES, Manifest, Platform, Reference, Store,
+    media_type, parse_image,
 };
 
 use crate::{Error, Progress, Reporter, Result, unpacked};
@@ -38,7 +38,8 @@ pub fn load(layers: &Layers, reader: impl Read + Send, report: &Reporter) -> Res
     let lease = store.lease("load");
     let files = Files::spool(store, &lease, reader)?;
     let mut loader = Loader { layers, store, lease, files, report };
-    let loaded = if loader.files.get("manifest.json").is_some() { loader.saved_images()? } else { loader.oci_layout()? };
+    let older = loader.files.get("manifest.json").is_some() && !loader.has_indexes();
+    let loaded = if older { loader.saved_images()? } else { loader.oci_layout()? };
     if loaded.is_empty() {
         return Err(Error::Archive("it names no image for this machine".into()));
     }
@@ -99,6 +100,12 @@ impl Loader<'_> {
     fn read(&self, path: &str) -> Result<(Vec<u8>, Committed)> {
         let blob = self.files.get(path).ok_or_else(|| Error::Archive(format!("{path} is missing")))?;
         Ok((self.store.read_blob(&blob.digest, MAX_MANIFEST_BYTES)?, blob))
+    }
+
+    /// Whether the layout holds images of several platforms, of which `manifest.json` knows one.
+    fn has_indexes(&self) -> bool {
+        let index = self.read("index.json").ok().and_then(|(bytes, _)| Index::parse(&bytes).ok());
+        index.is_some_and(|index| index.manifests.iter().any(is_index))
     }
 
     fn saved_images(&mut self) -> Result<Vec<Loaded>> {
@@ -168,7 +175,15 @@ impl Loader<'_> {
             // A bare tag is no name (skopeo writes those).
             let names = name.filter(|n| n.contains([':', '/'])).map(|n| Reference::parse(n)).transpose()?;
             if let Some(manifest) = self.for_this_machine(descriptor, 0)? {
-                loaded.push(self.oci_image(&manifest, names.into_iter().collect())?);
+                let image = self.oci_image(&manifest, names.into_iter().collect())?;
+                if manifest.digest != descriptor.digest
+                    && let Some(index) = self.whole_index(descriptor)?
+                {
+                    for name in &image.references {
+                        self.store.tag_index(name, &image.image.record.id, Some(index.clone()))?;
+                    }
+                }
+                loaded.push(image);
             }
         }
         Ok(loaded)
@@ -176,8 +191,7 @@ impl Loader<'_> {
 
     /// Follows indexes to the manifest of this machine's platform.
     fn for_this_machine(&self, descriptor: &Descriptor, depth: usize) -> Result<Option<Descriptor>> {
-        let is_index = matches!(descriptor.media_type.as_str(), media_type::OCI_INDEX | media_type::DOCKER_LIST);
-        if !is_index {
+        if !is_index(descriptor) {
             let fits = descriptor.platform.as_ref().is_none_or(|p| p.satisfies(&Platform::host()));
             return Ok(fits.then(|| descriptor.clone()));
         }
@@ -191,6 +205,21 @@ impl Loader<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// The index with the images of all its platforms; `None` when the archive lacks some of them, or some are no images.
+    fn whole_index(&self, descriptor: &Descriptor) -> Result<Option<ImageIndex>> {
+        let index = Index::parse(&self.read(&blob_path(&descriptor.digest))?.0)?;
+        let mut images = Vec::new();
+        for manifest in &index.manifests {
+            if self.files.get(&blob_path(&manifest.digest)).is_none() {
+                return Ok(None);
+            }
+            let Ok(record) = self.store.check_image(manifest, 0) else { return Ok(None) };
+            images.push(record);
+        }
+        let plain = Descriptor::new(&descriptor.media_type, descriptor.digest, descriptor.size);
+        Ok(Some(ImageIndex { descriptor: plain, images }))
     }
 
     fn oci_image(&self, descriptor: &Descriptor, names: Vec<Reference>) -> Result<Loaded> {
@@ -216,6 +245,10 @@ impl Loader<'_> {
     fn report_layer(&self, diff_id: &Digest, size: u64) {
         (self.report)(Progress::bytes(&diff_id.hex()[..12], "Loading layer", size, size));
     }
+}
+
+fn is_index(descriptor: &Descriptor) -> bool {
+    matches!(descriptor.media_type.as_str(), media_type::OCI_INDEX | media_type::DOCKER_LIST)
 }
 
 fn blob_path(digest: &Digest) -> String {

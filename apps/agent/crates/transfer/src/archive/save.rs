@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use slipway_snapshot::{ArchiveWriter, Compression, Layers};
-use slipway_store::{Descriptor, Digest, Image, Index, Lease, Reference, Resource, Store, media_type};
+use slipway_store::{Descriptor, Digest, Image, ImageIndex, ImageRecord, Index, Lease, Reference, Resource, Store, media_type};
 
 use crate::{Error, Result};
 
@@ -28,35 +28,50 @@ pub enum ArchiveForm {
     Docker,
 }
 
-/// An image, the names it is to be saved under, and its layers as `docker load` takes them.
+/// An image, and the names it is to be saved under.
+#[derive(Debug, Clone)]
+pub struct ToSave {
+    pub image: Image,
+    pub names: Vec<Reference>,
+    /// That the names stand for: then the images of all its platforms are saved.
+    pub index: Option<ImageIndex>,
+}
+
+/// With the layers as `docker load` takes them.
 struct Saving<'a> {
-    image: &'a Image,
-    names: &'a [Reference],
+    given: &'a ToSave,
     loadable: Vec<Descriptor>,
 }
 
-/// Writes images as one archive. Each comes with the names it is to be saved under. Blocks.
+/// Writes images as one archive. An index is in it as an OCI layout, whatever the form: `docker load`s that know no layouts take this
+/// machine's own image of it. Blocks.
 ///
 /// # Errors
 /// When a blob is gone or damaged, the disk is full, or `out` takes no more.
-pub fn save(layers: &Layers, images: &[(Image, Vec<Reference>)], form: ArchiveForm, out: impl Write) -> Result<()> {
+pub fn save(layers: &Layers, images: &[ToSave], form: ArchiveForm, out: impl Write) -> Result<()> {
     let store = layers.store();
     let lease = store.lease("save");
     let mut blobs = BTreeSet::new();
     let mut saving = Vec::new();
-    for (image, names) in images {
-        let record = &image.record;
-        for blob in record.layers.iter().chain([&record.manifest, &record.config]) {
+    let plain = images.iter().all(|given| given.index.is_none());
+    let form = if form == ArchiveForm::Docker && !plain { ArchiveForm::Both } else { form };
+    for given in images {
+        let (record, index) = (&given.image.record, &given.index);
+        for blob in index.iter().flat_map(|index| index.images.iter().flat_map(ImageRecord::blobs).chain([&index.descriptor])) {
+            lease.hold(Resource::Blob(blob.digest))?;
+            blobs.insert(blob.digest);
+        }
+        for blob in record.blobs() {
             lease.hold(Resource::Blob(blob.digest))?;
         }
-        let loadable = if form == ArchiveForm::Oci { Vec::new() } else { loadable(layers, &lease, image)? };
+        let loadable = if form == ArchiveForm::Oci { Vec::new() } else { loadable(layers, &lease, &given.image)? };
         blobs.insert(record.config.digest);
         blobs.extend(loadable.iter().map(|layer| layer.digest));
         if form != ArchiveForm::Docker {
             blobs.insert(record.manifest.digest);
             blobs.extend(record.layers.iter().map(|layer| layer.digest));
         }
-        saving.push(Saving { image, names, loadable });
+        saving.push(Saving { given, loadable });
     }
     let mut archive = ArchiveWriter::new(out);
     let written = write(&mut archive, store, &saving, form, &blobs);
@@ -95,11 +110,11 @@ fn write<W: Write>(
     let mut index =
         Index { schema_version: 2, media_type: Some(media_type::OCI_INDEX.into()), manifests: Vec::new(), annotations: Default::default() };
     let mut saved = Vec::new();
-    for Saving { image, names, loadable } in images {
-        let record = &image.record;
-        let tags: Vec<&Reference> = names.iter().filter(|n| n.digest().is_none()).collect();
+    for Saving { given, loadable } in images {
+        let record = &given.image.record;
+        let tags: Vec<&Reference> = given.names.iter().filter(|n| n.digest().is_none()).collect();
         let entry = |name: Option<&&Reference>| {
-            let mut descriptor = record.manifest.clone();
+            let mut descriptor = given.index.as_ref().map_or(&record.manifest, |index| &index.descriptor).clone();
             if let Some(name) = name {
                 descriptor.annotations.insert("io.containerd.image.name".into(), name.canonical());
                 descriptor.annotations.insert("org.opencontainers.image.ref.name".into(), name.tag().unwrap_or_default().to_string());

@@ -4,7 +4,7 @@ use futures::stream::{StreamExt as _, TryStreamExt as _};
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 use slipway_snapshot::Layers;
-use slipway_store::{Descriptor, Digest, Image, MAX_MANIFEST_BYTES, Reference, Resource, Store};
+use slipway_store::{Descriptor, Digest, Image, ImageIndex, ImageRecord, MAX_MANIFEST_BYTES, Reference, Resource, Store};
 
 use crate::registry::blob::short;
 use crate::registry::client::{full, text_header};
@@ -39,6 +39,9 @@ impl Client {
     /// "Pushing"). The registry sees nothing of an unfinished push.
     pub async fn push(&self, layers: &Layers, mut push: Push, report: Reporter) -> Result<Pushed> {
         let store = layers.store();
+        if let Some(index) = store.index(&push.reference) {
+            return self.push_index(store, push, index, report).await;
+        }
         let lease = Arc::new(store.lease("push"));
         if unpacked::has_unpacked(&push.image) {
             report(Progress::status("Compressing the layers that were loaded from an archive"));
@@ -56,20 +59,35 @@ impl Client {
         for layer in &record.layers {
             report(Progress::of(short(&layer.digest), "Preparing"));
         }
-        let mut uploads = Vec::new();
-        for blob in blobs {
-            uploads.push(session.push_blob(store, blob, blob.digest != record.config.digest, &report));
-        }
-        let moved: Vec<u64> = futures::stream::iter(uploads).buffer_unordered(BLOBS_AT_ONCE).try_collect().await?;
-        let bytes = {
-            let (store, digest) = (store.clone(), record.manifest.digest);
-            blocking(move || Ok(store.read_blob(&digest, MAX_MANIFEST_BYTES)?)).await?
-        };
-        let size = bytes.len() as u64;
-        session.put_manifest(&tag, &record.manifest, bytes).await?;
+        let moved = session.push_blobs(store, blobs, record, &report).await?;
+        let size = session.push_manifest(store, &tag, &record.manifest).await?;
         store.tag(&push.reference.with_digest(record.manifest.digest), &record.id)?;
         report(Progress::status(format!("{tag}: digest: {} size: {size}", record.manifest.digest)));
-        Ok(Pushed { digest: record.manifest.digest, size, moved: moved.iter().sum() })
+        Ok(Pushed { digest: record.manifest.digest, size, moved })
+    }
+
+    /// Every image of an index, by its digest, then the index under the tag: whoever sees the tag finds all that it names.
+    async fn push_index(&self, store: &Store, push: Push, index: ImageIndex, report: Reporter) -> Result<Pushed> {
+        let lease = store.lease("push");
+        for blob in index.images.iter().flat_map(ImageRecord::blobs).chain([&index.descriptor]) {
+            lease.hold(Resource::Blob(blob.digest))?;
+        }
+        let tag = push.reference.tag_or_digest();
+        let session = Session::new(self, &push.reference, "pull,push", push.credentials);
+        report(Progress::status(format!("The push refers to repository [{}]", push.reference.name())));
+        let mut moved = 0;
+        for image in &index.images {
+            let platform = image.platform();
+            report(Progress::status(format!("Pushing the image for {}/{}", platform.os, platform.architecture)));
+            let blobs = image.layers.iter().chain([&image.config]).collect();
+            moved += session.push_blobs(store, blobs, image, &report).await?;
+            session.push_manifest(store, &image.manifest.digest.to_string(), &image.manifest).await?;
+        }
+        let size = session.push_manifest(store, &tag, &index.descriptor).await?;
+        let digest = index.descriptor.digest;
+        store.tag_index(&push.reference.with_digest(digest), &push.image.record.id, Some(index))?;
+        report(Progress::status(format!("{tag}: digest: {digest} size: {size}")));
+        Ok(Pushed { digest, size, moved })
     }
 
     /// Whether the registry takes these credentials; for `docker login`.
@@ -90,6 +108,25 @@ impl Client {
 }
 
 impl Session {
+    /// An image's layers and config; gives the bytes that had to move.
+    async fn push_blobs(&self, store: &Store, blobs: Vec<&Descriptor>, of: &ImageRecord, report: &Reporter) -> Result<u64> {
+        let mut uploads = Vec::new();
+        for blob in blobs {
+            uploads.push(self.push_blob(store, blob, blob.digest != of.config.digest, report));
+        }
+        let moved: Vec<u64> = futures::stream::iter(uploads).buffer_unordered(BLOBS_AT_ONCE).try_collect().await?;
+        Ok(moved.iter().sum())
+    }
+
+    /// Gives its bytes.
+    async fn push_manifest(&self, store: &Store, tag: &str, manifest: &Descriptor) -> Result<u64> {
+        let (store, digest) = (store.clone(), manifest.digest);
+        let bytes = blocking(move || Ok(store.read_blob(&digest, MAX_MANIFEST_BYTES)?)).await?;
+        let size = bytes.len() as u64;
+        self.put_manifest(tag, manifest, bytes).await?;
+        Ok(size)
+    }
+
     /// Gives the bytes that had to move.
     pub async fn push_blob(&self, store: &Store, blob: &Descriptor, is_layer: bool, report: &Reporter) -> Result<u64> {
         let say = |status: &str| {

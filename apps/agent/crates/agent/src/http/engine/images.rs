@@ -74,7 +74,9 @@ fn tag(app: &App, name: &str, query: &NamedQuery) -> ApiResult<StatusCode> {
     if reference.digest().is_some() {
         return Err(ApiError::bad_request("a tag cannot be a digest; give a name and a tag"));
     }
-    app.images.store.tag(&reference, &image.record.id)?;
+    // Another name of an index is one of all its platforms.
+    let index = app.images.index(name);
+    app.images.store.tag_index(&reference, &image.record.id, index)?;
     app.images.event("tag", &image.record.id.to_string(), &reference.familiar());
     Ok(StatusCode::CREATED)
 }

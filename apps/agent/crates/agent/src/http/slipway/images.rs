@@ -9,7 +9,7 @@ use axum::routing::get;
 use slipway_build::open_readonly;
 use slipway_snapshot::Tree;
 use slipway_store::Reference;
-use slipway_transfer::{ArchiveForm, save};
+use slipway_transfer::{ArchiveForm, ToSave, save};
 
 use crate::body::produced;
 use crate::error::{ApiError, ApiResult};
@@ -28,19 +28,20 @@ async fn archive(State(app): State<App>, Path(reference): Path<String>, params: 
         Some("docker") => ArchiveForm::Docker,
         _ => return Err(ApiError::bad_request("format must be oci or docker")),
     };
-    let image = app.images.resolve(&reference)?;
+    let image = app.images.resolve_any(&reference)?;
     let names = match params.text("name") {
         Some(name) => vec![Reference::parse(name)?],
         None => Reference::parse(&reference).ok().filter(|name| image.tags.contains(name)).into_iter().collect(),
     };
+    let index = app.images.index(&reference);
     let layers = app.images.layers.clone();
-    let body = produced("an image's archive", move |out| save(&layers, &[(image, names)], form, out));
+    let body = produced("an image's archive", move |out| save(&layers, &[ToSave { image, names, index }], form, out));
     Ok(([(header::CONTENT_TYPE, "application/x-tar")], body).into_response())
 }
 
 /// The root file system, all layers merged.
 async fn files(State(app): State<App>, Path(reference): Path<String>) -> ApiResult<Response> {
-    let image = app.images.for_container(&reference).await?;
+    let image = app.images.for_reading(&reference).await?;
     let layers = app.images.layers.clone();
     let tree = blocking({
         let image = image.clone();

@@ -24,8 +24,8 @@ static AT_ONCE: Semaphore = Semaphore::const_new(2);
 
 async fn sbom(State(app): State<App>, Path(name): Path<String>) -> ApiResult<Response> {
     let _turn = AT_ONCE.acquire().await.map_err(|error| ApiError::internal("the daemon is stopping", error))?;
-    let image = app.images.for_container(&name).await?;
-    let manifest_digest = app.images.resolve(&image.id.to_string())?.record.manifest.digest.to_string();
+    let image = app.images.for_reading(&name).await?;
+    let manifest_digest = image.manifest.to_string();
     let (from_top, _) = app.images.layers.lower(&image.diff_ids)?;
     let dirs: Vec<PathBuf> = app.images.layers.stack(&image.diff_ids)?.into_iter().map(|layer| layer.dir).collect();
     let work = move || -> Result<Vec<u8>, slipway_sbom::Error> {

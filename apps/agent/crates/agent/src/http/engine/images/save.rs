@@ -1,8 +1,8 @@
 use axum::extract::{RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use slipway_store::{Image, Platform, Reference};
-use slipway_transfer::{ArchiveForm, save};
+use slipway_store::{Image, ImageIndex, Platform, Reference};
+use slipway_transfer::{ArchiveForm, ToSave, save};
 
 use crate::body::produced;
 use crate::error::{ApiError, ApiResult};
@@ -26,18 +26,22 @@ pub fn save_all(app: &App, names: &[String], platform: &str) -> ApiResult<Respon
         return Err(ApiError::bad_request("no image was named"));
     }
     let platform = wanted(platform)?;
-    let mut images: Vec<(Image, Vec<Reference>)> = Vec::new();
+    let mut images: Vec<ToSave> = Vec::new();
     for name in names {
         let image = app.images.resolve(name)?;
         has_platform(&image, name, platform.as_ref())?;
         let reference = Reference::parse(name).ok().filter(|r| image.tags.contains(r));
-        match images.iter_mut().find(|(i, _)| i.record.id == image.record.id) {
-            Some((_, references)) => references.extend(reference),
-            None => images.push((image, reference.into_iter().collect())),
+        // Asked for one platform, it is that one alone.
+        let index = if platform.is_some() { None } else { app.images.index(name) };
+        let digest = |index: &Option<ImageIndex>| index.as_ref().map(|index| index.descriptor.digest);
+        let manifest = image.record.manifest.digest;
+        match images.iter_mut().find(|one| one.image.record.manifest.digest == manifest && digest(&one.index) == digest(&index)) {
+            Some(one) => one.names.extend(reference),
+            None => images.push(ToSave { image, names: reference.into_iter().collect(), index }),
         }
     }
-    for (image, _) in &images {
-        let id = image.record.id.to_string();
+    for one in &images {
+        let id = one.image.record.id.to_string();
         app.images.event("save", &id, &id);
     }
     let layers = app.images.layers.clone();
