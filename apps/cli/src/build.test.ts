@@ -188,6 +188,8 @@ describe('what a build is told', SOON, () => {
         '--no-cache',
         '--target',
         'prod',
+        '--platform',
+        'linux/amd64,linux/arm64',
         '--build-arg',
         'MODE=dark',
         '--build-arg',
@@ -202,7 +204,10 @@ describe('what a build is told', SOON, () => {
       row = await db.build.findFirst({ where: { state: 'queued' } })
     }
     if (!row) throw new Error('no build')
-    expect(row).toMatchObject({ noCache: true, upload: { push: true, tag: 'v2', target: 'prod', dockerfilePath: 'Dockerfile' } })
+    expect(row).toMatchObject({
+      noCache: true,
+      upload: { push: true, tag: 'v2', target: 'prod', platforms: ['linux/amd64', 'linux/arm64'], dockerfilePath: 'Dockerfile' },
+    })
     const whole = JSON.stringify(row, (_, value) => (typeof value === 'bigint' ? String(value) : value))
     expect(whole).not.toMatch(/from-the-environment|from-a-file|dark/)
     expect(Buffer.from(row.uploadSecrets ?? []).toString('latin1')).not.toContain('from-')

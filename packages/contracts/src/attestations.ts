@@ -11,6 +11,8 @@ export const SLSA_PROVENANCE = 'https://slsa.dev/provenance/v1'
 export const PREDICATE_TYPE = 'in-toto.io/predicate-type'
 /** What Slipway's own provenance says of how an image was made; docs/attestations.md describes its parameters. */
 export const BUILD_TYPE = 'https://slipway.dev/build/dockerfile/v1'
+/** A material of a build from uploaded files: the context, named by the digest of its root. */
+export const UPLOADED_CONTEXT = 'slipway:context'
 /** Of one document, in bytes. */
 export const MAX_ATTESTATION = 32 * 1024 * 1024
 
@@ -72,9 +74,12 @@ export type ProvenanceStatement = z.infer<typeof provenanceStatement>
 
 /** `externalParameters` of `BUILD_TYPE`. */
 export const buildParameters = z.object({
-  repository: z.string().max(2000),
-  ref: z.string().max(400),
-  commit: z.string().max(64),
+  /** Of a build from a repository. */
+  repository: z.string().max(2000).nullish(),
+  ref: z.string().max(400).nullish(),
+  commit: z.string().max(64).nullish(),
+  /** Of a build from files that a client uploaded: the digest of the context's root (`agent/context-api.ts`). */
+  tree: z.string().max(100).nullish(),
   dockerfile: z.string().max(400),
   context: z.string().max(400),
   target: z.string().max(200).nullish(),

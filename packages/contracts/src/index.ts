@@ -43,6 +43,7 @@ export {
   SPDX_TYPE,
   type SpdxDocument,
   spdxDocument,
+  UPLOADED_CONTEXT,
 } from './attestations'
 export { type DeploymentSettings, deploymentSettings } from './deployment-settings'
 export {

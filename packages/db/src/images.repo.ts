@@ -184,10 +184,13 @@ export async function findOwnImage(db: Tx, name: { organization: string; reposit
 }
 
 /** Digest of an index of the repository that names this manifest as one of its platforms. */
-export async function findParentIndex(db: Tx, organizationId: string, repositoryId: string, digest: string): Promise<string | null> {
-  const parent = await db.manifest.findFirst({
+export const findParentIndex = (db: Tx, organizationId: string, repositoryId: string, digest: string) =>
+  db.manifest.findFirst({
     where: { organizationId, repositoryId, children: { some: { digest } } },
-    select: { digest: true },
+    select: {
+      digest: true,
+      children: { orderBy: { position: 'asc' }, select: { digest: true, os: true, architecture: true, variant: true } },
+      tags: { orderBy: { updatedAt: 'desc' }, take: 1, select: { name: true } },
+    },
+    orderBy: { createdAt: 'desc' },
   })
-  return parent?.digest ?? null
-}

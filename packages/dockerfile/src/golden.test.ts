@@ -10,6 +10,7 @@ import { buildPlan, type ImageConfig } from '@slipway/contracts'
 import { describe, expect, it } from 'vitest'
 import {
   baseReferences,
+  baseReferencesOf,
   type Dockerfile,
   DockerfileError,
   formatDockerfileError,
@@ -17,6 +18,8 @@ import {
   type Platform,
   parseDockerfile,
   planBuild,
+  planPlatforms,
+  type ScopeOptions,
 } from './index'
 
 const root = fileURLToPath(new URL('../testdata/', import.meta.url))
@@ -27,6 +30,8 @@ interface Args {
   target?: string
   platform?: Platform
   buildPlatform?: Platform
+  /** Several: one plan for all of them. */
+  platforms?: Platform[]
   contexts?: Record<string, NamedContext>
   /** Base images by reference; one that is not here is a plain image with a PATH. null: it does not resolve. */
   images?: Record<string, ImageConfig | null>
@@ -78,9 +83,15 @@ describe('testdata', () => {
     try {
       const dockerfile = parseDockerfile(read(at('Dockerfile')))
       if (existsSync(at('ast.json'))) compare(at('ast.json'), dump(dockerfile))
-      const resolved = resolve(baseReferences(dockerfile, options), args.images)
-      for (const [name, image] of resolve(baseReferences(dockerfile, { ...options, resolved }), args.images)) resolved.set(name, image)
-      const { plan, warnings, contexts, sourceDateEpoch } = planBuild(dockerfile, { ...options, resolved })
+      const { platforms } = args
+      const bases = (scope: ScopeOptions) =>
+        platforms ? baseReferencesOf(dockerfile, scope, platforms) : baseReferences(dockerfile, scope)
+      const resolved = resolve(bases(options), args.images)
+      for (const [name, image] of resolve(bases({ ...options, resolved }), args.images)) resolved.set(name, image)
+      const planned = platforms
+        ? planPlatforms(dockerfile, { ...options, resolved }, platforms)
+        : planBuild(dockerfile, { ...options, resolved })
+      const { plan, warnings, contexts, sourceDateEpoch } = planned
       expect(buildPlan.parse(plan)).toEqual(plan)
       output = `${JSON.stringify({ warnings, plan, ...(contexts.length > 0 && { contexts }), sourceDateEpoch }, null, 2)}\n`
     } catch (error) {

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { basename, join, relative, resolve } from 'node:path'
 import { type Context, StatCache, Uploader, walkContext } from '@slipway/context'
-import type { views } from '@slipway/contracts'
+import { inputs, type views } from '@slipway/contracts'
 import { formatBytes, isBuildOver } from '@slipway/core'
 import { checkDockerfile, createIgnoreMatcher, DockerfileError, formatDockerfileError, LIMITS } from '@slipway/dockerfile'
 import { TRPCClientError } from '@trpc/client'
@@ -25,6 +25,7 @@ interface Options {
   tag?: string
   file?: string
   target?: string
+  platform?: string[]
   buildArg: string[]
   secret: string[]
   cache: boolean
@@ -42,6 +43,12 @@ const progressMode = (text: string): Mode => {
   return mode
 }
 
+const platformList = (text: string): string[] => {
+  const list = inputs.platforms.safeParse([...new Set(text.split(',').map((platform) => platform.trim()))])
+  if (list.success) return list.data
+  throw new InvalidArgumentError(list.error.issues[0]?.message ?? 'Write linux/amd64,linux/arm64.')
+}
+
 export function buildCommand(program: Command, action: Action): void {
   program
     .command('build [dir]')
@@ -50,6 +57,7 @@ export function buildCommand(program: Command, action: Action): void {
     .option('-t, --tag <name>', 'name of the image: <app>, <app>:<tag> or <org>/<app>:<tag>')
     .option('-f, --file <path>', 'Dockerfile (default: <dir>/Dockerfile)')
     .option('--target <stage>', 'stage to build')
+    .option('--platform <list>', 'platforms of the image, separated by commas (default: the app’s, else the build host’s)', platformList)
     .option('--build-arg <key=value>', 'build argument, may be repeated', collect, [])
     .option('--secret <id=…,src=…|env=…>', 'secret for RUN --mount=type=secret, may be repeated', collect, [])
     .option('--no-cache', 'run every step again')
@@ -86,6 +94,7 @@ export function buildCommand(program: Command, action: Action): void {
           deploy: options.deploy ?? false,
           ...(name.tag !== null && { tag: name.tag }),
           ...(options.target !== undefined && { target: options.target }),
+          ...(options.platform && { platforms: options.platform }),
         })
         const target = { org, app }
         const outcome = await watched(session, target, number, deadline, progressOf(session, options.progress), options.deploy ?? false)

@@ -73,7 +73,7 @@ function stepVertices(steps: views.BuildStepView[], origin: number, now: number)
     const before = s.inputs.map(String)
     return {
       id: String(s.position),
-      lane: stageName(s.stage),
+      lane: s.platform === null ? stageName(s.stage) : `${stageName(s.stage)} · ${platformName(s.platform)}`,
       label: s.instruction,
       reason: s.state === 'cached' ? null : reasonOf(s),
       size: s.layerSize,
@@ -99,6 +99,9 @@ export function detailsOf(step: views.BuildStepView): string[] {
     step.diskWrittenBytes !== null && `wrote ${formatBytes(step.diskWrittenBytes)} to disk`,
   ].filter((fact) => fact !== false)
 }
+
+/** `linux/amd64->linux/arm64`: runs on the one, is made for the other. */
+export const platformName = (platform: string) => platform.replace('->', ' → ')
 
 /** Stages without a name are numbered. */
 const stageName = (stage: string) => (/^\d+$/.test(stage) ? `stage ${stage}` : stage)

@@ -43,6 +43,7 @@ it('gives a changed step a new list and keeps the newest lines of a flood', () =
 
 const plain = {
   stage: '0',
+  platform: null,
   state: 'done',
   inputs: [] as number[],
   missReason: null,

@@ -16,6 +16,7 @@ import {
   requeueBuild,
   updateRunningBuild,
 } from '@slipway/db'
+import { formatPlatform } from '@slipway/dockerfile'
 import { enqueue } from '@slipway/jobs'
 import { openBuildSecrets } from '@slipway/services'
 import type { Deps } from '../deps'
@@ -76,7 +77,8 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
   const secrets = openBuildSecrets(deps, build)
   const source = await sourceOf(build, secrets, directory, signal, say, note)
 
-  const args = source.git ? datedArgs(app, secrets.buildArgs, source.git.commit.at) : secrets.buildArgs
+  const { from } = source
+  const args = from.kind === 'git' ? datedArgs(app, secrets.buildArgs, from.commit.at) : secrets.buildArgs
   let dockerfile = { text: '', origin: '' }
   const planned = await plan(deps, { organization, buildArgs: args, ...source.files }, signal, say, async ({ text, findings, origin }) => {
     dockerfile = { text, origin: origin.kind }
@@ -98,7 +100,7 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
     limits: buildLimits(app),
     cache: sharedCache(app, repository),
     output: buildOutput(app, planned.sourceDateEpoch),
-    ...(source.tree !== null && { context: { tree: source.tree } }),
+    ...(from.kind === 'upload' && { context: { tree: from.tree } }),
   }
   const result = await execute(deps, request, planned, recorder, signal, secrets.buildSecrets)
   for (const line of result.sharedCache ? sharedCacheLines(result.sharedCache) : []) say(line)
@@ -110,30 +112,34 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
 
   const finishedAt = new Date()
   await note({ phase: 'publish' })
-  const from = Date.now()
+  const since = Date.now()
   const published = await withAgent(deps, signal, () => publish(deps, repository, tags, signal, say))
-  const publishMs = Date.now() - from
+  const publishMs = Date.now() - since
   const { digest } = published
-  // Uploaded files have no place that anyone else could look at: their image says what is in it, not where it came from.
-  const builtFrom: BuiltFrom | null = source.git && {
-    repository,
-    digest,
-    gitUrl: source.git.url,
-    branch: source.git.branch,
-    commit: source.git.commit,
-    dockerfile,
-    plan: planned.plan,
-    buildArgs: secrets.buildArgs,
-    startedAt: build.startedAt ?? finishedAt,
-    finishedAt,
+  const images = result.platforms ?? [{ platform: formatPlatform(planned.plan.platform), manifestDigest: digest }]
+  for (const { platform, manifestDigest } of images) {
+    if (images.length > 1) say(`Of the image for ${platform}:`)
+    const made: BuiltFrom = {
+      repository,
+      digest: manifestDigest,
+      platform,
+      source: from,
+      dockerfile,
+      plan: planned.plan,
+      buildArgs: secrets.buildArgs,
+      secrets: Object.keys(secrets.buildSecrets),
+      startedAt: build.startedAt ?? finishedAt,
+      finishedAt,
+    }
+    const wanted = {
+      repository,
+      digest: manifestDigest,
+      // By its digest only where the name is of an index: a push may have packed the one image anew.
+      sbomOf: app.sbom ? (images.length > 1 ? `${repository}@${manifestDigest}` : (request.tags[0] ?? null)) : null,
+      provenance: app.provenance ? () => provenance(build, made, installation(deps)) : null,
+    }
+    await attest(deps, wanted, signal, say)
   }
-  const wanted = {
-    repository,
-    digest,
-    sbomOf: app.sbom ? (request.tags[0] ?? null) : null,
-    provenance: app.provenance && builtFrom ? () => provenance(build, builtFrom, installation(deps)) : null,
-  }
-  await attest(deps, wanted, signal, say)
   await recorder.flush()
   const facts = {
     imageRepository: repository,

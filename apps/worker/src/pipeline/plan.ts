@@ -6,14 +6,16 @@ import { join } from 'node:path'
 import { type BuildPlan, type DockerfileOrigin, type Finding, imageConfig } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import {
-  baseReferences,
+  baseReferencesOf,
   checkDockerfile,
   createIgnoreMatcher,
+  formatPlatform,
   type NamedContext,
   type PlannedContext,
   type Platform,
   parseDockerfile,
-  planBuild,
+  parsePlatform,
+  planPlatforms,
   type ResolvedImage,
   readContextValue,
   splitBase,
@@ -32,8 +34,8 @@ export interface PlanSource extends DockerfileSource {
   buildArgs: Record<string, string>
   /** As `--build-context` takes them: name → folder of the repository, `docker-image://…`, or a Git repository's address. */
   namedContexts?: Record<string, string>
-  /** Of the image; default: this host's. */
-  platform?: Platform
+  /** Of the images, as `--platform` takes them; none: this host's. */
+  platforms: string[]
   /** Where Git repositories that the build names are checked out to; removed by the caller. */
   scratch: string
   /** Sent along by a client; then nothing is read from `directory`, which is not there. */
@@ -76,9 +78,9 @@ export async function plan(
     buildArgs: source.buildArgs,
     target: source.target ?? undefined,
     buildPlatform,
-    platform: source.platform ?? buildPlatform,
     contexts,
   }
+  const platforms = platformsOf(source.platforms)
 
   const resolved = new Map<string, ResolvedImage>()
   // A base's ONBUILD triggers may copy from images of their own.
@@ -107,9 +109,9 @@ export async function plan(
     }
   }
   function missing() {
-    return baseReferences(dockerfile, { ...options, resolved }).find((name) => !resolved.has(name))
+    return baseReferencesOf(dockerfile, { ...options, resolved }, platforms).find((name) => !resolved.has(name))
   }
-  const planned = planBuild(dockerfile, { ...options, resolved, ignore })
+  const planned = planPlatforms(dockerfile, { ...options, resolved, ignore }, platforms)
   const sent: SentContext[] = source.uploaded ? [] : [{ root: contextRoot, ignore }]
   for (const context of planned.contexts) sent.push(await sentContext(deps, context, source, signal, onProgress))
   return {
@@ -119,6 +121,20 @@ export async function plan(
     warnings: planned.warnings.map((warning) => warning.message),
     sourceDateEpoch: planned.sourceDateEpoch,
   }
+}
+
+/** Each once, whatever it is called (`linux/arm64/v8` is `linux/arm64`). */
+function platformsOf(given: string[]): Platform[] {
+  const platforms = given.map((text) => {
+    const platform = parsePlatform(text)
+    if (platform) return platform
+    throw new AppError({
+      kind: 'bad-input',
+      code: 'BAD_PLATFORM',
+      message: `"${text.slice(0, 60)}" is no platform that images can be built for. Write linux/amd64, linux/arm64 or linux/arm/v7.`,
+    })
+  })
+  return [...new Map(platforms.map((platform) => [formatPlatform(platform), platform])).values()]
 }
 
 function namedContexts(given: Record<string, string>): Map<string, NamedContext> {

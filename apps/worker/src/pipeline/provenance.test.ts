@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { type BuildPlan, buildParameters, provenanceStatement } from '@slipway/contracts'
 import type { BuildRunRow } from '@slipway/db'
 import { expect, it } from 'vitest'
-import { provenance } from './provenance'
+import { type BuiltFrom, provenance } from './provenance'
 
 const secret = 'hunter2-and-more'
 const build = {
@@ -26,24 +26,35 @@ const base = { type: 'image', reference: 'slipway.local/slipway/debian:13', dige
 const fetched = { type: 'http', url: 'https://get.example.com/tool.tgz', checksum: `sha256:${'d'.repeat(64)}`, filename: 'tool.tgz' }
 const plan = {
   platform: { os: 'linux', architecture: 'amd64' },
-  vertices: [{ op: base }, { op: { type: 'exec' } }, { op: base }, { op: fetched }],
+  target: 'v3',
+  vertices: [
+    { id: 'v0', op: base },
+    { id: 'v1', op: fetched },
+    { id: 'v2', op: { type: 'exec', input: 'v0', mounts: [{ type: 'bind', from: 'v1' }] } },
+    { id: 'v3', op: { type: 'copy', input: 'v2', from: null } },
+    { id: 'v4', op: { ...base, reference: 'arm', digest: `sha256:${'e'.repeat(64)}` } },
+  ],
+  more: [{ platform: { os: 'linux', architecture: 'arm64' }, target: 'v4' }],
 } as unknown as BuildPlan
-const made = provenance(
-  build,
-  {
-    repository: 'slipway.local/acme/shop',
-    digest: `sha256:${'a'.repeat(64)}`,
-    gitUrl: `https://ada:${secret}@git.example.com/acme/shop.git`,
+const from: BuiltFrom = {
+  repository: 'slipway.local/acme/shop',
+  digest: `sha256:${'a'.repeat(64)}`,
+  platform: 'linux/amd64',
+  source: {
+    kind: 'git',
+    url: `https://ada:${secret}@git.example.com/acme/shop.git`,
     branch: 'main',
     commit: { sha: 'c'.repeat(40), message: 'Make it blue', author: 'Ada', at: new Date(0) },
-    dockerfile: { text: 'FROM debian:13\n', origin: 'repository' },
-    plan,
-    buildArgs: { NPM_TOKEN: secret, COLOR: 'blue' },
-    startedAt: new Date('2026-11-28T10:00:00Z'),
-    finishedAt: new Date('2026-11-28T10:00:09Z'),
   },
-  { webUrl: 'https://slipway.example.com', version: '1.2.3' },
-)
+  dockerfile: { text: 'FROM debian:13\n', origin: 'repository' },
+  plan,
+  buildArgs: { NPM_TOKEN: secret, COLOR: 'blue' },
+  secrets: ['NPM_TOKEN'],
+  startedAt: new Date('2026-11-28T10:00:00Z'),
+  finishedAt: new Date('2026-11-28T10:00:09Z'),
+}
+const installation = { webUrl: 'https://slipway.example.com', version: '1.2.3' }
+const made = provenance(build, from, installation)
 
 it('says what the build was made from, by digest', () => {
   const { predicate, subject } = provenanceStatement.parse(JSON.parse(JSON.stringify(made)))
@@ -77,3 +88,22 @@ it('says what the build was made from, by digest', () => {
 })
 
 it('gives no secret away', () => expect(JSON.stringify(made)).not.toContain(secret))
+
+it('names the files of a client by their digest, and the materials of one platform only', () => {
+  const tree = `sha256:${'f'.repeat(64)}`
+  const source = { kind: 'upload' as const, tree, dockerfilePath: 'Dockerfile', target: 'web' }
+  const { predicate } = provenance(build, { ...from, source, secrets: ['npmrc'], platform: 'linux/arm64' }, installation)
+  expect(buildParameters.parse(predicate.buildDefinition.externalParameters)).toEqual({
+    tree,
+    dockerfile: 'Dockerfile',
+    context: '.',
+    target: 'web',
+    buildArgs: { COLOR: 'blue' },
+    secrets: ['NPM_TOKEN', 'npmrc'],
+  })
+  expect(predicate.buildDefinition.internalParameters).toMatchObject({ platform: 'linux/arm64' })
+  expect(predicate.buildDefinition.resolvedDependencies).toEqual([
+    { uri: 'slipway:context', digest: { sha256: 'f'.repeat(64) } },
+    { uri: 'oci://arm', digest: { sha256: 'e'.repeat(64) } },
+  ])
+})

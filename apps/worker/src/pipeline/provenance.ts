@@ -3,22 +3,35 @@
  * Gives: an in-toto statement with SLSA provenance v1 (https://slsa.dev/spec/v1.0/provenance). Values of secrets are not in it.
  */
 import { createHash } from 'node:crypto'
-import { BUILD_TYPE, type BuildParameters, type BuildPlan, type ProvenanceStatement, SLSA_PROVENANCE } from '@slipway/contracts'
+import {
+  BUILD_TYPE,
+  type BuildParameters,
+  type BuildPlan,
+  type ProvenanceStatement,
+  SLSA_PROVENANCE,
+  UPLOADED_CONTEXT,
+} from '@slipway/contracts'
 import type { BuildRunRow } from '@slipway/db'
+import { formatPlatform } from '@slipway/dockerfile'
 import type { Commit } from './checkout'
+import { inputsOf } from './inputs'
 
 export interface BuiltFrom {
   /** slipway.local/acme/shop */
   repository: string
   /** `sha256:…` of the manifest in the registry. */
   digest: string
-  gitUrl: string
-  branch: string
-  commit: Commit
+  source:
+    | { kind: 'git'; url: string; branch: string; commit: Commit }
+    | { kind: 'upload'; tree: string; dockerfilePath: string; target: string | null }
+  /** Which of the plan's images. */
+  platform: string
   /** As it was built, and whose it is: it need not lie in the repository. */
   dockerfile: { text: string; origin: string }
   plan: BuildPlan
   buildArgs: Record<string, string>
+  /** Names of what the build was given as secrets, beside the app's secret variables. */
+  secrets: string[]
   startedAt: Date
   finishedAt: Date
 }
@@ -30,17 +43,13 @@ export function provenance(
   { webUrl, version }: { webUrl: string; version: string },
 ): ProvenanceStatement {
   const { app } = build
-  const repository = withoutCredentials(from.gitUrl)
+  const { source } = from
   const secret = app.variables.filter((variable) => variable.scope === 'build' && variable.secret).map(({ key }) => key)
+  const secrets = [...new Set([...secret, ...from.secrets])].sort()
   const parameters: BuildParameters = {
-    repository,
-    ref: `refs/heads/${from.branch}`,
-    commit: from.commit.sha,
-    dockerfile: app.dockerfilePath,
-    context: app.contextPath,
-    ...(app.target && { target: app.target }),
-    buildArgs: Object.fromEntries(Object.entries(from.buildArgs).filter(([key]) => !secret.includes(key))),
-    secrets: secret.sort(),
+    ...sourceParameters(app, source),
+    buildArgs: Object.fromEntries(Object.entries(from.buildArgs).filter(([key]) => !secrets.includes(key))),
+    secrets,
   }
   return {
     _type: 'https://in-toto.io/Statement/v1',
@@ -51,15 +60,17 @@ export function provenance(
         buildType: BUILD_TYPE,
         externalParameters: parameters,
         internalParameters: {
-          platform: [from.plan.platform.os, from.plan.platform.architecture, from.plan.platform.variant].filter(Boolean).join('/'),
+          platform: from.platform,
           dockerfileOrigin: from.dockerfile.origin,
           dockerfileDigest: { sha256: createHash('sha256').update(from.dockerfile.text).digest('hex') },
           trigger: build.trigger,
           noCache: build.noCache,
         },
         resolvedDependencies: [
-          { uri: `git+${repository}@refs/heads/${from.branch}`, digest: { gitCommit: from.commit.sha } },
-          ...materials(from.plan),
+          source.kind === 'git'
+            ? { uri: `git+${withoutCredentials(source.url)}@refs/heads/${source.branch}`, digest: { gitCommit: source.commit.sha } }
+            : { uri: UPLOADED_CONTEXT, digest: digestSet(source.tree) },
+          ...materials(from.plan, from.platform),
         ],
       },
       runDetails: {
@@ -74,14 +85,34 @@ export function provenance(
   }
 }
 
-/** Base images, what `COPY --from` takes from, and files that ADD fetches by a checksum; each once. */
-function materials(plan: BuildPlan) {
+function sourceParameters(app: BuildRunRow['app'], source: BuiltFrom['source']) {
+  if (source.kind === 'upload') {
+    const { tree, dockerfilePath, target } = source
+    return { tree, dockerfile: dockerfilePath, context: '.', ...(target && { target }) }
+  }
+  return {
+    repository: withoutCredentials(source.url),
+    ref: `refs/heads/${source.branch}`,
+    commit: source.commit.sha,
+    dockerfile: app.dockerfilePath,
+    context: app.contextPath,
+    ...(app.target && { target: app.target }),
+  }
+}
+
+/** Base images, what `COPY --from` takes from, and files that ADD fetches by a checksum; each once, and only what the image of that platform needs. */
+function materials(plan: BuildPlan, platform: string) {
   const found = new Map<string, { uri: string; digest: Record<string, string> }>()
-  for (const { op } of plan.vertices) {
+  const target = [plan, ...(plan.more ?? [])].find((one) => formatPlatform(one.platform) === platform) ?? plan
+  const needed = new Set([target.target])
+  // Inputs come before their users.
+  for (const { id, op } of plan.vertices.toReversed()) {
+    if (!needed.has(id)) continue
+    for (const input of inputsOf(op)) needed.add(input)
     if (op.type === 'image') found.set(op.reference, { uri: `oci://${op.reference}`, digest: digestSet(op.digest) })
     if (op.type === 'http' && op.checksum) found.set(op.url, { uri: withoutCredentials(op.url), digest: digestSet(op.checksum) })
   }
-  return [...found.values()]
+  return [...found.values()].reverse()
 }
 
 function digestSet(digest: string): Record<string, string> {

@@ -1,8 +1,9 @@
-import type { BuildEvent, BuildOp, BuildPlan } from '@slipway/contracts'
+import type { BuildEvent, BuildPlan } from '@slipway/contracts'
 import { channels } from '@slipway/contracts'
 import type { StepState } from '@slipway/core'
 import { appendBuildLogs, type LogChunkInput, lastBuildLogSeq, replaceBuildSteps, updateBuildStep } from '@slipway/db'
 import type { Deps } from '../deps'
+import { inputsOf } from './inputs'
 
 /** Collected before it is written: often enough to read as live, seldom enough that 5,000 lines are a few inserts. */
 const FLUSH_MS = 120
@@ -10,13 +11,6 @@ const FLUSH_MS = 120
 const MAX_BUFFERED = 512 * 1024
 /** The last lines of each step, for the error shown on top. */
 const TAIL_LINES = 20
-
-/** Vertices whose result it takes: its own file system first. */
-function inputsOf(op: BuildOp): string[] {
-  if (!('input' in op)) return []
-  if (op.type !== 'copy') return [op.input]
-  return [op.input, ...[op.from, ...(op.more ?? []).map(({ from }) => from)].filter((from) => from !== null)]
-}
 
 /** Writes a build's steps and log to Postgres as they happen, and tells readers to look. */
 export class BuildRecorder {
@@ -53,6 +47,7 @@ export class BuildRecorder {
         position: i + 1,
         vertexId: vertex.id,
         stage: vertex.stage,
+        platform: vertex.platform ?? null,
         name: vertex.name,
         instruction: vertex.instruction,
         line: vertex.line,

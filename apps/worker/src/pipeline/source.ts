@@ -7,16 +7,15 @@ import { AppError } from '@slipway/core'
 import type { BuildRunRow, Prisma } from '@slipway/db'
 import { createIgnoreMatcher } from '@slipway/dockerfile'
 import { uploadOptions } from '@slipway/services'
-import { type Commit, checkout } from './checkout'
+import { checkout } from './checkout'
 import type { PlanSource } from './plan'
+import type { BuiltFrom } from './provenance'
 import { branchTag } from './publish'
 
 export interface BuildSource {
   files: Omit<PlanSource, 'organization' | 'buildArgs'>
-  /** Null for uploaded files. */
-  git: { url: string; branch: string; commit: Commit } | null
-  /** Root of an uploaded context; null when the files are sent with the build. */
-  tree: string | null
+  /** A checkout, or a context that was uploaded before. */
+  from: BuiltFrom['source']
   /** The image's second tag, beside `build-<number>`. */
   tag: string
   /** Whether the image goes to the registry. */
@@ -37,11 +36,19 @@ export async function sourceOf(
   if (upload) {
     say(`Files uploaded by ${build.actorLabel}`)
     await note({ phase: 'plan' })
-    const { dockerfilePath, target, ignore, tree, tag, push } = upload
-    const origin = { kind: 'repository' as const, stack: [], evidence: [] }
+    const { dockerfilePath, target, ignore, tree, tag, push, origin } = upload
     const uploaded = { text: build.dockerfile ?? '', ignore: createIgnoreMatcher(ignore), origin }
-    const files = { directory, contextPath: '.', dockerfilePath, kept: null, target, uploaded, scratch }
-    return { files, git: null, tree, tag, publishes: push }
+    const files = {
+      directory,
+      contextPath: '.',
+      dockerfilePath,
+      kept: null,
+      target,
+      platforms: upload.platforms ?? app.platforms,
+      uploaded,
+      scratch,
+    }
+    return { files, from: { kind: 'upload', tree, dockerfilePath, target }, tag, publishes: push }
   }
   if (!app.gitUrl || !app.gitBranch)
     throw new AppError({
@@ -62,13 +69,12 @@ export async function sourceOf(
     commitAuthor: commit.author,
     commitAt: commit.at,
   })
-  const { contextPath, dockerfilePath, target } = app
+  const { contextPath, dockerfilePath, target, platforms } = app
   const kept = keptDockerfile.safeParse(app.keptDockerfile).data ?? null
   const namedContexts = Object.fromEntries(inputs.namedContexts.parse(app.namedContexts).map(({ name, value }) => [name, value]))
   return {
-    files: { directory: tree.directory, contextPath, dockerfilePath, kept, target, namedContexts, scratch },
-    git: { url: app.gitUrl, branch: app.gitBranch, commit },
-    tree: null,
+    files: { directory: tree.directory, contextPath, dockerfilePath, kept, target, platforms, namedContexts, scratch },
+    from: { kind: 'git', url: app.gitUrl, branch: app.gitBranch, commit },
     tag: branchTag(app.gitBranch),
     publishes: true,
   }

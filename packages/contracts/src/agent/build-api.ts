@@ -66,6 +66,8 @@ export const cacheReason = z.enum([
   'no-cache',
 ])
 
+const resultLayers = z.array(z.object({ digest: z.string(), diffId: z.string(), size: z.number() }))
+
 export const buildEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ping'), at }),
   z.object({
@@ -96,7 +98,14 @@ export const buildEvent = z.discriminatedUnion('type', [
     imageId: z.string(),
     manifestDigest: z.string(),
     size: z.number(),
-    layers: z.array(z.object({ digest: z.string(), diffId: z.string(), size: z.number() })),
+    layers: resultLayers,
+    /**
+     * Of a plan with several platforms: the images in the index that `manifestDigest` is then of. `imageId` and `layers` are those of the
+     * one that the host itself uses; `size` is of all.
+     */
+    platforms: z
+      .array(z.object({ platform: z.string(), imageId: z.string(), manifestDigest: z.string(), size: z.number(), layers: resultLayers }))
+      .optional(),
     durationMs: z.number(),
     /** Of a build with `cache.from` or `cache.to`. */
     sharedCache: z

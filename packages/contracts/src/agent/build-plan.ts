@@ -147,6 +147,8 @@ export const buildVertex = z.object({
   /** 1-based lines in the Dockerfile. */
   line: z.number().int().positive(),
   endLine: z.number().int().positive(),
+  /** Where a plan has several: what it runs on and, when that is another one, what it is for: `linux/amd64->linux/arm64`. */
+  platform: z.string().min(1).max(100).optional(),
   op: z.discriminatedUnion('type', [imageOp, scratchOp, contextOp, execOp, copyOp, httpOp, mkdirOp]),
 })
 
@@ -183,13 +185,19 @@ const historyEntry = z.object({
   vertex: vertexId.nullable(),
 })
 
-export const buildPlan = z.object({
-  version: z.literal(1),
-  platform: z.object({ os: z.literal('linux'), architecture: z.string(), variant: z.string().optional() }),
-  /** Topologically ordered: inputs come before their users. Vertices the target does not need are left out. At most 1,000. */
-  vertices: z.array(buildVertex).min(1).max(1000),
+const platform = z.object({ os: z.literal('linux'), architecture: z.string(), variant: z.string().optional() })
+const planTarget = z.object({
+  platform,
   target: vertexId,
   image: z.object({ config: imageConfig, history: z.array(historyEntry), author: z.string().optional() }),
+})
+
+export const buildPlan = planTarget.extend({
+  version: z.literal(1),
+  /** Topologically ordered: inputs come before their users. Vertices no target needs are left out. At most 1,000. */
+  vertices: z.array(buildVertex).min(1).max(1000),
+  /** Further images, each of another platform: then the result is an index of all of them. */
+  more: z.array(planTarget).min(1).max(15).optional(),
 })
 
 export type BuildPlan = z.infer<typeof buildPlan>

@@ -3,7 +3,7 @@ import { SLUG_PATTERN } from '@slipway/core'
 import { z } from 'zod'
 import { contextDigest, contextMissing } from '../agent/context-api'
 import { imageArchiveFormat } from '../agent/image-output'
-import { keptDockerfile } from '../dockerfiles'
+import { dockerfileOrigin, keptDockerfile } from '../dockerfiles'
 import { namedContexts } from './named-contexts'
 
 export { type NamedContextInput, namedContexts } from './named-contexts'
@@ -67,8 +67,14 @@ const OF_BUILDS = {
   namedContexts: true,
   buildCacheShare: true,
   imageFormat: true,
+  platforms: true,
   reproducible: true,
 } as const
+/** As docker's --platform takes them; nothing is emulated, so a RUN on a base of a foreign one is an error of the build. */
+export const platforms = z
+  .array(z.string().regex(/^linux\/[a-z0-9]{1,20}(?:\/v[0-9]{1,2})?$/, 'Write linux/amd64, linux/arm64 or linux/arm/v7.'))
+  .max(8, 'Name at most eight platforms.')
+  .refine((list) => new Set(list).size === list.length, 'Name each platform once.')
 /** Media types and compression of new layers, as one choice: Docker's types have no name for zstd. */
 export const imageFormat = z.enum(['oci_gzip', 'oci_zstd', 'docker_gzip'])
 /** Without defaults: an update changes what it names and nothing else (`.partial()` would keep filling them in). */
@@ -112,6 +118,8 @@ const settingFields = {
   buildCacheShare: z.enum(['off', 'image', 'all']),
   namedContexts,
   imageFormat,
+  /** What builds are for; several: an index of their images. Empty: the build host's own. */
+  platforms,
   /** The same commit gives the same digest: times in the image are the commit's, or SOURCE_DATE_EPOCH's. */
   reproducible: z.boolean(),
   autoDeploy: z.boolean(),
@@ -129,6 +137,7 @@ const appSettings = z.object({
   buildCacheShare: settingFields.buildCacheShare.optional(),
   namedContexts: settingFields.namedContexts.optional(),
   imageFormat: settingFields.imageFormat.optional(),
+  platforms: settingFields.platforms.optional(),
   reproducible: settingFields.reproducible.optional(),
   autoDeploy: settingFields.autoDeploy.default(true),
   provenance: settingFields.provenance.optional(),
@@ -199,13 +208,15 @@ export const uploadBuild = app.extend({
   /** Root of the context. */
   tree: contextDigest,
   /** Sent apart: it may lie outside of the context, or be left out of it. `path` is what errors call it. */
-  dockerfile: z.object({ path: z.string().min(1).max(300), text: z.string().max(1024 * 1024) }),
+  dockerfile: z.object({ path: z.string().min(1).max(300), text: z.string().max(1024 * 1024), origin: dockerfileOrigin.optional() }),
   /** What the client has filtered the context by. */
   ignore: z
     .string()
     .max(256 * 1024)
     .default(''),
   target: z.string().max(128).optional(),
+  /** Instead of the app's. */
+  platforms: platforms.optional(),
   buildArgs: z.record(variableKey, z.string().max(32_768)).default({}),
   /** For RUN --mount=type=secret, beside the app's own, by id. */
   secrets: z.record(secretId, z.string().max(500 * 1024)).default({}),

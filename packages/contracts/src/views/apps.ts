@@ -64,6 +64,8 @@ export interface AppView extends AppSummary {
     /** As `--build-context name=value`. */
     namedContexts: { name: string; value: string }[]
     imageFormat: 'oci_gzip' | 'oci_zstd' | 'docker_gzip'
+    /** Empty: the build host's own. */
+    platforms: string[]
     reproducible: boolean
     autoDeploy: boolean
     /** What a build attaches to its image. */

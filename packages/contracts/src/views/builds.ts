@@ -28,6 +28,8 @@ export interface BuildSummary {
 export interface BuildStepView {
   position: number
   stage: string
+  /** Where the build has several: `linux/arm64`, or `linux/amd64->linux/arm64` of what is made for another one. */
+  platform: string | null
   name: string
   instruction: string
   line: number
@@ -111,6 +113,7 @@ export interface StepChange {
   /** In this build; null: the step is gone. */
   position: number | null
   stage: string
+  platform: string | null
   instruction: string
   kind: 'miss' | 'hit' | 'slower' | 'faster' | 'bigger' | 'smaller' | 'new' | 'gone'
   /** Milliseconds or bytes, by the kind. */

@@ -54,6 +54,8 @@ export interface ImageView {
   } | null
   layers: LayerView[]
   children: { digest: string; platform: string; size: number | null }[]
+  /** The index that it is one platform of, by tag or digest, with all of them. */
+  index: { reference: string; platforms: { digest: string; platform: string }[] } | null
   build: { app: string; number: number } | null
   commit: CommitView | null
   runsIn: { app: string; deployment: number; containers: number }[]
@@ -118,7 +120,17 @@ export interface ProvenanceView extends AttachedView {
   startedAt: Date | null
   finishedAt: Date | null
   /** Of Slipway's own builds; null for other builders. */
-  source: { repository: string; ref: string; commit: string; dockerfile: string; context: string; target: string | null } | null
+  source: {
+    /** Null: built from uploaded files. */
+    git: { repository: string; ref: string; commit: string } | null
+    /** Digest of the uploaded files. */
+    tree: string | null
+    dockerfile: string
+    context: string
+    target: string | null
+  } | null
+  /** As the build was told; null: it does not say. */
+  platform: string | null
   buildArgs: { key: string; value: string }[]
   /** Names only. */
   secrets: string[]

@@ -50,6 +50,8 @@ export interface PlannedBuild {
   contexts: PlannedContext[]
   /** Seconds since 1970, where the build argument SOURCE_DATE_EPOCH gives them. */
   sourceDateEpoch?: number
+  /** What each planned stage's steps run on, by its id. */
+  stagePlatforms: ReadonlyMap<string, Platform>
 }
 
 /**
@@ -196,6 +198,7 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): Planned
     plan,
     warnings: checked(dockerfile, [...dockerfile.warnings, ...lintDockerfile(dockerfile, options), ...context.warnings]),
     contexts: context.contexts.planned,
+    stagePlatforms: new Map(graph.needed.map((stage) => [stage.id, stage.platform])),
     ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }),
   }
 }

@@ -55,6 +55,7 @@ export function createApps(deps: Deps, deployments: Pick<DeploymentsService, 'cr
         buildCacheShare: app.buildCacheShare,
         namedContexts: inputs.namedContexts.parse(app.namedContexts),
         imageFormat: app.imageFormat,
+        platforms: app.platforms,
         reproducible: app.reproducible,
         autoDeploy: app.autoDeploy,
         provenance: app.provenance,

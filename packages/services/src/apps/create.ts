@@ -57,6 +57,7 @@ async function insertApp(deps: Deps, tx: Tx, scope: Scope, projectId: string, in
           buildCacheShare: input.buildCacheShare ?? 'image',
           namedContexts: input.namedContexts ?? [],
           imageFormat: input.imageFormat,
+          platforms: input.platforms ?? [],
           reproducible: input.reproducible,
         }
       : input.source === 'image'

@@ -13,6 +13,7 @@ const step = (
   stage,
   instruction,
   state: missReason ? ('done' as const) : ('cached' as const),
+  platform: null,
   missReason,
   missDetail,
   durationMs,

@@ -2,7 +2,7 @@ import type { views } from '@slipway/contracts'
 
 export type AdviceStep = Pick<
   views.BuildStepView,
-  'position' | 'stage' | 'instruction' | 'state' | 'missReason' | 'missDetail' | 'durationMs'
+  'position' | 'stage' | 'platform' | 'instruction' | 'state' | 'missReason' | 'missDetail' | 'durationMs'
 >
 
 /** Commands that install what a few files name, and those files; `null` needs no file of the context at all. */
@@ -58,7 +58,9 @@ function wasted(steps: AdviceStep[]): { step: AdviceStep; manifests: string[] | 
 
 /** The first step of the stage that ran again is a COPY whose changed files are known, and none of them is a manifest. */
 function onlyOthersChanged(steps: AdviceStep[], step: AdviceStep, manifests: string[] | null): boolean {
-  const before = steps.filter((s) => s.stage === step.stage && s.position < step.position && s.state === 'done')
+  const before = steps.filter(
+    (s) => s.stage === step.stage && s.platform === step.platform && s.position < step.position && s.state === 'done',
+  )
   const [first, ...others] = before
   if (first?.missReason !== 'files-changed' || !first.missDetail || !/^(?:COPY|ADD)\s/i.test(first.instruction)) return false
   if (others.some((s) => s.missReason !== 'input-changed')) return false

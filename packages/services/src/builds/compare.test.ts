@@ -4,6 +4,7 @@ import { type ComparedStep, compareBuilds } from './compare'
 const step = (position: number, instruction: string, more: Partial<ComparedStep> = {}): ComparedStep => ({
   position,
   stage: '0',
+  platform: null,
   instruction,
   state: 'done',
   missReason: null,

@@ -2,7 +2,7 @@ import type { views } from '@slipway/contracts'
 
 export type ComparedStep = Pick<
   views.BuildStepView,
-  'position' | 'stage' | 'instruction' | 'state' | 'missReason' | 'missDetail' | 'durationMs' | 'layerSize'
+  'position' | 'stage' | 'platform' | 'instruction' | 'state' | 'missReason' | 'missDetail' | 'durationMs' | 'layerSize'
 >
 export interface ComparedBuild {
   number: number
@@ -41,17 +41,16 @@ export function compareBuilds(now: ComparedBuild, before: ComparedBuild): views.
 const bytes = (steps: ComparedStep[]) => steps.reduce((sum, s) => sum + (s.layerSize ?? 0), 0)
 const cached = (steps: ComparedStep[]) => steps.filter((s) => s.state === 'cached').length
 
+const keyOf = ({ platform, stage, instruction }: ComparedStep) => `${platform ?? ''}\n${stage}\n${instruction}`
+
 /** Equal instructions of a stage in their order; what is left over in a stage is new or gone. */
 function match(now: ComparedStep[], before: ComparedStep[]): { pairs: [ComparedStep, ComparedStep | null][]; gone: ComparedStep[] } {
   const left = new Map<string, ComparedStep[]>()
   for (const old of before) {
-    const key = `${old.stage}\n${old.instruction}`
+    const key = keyOf(old)
     left.set(key, [...(left.get(key) ?? []), old])
   }
-  const pairs = now.map((step): [ComparedStep, ComparedStep | null] => [
-    step,
-    left.get(`${step.stage}\n${step.instruction}`)?.shift() ?? null,
-  ])
+  const pairs = now.map((step): [ComparedStep, ComparedStep | null] => [step, left.get(keyOf(step))?.shift() ?? null])
   return { pairs, gone: [...left.values()].flat() }
 }
 
@@ -76,8 +75,8 @@ function changesOf(step: ComparedStep, old: ComparedStep | null): views.StepChan
 
 const change = (
   kind: views.StepChange['kind'],
-  { position, stage, instruction }: ComparedStep,
+  { position, stage, platform, instruction }: ComparedStep,
   before: number | null,
   after: number | null,
   reason: string | null,
-): views.StepChange => ({ position: kind === 'gone' ? null : position, stage, instruction, kind, before, after, reason })
+): views.StepChange => ({ position: kind === 'gone' ? null : position, stage, platform, instruction, kind, before, after, reason })

@@ -21,7 +21,7 @@ afterAll(() => h.close())
 async function run(number: number, installMs: number, how: 'succeeded' | 'failed' | 'canceled' = 'succeeded') {
   const row = await h.db.build.findFirstOrThrow({ where: { number, app: { slug: app } } })
   await claimBuild(h.db, row.id)
-  const step = { stage: 'build', name: '', line: 1 }
+  const step = { stage: 'build', platform: null, name: '', line: 1 }
   await replaceBuildSteps(h.db, row.id, [
     { ...step, position: 1, vertexId: 'v0', instruction: 'COPY . .', inputs: [] },
     { ...step, position: 2, vertexId: 'v1', instruction: 'RUN npm ci', inputs: [1] },

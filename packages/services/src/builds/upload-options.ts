@@ -1,5 +1,5 @@
 /** What a build from a client's files is told, and where each part of it lies: `Build.upload`, and sealed `Build.uploadSecrets`. */
-import { contextDigest } from '@slipway/contracts'
+import { contextDigest, dockerfileOrigin } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import type { Prisma } from '@slipway/db'
 import { z } from 'zod'
@@ -8,8 +8,12 @@ import type { Sealer } from '../secrets/seal'
 const options = z.object({
   tree: contextDigest,
   dockerfilePath: z.string(),
+  /** Where the Dockerfile came from. */
+  origin: dockerfileOrigin.default({ kind: 'repository', stack: [], evidence: [] }),
   ignore: z.string(),
   target: z.string().nullable(),
+  /** Null: as the app's settings say. */
+  platforms: z.array(z.string()).nullable().default(null),
   /** Into the registry, by this tag too. */
   push: z.boolean(),
   tag: z.string(),

@@ -62,8 +62,10 @@ export const uploadMethod =
     const options = optionsColumn({
       tree: input.tree,
       dockerfilePath: input.dockerfile.path,
+      origin: input.dockerfile.origin ?? { kind: 'repository', stack: [], evidence: [] },
       ignore: input.ignore,
       target: input.target ?? null,
+      platforms: input.platforms ?? null,
       push: input.push || input.deploy,
       tag: input.tag,
     })

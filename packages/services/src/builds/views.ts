@@ -59,6 +59,7 @@ export const buildSummary = (build: BuildSummaryRow): views.BuildSummary => ({
 export const stepView = (step: BuildRow['steps'][number]): views.BuildStepView => ({
   position: step.position,
   stage: step.stage,
+  platform: step.platform,
   name: step.name,
   instruction: step.instruction,
   line: step.line,
@@ -94,10 +95,16 @@ export function buildView(build: BuildRow, image: views.ImageRefView | null, que
     dockerfileText: build.dockerfile,
     findings: Array.isArray(build.findings) ? (build.findings as unknown as views.Finding[]) : [],
     dockerfileOrigin: dockerfileOrigin.safeParse(build.dockerfileOrigin).data ?? null,
-    platform: PLATFORM,
+    platform: platformsOf(build.steps) || PLATFORM,
     host: deployment?.host?.name ?? null,
     queuePosition,
   }
+}
+
+/** What the steps of a build for several platforms are for, in the order of the images. */
+const platformsOf = (steps: BuildRow['steps']): string => {
+  const targets = steps.flatMap(({ platform }) => (platform === null ? [] : [platform.split('->').at(-1) ?? platform]))
+  return [...new Set(targets)].join(', ')
 }
 
 /** Builds run on this machine, as the agent of the same machine does. */

@@ -114,21 +114,17 @@ it('shows the packages with licence, file and layer, whoever listed them', async
 
 it('shows the provenance of our builds and of others', async () => {
   const { input, attach } = await image('origin')
-  const source = {
-    repository: 'https://git.example.com/a.git',
-    ref: 'refs/heads/main',
-    commit: 'c'.repeat(40),
-    dockerfile: 'Dockerfile',
-    context: '.',
-  }
-  const statement = (buildType: string) => ({
+  const git = { repository: 'https://git.example.com/a.git', ref: 'refs/heads/main', commit: 'c'.repeat(40) }
+  const tree = `sha256:${'f'.repeat(64)}`
+  const rest = { dockerfile: 'Dockerfile', context: '.' }
+  const statement = (buildType: string, source: object = git) => ({
     _type: 'https://in-toto.io/Statement/v1',
     subject: [{ digest: { sha256: 'a' } }],
     predicateType: SLSA_PROVENANCE,
     predicate: {
       buildDefinition: {
         buildType,
-        externalParameters: { ...source, buildArgs: { COLOR: 'blue' }, secrets: ['TOKEN'] },
+        externalParameters: { ...source, ...rest, buildArgs: { COLOR: 'blue' }, secrets: ['TOKEN'] },
         resolvedDependencies: [{ uri: 'oci://debian:13', digest: { sha256: 'b' } }],
       },
       runDetails: { builder: { id: 'https://x/builder', version: { slipway: '1' } }, metadata: { startedOn: 'not a date' } },
@@ -140,11 +136,13 @@ it('shows the provenance of our builds and of others', async () => {
   // A statement of another kind is no provenance.
   await attach(IN_TOTO_TYPE, {}, { [PREDICATE_TYPE]: 'https://example.com/review' })
   expect(await h.services.images.provenance(acme, input)).toMatchObject({
-    source,
+    source: { git, tree: null, ...rest },
     buildArgs: [{ key: 'COLOR', value: 'blue' }],
     secrets: ['TOKEN'],
     materials: [{ uri: 'oci://debian:13', digest: 'sha256:b' }],
   })
+  await attach(IN_TOTO_TYPE, statement(BUILD_TYPE, { tree }), { [PREDICATE_TYPE]: SLSA_PROVENANCE })
+  expect(await h.services.images.provenance(acme, input)).toMatchObject({ source: { git: null, tree, ...rest } })
 })
 
 it('refuses what is no such document, and lets it be downloaded', async () => {

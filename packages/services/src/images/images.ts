@@ -90,13 +90,15 @@ export const createImages = (deps: Deps): ImagesService => {
     async get(scope, input) {
       const repository = await loadRepository(db, scope, input.repository)
       const manifest = await loadManifest(db, scope, repository, input.reference)
+      const index = await findParentIndex(db, scope.organizationId, repository.id, manifest.digest)
       const [holders, builds, serving, children] = await Promise.all([
         layerHolders(
           db,
           scope.organizationId,
           manifest.layers.map((layer) => layer.digest),
         ),
-        buildsOfDigests(db, scope.organizationId, [manifest.digest]),
+        // A build of several platforms gives the index.
+        buildsOfDigests(db, scope.organizationId, [manifest.digest, ...(index ? [index.digest] : [])]),
         appsServing(db, scope.organizationId, [manifest.digest]),
         findChildManifests(
           db,
@@ -105,7 +107,7 @@ export const createImages = (deps: Deps): ImagesService => {
           manifest.children.map((child) => child.digest),
         ),
       ])
-      return imageView(deps.config, scope, repository.name, { manifest, holders, build: builds.at(-1) ?? null, serving, children })
+      return imageView(deps.config, scope, repository.name, { manifest, holders, build: builds.at(-1) ?? null, serving, children, index })
     },
 
     archive: archiveMethod(deps),
@@ -133,7 +135,7 @@ export const createImages = (deps: Deps): ImagesService => {
             throw new AppError({
               kind: 'conflict',
               code: 'IMAGE_IN_INDEX',
-              message: `This image is one platform of the index ${parent}. Delete that one first.`,
+              message: `This image is one platform of the index ${parent.digest}. Delete that one first.`,
             })
           await removeImageManifest(tx, scope.organizationId, repository.id, manifest.digest)
         } else await removeImageTag(tx, scope.organizationId, repository.id, input.reference)

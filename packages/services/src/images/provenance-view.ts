@@ -1,5 +1,5 @@
 /** A SLSA provenance as the image's page shows it: Slipway's own, or anyone's. */
-import { BUILD_TYPE, buildParameters, type ProvenanceStatement, type views } from '@slipway/contracts'
+import { BUILD_TYPE, type BuildParameters, buildParameters, type ProvenanceStatement, type views } from '@slipway/contracts'
 
 const MATERIALS = 100
 
@@ -7,6 +7,7 @@ export function provenanceView({ predicate }: ProvenanceStatement): Omit<views.P
   const { buildDefinition, runDetails } = predicate
   const own = buildDefinition.buildType === BUILD_TYPE ? buildParameters.safeParse(buildDefinition.externalParameters) : null
   const { metadata, builder } = runDetails
+  const platform = own?.success ? buildDefinition.internalParameters?.platform : null
   return {
     buildType: buildDefinition.buildType,
     builder: builder.id,
@@ -16,14 +17,14 @@ export function provenanceView({ predicate }: ProvenanceStatement): Omit<views.P
     finishedAt: date(metadata?.finishedOn),
     source: own?.success
       ? {
-          repository: own.data.repository,
-          ref: own.data.ref,
-          commit: own.data.commit,
+          git: gitOf(own.data),
+          tree: own.data.tree ?? null,
           dockerfile: own.data.dockerfile,
           context: own.data.context,
           target: own.data.target ?? null,
         }
       : null,
+    platform: typeof platform === 'string' ? platform.slice(0, 100) : null,
     buildArgs: own?.success ? Object.entries(own.data.buildArgs).map(([key, value]) => ({ key, value })) : [],
     secrets: own?.success ? own.data.secrets : [],
     materials: (buildDefinition.resolvedDependencies ?? []).slice(0, MATERIALS).map(({ uri, name, digest }) => {
@@ -32,6 +33,8 @@ export function provenanceView({ predicate }: ProvenanceStatement): Omit<views.P
     }),
   }
 }
+
+const gitOf = ({ repository, ref, commit }: BuildParameters) => (repository && ref && commit ? { repository, ref, commit } : null)
 
 function date(text: string | null | undefined): Date | null {
   const time = Date.parse(text ?? '')

@@ -1,11 +1,12 @@
 import { imageConfig, OWN_REGISTRY_HOST, type views } from '@slipway/contracts'
-import type { appsServing, buildsOfDigests, findChildManifests, ManifestRow } from '@slipway/db'
+import type { appsServing, buildsOfDigests, findChildManifests, findParentIndex, ManifestRow } from '@slipway/db'
 import { commitView } from '../builds/views'
 import { registryHost, type ServicesConfig } from '../deps'
 import type { Scope } from '../scope'
 
-export const platformOf = ({ os, architecture }: { os: string | null; architecture: string | null }) =>
-  os ? `${os}/${architecture ?? 'unknown'}` : 'unknown'
+/** As docker's --platform; `v8` of arm64 is what everybody means by it. */
+export const platformOf = ({ os, architecture, variant }: { os: string | null; architecture: string | null; variant?: string | null }) =>
+  os ? [os, architecture ?? 'unknown', ...(variant && architecture !== 'arm64' ? [variant] : [])].join('/') : 'unknown'
 
 type Rows<F extends (...args: never[]) => Promise<unknown[]>> = Awaited<ReturnType<F>>
 
@@ -15,10 +16,12 @@ interface Found {
   build: Rows<typeof buildsOfDigests>[number] | null
   serving: Rows<typeof appsServing>
   children: Rows<typeof findChildManifests>
+  /** That it is one platform of. */
+  index: Awaited<ReturnType<typeof findParentIndex>>
 }
 
 export function imageView(config: ServicesConfig, scope: Scope, repository: string, found: Found): views.ImageView {
-  const { manifest, holders, build, serving, children } = found
+  const { manifest, holders, build, serving, children, index } = found
   const name = `${registryHost(config)}/${scope.organization}/${repository}`
   const tag = manifest.tags[0]?.name
   const pulled = tag ? `${name}:${tag}` : `${name}@${manifest.digest}`
@@ -50,6 +53,10 @@ export function imageView(config: ServicesConfig, scope: Scope, repository: stri
       platform: platformOf(child),
       size: sizes.get(child.digest) ?? null,
     })),
+    index: index && {
+      reference: index.tags[0]?.name ?? index.digest,
+      platforms: index.children.map((child) => ({ digest: child.digest, platform: platformOf(child) })),
+    },
     build: build ? { app: build.app.slug, number: build.number } : null,
     commit: build ? commitView(build) : null,
     runsIn: serving.flatMap(({ slug, servingDeployment }) =>

@@ -2,7 +2,8 @@
 import type { views } from '@slipway/contracts'
 import { isBuildOver } from '@slipway/core'
 import { Card, CardHeader, Table, Th } from '@slipway/ui'
-import { useState } from 'react'
+import { Fragment, useState } from 'react'
+import { platformName } from '@/lib/build-graph'
 import { type BuildLog, PIPELINE } from '@/lib/build-log'
 import { PipelineLog } from './pipeline-log'
 import { StepRow } from './step-row'
@@ -35,14 +36,16 @@ export function StepsCard({ build, log, version }: { build: views.BuildView; log
             </tr>
           </thead>
           <tbody>
-            {build.steps.map((step) => (
-              <StepRow
-                key={step.position}
-                step={step}
-                lines={log.lines(step.position)}
-                open={open(step)}
-                onToggle={() => setToggled((old) => ({ ...old, [step.position]: !open(step) }))}
-              />
+            {build.steps.map((step, i) => (
+              <Fragment key={step.position}>
+                {step.platform !== null && step.platform !== build.steps[i - 1]?.platform && <PlatformRow platform={step.platform} />}
+                <StepRow
+                  step={step}
+                  lines={log.lines(step.position)}
+                  open={open(step)}
+                  onToggle={() => setToggled((old) => ({ ...old, [step.position]: !open(step) }))}
+                />
+              </Fragment>
             ))}
           </tbody>
         </Table>
@@ -54,5 +57,20 @@ export function StepsCard({ build, log, version }: { build: views.BuildView; log
         queued={build.state === 'queued'}
       />
     </Card>
+  )
+}
+
+/** Above the steps that run on one platform, or are made for another. */
+function PlatformRow({ platform }: { platform: string }) {
+  return (
+    <tr>
+      <th
+        scope="rowgroup"
+        colSpan={5}
+        className="border-line border-b bg-sunken px-4 py-1.5 text-left font-medium font-mono text-ink-2 text-xs"
+      >
+        {platformName(platform)}
+      </th>
+    </tr>
   )
 }

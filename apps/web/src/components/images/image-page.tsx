@@ -13,7 +13,7 @@ import { DownloadMenu } from './download-menu'
 import { ProvenanceCard, RunsInCard } from './image-facts'
 import { LayersCard } from './layers-card'
 import { PackagesCard } from './packages-card'
-import { PlatformsCard } from './platforms-card'
+import { PlatformsCard, PlatformTabs } from './platforms-card'
 import { RecordCard } from './record-card'
 
 /** One image: its layers to scale with the step that made each, its configuration, where it runs. */
@@ -60,6 +60,7 @@ function ImageBody({ org, repository, reference, image }: { org: string; reposit
           <StatusPill tone="live">{containers === 1 ? 'Running in 1 container' : `Running in ${containers} containers`}</StatusPill>
         )}
       </PageHead>
+      <PlatformTabs org={org} repository={repository} image={image} reference={reference} />
       {image.layers.length > 0 && <LayersCard image={image} />}
       {image.children.length > 0 && <PlatformsCard org={org} repository={repository} image={image} />}
       <Columns

@@ -1,5 +1,5 @@
 'use client'
-import type { views } from '@slipway/contracts'
+import { UPLOADED_CONTEXT, type views } from '@slipway/contracts'
 import { shortDigest } from '@slipway/core'
 import { Card, CardHeader, EmptyState, Hash, KeyValue, Link, TimeAgo } from '@slipway/ui'
 import { useQuery } from '@tanstack/react-query'
@@ -49,22 +49,37 @@ const mono = (text: ReactNode) => <span className="break-all font-mono text-xs">
 
 function itemsOf(record: views.ProvenanceView, org: string): { key: string; value: ReactNode; wrap?: boolean }[] {
   const { source } = record
-  const bases = record.materials.filter(({ uri }) => !uri.startsWith('git+'))
+  const bases = record.materials.filter(({ uri }) => !uri.startsWith('git+') && uri !== UPLOADED_CONTEXT)
   const item = (key: string, value: ReactNode, wrap = true) => ({ key, value, wrap })
   return [
     ...(source
       ? [
-          item('Repository', <Outside uri={source.repository} />),
-          item(
-            'Commit',
-            <Hash
-              copy={source.commit}
-              label="the commit"
-            >{`${source.commit.slice(0, 12)} · ${source.ref.replace('refs/heads/', '')}`}</Hash>,
-          ),
+          ...(source.git
+            ? [
+                item('Repository', <Outside uri={source.git.repository} />),
+                item(
+                  'Commit',
+                  <Hash
+                    copy={source.git.commit}
+                    label="the commit"
+                  >{`${source.git.commit.slice(0, 12)} · ${source.git.ref.replace('refs/heads/', '')}`}</Hash>,
+                ),
+              ]
+            : []),
+          ...(source.tree
+            ? [
+                item(
+                  'Uploaded files',
+                  <Hash copy={source.tree} label="the digest">
+                    {shortDigest(source.tree)}
+                  </Hash>,
+                ),
+              ]
+            : []),
           item('Dockerfile', mono(`${source.dockerfile}${source.target ? ` · stage ${source.target}` : ''} · in ${source.context}`)),
         ]
       : [item('Kind', mono(record.buildType))]),
+    ...(record.platform ? [item('Platform', mono(record.platform))] : []),
     ...(bases.length > 0
       ? [
           item(

@@ -1,6 +1,6 @@
 'use client'
 import type { views } from '@slipway/contracts'
-import { Field, Select, Switch } from '@slipway/ui'
+import { Field, Input, Select, Switch } from '@slipway/ui'
 import { AppForm } from './app-form'
 
 type Format = views.AppView['settings']['imageFormat']
@@ -11,8 +11,12 @@ const FORMATS: { value: Format; label: string; hint: string }[] = [
   { value: 'docker_gzip', label: 'Docker v2, gzip', hint: 'For tools that are older than OCI’s media types.' },
 ]
 
-const valuesOf = ({ settings: s }: views.AppView) => ({ imageFormat: s.imageFormat, reproducible: s.reproducible })
-const inputOf = (v: ReturnType<typeof valuesOf>) => v
+const valuesOf = ({ settings: s }: views.AppView) => ({
+  imageFormat: s.imageFormat,
+  platforms: s.platforms.join(', '),
+  reproducible: s.reproducible,
+})
+const inputOf = (v: ReturnType<typeof valuesOf>) => ({ ...v, platforms: v.platforms.split(/[\s,]+/).filter((platform) => platform !== '') })
 
 /** How the image that a build makes is written down. */
 export function OutputForm({ org, app }: { org: string; app: views.AppView }) {
@@ -22,6 +26,21 @@ export function OutputForm({ org, app }: { org: string; app: views.AppView }) {
         <>
           <Field label="Format" error={errors.imageFormat} hint={FORMATS.find((format) => format.value === v.imageFormat)?.hint}>
             {(c) => <Select {...c} value={v.imageFormat} options={FORMATS} onChange={(next) => set('imageFormat', next)} />}
+          </Field>
+          <Field
+            label="Platforms"
+            error={errors.platforms ?? Object.entries(errors).find(([key]) => key.startsWith('platforms.'))?.[1]}
+            hint="Separated by commas; several make one image for all of them. Nothing is emulated: RUN needs a stage FROM --platform=$BUILDPLATFORM. Empty: the build host’s own."
+          >
+            {(c) => (
+              <Input
+                {...c}
+                mono
+                placeholder="linux/amd64, linux/arm64"
+                value={v.platforms}
+                onChange={(e) => set('platforms', e.target.value)}
+              />
+            )}
           </Field>
           <Switch
             checked={v.reproducible}
