@@ -6,10 +6,15 @@ import {
   type BuildCachePruned,
   type BuildCacheView,
   type BuildEvent,
+  type BuildPolicy,
+  type BuildPolicyPreview,
+  type BuildPolicyView,
   type BuildRequest,
   buildCachePrune,
   buildCachePruned,
   buildCacheView,
+  buildPolicyPreview,
+  buildPolicyView,
   MAX_ATTESTATION,
 } from '@slipway/contracts'
 import Docker from 'dockerode'
@@ -33,6 +38,12 @@ export interface Agent {
   buildCache(scope: string, images: string): Promise<BuildCacheView>
   /** Removes a part of an organization's build cache, or with `dryRun` only tells which. */
   pruneBuildCache(prune: BuildCachePrune & { scope: string; images: string }): Promise<BuildCachePruned>
+  /** What the build cache keeps, and what builds leave of the disk. */
+  buildPolicy(): Promise<BuildPolicyView>
+  /** Applies at once, and over restarts of the agent. */
+  setBuildPolicy(policy: BuildPolicy): Promise<BuildPolicyView>
+  /** What the cache would lose by it; `BAD_REQUEST` for one that this host cannot have. */
+  previewBuildPolicy(policy: BuildPolicy): Promise<BuildPolicyPreview>
   /** A finished image as a tar: an archive of it, or the files in it. `reference`: a name or an image id. */
   imageOutput(reference: string, output: ImageOutput, signal: AbortSignal): Promise<Readable>
   /** The packages of an image on the host, as an SPDX 2.3 document. */
@@ -66,6 +77,15 @@ export function createAgent({ socketPath }: { socketPath: string }): Agent {
           }),
         ),
       ),
+    buildPolicy: async () => buildPolicyView.parse(JSON.parse(await call(socketPath, 'GET', POLICY, 10_000))),
+    setBuildPolicy: async (policy) =>
+      buildPolicyView.parse(
+        JSON.parse(await call(socketPath, 'PUT', POLICY, 30_000, [], { json: JSON.stringify(policy), doing: TAKE_POLICY })),
+      ),
+    previewBuildPolicy: async (policy) =>
+      buildPolicyPreview.parse(
+        JSON.parse(await call(socketPath, 'POST', `${POLICY}/preview`, 30_000, [], { json: JSON.stringify(policy), doing: TAKE_POLICY })),
+      ),
     imageOutput: (reference, output, signal) => imageOutput(socketPath, reference, output, signal),
     sbom: (reference, signal) =>
       call(socketPath, 'GET', `/slipway/v1/images/${encodeURIComponent(reference)}/sbom`, SBOM_DEADLINE, [], {
@@ -78,6 +98,8 @@ export function createAgent({ socketPath }: { socketPath: string }): Agent {
   }
 }
 
+const TAKE_POLICY = 'take these limits of the build cache'
+const POLICY = '/slipway/v1/build-cache/policy'
 /** The agent itself gives up after a minute; two of them may wait for their turn before. */
 const SBOM_DEADLINE = 180_000
 
@@ -87,9 +109,13 @@ function call(
   path: string,
   deadlineMs: number,
   accept: number[] = [],
-  { json, signal, limit = 32 * 1024 * 1024 }: { json?: string; signal?: AbortSignal; limit?: number } = {},
+  {
+    json,
+    signal,
+    limit = 32 * 1024 * 1024,
+    doing = `answer ${method} ${path}`,
+  }: { json?: string; signal?: AbortSignal; limit?: number; doing?: string } = {},
 ): Promise<string> {
-  const doing = `answer ${method} ${path}`
   const deadline = AbortSignal.timeout(deadlineMs)
   return new Promise((resolve, reject) => {
     const request = httpRequest(
@@ -111,11 +137,21 @@ function call(
         response.on('end', () => {
           const status = response.statusCode ?? 500
           if (status < 300 || accept.includes(status)) resolve(body)
-          else reject(agentError(Object.assign(new Error(body), { statusCode: status }), doing))
+          else reject(agentError(Object.assign(new Error(body), { statusCode: status, json: errorOf(body) }), doing))
         })
       },
     )
     request.on('error', (error) => reject(agentError(error, doing)))
     request.end(json)
   })
+}
+
+/** Docker's shape; undefined for what is none. */
+function errorOf(body: string): { message?: string } | undefined {
+  try {
+    const { message } = JSON.parse(body) as { message?: unknown }
+    return typeof message === 'string' ? { message } : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -95,7 +95,7 @@ it('tells forms which field is wrong, and everyone a code and a sentence', async
 })
 
 it('keeps the cause of an internal error in the log, under the id that the client sees', async () => {
-  const broken = { ...h.services, hosts: { list: () => Promise.reject(new Error('password=hunter2 at /var/lib')) } }
+  const broken = { ...h.services, hosts: { ...h.services.hosts, list: () => Promise.reject(new Error('password=hunter2 at /var/lib')) } }
   const services = h.services
   h.services = broken
   const response = await answer(await call('hosts.list', { input: { org: 'acme' }, headers: { cookie } }))

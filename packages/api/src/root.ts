@@ -4,13 +4,14 @@ import { buildCacheRouter } from './build-cache'
 import { buildsRouter } from './builds'
 import { contextsRouter } from './contexts'
 import { deploymentsRouter } from './deployments'
+import { hostsRouter } from './hosts'
 import { imagesRouter } from './images'
 import { inspectionsRouter } from './inspections'
 import { meRouter } from './me'
 import { organizationsRouter } from './organizations'
 import { projectsRouter } from './projects'
 import { setupRouter } from './setup'
-import { createCallerFactory, orgProcedure, publicProcedure, router } from './trpc'
+import { createCallerFactory, publicProcedure, router } from './trpc'
 
 export const appRouter = router({
   setup: setupRouter,
@@ -24,7 +25,7 @@ export const appRouter = router({
   contexts: contextsRouter,
   deployments: deploymentsRouter,
   images: imagesRouter,
-  hosts: router({ list: orgProcedure.query(({ ctx }) => ctx.services.hosts.list(ctx.scope)) }),
+  hosts: hostsRouter,
   system: router({ health: publicProcedure.query(({ ctx }) => ctx.services.health.get()) }),
 })
 

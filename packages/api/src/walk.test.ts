@@ -89,6 +89,10 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   'images.attestation': { reach: 'row', input: { ...image, kind: 'sbom' } },
   'images.delete': { reach: 'row', input: image, guestMay: false },
   'hosts.list': { reach: 'organization' },
+  // Of the installation, not of an organization: who else is refused stands in services' build-policy.test.ts.
+  'hosts.buildPolicy': { reach: 'organization', input: { org: 'acme', host: 'host_1' }, guestMay: false },
+  'hosts.previewBuildPolicy': { reach: 'organization', input: { org: 'acme', host: 'host_1', policy: {} }, guestMay: false },
+  'hosts.setBuildPolicy': { reach: 'organization', input: { org: 'acme', host: 'host_1', policy: {} }, guestMay: false },
   'buildCache.get': { reach: 'organization', host: true },
   'buildCache.preview': { reach: 'organization', input: { org: 'acme' }, host: true },
   'buildCache.clear': { reach: 'organization', input: { org: 'acme' }, guestMay: false },

@@ -18,6 +18,15 @@ export {
   imageConfig,
 } from './agent/build-plan'
 export {
+  type BuildPolicy,
+  type BuildPolicyPreview,
+  type BuildPolicyView,
+  buildPolicy,
+  buildPolicyPreview,
+  buildPolicyView,
+  samePolicy,
+} from './agent/build-policy'
+export {
   CONTEXT_LIMITS,
   type ContextMissing,
   contextCommitted,

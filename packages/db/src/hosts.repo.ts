@@ -1,5 +1,6 @@
 import { newId } from '@slipway/core'
 import type { Tx } from './client'
+import type { Prisma } from './generated/client'
 
 export interface HostFacts {
   instance: string | null
@@ -33,3 +34,9 @@ export const listHosts = (db: Tx, organizationId: string) =>
       },
     },
   })
+
+export const hostBuildPolicy = (db: Tx, id: string) =>
+  db.host.findUnique({ where: { id }, select: { name: true, instance: true, buildPolicy: true } })
+
+export const setHostBuildPolicy = (tx: Tx, id: string, buildPolicy: Prisma.InputJsonValue) =>
+  tx.host.update({ where: { id }, data: { buildPolicy } })

@@ -100,7 +100,7 @@ export {
 export { isNoRow, isUniqueViolation } from './errors'
 export type * from './generated/client'
 export { Prisma } from './generated/client'
-export { type HostFacts, listHosts, markHostOffline, upsertHost } from './hosts.repo'
+export { type HostFacts, hostBuildPolicy, listHosts, markHostOffline, setHostBuildPolicy, upsertHost } from './hosts.repo'
 export {
   appsServing,
   attachedManifests,
@@ -143,6 +143,7 @@ export {
   findMembership,
   findOrganization,
   findUserByEmail,
+  firstOrganizationId,
   listMembers,
   listMemberships,
   organizationFingerprint,

@@ -11,6 +11,8 @@ const ALLOWED = {
   'read secrets': ['owner', 'admin', 'developer'],
   'manage members': ['owner', 'admin'],
   'make owners': ['owner'],
+  /** What holds for all organizations on a host; only in the installation's first organization (`hosts/operator.ts`). */
+  'run hosts': ['owner', 'admin'],
 } as const satisfies Record<string, readonly views.Role[]>
 export type Permission = keyof typeof ALLOWED
 

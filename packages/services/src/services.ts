@@ -3,7 +3,7 @@
  * `deployments.createFromBuild`; the webhook route calls `webhooks.receive`. All throw AppError.
  */
 import type { Readable } from 'node:stream'
-import type { ContextMissing, inputs, views } from '@slipway/contracts'
+import type { BuildPolicyPreview, ContextMissing, inputs, views } from '@slipway/contracts'
 import type { z } from 'zod'
 import type { Actor, Identity, Scope } from './scope'
 
@@ -134,6 +134,11 @@ export interface ImagesService {
 export interface HostsService {
   /** Hosts of the installation, with this organization's containers on them. */
   list(scope: Scope): Promise<views.HostView[]>
+  /** These three are for those who run the installation's hosts. */
+  buildPolicy(scope: Scope, input: Of<typeof inputs.host>): Promise<views.BuildPolicyView>
+  /** What the build cache would lose by a policy; nothing is removed. */
+  previewBuildPolicy(scope: Scope, input: Of<typeof inputs.setBuildPolicy>): Promise<BuildPolicyPreview>
+  setBuildPolicy(scope: Scope, input: Of<typeof inputs.setBuildPolicy>): Promise<views.BuildPolicyView>
 }
 
 export interface BuildCacheService {

@@ -28,14 +28,15 @@ export function useForm<T extends object>(initial: T) {
     setDirty(false)
   }, [])
 
-  const check = useCallback(<S extends z.ZodType>(schema: S, input: unknown): z.output<S> | null => {
+  /** `named`: the input's name of a path in the schema, where they differ. */
+  const check = useCallback(<S extends z.ZodType>(schema: S, input: unknown, named = (path: string) => path): z.output<S> | null => {
     const result = schema.safeParse(input)
     if (result.success) {
       setErrors({})
       return result.data
     }
     const found: Record<string, string> = {}
-    for (const issue of result.error.issues) found[issue.path.join('.')] ??= issue.message
+    for (const issue of result.error.issues) found[named(issue.path.join('.'))] ??= issue.message
     setErrors(found)
     focusFirstInvalid()
     return null

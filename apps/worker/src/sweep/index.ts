@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Deps } from '../deps'
 import { sweepContainers } from './containers'
-import { reportHost } from './host'
+import { bringBuildPolicy, reportHost } from './host'
 import { sweepWork } from './work'
 
 const PERIOD_MS = 5000
@@ -10,6 +10,7 @@ const PERIOD_MS = 5000
 export async function sweepForever(deps: Deps): Promise<void> {
   while (!deps.stopping.aborted) {
     await step(deps, 'host', () => reportHost(deps.db, deps.agent, deps.env.SLIPWAY_VERSION, deps.log))
+    await step(deps, 'build policy', () => bringBuildPolicy(deps))
     await step(deps, 'work', () => sweepWork(deps))
     await step(deps, 'containers', () => sweepContainers(deps))
     try {

@@ -1,6 +1,7 @@
 /** zod schemas of every tRPC procedure's input; shared by packages/api, the web forms and the CLI. */
 import { SLUG_PATTERN } from '@slipway/core'
 import { z } from 'zod'
+import { buildPolicy } from '../agent/build-policy'
 import { contextDigest, contextMissing } from '../agent/context-api'
 import { imageArchiveFormat } from '../agent/image-output'
 import { dockerfileOrigin, keptDockerfile } from '../dockerfiles'
@@ -256,4 +257,6 @@ export const clearBuildCache = org.extend({
   kind: z.enum(['layer', 'mount']).optional(),
   unusedDays: z.number().int().min(0).max(3650).optional(),
 })
+export const host = org.extend({ host: id })
+export const setBuildPolicy = host.extend({ policy: buildPolicy })
 export const search = org.extend({ query: z.string().max(200) })

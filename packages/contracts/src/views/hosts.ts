@@ -1,4 +1,5 @@
 /** Machines and the parts of this installation. */
+import type { BuildPolicy } from '../agent/build-policy'
 import type { ContainerView } from './deployments'
 
 export interface HostView {
@@ -13,6 +14,19 @@ export interface HostView {
   memoryBytes: number | null
   lastSeenAt: Date | null
   containers: ContainerView[]
+  /** Who asks may change what holds for all organizations on it. */
+  mayRun: boolean
+}
+
+/** What the build cache of a host keeps, for those who run the host. */
+export interface BuildPolicyView {
+  /** null: never set here; the host's settings file applies. */
+  set: BuildPolicy | null
+  /** Whether the host has it: right after a change, or when it was away, the worker still has to bring it. */
+  applied: boolean
+  /** What an empty field means on this host. Sizes in bytes. */
+  defaults: { maxBytes: number; keepDays: number; unusedDays: number; reserveBytes: number | null; stepDiskBytes: number | null }
+  disk: { total: number; free: number; reserve: number }
 }
 
 /** `GET /api/health` too. */

@@ -2,13 +2,16 @@ import { listHosts } from '@slipway/db'
 import { containerView } from '../deployments/views'
 import type { Deps } from '../deps'
 import type { HostsService } from '../services'
+import { createBuildPolicy } from './build-policy'
+import { mayRunHosts } from './operator'
 
 /** The worker speaks for its host every few seconds; silent for this long, it is shown as offline. */
 const SILENT_MS = 20_000
 
-export const createHosts = ({ db }: Pick<Deps, 'db'>): HostsService => ({
+export const createHosts = (deps: Pick<Deps, 'db' | 'agent' | 'log'>): HostsService => ({
+  ...createBuildPolicy(deps),
   async list(scope) {
-    const hosts = await listHosts(db, scope.organizationId)
+    const [hosts, mayRun] = await Promise.all([listHosts(deps.db, scope.organizationId), mayRunHosts(deps.db, scope)])
     return hosts.map((host) => {
       const silent = !host.lastSeenAt || Date.now() - host.lastSeenAt.getTime() > SILENT_MS
       return {
@@ -23,6 +26,7 @@ export const createHosts = ({ db }: Pick<Deps, 'db'>): HostsService => ({
         memoryBytes: host.memoryBytes === null ? null : Number(host.memoryBytes),
         lastSeenAt: host.lastSeenAt,
         containers: host.containers.map(containerView),
+        mayRun,
       }
     })
   },

@@ -5,6 +5,7 @@
 mod args;
 mod body;
 mod build_executor;
+mod build_policy;
 mod builds;
 mod config;
 mod containers;

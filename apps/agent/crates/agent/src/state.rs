@@ -71,8 +71,8 @@ impl AppState {
                 (config.clone(), runtime.clone(), groups.clone(), network.clone(), filters.clone());
             tokio::task::spawn_blocking(move || BuildExecutor::open(&config, runtime, groups, network, filters)).await?
         };
-        let builds =
-            Arc::new(Builds::open(&config.file.build, images.clone(), Arc::new(executor.context("cannot prepare builds")?)).await?);
+        let executor = Arc::new(executor.context("cannot prepare builds")?);
+        let builds = Arc::new(Builds::open(&config.file.build, &config.data_root, images.clone(), executor).await?);
         let deps = Deps {
             config: config.clone(),
             images: images.clone(),

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -33,10 +33,12 @@ pub struct BuilderOptions {
     pub cache_bytes: u64,
     /// What was used within this time stays, even above the limit.
     pub cache_keep: Duration,
-    /// What was not used for this long goes, even below the limit.
+    /// What was not used for this long goes, even below the limit; zero: nothing goes for its age.
     pub cache_unused: Duration,
     /// Bytes of the disk that builds leave free; `None`: by its size.
     pub reserve_bytes: Option<u64>,
+    /// What one step may write at most, whatever its build allows.
+    pub step_disk_bytes: Option<u64>,
     /// Of what clients upload.
     pub contexts: ContextLimits,
     /// RUN --network=host.
@@ -65,6 +67,18 @@ impl BuilderOptions {
         }
         Ok(())
     }
+
+    /// What the policy takes, in the order of being taken: what was not used for long, then what is above the limit.
+    fn outside(self) -> Vec<Selection> {
+        let old = Selection { unused_for: self.cache_unused, ..Selection::default() };
+        let large = Selection { keep_bytes: self.cache_bytes, unused_for: self.cache_keep, ..Selection::default() };
+        if self.cache_unused.is_zero() { vec![large] } else { vec![old, large] }
+    }
+
+    /// The smaller of the host's word on a step's disk and the build's own.
+    fn step_disk(self, asked: Option<u64>) -> Option<u64> {
+        self.step_disk_bytes.into_iter().chain(asked).min()
+    }
 }
 
 impl Default for BuilderOptions {
@@ -74,6 +88,7 @@ impl Default for BuilderOptions {
             cache_keep: Duration::ZERO,
             cache_unused: 60 * DAY,
             reserve_bytes: None,
+            step_disk_bytes: None,
             contexts: ContextLimits::default(),
             allow_host_network: false,
             allow_insecure: false,
@@ -94,7 +109,7 @@ struct Inner {
     executor: Arc<dyn Executor>,
     downloader: Downloader,
     dirs: PathBuf,
-    options: BuilderOptions,
+    options: RwLock<BuilderOptions>,
     running: Mutex<HashMap<String, CancellationToken>>,
     room: Room,
     registries: OnceLock<Client>,
@@ -144,7 +159,7 @@ impl Builder {
             executor,
             downloader,
             dirs,
-            options,
+            options: RwLock::new(options),
             running: Mutex::default(),
             room: Room::default(),
             registries: OnceLock::new(),
@@ -185,7 +200,7 @@ impl Builder {
             // A client that still sends when its request is refused would see a broken pipe instead of the reason.
             let _rest = io::copy(&mut reader, &mut io::sink());
             let (request, secrets) = read?;
-            this.inner.options.check(&request.plan)?;
+            this.options().check(&request.plan)?;
             let registration = Registration::new(&this, &request.id)?;
             let dir = this.make_dir(&request.id)?;
             let context = Context::open(secrets, &request, dir.path(), |tree| this.inner.contexts.hold(&request.scope, tree))?;
@@ -242,12 +257,9 @@ impl Builder {
     /// # Errors
     /// When the cache cannot be listed.
     pub fn trim(&self) -> io::Result<Pruned> {
-        let Inner { cache, layers, options, .. } = &*self.inner;
+        let Inner { cache, layers, .. } = &*self.inner;
         let mut gone = Pruned::default();
-        for selection in [
-            Selection { unused_for: options.cache_unused, ..Selection::default() },
-            Selection { keep_bytes: options.cache_bytes, unused_for: options.cache_keep, ..Selection::default() },
-        ] {
+        for selection in self.options().outside() {
             let pruned = cache.prune(layers, &selection, false)?;
             gone.bytes += pruned.bytes;
             gone.records.extend(pruned.records);
@@ -295,13 +307,26 @@ impl Builder {
     }
 
     pub fn options(&self) -> BuilderOptions {
-        self.inner.options
+        *self.inner.options.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For builds that start from now on, and for the next [`Builder::trim`].
+    pub fn set_options(&self, options: BuilderOptions) {
+        *self.inner.options.write().unwrap_or_else(PoisonError::into_inner) = options;
+    }
+
+    /// What [`Builder::trim`] would take with these options. Blocks.
+    ///
+    /// # Errors
+    /// When the cache cannot be listed.
+    pub fn outside(&self, options: BuilderOptions) -> io::Result<Pruned> {
+        self.inner.cache.outside(&self.inner.layers, &options.outside())
     }
 
     /// # Errors
     /// When the file system does not say.
     pub fn disk(&self) -> io::Result<DiskSpace> {
-        space(self.inner.layers.store().root(), self.inner.options.reserve_bytes)
+        space(self.inner.layers.store().root(), self.options().reserve_bytes)
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, HashMap<String, CancellationToken>> {
@@ -317,7 +342,7 @@ impl Builder {
     #[allow(clippy::too_many_arguments)]
     async fn run(
         self,
-        request: BuildRequest,
+        mut request: BuildRequest,
         context: Context,
         dir: BuildDir,
         registration: Registration,
@@ -328,8 +353,10 @@ impl Builder {
         let (id, timeout) = (request.id.clone(), Duration::from_millis(request.limits.timeout_ms));
         let stop = CancellationToken::new();
         let Inner { layers, cache, executor, downloader, .. } = &*self.inner;
+        let options = self.options();
+        request.limits.disk_bytes = options.step_disk(request.limits.disk_bytes);
         let mut build = Build::new(request, context, dir, layers, cache, executor, downloader, events.clone(), stop);
-        build.reserve = self.inner.options.reserve_bytes;
+        build.reserve = options.reserve_bytes;
         connect(&build.sharing);
         let build = Arc::new(build);
         self.inner.room.enter(&build);
@@ -385,7 +412,7 @@ impl Builder {
             }
             () = cancel.cancelled() => BuildError::canceled(),
             () = build.events.closed() => BuildError::canceled(),
-            () = self.inner.room.watch(build, self.inner.options.reserve_bytes) => BuildError::canceled(),
+            () = self.inner.room.watch(build, build.reserve) => BuildError::canceled(),
             () = tokio::time::sleep(timeout) => {
                 let seconds = timeout.as_secs_f64();
                 let limit = if seconds >= 120.0 { format!("{:.0} minutes", seconds / 60.0) } else { format!("{seconds:.0} seconds") };

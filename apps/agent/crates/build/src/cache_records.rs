@@ -160,6 +160,23 @@ impl Cache {
         Ok(records)
     }
 
+    /// What these selections would take one after the other. Blocks.
+    ///
+    /// # Errors
+    /// When the cache cannot be listed.
+    pub fn outside(&self, layers: &Layers, selections: &[Selection]) -> std::io::Result<Pruned> {
+        let (mut left, now) = (self.records(layers, None, None)?, SystemTime::now());
+        let mut gone = Pruned::default();
+        for selection in selections {
+            let part = select(left.clone(), selection, now);
+            let paths: HashSet<&PathBuf> = part.records.iter().map(|record| &record.path).collect();
+            left.retain(|record| !paths.contains(&record.path));
+            gone.bytes += part.bytes;
+            gone.records.extend(part.records);
+        }
+        Ok(gone)
+    }
+
     /// Removes what `selection` takes, or only tells it (`dry_run`). The bytes come free with the store's gc. Blocks.
     ///
     /// # Errors

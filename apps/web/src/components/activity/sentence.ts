@@ -11,6 +11,7 @@ const DEEDS: Record<string, string> = {
   'app.stop': 'stopped',
   'app.update': 'changed the settings of',
   'build-cache.clear': 'cleared of the build cache',
+  'build-policy.set': 'changed what the build cache keeps on',
   'build.cancel': 'canceled the build',
   'build.upload': 'built from a laptop',
   'build.trigger': 'started a build of',

@@ -4,9 +4,11 @@ import { formatBytes } from '@slipway/core'
 import { Card, CardHeader, EmptyState, KeyValue, PageHead, StatusPill, TimeAgo } from '@slipway/ui'
 import { useQuery } from '@tanstack/react-query'
 import { Server } from 'lucide-react'
+import { Fragment } from 'react'
 import { ContainersTable } from '@/components/deployments/containers-card'
 import { Load } from '@/components/load'
 import { useTRPC } from '@/lib/trpc'
+import { BuildPolicyCard } from './build-policy-card'
 
 /** The machines that run the containers. */
 export function Hosts({ org }: { org: string }) {
@@ -24,7 +26,12 @@ export function Hosts({ org }: { org: string }) {
               </EmptyState>
             </Card>
           ) : (
-            hosts.map((host) => <HostCard key={host.id} host={host} />)
+            hosts.map((host) => (
+              <Fragment key={host.id}>
+                <HostCard host={host} />
+                {host.mayRun && host.state === 'online' && <BuildPolicyCard org={org} host={host} />}
+              </Fragment>
+            ))
           )
         }
       </Load>

@@ -1,5 +1,6 @@
 //! `/slipway/v1`: what Docker has no word for.
 pub mod build_cache;
+pub mod build_policy;
 pub mod builds;
 pub mod contexts;
 pub mod disk;
@@ -17,6 +18,7 @@ pub fn router() -> Router<App> {
         .merge(health::router())
         .merge(builds::router())
         .merge(build_cache::router())
+        .merge(build_policy::router())
         .merge(contexts::router())
         .merge(disk::router())
         .merge(logs::router())
