@@ -219,6 +219,30 @@ describe('another organization', () => {
     expect([put.status, (await put.json()).errors[0].code]).toEqual([404, 'MANIFEST_BLOB_UNKNOWN'])
   })
 
+  it('mounts what the person may read, once the token says so, and nothing else', async () => {
+    const mount = (token: string, query: string) => f.call('POST', `/v2/rival/own/blobs/uploads/?mount=${query}`, { token })
+    const { token } = await granted(f.people.eve, 'repository:rival/own:pull,push')
+    const [named = '', found = ''] = (await f.push('acme/open', 'v1', ['read by everybody', 'this too'])).layers
+    // Two ways to ask, one answer: the scope to come back with.
+    for (const query of [`${named}&from=acme/open`, found]) {
+      const asked = await mount(token, query)
+      expect([asked.status, asked.headers.get('www-authenticate')]).toEqual([
+        401,
+        expect.stringContaining('scope="repository:rival/own:pull,push repository:acme/open:pull",error="insufficient_scope"'),
+      ])
+      const wider = await granted(f.people.eve, 'repository:rival/own:pull,push', 'repository:acme/open:pull')
+      expect((await mount(wider.token, query)).status).toBe(201)
+    }
+    expect(await (await f.call('GET', `/v2/rival/own/blobs/${named}`)).text()).toBe('read by everybody')
+    // What is secret, and what is not there at all: upload it, whoever asks and however.
+    const secret = (await f.push('acme/secret', 'other', ['not for eve'])).layers[0]
+    const wider = await granted(f.people.eve, 'repository:rival/own:pull,push', 'repository:acme/secret:pull')
+    for (const query of [`${secret}&from=acme/secret`, `${secret}`, `${secret}&from=acme/nothing`, `sha256:${'0'.repeat(64)}`, 'x']) {
+      expect((await mount(wider.token, query)).status, query).toBe(202)
+    }
+    expect((await f.call('HEAD', `/v2/rival/own/blobs/${secret}`)).status).toBe(404)
+  })
+
   it('sees only its own, public and base repositories in the catalog', async () => {
     const { token } = await granted(f.people.eve, 'registry:catalog:*')
     expect(await (await f.call('GET', '/v2/_catalog', { token })).json()).toEqual({

@@ -77,7 +77,7 @@ async function inRepository(
       if (method === 'PUT') return finishUpload(registry, request, response, route, query)
       return method === 'DELETE' ? cancelUpload(registry, response, route) : uploadStatus(registry, response, route)
     case 'manifest':
-      if (method === 'PUT') return storeManifest(registry, request, response, route, caller)
+      if (method === 'PUT') return storeManifest(registry, request, response, route, query, caller)
       return method === 'DELETE' ? removeManifest(registry, response, route) : getManifest(registry, request, response, route, caller)
     case 'tags':
       return listTags(registry, response, route.name, query)

@@ -196,16 +196,20 @@ export {
 } from './registry-gc.repo'
 export {
   type CatalogScope,
-  deleteManifest,
-  deleteTag,
   listCatalog,
   listReferrers,
   listTagNames,
+  publicRepositories,
+  type ReferrersPage,
+  repositoriesWithBlob,
+} from './registry-lists.repo'
+export {
+  deleteManifest,
+  deleteTag,
   type ManifestHead,
   manifestContent,
   type NewManifest,
   type PutManifest,
-  publicRepositories,
   putManifest,
   resolveManifest,
 } from './registry-manifests.repo'

@@ -56,14 +56,14 @@ export interface NewManifest {
   children: { digest: string; os?: string; architecture?: string; variant?: string }[]
   /** Blobs that must be linked by the repository, with the size that the manifest claims. */
   needsBlobs: { digest: string; size: number }[]
-  /** The tag to set, or undefined for a push by digest. */
-  tag?: string
+  /** Tags to set: one for a push by tag; none, or what the client named besides, for a push by digest. */
+  tags: readonly string[]
 }
 
 export type PutManifest =
   | { outcome: 'stored' }
   | { outcome: 'repository-gone' }
-  | { outcome: 'missing'; blobs: string[]; manifests: string[] }
+  | { outcome: 'missing'; blobs: string[] }
   | { outcome: 'wrong-size'; digest: string; size: number }
 
 class Refused extends Error {
@@ -93,31 +93,44 @@ async function store(tx: Tx, input: NewManifest): Promise<void> {
     where: { repositoryId, digest: { in: input.children.map((c) => c.digest) } },
     select: { digest: true, totalSize: true },
   })
-  const missing = {
-    blobs: blobs.missing,
-    manifests: input.children.map((c) => c.digest).filter((d) => !children.some((c) => c.digest === d)),
-  }
-  if (missing.blobs.length + missing.manifests.length > 0) throw new Refused({ outcome: 'missing', ...missing })
+  if (blobs.missing.length > 0) throw new Refused({ outcome: 'missing', blobs: blobs.missing })
 
   const known = await tx.manifest.findUnique({ where: { repositoryId_digest: { repositoryId, digest } }, select: { id: true } })
   const manifestId = known?.id ?? newId('manifest')
   if (!known) {
     const total = children.reduce((sum, c) => sum + c.totalSize, BigInt(blobs.total + input.content.byteLength))
     await insert(tx, manifestId, input, total)
+    await recountIndexes(tx, repositoryId, digest)
   }
-  if (input.tag !== undefined) {
-    const before = await tx.tag.findUnique({
-      where: { repositoryId_name: { repositoryId, name: input.tag } },
-      select: { manifest: { select: { id: true, artifactType: true } } },
-    })
-    await tx.tag.upsert({
-      where: { repositoryId_name: { repositoryId, name: input.tag } },
-      create: { repositoryId, name: input.tag, manifestId, pushedBy: input.pushedBy },
-      update: { manifestId, pushedBy: input.pushedBy, updatedAt: now },
-    })
-    // Each build leaves a new one, and nobody asks for an old one by its digest: what only it named is the collector's.
-    if (before?.manifest.artifactType === BUILD_CACHE_ARTIFACT)
-      await tx.manifest.deleteMany({ where: { id: before.manifest.id, NOT: { id: manifestId }, tags: { none: {} } } })
+  for (const tag of input.tags) await setTag(tx, tag, manifestId, input, now)
+}
+
+async function setTag(tx: Tx, name: string, manifestId: string, { repositoryId, pushedBy }: NewManifest, now: Date): Promise<void> {
+  const where = { repositoryId_name: { repositoryId, name } }
+  const before = await tx.tag.findUnique({ where, select: { manifest: { select: { id: true, artifactType: true } } } })
+  await tx.tag.upsert({
+    where,
+    create: { repositoryId, name, manifestId, pushedBy },
+    update: { manifestId, pushedBy, updatedAt: now },
+  })
+  // Each build leaves a new one, and nobody asks for an old one by its digest: what only it named is the collector's.
+  if (before?.manifest.artifactType === BUILD_CACHE_ARTIFACT)
+    await tx.manifest.deleteMany({ where: { id: before.manifest.id, NOT: { id: manifestId }, tags: { none: {} } } })
+}
+
+/** An index may come before its children do: with each that arrives, the sizes of those that name it are summed again. */
+async function recountIndexes(tx: Tx, repositoryId: string, arrived: string): Promise<void> {
+  for (let level = [arrived]; level.length > 0; ) {
+    const rows = await tx.$queryRaw<{ digest: string }[]>`
+      UPDATE "Manifest" p SET "totalSize" = p."size" + (
+        SELECT COALESCE(SUM(m."totalSize"), 0)::bigint FROM "Manifest" m
+        WHERE m."repositoryId" = p."repositoryId"
+          AND m."digest" IN (SELECT c."digest" FROM "ManifestChild" c WHERE c."manifestId" = p."id"))
+      WHERE p."repositoryId" = ${repositoryId}
+        AND p."id" IN (SELECT c."manifestId" FROM "ManifestChild" c WHERE c."digest" IN (${Prisma.join(level)}))
+      RETURNING p."digest"`
+    // Digests make no circles, so this ends.
+    level = rows.map((row) => row.digest)
   }
 }
 
@@ -197,51 +210,3 @@ export const deleteReferrers = (tx: Tx, repositoryId: string, subject: string): 
 /** Deletes the tag only. */
 export const deleteTag = async (db: Tx, repositoryId: string, name: string): Promise<boolean> =>
   (await db.tag.deleteMany({ where: { repositoryId, name } })).count > 0
-
-/** Names in byte order, after `last`. */
-export async function listTagNames(db: Tx, repositoryId: string, take: number, last?: string): Promise<string[]> {
-  const rows = await db.$queryRaw<{ name: string }[]>`
-    SELECT "name" FROM "Tag" WHERE "repositoryId" = ${repositoryId} AND "name" COLLATE "C" > ${last ?? ''}
-    ORDER BY "name" COLLATE "C" LIMIT ${take}`
-  return rows.map((row) => row.name)
-}
-
-export interface CatalogScope {
-  /** Null: the system itself, which sees all. */
-  userId: string | null
-  /** Organization whose images every account may read. */
-  baseOrganization: string
-}
-
-/** Paths `<organization>/<repository>` that the account may pull, in byte order, after `last`. */
-export async function listCatalog(db: Tx, scope: CatalogScope, take: number, last?: string): Promise<string[]> {
-  const visible =
-    scope.userId === null
-      ? Prisma.sql`true`
-      : Prisma.sql`(r."visibility" = 'public' OR o."slug" = ${scope.baseOrganization}
-          OR EXISTS (SELECT 1 FROM "Member" m WHERE m."organizationId" = o."id" AND m."userId" = ${scope.userId}))`
-  const rows = await db.$queryRaw<{ path: string }[]>`
-    SELECT path FROM (
-      SELECT o."slug" || '/' || r."name" AS path FROM "Repository" r JOIN "Organization" o ON o."id" = r."organizationId" WHERE ${visible}
-    ) AS c WHERE path COLLATE "C" > ${last ?? ''} ORDER BY path COLLATE "C" LIMIT ${take}`
-  return rows.map((row) => row.path)
-}
-
-/** Paths among these that are public repositories. */
-export async function publicRepositories(db: Tx, paths: readonly RepositoryPath[]): Promise<Set<string>> {
-  if (paths.length === 0) return new Set()
-  const rows = await db.repository.findMany({
-    where: { visibility: 'public', OR: paths.map((p) => ({ name: p.name, organization: { slug: p.organization } })) },
-    select: { name: true, organization: { select: { slug: true } } },
-  })
-  return new Set(rows.map((row) => `${row.organization.slug}/${row.name}`))
-}
-
-/** Manifests whose `subject` is this digest, oldest first. */
-export const listReferrers = (db: Tx, repositoryId: string, subjectDigest: string, take: number) =>
-  db.manifest.findMany({
-    where: { repositoryId, subjectDigest },
-    select: { digest: true, mediaType: true, size: true, artifactType: true, annotations: true },
-    orderBy: { id: 'asc' },
-    take,
-  })

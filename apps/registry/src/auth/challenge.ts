@@ -29,12 +29,24 @@ export async function requireToken(
   const bearer = /^Bearer +([A-Za-z0-9._~+/=-]+)$/i.exec(header)?.[1]
   const token = bearer === undefined ? undefined : await verifier.verify(bearer)
   if (token && allowed(token)) return token
-  const reason = token ? 'insufficient_scope' : bearer === undefined ? undefined : 'invalid_token'
+  if (token) throw insufficientScope(request, { publicUrl }, scope)
+  const headers = challenge(request, publicUrl, scope, bearer === undefined ? undefined : 'invalid_token')
+  throw new RegistryError('UNAUTHORIZED', 'Log in first: docker login with your e-mail and password, or with an API key.', { headers })
+}
+
+/** The token is good, but not for this: the client may come back with one for `scope` (several are separated by a space). */
+export function insufficientScope(
+  request: IncomingMessage,
+  { publicUrl }: Pick<Challenger, 'publicUrl'>,
+  scope: string | undefined,
+): RegistryError {
+  const headers = challenge(request, publicUrl, scope, 'insufficient_scope')
+  return new RegistryError('DENIED', 'You may not do this here, or the repository does not exist.', { headers })
+}
+
+function challenge(request: IncomingMessage, publicUrl: string | undefined, scope: string | undefined, reason: string | undefined) {
   const parts = [`realm="${realmOf(request, publicUrl)}"`, `service="${REGISTRY_SERVICE}"`]
   if (scope !== undefined) parts.push(`scope="${scope}"`)
   if (reason !== undefined) parts.push(`error="${reason}"`)
-  const headers = { 'www-authenticate': `Bearer ${parts.join(',')}` }
-  if (!token)
-    throw new RegistryError('UNAUTHORIZED', 'Log in first: docker login with your e-mail and password, or with an API key.', { headers })
-  throw new RegistryError('DENIED', 'You may not do this here, or the repository does not exist.', { headers })
+  return { 'www-authenticate': `Bearer ${parts.join(',')}` }
 }

@@ -37,8 +37,8 @@ export function parseRange(header: string | undefined, size: number): { start: n
   }
   const start = Number(from)
   const end = to === '' ? size - 1 : Math.min(Number(to), size - 1)
-  if (to !== '' && Number(to) < start) return 'whole'
-  return start >= size ? 'unsatisfiable' : { start, end }
+  // RFC 9110 leaves a range that ends before it begins to us; a client that sends one does not want the whole.
+  return start >= size || end < start ? 'unsatisfiable' : { start, end }
 }
 
 /** `Content-Range: <start>-<end>` of a chunk (distribution-spec writes it without a unit; some clients add one). */

@@ -20,13 +20,13 @@ export const METHODS: Record<Route['kind'], readonly string[]> = {
   base: ['GET', 'HEAD'],
   health: ['GET', 'HEAD'],
   token: ['GET', 'POST'],
-  catalog: ['GET'],
+  catalog: ['GET', 'HEAD'],
   blob: ['GET', 'HEAD', 'DELETE'],
   'upload-start': ['POST'],
   upload: ['GET', 'PATCH', 'PUT', 'DELETE'],
   manifest: ['GET', 'HEAD', 'PUT', 'DELETE'],
-  tags: ['GET'],
-  referrers: ['GET'],
+  tags: ['GET', 'HEAD'],
+  referrers: ['GET', 'HEAD'],
 }
 
 const MAX_URL = 8192

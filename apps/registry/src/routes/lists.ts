@@ -2,23 +2,24 @@
 import type { ServerResponse } from 'node:http'
 import { BASE_ORGANIZATION, type RegistryToken } from '@slipway/contracts'
 import { findRepositoryByPath, listCatalog, listReferrers, listTagNames } from '@slipway/db'
-import { OCI_INDEX, parseDigest } from '@slipway/oci'
+import { type Descriptor, isImageConfigType, isIndexType, OCI_INDEX, parseDigest, parseManifest } from '@slipway/oci'
 import { isSystem } from '../auth/verify'
 import type { Registry } from '../context'
 import { nameUnknown, RegistryError } from '../errors'
 import { sendJson } from '../http/respond'
 import { repositoryPath } from '../http/route'
+import { content } from './manifests'
 
 /** Also the page when the client does not ask for a size: old clients do not follow links, so it is generous. */
 const MAX_PAGE = 10_000
 const MAX_REFERRERS = 1000
 
-function pageOf(query: URLSearchParams): { n: number; last: string | undefined } {
+function pageOf(query: URLSearchParams, max = MAX_PAGE): { n: number; last: string | undefined } {
   const last = query.get('last')?.slice(0, 512) || undefined
   const text = query.get('n')
-  if (text === null) return { n: MAX_PAGE, last }
+  if (text === null) return { n: max, last }
   if (!/^\d{1,9}$/.test(text)) throw new RegistryError('UNSUPPORTED', 'The page size ?n= is not a number.')
-  return { n: Math.min(Number(text), MAX_PAGE), last }
+  return { n: Math.min(Number(text), max), last }
 }
 
 /** One item more than the page tells whether there is a next one. */
@@ -46,29 +47,52 @@ export async function catalog({ db }: Registry, response: ServerResponse, token:
 }
 
 export async function referrers(
-  { db }: Registry,
+  registry: Registry,
   response: ServerResponse,
   { name, digest }: { name: string; digest: string },
   query: URLSearchParams,
 ): Promise<void> {
   parseDigest(digest)
-  const repository = await findRepositoryByPath(db, repositoryPath(name))
-  // The specification: never 404 here; a subject that was not pushed yet has no referrers.
-  const rows = repository ? await listReferrers(db, repository.id, digest, MAX_REFERRERS) : []
-  const wanted = query.get('artifactType')
-  const manifests = rows
-    .filter((row) => wanted === null || row.artifactType === wanted)
-    .map(({ digest: own, mediaType, size, artifactType, annotations }) => ({
-      mediaType,
-      digest: own,
-      size,
-      ...(artifactType ? { artifactType } : {}),
-      ...(annotations ? { annotations } : {}),
-    }))
+  const { n, last } = pageOf(query, MAX_REFERRERS)
+  const wanted = query.get('artifactType') || undefined
+  const repository = await findRepositoryByPath(registry.db, repositoryPath(name))
+  const found = !repository
+    ? [] // The specification: never 404 here; a subject that was not pushed yet has no referrers.
+    : await listReferrers(registry.db, repository.id, digest, {
+        take: n + 1,
+        after: last,
+        ...(wanted === undefined ? {} : { artifactType: { is: wanted, untyped: isImageConfigType(wanted) } }),
+      })
+  const rows = found.slice(0, n)
+  const manifests: Descriptor[] = []
+  for (const row of rows) {
+    const artifactType = row.artifactType ?? (await configType(registry, row))
+    if (wanted !== undefined && artifactType !== wanted) continue
+    manifests.push({
+      mediaType: row.mediaType,
+      digest: row.digest,
+      size: row.size,
+      ...(artifactType === undefined ? {} : { artifactType }),
+      ...(row.annotations ? { annotations: row.annotations as Record<string, string> } : {}),
+    })
+  }
+  const end = rows.at(-1)?.digest
+  const parameters = new URLSearchParams({ ...(wanted === undefined ? {} : { artifactType: wanted }), n: String(n), last: end ?? '' })
   sendJson(
     response,
     200,
     { schemaVersion: 2, mediaType: OCI_INDEX, manifests },
-    { 'content-type': OCI_INDEX, ...(wanted === null ? {} : { 'oci-filters-applied': 'artifactType' }) },
+    {
+      'content-type': OCI_INDEX,
+      ...(wanted === undefined ? {} : { 'oci-filters-applied': 'artifactType' }),
+      ...(found.length > n && end !== undefined ? { link: `</v2/${name}/referrers/${digest}?${parameters}>; rel="next"` } : {}),
+    },
   )
+}
+
+/** What is listed for an image without a type of its own: that of its configuration. Indexes have none. */
+async function configType(registry: Registry, row: { id: string; digest: string; mediaType: string }): Promise<string | undefined> {
+  if (isIndexType(row.mediaType)) return undefined
+  const parsed = parseManifest(await content(registry, row), row.mediaType)
+  return parsed.kind === 'image' ? parsed.manifest.config.mediaType : undefined
 }

@@ -8,6 +8,7 @@ import {
   type ImageManifest,
   isImageConfigType,
   isNonDistributable,
+  isTag,
   type ParsedManifest,
   pairLayers,
   parseDigest,
@@ -25,6 +26,7 @@ import { assertReference, type ManifestTarget } from './manifests'
 
 /** distribution-spec: at least this much must be taken; more is refused, as Docker Hub does. */
 const MAX_MANIFEST = 4 * 1024 * 1024
+const MAX_TAGS = 100
 const MAX_CONFIG = 8 * 1024 * 1024
 
 export async function storeManifest(
@@ -32,13 +34,15 @@ export async function storeManifest(
   request: IncomingMessage,
   response: ServerResponse,
   { name, reference }: ManifestTarget,
+  query: URLSearchParams,
   { token }: Caller,
 ): Promise<void> {
   assertReference(reference)
+  const byDigest = reference.includes(':')
+  const tags = byDigest ? tagParameters(query) : [reference]
   const tooLarge = () => new RegistryError('MANIFEST_INVALID', 'A manifest may have at most 4 MiB.', { status: 413 })
   const content = await readBody(request, MAX_MANIFEST, tooLarge)
   const parsed = parseManifest(content, request.headers['content-type'])
-  const byDigest = reference.includes(':')
   const digest = digestBytes(content, byDigest ? parseDigest(reference).algorithm : 'sha256')
   if (byDigest && digest !== reference) throw new DigestMismatchError(reference, digest)
 
@@ -54,7 +58,7 @@ export async function storeManifest(
     annotations: parsed.manifest.annotations,
     content,
     pushedBy: token.sub,
-    ...(byDigest ? {} : { tag: reference }),
+    tags,
     ...(parsed.kind === 'image' ? await imageParts(registry, repository.id, parsed.manifest) : indexParts(parsed.manifest.manifests)),
   })
   if (result.outcome === 'repository-gone') throw nameUnknown()
@@ -62,8 +66,8 @@ export async function storeManifest(
     throw new RegistryError('MANIFEST_INVALID', `The manifest gives a wrong size for ${result.digest}: it has ${result.size} bytes.`)
   }
   if (result.outcome === 'missing') {
-    const missing = [...result.blobs, ...result.manifests]
-    const message = `The manifest names ${missing.length === 1 ? 'a part that is' : `${missing.length} parts that are`} not in the repository. Push them first.`
+    const missing = result.blobs
+    const message = `The manifest names ${missing.length === 1 ? 'a blob that is' : `${missing.length} blobs that are`} not in the repository. Push them first.`
     throw new RegistryError('MANIFEST_BLOB_UNKNOWN', message, { detail: missing.slice(0, 50).map((missed) => ({ digest: missed })) })
   }
   registry.manifests.set(digest, content)
@@ -72,7 +76,18 @@ export async function storeManifest(
     location: `/v2/${name}/manifests/${digest}`,
     'docker-content-digest': digest,
     ...(subject ? { 'oci-subject': subject.digest } : {}),
+    ...(byDigest && tags.length > 0 ? { 'oci-tag': tags.join(', ') } : {}),
   })
+}
+
+/** `?tag=v1&tag=v1.2`: tags that a push by digest sets with the same transaction (distribution-spec after 1.1, "Pushing Manifests"). */
+function tagParameters(query: URLSearchParams): string[] {
+  const tags = query.getAll('tag')
+  if (tags.length > MAX_TAGS) {
+    throw new RegistryError('MANIFEST_INVALID', `One push may set at most ${MAX_TAGS} tags.`, { status: 414 })
+  }
+  if (!tags.every(isTag)) throw new RegistryError('MANIFEST_INVALID', 'One of the ?tag= parameters is not a tag.')
+  return [...new Set(tags)]
 }
 
 type Parts = Pick<NewManifest, 'layers' | 'children' | 'needsBlobs' | 'configDigest' | 'config' | 'os' | 'architecture'>

@@ -24,7 +24,7 @@ export function assertReference(reference: string): void {
   else if (!isTag(reference)) throw new RegistryError('MANIFEST_INVALID', 'This is neither a tag nor a digest.')
 }
 
-async function content({ db, manifests }: Registry, head: ManifestHead): Promise<Buffer> {
+export async function content({ db, manifests }: Registry, head: Pick<ManifestHead, 'id' | 'digest'>): Promise<Buffer> {
   const kept = manifests.get(head.digest)
   if (kept) return kept
   const stored = await manifestContent(db, head.id)

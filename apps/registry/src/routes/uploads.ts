@@ -9,18 +9,18 @@ import {
   ensureRepository,
   ensureSystemOrganization,
   findUpload,
-  mountBlob,
   type RepositoryRef,
   touchUpload,
 } from '@slipway/db'
-import { isDigest, isRepositoryName, parseDigest } from '@slipway/oci'
-import { allows, isSystem } from '../auth/verify'
+import { parseDigest } from '@slipway/oci'
+import { isSystem } from '../auth/verify'
 import type { Caller, Registry } from '../context'
 import { nameUnknown, RegistryError, uploadUnknown } from '../errors'
 import { chunksOf, contentLength, parseContentRange } from '../http/body'
 import { sendEmpty } from '../http/respond'
 import { repositoryPath } from '../http/route'
 import { DigestMismatchError } from '../store/store'
+import { mount } from './mount'
 
 interface UploadTarget {
   name: string
@@ -58,7 +58,7 @@ export async function startUpload(
   const repository = await repositoryToPush(registry, name, caller)
   const mounted = query.get('mount')
   const from = query.get('from')
-  if (mounted !== null && from !== null && (await mount(registry, repository, mounted, from, caller))) {
+  if (mounted !== null && (await mount(registry, request, repository, { name, digest: mounted, from, token: caller.token }))) {
     return sendEmpty(response, 201, { location: `/v2/${name}/blobs/${mounted}`, 'docker-content-digest': mounted })
   }
   if (digest !== null) {
@@ -76,19 +76,6 @@ export async function startUpload(
   }
   const uploadId = await createUpload(registry.db, repository, caller.token.sub)
   sendEmpty(response, 202, progress({ name, uploadId }, 0))
-}
-
-/** Only with read on the source: a digest alone grants nothing. Otherwise the client uploads, as the specification says. */
-async function mount(
-  { db, store }: Registry,
-  repository: RepositoryRef,
-  digest: string,
-  from: string,
-  { token }: Caller,
-): Promise<boolean> {
-  if (!isDigest(digest) || !isRepositoryName(from) || !from.includes('/') || !allows(token, from, 'pull')) return false
-  const blob = await mountBlob(db, repositoryPath(from), repository.id, digest)
-  return blob !== null && (await store.size(digest)) === blob.size
 }
 
 async function openUpload({ db }: Registry, { name, uploadId }: UploadTarget) {

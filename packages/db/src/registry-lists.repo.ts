@@ -1,0 +1,78 @@
+/** What the registry service lists: tags, repositories, referrers. */
+import type { Tx } from './client'
+import { Prisma } from './generated/client'
+import type { RepositoryPath } from './registry.repo'
+
+/** Names in byte order, after `last`. */
+export async function listTagNames(db: Tx, repositoryId: string, take: number, last?: string): Promise<string[]> {
+  const rows = await db.$queryRaw<{ name: string }[]>`
+    SELECT "name" FROM "Tag" WHERE "repositoryId" = ${repositoryId} AND "name" COLLATE "C" > ${last ?? ''}
+    ORDER BY "name" COLLATE "C" LIMIT ${take}`
+  return rows.map((row) => row.name)
+}
+
+export interface CatalogScope {
+  /** Null: the system itself, which sees all. */
+  userId: string | null
+  /** Organization whose images every account may read. */
+  baseOrganization: string
+}
+
+/** Whether the account may read repository `r` of organization `o`. */
+const readable = ({ userId, baseOrganization }: CatalogScope): Prisma.Sql =>
+  userId === null
+    ? Prisma.sql`true`
+    : Prisma.sql`(r."visibility" = 'public' OR o."slug" = ${baseOrganization}
+        OR EXISTS (SELECT 1 FROM "Member" m WHERE m."organizationId" = o."id" AND m."userId" = ${userId}))`
+
+/** Paths `<organization>/<repository>` that the account may pull, in byte order, after `last`. */
+export async function listCatalog(db: Tx, scope: CatalogScope, take: number, last?: string): Promise<string[]> {
+  const rows = await db.$queryRaw<{ path: string }[]>`
+    SELECT path FROM (
+      SELECT o."slug" || '/' || r."name" AS path FROM "Repository" r JOIN "Organization" o ON o."id" = r."organizationId" WHERE ${readable(scope)}
+    ) AS c WHERE path COLLATE "C" > ${last ?? ''} ORDER BY path COLLATE "C" LIMIT ${take}`
+  return rows.map((row) => row.path)
+}
+
+/** Paths of repositories that link the blob and that the account may pull, in byte order. */
+export async function repositoriesWithBlob(db: Tx, scope: CatalogScope, digest: string, take: number): Promise<string[]> {
+  const rows = await db.$queryRaw<{ path: string }[]>`
+    SELECT path FROM (
+      SELECT o."slug" || '/' || r."name" AS path FROM "RepositoryBlob" l
+      JOIN "Repository" r ON r."id" = l."repositoryId" JOIN "Organization" o ON o."id" = r."organizationId"
+      WHERE l."digest" = ${digest} AND ${readable(scope)}
+    ) AS c ORDER BY path COLLATE "C" LIMIT ${take}`
+  return rows.map((row) => row.path)
+}
+
+/** Paths among these that are public repositories. */
+export async function publicRepositories(db: Tx, paths: readonly RepositoryPath[]): Promise<Set<string>> {
+  if (paths.length === 0) return new Set()
+  const rows = await db.repository.findMany({
+    where: { visibility: 'public', OR: paths.map((p) => ({ name: p.name, organization: { slug: p.organization } })) },
+    select: { name: true, organization: { select: { slug: true } } },
+  })
+  return new Set(rows.map((row) => `${row.organization.slug}/${row.name}`))
+}
+
+export interface ReferrersPage {
+  /** Only of this type; of images, whose rows have none, when `untyped` is set. */
+  artifactType?: { is: string; untyped: boolean }
+  take: number
+  /** The last one of the page before. */
+  after?: string
+}
+
+/** Manifests whose `subject` is this digest, in the order of their digests. */
+export const listReferrers = (db: Tx, repositoryId: string, subjectDigest: string, { artifactType, take, after }: ReferrersPage) =>
+  db.manifest.findMany({
+    where: {
+      repositoryId,
+      subjectDigest,
+      ...(after === undefined ? {} : { digest: { gt: after } }),
+      ...(artifactType ? { OR: [{ artifactType: artifactType.is }, ...(artifactType.untyped ? [{ artifactType: null }] : [])] } : {}),
+    },
+    select: { id: true, repositoryId: true, digest: true, mediaType: true, size: true, artifactType: true, annotations: true },
+    orderBy: { digest: 'asc' },
+    take,
+  })
