@@ -23,6 +23,16 @@ export default defineConfig({
         },
       },
       {
+        // Official suites against the parts that they are for.
+        test: {
+          name: 'conformance',
+          include: ['tests/conformance/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: 300_000,
+          hookTimeout: 900_000,
+        },
+      },
+      {
         // Whole installations with containers: run with --no-file-parallelism (infra/test does).
         test: {
           name: 'e2e',

@@ -38,7 +38,7 @@ export function findProgram(/** @type {string} */ name, path = process.env.PATH 
 }
 
 /**
- * Puts the places where rustup and Debian put programs on PATH: shells of services and CI often lack them.
+ * Puts the places where rustup, Go's archives and Debian put programs on PATH: shells of services and CI often lack them.
  * @param {Record<string, string | undefined>} env changed in place
  */
 export function completePath(env) {
@@ -46,6 +46,7 @@ export function completePath(env) {
     env.CARGO_HOME && join(env.CARGO_HOME, 'bin'),
     env.HOME && join(env.HOME, '.cargo/bin'),
     '/root/.cargo/bin',
+    '/usr/local/go/bin',
     '/usr/local/sbin',
     '/usr/local/bin',
     '/usr/sbin',

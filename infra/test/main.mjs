@@ -18,6 +18,7 @@ const TEST_PACKAGES = [
   { needs: 'skopeo', package: 'skopeo' },
   { needs: 'mmdebstrap', package: 'mmdebstrap' },
   { needs: 'python3', package: 'python3' },
+  { needs: 'go', package: 'golang-go' },
 ]
 
 const progress = createProgress()

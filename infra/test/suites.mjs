@@ -17,6 +17,7 @@ export const SUITES = [
   { name: 'check', title: 'Format, lint, boundaries, types', needsBuild: false, run: checks },
   { name: 'unit', title: 'Unit', needsBuild: false, run: unit },
   { name: 'rust', title: 'Agent', needsBuild: false, run: cargo },
+  { name: 'conformance', title: 'Conformance', needsBuild: false, run: (print) => realPrograms('conformance', print) },
   { name: 'clients', title: 'Real clients', needsBuild: true, run: (print) => realPrograms('clients', print) },
   { name: 'e2e', title: 'End to end', needsBuild: true, run: (print) => realPrograms('e2e', print) },
 ]

@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { findProgram } from '../../start/checks.mjs'
 import { StartError } from '../../start/errors.mjs'
 import { run } from '../../start/run.mjs'
+import { goOf } from '../go.mjs'
 
 const MODULE = 'github.com/opencontainers/runtime-tools'
 const HERE = new URL('.', import.meta.url).pathname
@@ -19,13 +19,13 @@ export const ROOTFS = 'rootfs'
  * @returns {Promise<{ directory: string, programs: string[], rootfs: string }>}
  */
 export async function buildValidation(step) {
-  if (!findProgram('go')) throw new StartError('Go is missing.', { hint: 'Install Go 1.21 or later: https://go.dev/doc/install' })
-  const options = { cwd: HERE, deadlineMs: 20 * 60_000, onLine: step.detail, what: 'Building runtime-tools' }
+  const { go, env } = await goOf('1.23', step)
+  const options = { cwd: HERE, env, deadlineMs: 20 * 60_000, onLine: step.detail, what: 'Building runtime-tools' }
   const pinned = ['go.mod', 'go.sum'].map((name) => readFileSync(join(HERE, name)))
   const directory = join(CACHE, createHash('sha256').update(Buffer.concat(pinned)).digest('hex').slice(0, 16))
-  await run(['go', 'mod', 'download'], options)
-  const source = (await run(['go', 'list', '-m', '-f', '{{.Dir}}', MODULE], options)).trim()
-  if (!existsSync(directory)) await build(directory, options)
+  await run([go, 'mod', 'download'], options)
+  const source = (await run([go, 'list', '-m', '-f', '{{.Dir}}', MODULE], options)).trim()
+  if (!existsSync(directory)) await build(directory, go, options)
   const rootfs = join(source, `rootfs-${process.arch === 'x64' ? 'amd64' : process.arch}.tar.gz`)
   if (!existsSync(rootfs)) throw new StartError(`runtime-tools has no root file system for ${process.arch}.`)
   const programs = readdirSync(directory).filter((name) => name !== INSIDE)
@@ -33,13 +33,13 @@ export async function buildValidation(step) {
 }
 
 /** Whole or not at all. */
-async function build(directory, options) {
+async function build(directory, go, options) {
   const unfinished = `${directory}.new`
   rmSync(unfinished, { recursive: true, force: true })
   mkdirSync(unfinished, { recursive: true })
   // The program inside has no C library of its own there.
-  const env = { ...process.env, CGO_ENABLED: '0' }
-  await run(['go', 'build', '-o', `${unfinished}/`, `${MODULE}/validation/...`], { ...options, env })
-  await run(['go', 'build', '-o', `${unfinished}/`, `${MODULE}/cmd/${INSIDE}`], { ...options, env })
+  const env = { ...options.env, CGO_ENABLED: '0' }
+  await run([go, 'build', '-o', `${unfinished}/`, `${MODULE}/validation/...`], { ...options, env })
+  await run([go, 'build', '-o', `${unfinished}/`, `${MODULE}/cmd/${INSIDE}`], { ...options, env })
   renameSync(unfinished, directory)
 }

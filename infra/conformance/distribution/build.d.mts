@@ -1,0 +1,2 @@
+/** The suite's program, built unless that was done before; throws an error that says what is missing and how to get it. */
+export function buildSuite(step: { detail: (text: string) => void }): Promise<string>
