@@ -16,6 +16,8 @@ const TEST_PACKAGES = [
   { needs: 'docker-compose', package: 'docker-compose' },
   { needs: 'iptables', package: 'iptables' },
   { needs: 'skopeo', package: 'skopeo' },
+  { needs: 'podman', package: 'podman' },
+  { needs: 'buildah', package: 'buildah' },
   { needs: 'mmdebstrap', package: 'mmdebstrap' },
   { needs: 'python3', package: 'python3' },
   { needs: 'go', package: 'golang-go' },

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, expect, it } from 'vitest'
 import { RegistryClient } from './client'
 import { parseChallenge } from './client-auth'
-import { OCI_CONFIG, OCI_MANIFEST } from './media-types'
+import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from './media-types'
 import { digestBytes } from './node'
 
 let server: Server | undefined
@@ -93,4 +93,36 @@ it('reads challenges', () => {
     parameters: { realm: 'http://x/token', service: 'a, b', scope: 'repository:a/b:pull,push' },
   })
   expect(parseChallenge('')).toEqual({ scheme: '', parameters: {} })
+})
+
+it('follows pages of referrers, and takes the fallback tag where the registry has no such list', async () => {
+  const digest = digestBytes('image')
+  const entry = (text: string, artifactType: string) => ({ mediaType: OCI_MANIFEST, digest: digestBytes(text), size: 1, artifactType })
+  const index = (...manifests: object[]) => JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests })
+  let old = false
+  const base = await serve((request, response) => {
+    const url = new URL(request.url ?? '', 'http://registry')
+    response.setHeader('content-type', OCI_INDEX)
+    if (url.pathname === `/v2/a/b/manifests/${digest.replace(':', '-')}` && old)
+      return response.end(index(entry('tagged', 'x/y'), entry('t', 'x/z')))
+    if (url.pathname !== `/v2/a/b/referrers/${digest}` || old) return response.writeHead(404).end()
+    if (url.searchParams.has('last')) return response.end(index(entry('second', 'x/y'), entry('other', 'x/z')))
+    response.setHeader('link', `</v2/a/b/referrers/${digest}?last=1>; rel="next"`)
+    return response.end(index(entry('first', 'x/y')))
+  })
+  const client = new RegistryClient({ baseUrl: base })
+  const seen = async (type?: string) => (await client.referrers('a/b', digest, type)).map((one) => one.digest)
+  expect(await seen()).toEqual(['first', 'second', 'other'].map((text) => digestBytes(text)))
+  expect(await seen('x/y')).toEqual(['first', 'second'].map((text) => digestBytes(text)))
+  old = true
+  expect(await seen('x/y')).toEqual([digestBytes('tagged')])
+  expect(await client.referrers('a/b', digestBytes('unknown'))).toEqual([])
+})
+
+it('follows no page to another host', async () => {
+  const base = await serve((_request, response) => {
+    response.setHeader('link', '<http://192.0.2.1/v2/a/b/referrers/x>; rel="next"')
+    response.end(JSON.stringify({ manifests: [] }))
+  })
+  expect(await new RegistryClient({ baseUrl: base }).referrers('a/b', digestBytes('image'))).toEqual([])
 })

@@ -23,6 +23,8 @@ export interface FetchedManifest {
 }
 
 const MAX_MANIFEST = 4 * 1024 * 1024
+/** Of a list: a registry that always knows of another one is not believed. */
+const MAX_PAGES = 1000
 const referrersAnswer = z.object({ manifests: z.array(descriptor).max(10_000) })
 const tagsAnswer = z.object({ name: z.string(), tags: z.array(z.string()).nullable() })
 
@@ -87,13 +89,46 @@ export class RegistryClient {
     return tags.slice(0, limit)
   }
 
-  /** What refers to a manifest (an SBOM, a signature), perhaps of one type only; at most the registry's first page. */
-  async referrers(repository: string, digest: string, artifactType?: string): Promise<Descriptor[]> {
+  /**
+   * What refers to a manifest (an SBOM, a signature), perhaps of one type only; all pages, at most `limit`. From a registry
+   * without the referrers API: what clients have put into the index under the fallback tag.
+   */
+  async referrers(repository: string, digest: string, artifactType?: string, limit = 10_000): Promise<Descriptor[]> {
     const query = artifactType === undefined ? '' : `?artifactType=${encodeURIComponent(artifactType)}`
-    const response = await this.#request('GET', repository, `referrers/${digest}${query}`)
-    const all = referrersAnswer.parse(JSON.parse(new TextDecoder().decode(await readBounded(response, MAX_MANIFEST)))).manifests
+    const found: Descriptor[] = []
+    let path: string | undefined = `referrers/${digest}${query}`
+    for (let pages = 0; path !== undefined && found.length < limit && pages < MAX_PAGES; pages++) {
+      const response = await this.#request('GET', repository, path, {}, [404])
+      if (response.status === 404) {
+        await response.body?.cancel()
+        found.push(...(await this.#taggedReferrers(repository, digest)))
+        break
+      }
+      found.push(...referrersAnswer.parse(JSON.parse(new TextDecoder().decode(await readBounded(response, MAX_MANIFEST)))).manifests)
+      path = this.#nextPage(response, path)
+    }
     // A registry need not filter.
-    return artifactType === undefined ? all : all.filter((one) => one.artifactType === artifactType)
+    return found.filter((one) => artifactType === undefined || one.artifactType === artifactType).slice(0, limit)
+  }
+
+  /** distribution-spec "Referrers Tag Schema". */
+  async #taggedReferrers(repository: string, digest: string): Promise<Descriptor[]> {
+    const { algorithm, hex } = parseDigest(digest)
+    try {
+      const { parsed } = await this.getManifest(repository, `${algorithm}-${hex.slice(0, 64)}`)
+      return parsed.kind === 'index' ? parsed.manifest.manifests : []
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'MANIFEST_UNKNOWN') return []
+      throw error
+    }
+  }
+
+  /** The URL behind `Link: <…>; rel="next"`, if it is this registry's and another page. */
+  #nextPage(response: Response, path: string): string | undefined {
+    const target = /<([^>]+)>\s*;\s*rel="?next"?/i.exec(response.headers.get('link') ?? '')?.[1]
+    if (target === undefined) return undefined
+    const next = new URL(target, response.url || this.#options.baseUrl)
+    return next.origin === new URL(this.#options.baseUrl).origin && next.href !== path ? next.href : undefined
   }
 
   /** Puts a blob that fits in memory into the repository, unless it is there; gives its digest. */
