@@ -2,8 +2,9 @@
  * `POST /slipway/v1/builds` of the agent.
  *
  * Request body: one tar stream (`application/x-tar`). It begins with the build's secrets, `secrets/<id>` each, at most 100 of
- * 500 KiB, which the agent keeps in memory only. Then comes `request.json` (a `BuildRequest`), and nothing else: the build's files
- * are uploaded before (`context-api.ts`), already filtered by `.dockerignore`.
+ * 500 KiB, and its keys for `RUN --mount=type=ssh`, `ssh/<id>` each (Ed25519 in OpenSSH's format, without a passphrase; a step may
+ * sign with one and never gets it), all of which the agent keeps in memory only. Then comes `request.json` (a `BuildRequest`), and
+ * nothing else: the build's files are uploaded before (`context-api.ts`), already filtered by `.dockerignore`.
  * Response: 200 and NDJSON (`application/x-ndjson`), one `BuildEvent` a line, until the last `result` or `error`; a
  * `ping` at least every 10 s keeps a dead connection visible. Closing the connection cancels the build, so does
  * `X-Registry-Auth`, as for Docker's pull and push, logs in to the registries of `cache`.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use slipway_build::executor::{ExecError, ExecLimits, ExecMount, ExecNetwork, ExecOutcome, ExecRequest, ExecSource, Executor};
+use slipway_build::ssh_agent::Served;
 use slipway_cgroups::{Group, Groups, Limits};
 use slipway_net::{Endpoint, Network, files};
 use slipway_runtime::spec::{LaunchSpec, Mount, MountKind, Namespaces, Network as NetworkKind, Process, Rootfs, Stdin};
@@ -131,7 +132,23 @@ fn limits(limits: ExecLimits) -> Limits {
     converted
 }
 
-fn mounted(mount: &ExecMount) -> Mount {
+/// What `RUN --mount=type=ssh` finds, for as long as the step runs.
+fn agents(request: &ExecRequest, dir: &Path) -> io::Result<Vec<Served>> {
+    let mut served = Vec::new();
+    for (index, mount) in request.mounts.iter().enumerate() {
+        if let ExecSource::SshAgent { key, mode, uid, gid } = &mount.source {
+            served.push(Served::start(dir, &socket(index), key.clone(), *mode, (*uid, *gid))?);
+        }
+    }
+    Ok(served)
+}
+
+fn socket(index: usize) -> String {
+    format!("ssh.{index}")
+}
+
+/// `index`: its place among the mounts of the step, whose files lie in `dir`.
+fn mounted((index, mount): (usize, &ExecMount), dir: &Path) -> Mount {
     let kind = match &mount.source {
         ExecSource::Directory { dir, subpath } => MountKind::bind_part(dir.clone(), subpath.clone()),
         ExecSource::Layers { dirs, subpath } => {
@@ -140,6 +157,7 @@ fn mounted(mount: &ExecMount) -> Mount {
         ExecSource::Tmpfs { size } => {
             MountKind::Tmpfs { size: *size, mode: 0o1777, exec: true, options: Vec::new(), suid: false, devices: false }
         }
+        ExecSource::SshAgent { .. } => MountKind::bind(dir.join(socket(index))),
         ExecSource::File { data, mode, uid, gid, executable } => {
             MountKind::File { data: data.bytes().to_vec(), mode: *mode, uid: *uid, gid: *gid, executable: *executable }
         }
@@ -201,7 +219,11 @@ fn spec(request: &ExecRequest, dir: &Path, capabilities: u64) -> LaunchSpec {
             cgroup_host: false,
         },
         cgroup: Default::default(),
-        mounts: ["resolv.conf", "hosts", "hostname"].map(mount).into_iter().chain(request.mounts.iter().map(mounted)).collect(),
+        mounts: ["resolv.conf", "hosts", "hostname"]
+            .map(mount)
+            .into_iter()
+            .chain(request.mounts.iter().enumerate().map(|mount| mounted(mount, dir)))
+            .collect(),
         masked_paths: if request.insecure { Vec::new() } else { LaunchSpec::default_masked_paths() },
         readonly_paths: if request.insecure { Vec::new() } else { LaunchSpec::default_readonly_paths() },
         sysctls: Default::default(),
@@ -221,6 +243,7 @@ impl Executor for BuildExecutor {
             return Err(ExecError::Canceled);
         }
         let (held, netns) = self.hold(&request).await?;
+        let _agents = agents(&request, &held.dir).map_err(setup)?;
         let wanted = if request.insecure { caps::ALL } else { caps::default_set() };
         let spec = spec(&request, &held.dir, wanted & self.capabilities);
         let seccomp = match request.insecure {

@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::secrets::Secret;
+use crate::ssh_agent::SshKey;
 
 /// Runs one process in a fresh container.
 #[async_trait]
@@ -104,6 +105,13 @@ pub enum ExecSource {
         uid: u32,
         gid: u32,
         executable: bool,
+    },
+    /// The socket of an agent that signs with this key while the request runs.
+    SshAgent {
+        key: SshKey,
+        mode: u32,
+        uid: u32,
+        gid: u32,
     },
 }
 

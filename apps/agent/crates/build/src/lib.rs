@@ -44,6 +44,7 @@ mod select;
 mod shared_cache;
 mod sharing;
 mod solver;
+pub mod ssh_agent;
 mod step;
 mod stubs;
 mod tarstream;

@@ -34,7 +34,7 @@ pub type Caches = Vec<Cached>;
 #[derive(Debug)]
 pub struct Mounts {
     pub list: Vec<ExecMount>,
-    /// `KEY=value` of secrets, for this step only.
+    /// `KEY=value` of secrets and of SSH, for this step only.
     pub env: Vec<String>,
     pub held: Held,
 }
@@ -182,10 +182,16 @@ pub fn prepare(build: &Build, vertex: &Vertex, op: &ExecOp, others: &[Output], c
                 mounts.list.push(ExecMount { target: cache.target.clone(), readonly: cache.readonly, source });
             }
             RunMount::Secret(secret) => mounts.secret(build, vertex, secret)?,
-            RunMount::Ssh { required: false, .. } => {}
-            RunMount::Ssh { id, .. } => {
-                return Err(lacking(vertex, &format!("the SSH agent `{id}`, and builds here have none; give it the key as a secret")));
-            }
+            RunMount::Ssh { id, target, required, mode, uid, gid } => match build.context.secrets.ssh(id) {
+                Some(key) => mounts.ssh(op, target, ExecSource::SshAgent { key: key.clone(), mode: *mode, uid: *uid, gid: *gid }),
+                None if *required => {
+                    return Err(lacking(
+                        vertex,
+                        &format!("the SSH key `{id}`, which this build was not given; add it in the app's settings"),
+                    ));
+                }
+                None => {}
+            },
             RunMount::File { target, data, mode } => {
                 let data = Secret::new(data.as_bytes());
                 let source = ExecSource::File { data, mode: *mode, uid: 0, gid: 0, executable: true };
@@ -241,6 +247,14 @@ impl Mounts {
             made.map_err(|error| BuildError::io("making a folder of a cache", &error))?;
         }
         Ok(ExecSource::Directory { dir: data, subpath })
+    }
+
+    /// As BuildKit, the first one is where SSH looks, unless the image says otherwise.
+    fn ssh(&mut self, op: &ExecOp, target: &str, source: ExecSource) {
+        if !op.env.iter().chain(&self.env).any(|entry| entry.starts_with("SSH_AUTH_SOCK=")) {
+            self.env.push(format!("SSH_AUTH_SOCK={target}"));
+        }
+        self.list.push(ExecMount { target: target.to_owned(), readonly: true, source });
     }
 
     fn secret(&mut self, build: &Build, vertex: &Vertex, mount: &SecretMount) -> Result<()> {

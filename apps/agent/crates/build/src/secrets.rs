@@ -1,5 +1,5 @@
-//! Secrets of a build, in memory only. They come as `secrets/<id>` at the head of the request's stream, before
-//! `request.json`.
+//! Secrets of a build, in memory only. They come as `secrets/<id>`, and keys for `RUN --mount=type=ssh` as `ssh/<id>`, at the head
+//! of the request's stream, before `request.json`.
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{BuildError, ErrorCode, Result};
+use crate::ssh_agent::SshKey;
 
 /// As BuildKit.
 const MAX_BYTES: u64 = 500 << 10;
@@ -36,27 +37,45 @@ impl fmt::Debug for Secret {
 
 /// By id.
 #[derive(Debug, Clone, Default)]
-pub struct Secrets(BTreeMap<String, Secret>);
+pub struct Secrets {
+    values: BTreeMap<String, Secret>,
+    ssh: BTreeMap<String, SshKey>,
+}
+
+/// An entry of a stream that is a secret, with its id.
+#[derive(Debug, Clone, Copy)]
+pub enum SecretId<'a> {
+    Value(&'a [u8]),
+    Ssh(&'a [u8]),
+}
 
 impl Secrets {
     pub fn get(&self, id: &str) -> Option<&Secret> {
-        self.0.get(id)
+        self.values.get(id)
+    }
+
+    /// No secret is one of these: a step that may sign with a key cannot ask to read it.
+    pub fn ssh(&self, id: &str) -> Option<&SshKey> {
+        self.ssh.get(id)
     }
 
     pub fn values(&self) -> impl Iterator<Item = &Secret> {
-        self.0.values()
+        self.values.values()
     }
 
     /// The id, when the entry of a stream is a secret.
-    pub fn id_of(path: &Path) -> Option<&[u8]> {
-        path.as_os_str().as_bytes().strip_prefix(b"secrets/")
+    pub fn id_of(path: &Path) -> Option<SecretId<'_>> {
+        let path = path.as_os_str().as_bytes();
+        path.strip_prefix(b"secrets/").map(SecretId::Value).or_else(|| path.strip_prefix(b"ssh/").map(SecretId::Ssh))
     }
 
     /// # Errors
-    /// `BAD_PLAN` when it is too large, there twice, or one too many.
-    pub fn take(&mut self, id: &[u8], content: &mut dyn Read) -> Result<()> {
+    /// `BAD_PLAN` when it is too large, there twice, one too many, or no key of SSH where one should be.
+    pub fn take(&mut self, id: SecretId<'_>, content: &mut dyn Read) -> Result<()> {
         let bad = |text: &str| Err(BuildError::new(ErrorCode::BadPlan, text));
-        let Some(id) = std::str::from_utf8(id).ok().filter(|id| (1..=4096).contains(&id.len())) else {
+        let (SecretId::Value(bytes_of_id) | SecretId::Ssh(bytes_of_id)) = id;
+        let kind = id;
+        let Some(id) = std::str::from_utf8(bytes_of_id).ok().filter(|id| (1..=4096).contains(&id.len())) else {
             return bad("The name of a secret must be text of 1 to 4096 bytes.");
         };
         let mut bytes = Vec::new();
@@ -64,13 +83,17 @@ impl Secrets {
         if bytes.len() as u64 > MAX_BYTES {
             return bad(&format!("The secret {id} is larger than 500 KiB."));
         }
-        if self.0.len() >= MAX_COUNT {
+        if self.values.len() + self.ssh.len() >= MAX_COUNT {
             return bad(&format!("A build takes at most {MAX_COUNT} secrets."));
         }
-        match self.0.insert(id.to_owned(), Secret::new(bytes)) {
-            Some(_) => bad(&format!("The secret {id} is given twice.")),
-            None => Ok(()),
-        }
+        let twice = match kind {
+            SecretId::Value(_) => self.values.insert(id.to_owned(), Secret::new(bytes)).is_some(),
+            SecretId::Ssh(_) => match SshKey::parse(&bytes) {
+                Ok(key) => self.ssh.insert(id.to_owned(), key).is_some(),
+                Err(reason) => return bad(&format!("The SSH key {id} {reason}.")),
+            },
+        };
+        if twice { bad(&format!("The secret {id} is given twice.")) } else { Ok(()) }
     }
 }
 
@@ -136,7 +159,7 @@ mod tests {
     fn masks(values: &[&[u8]]) -> Masks {
         let mut secrets = Secrets::default();
         for (index, mut value) in values.iter().copied().enumerate() {
-            secrets.take(format!("s{index}").as_bytes(), &mut value).unwrap();
+            secrets.take(SecretId::Value(format!("s{index}").as_bytes()), &mut value).unwrap();
         }
         Masks::new(&secrets)
     }
@@ -162,9 +185,9 @@ mod tests {
     #[test]
     fn nothing_shows_a_secret() {
         let mut secrets = Secrets::default();
-        secrets.take(b"a", &mut &b"hunter22"[..]).unwrap();
+        secrets.take(SecretId::Value(b"a"), &mut &b"hunter22"[..]).unwrap();
         assert!(!format!("{secrets:?}").contains("hunter") && !format!("{secrets:?}").contains("104"));
-        assert!(secrets.take(b"a", &mut &b"x"[..]).is_err());
-        assert!(secrets.take(b"b", &mut std::io::repeat(1)).is_err());
+        assert!(secrets.take(SecretId::Value(b"a"), &mut &b"x"[..]).is_err());
+        assert!(secrets.take(SecretId::Value(b"b"), &mut std::io::repeat(1)).is_err());
     }
 }

@@ -65,11 +65,12 @@ pub fn body(request: &Value) -> Vec<u8> {
     body_with(request, &[])
 }
 
-/// As the worker sends it: secrets come first.
+/// As the worker sends it: secrets come first. The name of one that is a key for SSH begins with `ssh/`.
 pub fn body_with(request: &Value, secrets: &[(&str, &str)]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (id, value) in secrets {
-        file(&mut tar, &format!("secrets/{id}"), value.as_bytes(), 0o600);
+        let name = if id.starts_with("ssh/") { (*id).to_owned() } else { format!("secrets/{id}") };
+        file(&mut tar, &name, value.as_bytes(), 0o600);
     }
     file(&mut tar, "request.json", request.to_string().as_bytes(), 0o644);
     tar.into_inner().unwrap()
