@@ -10,6 +10,7 @@ export const RUNTIME_PACKAGES = [
   { needs: 'redis-server', package: 'redis-server', service: 'redis-server' },
   { needs: 'caddy', package: 'caddy', service: 'caddy' },
   { needs: 'git', package: 'git' },
+  { needs: 'ssh', package: 'openssh-client' },
   { needs: 'busybox', package: 'busybox-static' },
   { needs: 'nft', package: 'nftables' },
   { needs: 'ip', package: 'iproute2' },

@@ -21,6 +21,7 @@ const TEST_PACKAGES = [
   { needs: 'mmdebstrap', package: 'mmdebstrap' },
   { needs: 'python3', package: 'python3' },
   { needs: 'go', package: 'golang-go' },
+  { needs: '/usr/sbin/sshd', package: 'openssh-server', service: 'ssh' },
 ]
 
 const progress = createProgress()

@@ -30,7 +30,13 @@ export interface Agent {
   /** The Docker Engine API of the agent, for everything Docker has a word for. */
   docker: Docker
   health(deadlineMs?: number): Promise<z.infer<typeof agentHealth>>
-  build(request: BuildRequest, signal: AbortSignal, secrets?: BuildSecrets, registryToken?: string): AsyncGenerator<BuildEvent>
+  build(
+    request: BuildRequest,
+    signal: AbortSignal,
+    secrets?: BuildSecrets,
+    registryToken?: string,
+    sshKeys?: BuildSecrets,
+  ): AsyncGenerator<BuildEvent>
   contexts: AgentContexts
   /** Idempotent: a build that is not running is not an error. */
   cancelBuild(id: string): Promise<void>
@@ -59,7 +65,7 @@ export function createAgent({ socketPath }: { socketPath: string }): Agent {
   return {
     docker,
     health: async (deadlineMs = 2000) => agentHealth.parse(JSON.parse(await call(socketPath, 'GET', '/slipway/v1/health', deadlineMs))),
-    build: (request, signal, secrets, token) => streamBuild(socketPath, request, signal, secrets, token),
+    build: (request, signal, secrets, token, keys) => streamBuild(socketPath, request, signal, secrets, token, keys),
     contexts: createContexts(socketPath),
     async cancelBuild(id) {
       await call(socketPath, 'DELETE', `/slipway/v1/builds/${encodeURIComponent(id)}`, 5000, [404])

@@ -7,10 +7,11 @@ import { agentError } from './errors'
 /** What `RUN --mount=type=secret` may ask for, by id. Never written to a disk on the way. */
 export type BuildSecrets = Readonly<Record<string, string>>
 
-/** The body of `POST /slipway/v1/builds`: secrets, then request.json. The agent says what of it is not valid. */
-function pack(request: BuildRequest, secrets: BuildSecrets): tar.Pack {
+/** The body of `POST /slipway/v1/builds`: secrets and keys, then request.json. The agent says what of it is not valid. */
+function pack(request: BuildRequest, secrets: BuildSecrets, sshKeys: BuildSecrets): tar.Pack {
   const body = tar.pack()
   for (const [id, value] of Object.entries(secrets)) body.entry({ name: `secrets/${id}`, mode: 0o600 }, Buffer.from(value))
+  for (const [id, key] of Object.entries(sshKeys)) body.entry({ name: `ssh/${id}`, mode: 0o600 }, Buffer.from(key))
   body.entry({ name: 'request.json' }, Buffer.from(JSON.stringify(request)))
   body.finalize()
   return body
@@ -18,7 +19,7 @@ function pack(request: BuildRequest, secrets: BuildSecrets): tar.Pack {
 
 /**
  * Runs one build on the agent and yields its events until the last `result` or `error` event.
- * `registryToken` is for the caches in registries that the request names.
+ * `sshKeys`: private keys that `RUN --mount=type=ssh` may sign with, by id. `registryToken` is for the caches in registries that the request names.
  * Aborting `signal` closes the connection, which cancels the build on the agent within milliseconds.
  * Throws AppError `AGENT_UNREACHABLE` when the connection breaks before the last event (the agent was restarted).
  */
@@ -28,6 +29,7 @@ export async function* streamBuild(
   signal: AbortSignal,
   secrets: BuildSecrets = {},
   registryToken?: string,
+  sshKeys: BuildSecrets = {},
 ): AsyncGenerator<BuildEvent> {
   const doing = 'build the image'
   const call = httpRequest({
@@ -48,7 +50,7 @@ export async function* streamBuild(
   })
   // Awaited below; until then a failure while packing must not count as unhandled.
   answer.catch(() => undefined)
-  const sending = pipeline(pack(request, secrets), call)
+  const sending = pipeline(pack(request, secrets, sshKeys), call)
   // The agent may refuse before it has read everything; then its answer is what counts, not the broken pipe.
   sending.catch((error) => {
     if (!call.destroyed) call.destroy(error as Error)

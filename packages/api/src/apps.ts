@@ -10,6 +10,7 @@ export const appsRouter = router({
   create: orgProcedure.input(inputs.createApp).mutation(({ ctx, input }) => ctx.services.apps.create(ctx.scope, input)),
   createExample: orgProcedure.input(inputs.createExample).mutation(({ ctx, input }) => ctx.services.apps.createExample(ctx.scope, input)),
   update: orgProcedure.input(inputs.updateApp).mutation(({ ctx, input }) => ctx.services.apps.update(ctx.scope, input)),
+  setDeployKey: orgProcedure.input(inputs.setDeployKey).mutation(({ ctx, input }) => ctx.services.apps.setDeployKey(ctx.scope, input)),
   variables: orgProcedure.input(inputs.app).query(({ ctx, input }) => ctx.services.apps.variables(ctx.scope, input)),
   setVariables: orgProcedure.input(inputs.setVariables).mutation(({ ctx, input }) => ctx.services.apps.setVariables(ctx.scope, input)),
   webhook: orgProcedure.input(inputs.app).query(({ ctx, input }) => ctx.services.webhooks.get(ctx.scope, input)),

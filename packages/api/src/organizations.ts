@@ -9,6 +9,10 @@ export const organizationsRouter = router({
   addMember: orgProcedure.input(inputs.addMember).mutation(({ ctx, input }) => ctx.services.organizations.addMember(ctx.scope, input)),
   search: orgProcedure.input(inputs.search).query(({ ctx, input }) => ctx.services.organizations.search(ctx.scope, input)),
   audit: orgProcedure.input(inputs.listAudit).query(({ ctx, input }) => ctx.services.organizations.audit(ctx.scope, input)),
+  knownHosts: orgProcedure.query(({ ctx }) => ctx.services.organizations.knownHosts(ctx.scope)),
+  forgetKnownHost: orgProcedure
+    .input(inputs.forgetKnownHost)
+    .mutation(({ ctx, input }) => ctx.services.organizations.forgetKnownHost(ctx.scope, input)),
   /** Something of the organization changed: invalidate what is shown. */
   watch: orgProcedure.subscription((call) => stream(call, watchOrganization(call))),
 })

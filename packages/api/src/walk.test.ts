@@ -34,6 +34,8 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   },
   'organizations.search': { reach: 'organization', input: { org: 'acme', query: 'web' } },
   'organizations.audit': { reach: 'organization' },
+  'organizations.knownHosts': { reach: 'organization' },
+  'organizations.forgetKnownHost': { reach: 'row', input: { org: 'acme', id: 'knh_00001' }, guestMay: false },
   'organizations.watch': { reach: 'organization' },
   'projects.list': { reach: 'organization' },
   'projects.create': { reach: 'organization', input: { org: 'acme', name: 'New' }, guestMay: false },
@@ -46,6 +48,7 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   },
   'apps.createExample': { reach: 'organization', input: { org: 'acme', example: 'hello' }, guestMay: false },
   'apps.update': { reach: 'row', input: { ...app, name: 'Stolen' }, guestMay: false },
+  'apps.setDeployKey': { reach: 'row', input: app, guestMay: false },
   'apps.variables': { reach: 'row', input: app },
   'apps.setVariables': { reach: 'row', input: { ...app, variables: [] }, guestMay: false },
   'apps.webhook': { reach: 'row', input: app, guestMay: false },
@@ -129,6 +132,7 @@ async function furnish(organization: string, identity: Identity) {
   await h.db.inspection.create({
     data: { id: 'ins_00001', organizationId, gitUrl: 'https://git.example.com/web.git', gitBranch: 'main', state: 'succeeded' },
   })
+  await h.db.knownHost.create({ data: { id: 'knh_00001', organizationId, host: 'git.example', keyType: 'ssh-ed25519', key: 'AAAA' } })
   const repository = await h.db.repository.create({ data: { id: 'rep_00001', organizationId, name: 'web' } })
   const manifest = await h.db.manifest.create({
     data: {

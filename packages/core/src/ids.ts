@@ -22,6 +22,7 @@ export const ID_PREFIX = {
   webhook: 'whk',
   delivery: 'dlv',
   audit: 'aud',
+  knownHost: 'knh',
 } as const
 export type IdKind = keyof typeof ID_PREFIX
 

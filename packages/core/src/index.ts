@@ -2,6 +2,7 @@ export { BUILD_CACHE_ARTIFACT } from './artifacts'
 export { AppError, type AppErrorInit, type ErrorKind, HTTP_STATUS, isAppError, notFound, toAppError } from './errors'
 export { formatAgo, formatBytes, formatDuration, shortDigest } from './format'
 export { ID_PREFIX, type IdKind, newId, SLUG_PATTERN, slugify } from './ids'
+export { knownHostName, type SshAddress, sshAddress } from './ssh-address'
 export {
   type AppState,
   BUILD_STATES,

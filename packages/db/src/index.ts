@@ -134,6 +134,7 @@ export {
   requestInspectionCancel,
   requeueInspection,
 } from './inspections.repo'
+export { forgetKnownHost, type HostKey, learnHosts, listKnownHosts } from './known-hosts.repo'
 export {
   addMember,
   countsOf,

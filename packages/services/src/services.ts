@@ -47,6 +47,9 @@ export interface OrganizationsService {
   addMember(scope: Scope, input: Of<typeof inputs.addMember>): Promise<views.MemberView>
   search(scope: Scope, input: Of<typeof inputs.search>): Promise<views.SearchHit[]>
   audit(scope: Scope, input: Of<typeof inputs.listAudit>): Promise<views.Page<views.AuditView>>
+  knownHosts(scope: Scope): Promise<views.KnownHostView[]>
+  /** The next build takes whatever key the host answers with. */
+  forgetKnownHost(scope: Scope, input: Of<typeof inputs.forgetKnownHost>): Promise<views.KnownHostView[]>
 }
 
 export interface ProjectsService {
@@ -60,6 +63,8 @@ export interface AppsService {
   create(scope: Scope, input: Of<typeof inputs.createApp>): Promise<views.CreatedAppView>
   createExample(scope: Scope, input: Of<typeof inputs.createExample>): Promise<views.CreatedAppView>
   update(scope: Scope, input: Of<typeof inputs.updateApp>): Promise<views.AppView>
+  /** The private half is never told again. */
+  setDeployKey(scope: Scope, input: Of<typeof inputs.setDeployKey>): Promise<views.AppView>
   variables(scope: Scope, input: Of<typeof inputs.app>): Promise<views.VariableView[]>
   setVariables(scope: Scope, input: Of<typeof inputs.setVariables>): Promise<views.VariableView[]>
   stop(scope: Scope, input: Of<typeof inputs.app>): Promise<views.AppView>

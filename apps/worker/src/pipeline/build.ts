@@ -32,6 +32,7 @@ import { publish } from './publish'
 import { BuildRecorder } from './recorder'
 import { sharedCache, sharedCacheLines } from './shared-cache'
 import { sourceOf } from './source'
+import { sshIdentity } from './ssh'
 
 export async function runBuild(deps: Deps, buildId: string, deadline: AbortSignal): Promise<void> {
   const claim = await claimBuild(deps.db, buildId)
@@ -75,17 +76,24 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
     tell(deps, build)
   }
   const secrets = openBuildSecrets(deps, build)
-  const source = await sourceOf(build, secrets, directory, signal, say, note)
+  const ssh = sshIdentity(deps, app.organizationId, secrets.sshKeys.default ?? null)
+  const source = await sourceOf(build, { gitToken: secrets.gitToken, ssh }, directory, signal, say, note)
 
   const { from } = source
   const args = from.kind === 'git' ? datedArgs(app, secrets.buildArgs, from.commit.at) : secrets.buildArgs
   let dockerfile = { text: '', origin: '' }
-  const planned = await plan(deps, { organization, buildArgs: args, ...source.files }, signal, say, async ({ text, findings, origin }) => {
-    dockerfile = { text, origin: origin.kind }
-    // NUL is no text to Postgres; such a file is refused right after.
-    if (!text.includes('\0'))
-      await note({ dockerfile: text, findings: findings as unknown as Prisma.InputJsonArray, dockerfileOrigin: origin })
-  })
+  const planned = await plan(
+    deps,
+    { organization, buildArgs: args, ssh, ...source.files },
+    signal,
+    say,
+    async ({ text, findings, origin }) => {
+      dockerfile = { text, origin: origin.kind }
+      // NUL is no text to Postgres; such a file is refused right after.
+      if (!text.includes('\0'))
+        await note({ dockerfile: text, findings: findings as unknown as Prisma.InputJsonArray, dockerfileOrigin: origin })
+    },
+  )
   for (const warning of planned.warnings) say(`warning: ${warning}`)
 
   await note({ phase: 'build' })
@@ -102,7 +110,7 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
     output: buildOutput(app, planned.sourceDateEpoch),
     ...(from.kind === 'upload' && { context: { tree: from.tree } }),
   }
-  const result = await execute(deps, request, planned, recorder, signal, secrets.buildSecrets)
+  const result = await execute(deps, request, planned, recorder, signal, secrets)
   for (const line of result.sharedCache ? sharedCacheLines(result.sharedCache) : []) say(line)
   if (!source.publishes) {
     await recorder.flush()

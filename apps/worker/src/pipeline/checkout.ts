@@ -4,8 +4,10 @@
  */
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { sshAddress } from '@slipway/core'
 import { type GitOptions, git, isDumbServer } from './git'
 import { limitBytes } from './git-size'
+import { type SshIdentity, withSsh } from './ssh'
 
 /** Of one commit and what git keeps beside it: much more than a build's context may have, as .dockerignore leaves out some. */
 const MAX_BYTES = 16 * 1024 ** 3
@@ -36,6 +38,20 @@ export async function checkout(
   directory: string,
   signal: AbortSignal,
   onProgress: (line: string) => void,
+  ssh: SshIdentity | null = null,
+): Promise<Checkout> {
+  const address = sshAddress(source.url)
+  const get = (over?: { config: string }) => fetched(source, directory, signal, onProgress, over)
+  // The app's own repository may be anywhere, as its address comes from a member.
+  return address ? withSsh(ssh, address, null, get) : get()
+}
+
+async function fetched(
+  source: CheckoutSource,
+  directory: string,
+  signal: AbortSignal,
+  onProgress: (line: string) => void,
+  ssh: { config: string } | undefined,
 ): Promise<Checkout> {
   await rm(directory, { recursive: true, force: true })
   const worktree = join(directory, 'tree')
@@ -45,7 +61,8 @@ export async function checkout(
     cwd: worktree,
     signal: limited.signal,
     onProgress,
-    ...(source.token && { credentials: { url: source.url, token: source.token } }),
+    ...(ssh && { ssh }),
+    ...(source.token && !ssh && { credentials: { url: source.url, token: source.token } }),
   }
   // The repository's own data lies beside the tree, so that it can never become part of a build context.
   const at = [`--git-dir=${join(directory, 'git')}`, `--work-tree=${worktree}`]

@@ -16,13 +16,19 @@ import { withoutImport } from './shared-cache'
 
 export type BuildResult = Extract<BuildEvent, { type: 'result' }>
 
+/** What steps may ask for, by id: values, and keys to sign with. */
+export interface StepSecrets {
+  buildSecrets: BuildSecrets
+  sshKeys: BuildSecrets
+}
+
 export async function execute(
   deps: Deps,
   request: BuildRequest,
   planned: Planned,
   recorder: BuildRecorder,
   signal: AbortSignal,
-  secrets: BuildSecrets,
+  secrets: StepSecrets,
 ): Promise<BuildResult> {
   let current = request
   const run = async () => {
@@ -48,10 +54,10 @@ async function once(
   planned: Planned,
   recorder: BuildRecorder,
   signal: AbortSignal,
-  secrets: BuildSecrets,
+  secrets: StepSecrets,
 ): Promise<BuildResult> {
   const [token, given] = [await cacheToken(deps, request), await giveContexts(deps.agent, request.scope, planned.sent, signal)]
-  for await (const event of deps.agent.build({ ...request, ...given }, signal, secrets, token)) {
+  for await (const event of deps.agent.build({ ...request, ...given }, signal, secrets.buildSecrets, token, secrets.sshKeys)) {
     await recorder.event(event)
     if (event.type === 'result') return event
     if (event.type === 'error') throw buildError(event, planned, recorder)

@@ -4,7 +4,7 @@
  */
 import { lookup as systemLookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import { AppError } from '@slipway/core'
+import { AppError, type SshAddress, sshAddress } from '@slipway/core'
 import type { Places } from './places'
 
 /** All addresses of a name, as the system knows them. */
@@ -15,28 +15,38 @@ export interface GitAddress {
   url: string
   /** For `http.curloptResolve`; null when the host is an address. */
   resolve: string | null
+  /** The server over SSH, and the address to connect to. */
+  ssh?: { address: SshAddress; pinned: string }
 }
 
 /** Throws AppError GIT_*. The connection is made to what was checked here: a name that answers differently the next time gains nothing. */
 export async function gitAddress(text: string, inside: Places, lookup: Lookup = allOf): Promise<GitAddress> {
+  const ssh = sshAddress(text)
+  if (ssh) {
+    const [pinned = ''] = await checked(ssh.host, inside, lookup)
+    return { url: text, resolve: null, ssh: { address: ssh, pinned } }
+  }
   const url = URL.canParse(text) ? new URL(text) : null
   if (url === null || !/^https?:$/.test(url.protocol) || url.hostname === '') throw notOurs(text)
   // With a dot at its end, a host would be one name to us and another one to the list of those that git need not look up.
   url.hostname = url.hostname.replace(/\.+$/, '')
   const host = url.hostname.replace(/^\[|\]$/g, '')
-  if (isIP(host)) {
-    if (!inside.allows(host, host)) throw liesInside(host, host)
-    return { url: url.href, resolve: null }
-  }
-  const found = await lookup(host)
-  const allowed = found.filter((address) => inside.allows(host, address))
-  if (allowed.length === 0) throw found[0] === undefined ? unknown(host) : liesInside(host, found[0])
+  const allowed = await checked(host, inside, lookup)
+  if (isIP(host)) return { url: url.href, resolve: null }
   const port = url.port || (url.protocol === 'https:' ? '443' : '80')
   const written = allowed.slice(0, MAX_ADDRESSES).map((address) => (isIP(address) === 6 ? `[${address}]` : address))
   return { url: url.href, resolve: `${host}:${port}:${written.join(',')}` }
 }
 
 const MAX_ADDRESSES = 8
+
+/** The addresses of a host that may be connected to; at least one. */
+async function checked(host: string, inside: Places, lookup: Lookup): Promise<string[]> {
+  const found = isIP(host) ? [host] : await lookup(host.replace(/\.+$/, ''))
+  const allowed = found.filter((address) => inside.allows(host, address))
+  if (allowed.length === 0) throw found[0] === undefined ? unknown(host) : liesInside(host, found[0])
+  return allowed
+}
 
 async function allOf(host: string): Promise<string[]> {
   try {
@@ -57,7 +67,7 @@ const notOurs = (text: string) =>
   new AppError({
     kind: 'bad-input',
     code: 'GIT_ADDRESS_INVALID',
-    message: `"${text.slice(0, 100)}" is no address of a Git repository that a build can read. It begins with https:// or http://.`,
+    message: `"${text.slice(0, 100)}" is no address of a Git repository that a build can read. It begins with https:// or http://, or is one over SSH, as in git@git.example:org/repo.git.`,
   })
 
 const unknown = (host: string, cause?: unknown) =>

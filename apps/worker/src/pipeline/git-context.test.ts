@@ -39,7 +39,7 @@ let count = 0
 const loopback = { inside: new Places(['127.0.0.1']) }
 const get = (more: Partial<GitContextSource> = {}, reach: GitReach = loopback) => {
   const source = { kind: 'git' as const, url: `${server.url}/lib.git`, ref: '', subdir: '', checksum: null, keepGitDir: false, ...more }
-  return gitContext(source, join(scratch, String(count++)), never, () => undefined, reach)
+  return gitContext(source, join(scratch, String(count++)), never, () => undefined, reach).then(({ root }) => root)
 }
 const codeOf = (more: Partial<GitContextSource>, reach?: GitReach) =>
   get(more, reach).then(

@@ -8,9 +8,10 @@ import { AppError } from '@slipway/core'
 import type { ContextSource } from '@slipway/dockerfile'
 import { beneath } from './context'
 import { type GitOptions, git, isDumbServer } from './git'
-import { gitAddress, type Lookup } from './git-address'
+import { type GitAddress, gitAddress, type Lookup } from './git-address'
 import { limitBytes } from './git-size'
 import type { Places } from './places'
+import { type SshIdentity, withSsh } from './ssh'
 
 export type GitContextSource = Extract<ContextSource, { kind: 'git' }>
 
@@ -21,10 +22,19 @@ export interface GitReach {
   /** Places inside this network that a repository may name; all others of the Internet. */
   inside: Places
   lookup?: Lookup
+  /** For addresses over SSH. */
+  ssh?: SshIdentity | null
 }
 
 /** Times and inodes of this host, hooks of git's templates, how it was fetched. */
 const NOT_SENT = ['hooks', 'info', 'description', 'branches', 'FETCH_HEAD', 'ORIG_HEAD', 'logs', 'packed-refs', 'refs', 'index']
+
+export interface FetchedContext {
+  /** The folder that is sent. */
+  root: string
+  /** The commit, whole. */
+  sha: string
+}
 
 /**
  * `directory` is made anew; the caller removes it. The same commit gives the same files, whatever was fetched before and when.
@@ -35,20 +45,33 @@ export async function gitContext(
   directory: string,
   signal: AbortSignal,
   onProgress: (line: string) => void,
-  { inside, lookup }: GitReach,
-): Promise<string> {
+  { inside, lookup, ssh = null }: GitReach,
+): Promise<FetchedContext> {
   const address = await gitAddress(source.url, inside, lookup)
+  const fetch = (over?: { config: string }) => fetched(source, address, directory, signal, onProgress, over)
+  return address.ssh ? withSsh(ssh, address.ssh.address, address.ssh.pinned, fetch) : fetch()
+}
+
+async function fetched(
+  source: GitContextSource,
+  address: GitAddress,
+  directory: string,
+  signal: AbortSignal,
+  onProgress: (line: string) => void,
+  ssh: { config: string } | undefined,
+): Promise<FetchedContext> {
   await rm(directory, { recursive: true, force: true })
   const tree = join(directory, 'tree')
   await mkdir(tree, { recursive: true, mode: 0o700 })
   // Inside the tree where it is to be a part of it.
   const own = source.keepGitDir ? join(tree, '.git') : join(directory, 'git')
   const limited = limitBytes(directory, MAX_BYTES, signal)
-  const options: GitOptions = { cwd: tree, signal: limited.signal, onProgress, only: address }
+  const options: GitOptions = { cwd: tree, signal: limited.signal, onProgress, only: address, ...(ssh && { ssh }) }
   const at = [`--git-dir=${own}`, `--work-tree=${tree}`]
+  let sha = ''
   try {
     await git(['init', '--quiet', '--bare', own], options)
-    const sha = await fetchCommit({ ...source, url: address.url }, at, options)
+    sha = await fetchCommit({ ...source, url: address.url }, at, options)
     if (source.checksum !== null && !sha.startsWith(source.checksum))
       throw new AppError({
         kind: 'bad-input',
@@ -61,7 +84,7 @@ export async function gitContext(
   } finally {
     limited.end()
   }
-  return source.subdir === '' ? tree : folderOf(tree, source.subdir)
+  return { root: source.subdir === '' ? tree : await folderOf(tree, source.subdir), sha }
 }
 
 /** The whole name of the commit, whose objects are there afterwards. */

@@ -11,6 +11,8 @@ export interface GitOptions {
   signal: AbortSignal
   /** Sent as Basic credentials to `url`'s own origin only; travels in the environment, never in argv, files or the address. */
   credentials?: { url: string; token: string }
+  /** OpenSSH's configuration, for addresses over SSH. */
+  ssh?: { config: string }
   /** For addresses that a repository names: no other server than this, whatever its name or its answer says. */
   only?: { resolve: string | null }
   onProgress?: (line: string) => void
@@ -43,7 +45,13 @@ export async function git(args: string[], options: GitOptions): Promise<string> 
     GIT_CONFIG_GLOBAL: '/dev/null',
     GIT_TERMINAL_PROMPT: '0',
     GIT_ASKPASS: '/bin/true',
-    GIT_ALLOW_PROTOCOL: 'http:https',
+    GIT_ALLOW_PROTOCOL: options.ssh ? 'ssh' : 'http:https',
+    // git hands this to a shell, so it is a fixed text; what differs comes in a variable.
+    ...(options.ssh && {
+      GIT_SSH_COMMAND: 'exec ssh -F "$SLIPWAY_SSH_CONFIG"',
+      GIT_SSH_VARIANT: 'ssh',
+      SLIPWAY_SSH_CONFIG: options.ssh.config,
+    }),
     GIT_CONFIG_COUNT: String(config.length),
     NODE_ENV: 'production',
   }
@@ -106,6 +114,16 @@ function gitError(stderr: string, code: number | null): AppError {
   const cause = new Error(`git ended with ${code ?? 'a signal'}: ${stderr.slice(-2000)}`)
   const is = (pattern: RegExp) => pattern.test(stderr)
   const make = (errorCode: string, message: string) => new AppError({ kind: 'bad-input', code: errorCode, message, cause })
+  if (is(/host key verification failed|host identification has changed/i))
+    return make(
+      'GIT_HOST_KEY_CHANGED',
+      'The Git server answered with another SSH host key than the first time. If its owner changed it, remove the known one in the organization’s settings; otherwise somebody may be listening in.',
+    )
+  if (is(/permission denied \(|too many authentication failures/i))
+    return make(
+      'GIT_KEY_REFUSED',
+      'The Git server does not accept the deploy key. Add its public half, which the app’s settings show, to the repository with read access.',
+    )
   if (is(/could not resolve host/i))
     return make('GIT_HOST_UNKNOWN', `The Git server's name cannot be resolved${host(stderr)}. Check the repository's address.`)
   if (is(/error: 30[12378]/))

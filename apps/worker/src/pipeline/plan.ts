@@ -27,11 +27,14 @@ import { type BuiltDockerfile, type DockerfileSource, dockerfileOf, readIgnore }
 import { gitContext } from './git-context'
 import { ensureImage } from './images'
 import { Places } from './places'
+import type { SshIdentity } from './ssh'
 
 export interface PlanSource extends DockerfileSource {
   organization: string
   target: string | null
   buildArgs: Record<string, string>
+  /** For Git repositories over SSH. */
+  ssh: SshIdentity
   /** As `--build-context` takes them: name → folder of the repository, `docker-image://…`, or a Git repository's address. */
   namedContexts?: Record<string, string>
   /** Of the images, as `--platform` takes them; none: this host's. */
@@ -51,6 +54,13 @@ export interface Planned {
   warnings: string[]
   /** Seconds since 1970, of the build argument. */
   sourceDateEpoch: number | undefined
+  /** The Git repositories among what is sent, and the commits they were at. */
+  gitContexts: GitMaterial[]
+}
+
+export interface GitMaterial {
+  url: string
+  sha: string
 }
 
 /** What the build page shows of the file that a plan was made of. */
@@ -113,13 +123,15 @@ export async function plan(
   }
   const planned = planPlatforms(dockerfile, { ...options, resolved, ignore }, platforms)
   const sent: SentContext[] = source.uploaded ? [] : [{ root: contextRoot, ignore }]
-  for (const context of planned.contexts) sent.push(await sentContext(deps, context, source, signal, onProgress))
+  const gitContexts: GitMaterial[] = []
+  for (const context of planned.contexts) sent.push(await sentContext(deps, context, source, signal, onProgress, gitContexts))
   return {
     plan: planned.plan,
     file: source.dockerfilePath,
     sent,
     warnings: planned.warnings.map((warning) => warning.message),
     sourceDateEpoch: planned.sourceDateEpoch,
+    gitContexts,
   }
 }
 
@@ -158,11 +170,14 @@ async function sentContext(
   source: PlanSource,
   signal: AbortSignal,
   onProgress: (line: string) => void,
+  gitContexts: GitMaterial[],
 ): Promise<SentContext> {
   if (from.kind === 'git') {
     onProgress(`Fetching ${from.url}${from.ref && ` at ${from.ref}`}`)
     const { downloadInside } = await withAgent(deps, signal, () => deps.agent.health())
-    const root = await gitContext(from, join(source.scratch, name), signal, onProgress, { inside: new Places(downloadInside) })
+    const reach = { inside: new Places(downloadInside), ssh: source.ssh }
+    const { root, sha } = await gitContext(from, join(source.scratch, name), signal, onProgress, reach)
+    gitContexts.push({ url: from.url, sha })
     return { name, root, ignore: createIgnoreMatcher('') }
   }
   const root = await beneath(source.directory, source.namedContexts?.[from.name] ?? '', 'folder')

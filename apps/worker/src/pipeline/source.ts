@@ -11,9 +11,10 @@ import { checkout } from './checkout'
 import type { PlanSource } from './plan'
 import type { BuiltFrom } from './provenance'
 import { branchTag } from './publish'
+import type { SshIdentity } from './ssh'
 
 export interface BuildSource {
-  files: Omit<PlanSource, 'organization' | 'buildArgs'>
+  files: Omit<PlanSource, 'organization' | 'buildArgs' | 'ssh'>
   /** A checkout, or a context that was uploaded before. */
   from: BuiltFrom['source']
   /** The image's second tag, beside `build-<number>`. */
@@ -24,7 +25,7 @@ export interface BuildSource {
 
 export async function sourceOf(
   build: BuildRunRow,
-  { gitToken }: { gitToken: string | null },
+  { gitToken, ssh }: { gitToken: string | null; ssh: SshIdentity },
   directory: string,
   signal: AbortSignal,
   say: (line: string) => void,
@@ -58,7 +59,7 @@ export async function sourceOf(
     })
   say(`Fetching branch ${app.gitBranch} of ${app.gitUrl}`)
   const source = { url: app.gitUrl, branch: app.gitBranch, token: gitToken, sha: build.commitSha }
-  const tree = await checkout(source, directory, signal, say)
+  const tree = await checkout(source, directory, signal, say, ssh)
   const { commit } = tree
   say(`At ${commit.sha.slice(0, 7)} ${commit.message}`)
   await note({

@@ -1,5 +1,5 @@
 /** zod schemas of every tRPC procedure's input; shared by packages/api, the web forms and the CLI. */
-import { SLUG_PATTERN } from '@slipway/core'
+import { SLUG_PATTERN, sshAddress } from '@slipway/core'
 import { z } from 'zod'
 import { buildPolicy } from '../agent/build-policy'
 import { contextDigest, contextMissing } from '../agent/context-api'
@@ -26,12 +26,17 @@ export const createOrganization = z.object({ name: z.string().trim().min(1).max(
 
 export const createProject = org.extend({ name: z.string().trim().min(1, 'Name the project.').max(80) })
 
+const WEB = /^https?:\/\//i
 const gitUrl = z
-  .url({ protocol: /^https?$/, error: 'Use an http(s) address, as in https://github.com/you/app.git' })
+  .string()
   .max(500)
   .refine(
+    (u) => (WEB.test(u) && URL.canParse(u)) || sshAddress(u) !== null,
+    'Use an http(s) or SSH address, as in https://github.com/you/app.git or git@github.com:you/app.git',
+  )
+  .refine(
     // Asked of what is no URL too: zod goes on after the first thing that is wrong.
-    (u) => !URL.canParse(u) || (new URL(u).username === '' && new URL(u).password === ''),
+    (u) => !WEB.test(u) || !URL.canParse(u) || (new URL(u).username === '' && new URL(u).password === ''),
     'Put the access token into its own field, not into the address.',
   )
 /** A branch name as git check-ref-format allows, and nothing that git could take for an option. */
@@ -190,6 +195,9 @@ export const updateApp = app.extend({
   dockerfile: keptDockerfile.nullish(),
   ...z.object(settingFields).partial().shape,
 })
+/** Absent: a new one is made. null: none from now on. Else a private key in OpenSSH's format, as `ssh-keygen -t ed25519` writes it. */
+export const setDeployKey = app.extend({ key: z.string().max(10_000).nullish() })
+export const forgetKnownHost = org.extend({ id })
 /** Of a repository that no app is made of yet, or of an app's own with the token that it has. */
 export const startInspection = z.discriminatedUnion('of', [
   org.extend({ of: z.literal('repository'), gitUrl, gitBranch: gitBranch.default('main'), gitToken: z.string().max(500).optional() }),
@@ -221,6 +229,8 @@ export const uploadBuild = app.extend({
   buildArgs: z.record(variableKey, z.string().max(32_768)).default({}),
   /** For RUN --mount=type=secret, beside the app's own, by id. */
   secrets: z.record(secretId, z.string().max(500 * 1024)).default({}),
+  /** Private keys for RUN --mount=type=ssh and Git repositories over SSH, by id; before the app's own. */
+  ssh: z.record(secretId, z.string().max(10_000)).default({}),
   noCache: z.boolean().default(false),
   /** Into the registry as `<org>/<app>:<tag>`. */
   push: z.boolean().default(false),

@@ -22,13 +22,13 @@ it('gives a new app its defaults', () => {
 it('takes named contexts that are a folder of the repository, an image or a Git repository', () => {
   const issues = (namedContexts: { name: string; value: string }[]) =>
     updateApp.safeParse({ ...app, namedContexts }).error?.issues.map((issue) => issue.path.join('.')) ?? []
-  const values = ['docs', './a/b', '.', 'docker-image://debian:12', 'https://git.example/lib.git#v1:pkg']
+  const values = ['docs', './a/b', '.', 'docker-image://debian:12', 'https://git.example/lib.git#v1:pkg', 'git@git.example:lib.git#v1']
   expect(issues(values.map((value, n) => ({ name: `c${n}/x:1.2`, value })))).toEqual([])
   for (const value of [
     '/etc',
     '../up',
     'a/../../b',
-    'git@host:x.git',
+    'git://host/x.git',
     'https://t:k@git.example/x.git',
     'https://x/a.tar',
     'file:///etc',
@@ -42,7 +42,10 @@ it('takes named contexts that are a folder of the repository, an image or a Git 
 it('answers in words when a Git address is none, or holds a token', () => {
   const issues = (gitUrl: string) => updateApp.safeParse({ ...app, gitUrl }).error?.issues.map((issue) => issue.message) ?? []
   expect(issues('https://git.example/shop.git')).toEqual([])
-  expect(issues('git@git.example:shop.git')[0]).toMatch(/^Use an http/)
+  expect(issues('git@git.example:shop.git')).toEqual([])
+  expect(issues('ssh://git@git.example:2222/shop.git')).toEqual([])
+  for (const bad of ['shop', 'file:///etc', 'ext::sh -c id', 'ssh://git:secret@git.example/shop.git', 'git@-oProxyCommand=id:x', 'https://'])
+    expect(issues(bad)[0], bad).toMatch(/^Use an http/)
   expect(issues('https://token@git.example/shop.git')[0]).toMatch(/^Put the access token/)
   expect(issues('https://user:token@git.example/shop.git')[0]).toMatch(/^Put the access token/)
 })

@@ -1,4 +1,5 @@
 /** Named contexts of an app's builds, as `--build-context name=value` has them. */
+import { sshAddress } from '@slipway/core'
 import { z } from 'zod'
 
 /** As a stage or an image is written: what COPY --from, FROM and RUN --mount=from may say. */
@@ -20,6 +21,8 @@ function isContext(text: string): boolean {
   if (text.startsWith('docker-image://')) return /^docker-image:\/\/[A-Za-z0-9][A-Za-z0-9._:/@+-]*$/.test(text)
   const address = /^https?:\/\/([^?#]+)/.exec(text)?.[1]
   if (address !== undefined) return address.endsWith('.git') && !address.includes('@') && !/\s/.test(text)
+  const ssh = /^[^?#]+/.exec(text)?.[0]
+  if (ssh !== undefined && sshAddress(ssh)) return true
   return !/^[a-z0-9+.-]+:|^[\w-]+@|^\/|\0/i.test(text) && !text.split('/').includes('..')
 }
 

@@ -46,6 +46,17 @@ export interface CreatedApiKeyView {
   view: ApiKeyView
 }
 
+/** The key that a Git server's SSH answered with the first time; the same is asked for from then on. */
+export interface KnownHostView {
+  id: string
+  /** `git.example` or `[git.example]:2222` */
+  host: string
+  keyType: string
+  /** `SHA256:…`, as ssh-keygen shows it. */
+  fingerprint: string
+  createdAt: Date
+}
+
 export interface AuditView {
   id: string
   actor: string

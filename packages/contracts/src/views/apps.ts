@@ -42,6 +42,8 @@ export interface AppView extends AppSummary {
     gitUrl: string | null
     gitBranch: string | null
     hasGitToken: boolean
+    /** The public half, as a Git server takes it. */
+    deployKey: string | null
     dockerfilePath: string
     contextPath: string
     target: string | null

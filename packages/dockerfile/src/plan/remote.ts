@@ -1,4 +1,5 @@
 /** Which texts name a Git repository: BuildKit's rules (`ParseGitRef`), with its fragment and its query. */
+import { sshAddress } from '@slipway/core'
 
 export interface GitSource {
   /** Without fragment, query and credentials' place in them: what git is given. */
@@ -63,18 +64,23 @@ function readQuery(source: GitSource, query: string): void {
   }
 }
 
-/** What git would take for something else than a name is no name. */
-function check(source: GitSource): void {
-  const { url, ref, subdir, checksum } = source
-  if (!/^https?:\/\//i.test(url)) throw new GitSourceError(`Builds read Git repositories over https, not from ${url.slice(0, 120)}.`)
+function checkWeb(url: string): void {
+  const password = new GitSourceError('A Git address with a password in it would end up in the image. Leave it out.')
+  if (/^ssh:\/\/[^/]*:[^/]*@/i.test(url)) throw password
+  if (!/^https?:\/\//i.test(url)) throw new GitSourceError(`Builds read Git repositories over https or SSH, not from ${url.slice(0, 120)}.`)
   let parsed: URL
   try {
     parsed = new URL(url)
   } catch {
     throw new GitSourceError(`"${url.slice(0, 120)}" is no address.`)
   }
-  if (parsed.username || parsed.password)
-    throw new GitSourceError('A Git address with a password in it would end up in the image. Leave it out.')
+  if (parsed.username || parsed.password) throw password
+}
+
+/** What git would take for something else than a name is no name. */
+function check(source: GitSource): void {
+  const { url, ref, subdir, checksum } = source
+  if (!sshAddress(url)) checkWeb(url)
   if (ref !== '' && (ref.length > 250 || !/^[A-Za-z0-9][A-Za-z0-9._/+@-]*$/.test(ref) || /\.\.|\/\/|\.lock$|\/$/.test(ref)))
     throw new GitSourceError(`"${ref.slice(0, 80)}" is no branch, tag or commit.`)
   if (subdir.includes('\0') || subdir.length > 1000 || subdir.split('/').includes('..'))

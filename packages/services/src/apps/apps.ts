@@ -6,6 +6,7 @@ import { deploymentView } from '../deployments/views'
 import type { Deps } from '../deps'
 import type { AppsService, DeploymentsService } from '../services'
 import { creationMethods } from './create'
+import { deployKeyMethod } from './deploy-key'
 import { lifecycleMethods, removalOf } from './lifecycle'
 import { loadApp } from './load'
 import { logsMethod } from './logs'
@@ -37,6 +38,7 @@ export function createApps(deps: Deps, deployments: Pick<DeploymentsService, 'cr
         gitUrl: app.gitUrl,
         gitBranch: app.gitBranch,
         hasGitToken: app.gitToken !== null,
+        deployKey: app.deployKeyPublic,
         dockerfilePath: app.dockerfilePath,
         contextPath: app.contextPath,
         target: app.target,
@@ -70,6 +72,7 @@ export function createApps(deps: Deps, deployments: Pick<DeploymentsService, 'cr
     get,
     ...creationMethods(deps),
     update: updateMethod(deps, get),
+    setDeployKey: deployKeyMethod(deps, get),
     ...variableMethods(deps),
     ...lifecycleMethods(deps, get, deployments),
     logs: logsMethod(deps),

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { inputs, views } from '@slipway/contracts'
-import { AppError, newId, slugify } from '@slipway/core'
+import { AppError, newId, slugify, sshAddress } from '@slipway/core'
 import { appSlugTaken, createApp, createWebhook, findProject, isUniqueViolation, listProjects, type Tx } from '@slipway/db'
 import type { z } from 'zod'
 import { audit } from '../audit'
@@ -12,6 +12,7 @@ import { createProjectRow } from '../projects/projects'
 import { assertMay } from '../roles'
 import type { Scope } from '../scope'
 import type { AppsService } from '../services'
+import { deployKeyLabel, newDeployKey, sealDeployKey } from './deploy-key'
 import { freeHostname } from './hostname'
 import { resolveImage } from './image-reference'
 import { writeVariables } from './variables'
@@ -42,6 +43,9 @@ async function insertApp(deps: Deps, tx: Tx, scope: Scope, projectId: string, in
           gitUrl: input.gitUrl,
           gitBranch: input.gitBranch,
           gitToken: input.gitToken ? deps.sealer.seal(input.gitToken, { kind: 'gitToken', organizationId, id }) : null,
+          // Its public half is shown with the app, to be added to the repository.
+          ...(sshAddress(input.gitUrl) &&
+            sealDeployKey(deps, { organizationId, id }, newDeployKey(deployKeyLabel(scope.organization, slug)))),
           dockerfilePath: input.dockerfilePath,
           contextPath: input.contextPath,
           target: input.target || null,

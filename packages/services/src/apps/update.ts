@@ -1,4 +1,4 @@
-import { AppError } from '@slipway/core'
+import { AppError, sshAddress } from '@slipway/core'
 import { Prisma, updateApp } from '@slipway/db'
 import { audit } from '../audit'
 import { announce, type Deps } from '../deps'
@@ -10,6 +10,9 @@ import { loadApp } from './load'
 const OF_GIT = ['gitUrl', 'gitBranch', 'dockerfilePath', 'contextPath', 'target', 'dockerfile', 'namedContexts']
 const FOREIGN = { git: ['imageReference'], image: OF_GIT, upload: [...OF_GIT, 'gitToken', 'imageReference'] } as const
 const ORIGIN = { git: 'a repository', image: 'an image', upload: 'uploaded files' } as const
+
+/** A token goes over http(s) only. */
+const originOf = (gitUrl: string) => (sshAddress(gitUrl) ? 'ssh' : new URL(gitUrl).origin)
 
 /** Takes effect with the next build or deployment: what runs now keeps the settings it was deployed with. */
 export const updateMethod =
@@ -37,8 +40,7 @@ export const updateMethod =
     if (dockerfile !== undefined) data.keptDockerfile = dockerfile ?? Prisma.DbNull
     if (gitToken) data.gitToken = deps.sealer.seal(gitToken, { kind: 'gitToken', organizationId, id: app.id })
     // A token was given for one host; sending it to another because the address changed would give it away.
-    else if (gitToken === null || (input.gitUrl && app.gitUrl && new URL(input.gitUrl).origin !== new URL(app.gitUrl).origin))
-      data.gitToken = null
+    else if (gitToken === null || (input.gitUrl && app.gitUrl && originOf(input.gitUrl) !== originOf(app.gitUrl))) data.gitToken = null
 
     await deps.db.$transaction(async (tx) => {
       await updateApp(tx, organizationId, app.id, data)

@@ -6,14 +6,16 @@ import { openUpload } from './upload-options'
 /**
  * What a build in the worker's hands needs in clear: the access token of its repository, its build arguments, and what
  * `RUN --mount=type=secret,id=<key>` may ask for: the build variables that are secret. An ARG may still name one of those, but
- * then its value is in the image's history. What an uploaded build was given comes on top.
+ * then its value is in the image's history. `sshKeys`: what `RUN --mount=type=ssh` signs with, by id; the app's deploy key is
+ * the default one. What an uploaded build was given comes on top.
  */
 export function openBuildSecrets(
   deps: Pick<Deps, 'sealer'>,
   build: BuildRunRow,
-): { gitToken: string | null; buildArgs: Record<string, string>; buildSecrets: Record<string, string> } {
+): { gitToken: string | null; buildArgs: Record<string, string>; buildSecrets: Record<string, string>; sshKeys: Record<string, string> } {
   const { app } = build
-  const given = build.upload === null ? { buildArgs: {}, secrets: {} } : openUpload(deps.sealer, build)
+  const given = build.upload === null ? { buildArgs: {}, secrets: {}, ssh: {} } : openUpload(deps.sealer, build)
+  const deployKey = { kind: 'deployKey', organizationId: app.organizationId, id: app.id } as const
   return {
     gitToken: app.gitToken ? deps.sealer.open(app.gitToken, { kind: 'gitToken', organizationId: app.organizationId, id: app.id }) : null,
     buildArgs: { ...openVariables(deps, app.variables, 'build'), ...given.buildArgs },
@@ -25,5 +27,6 @@ export function openBuildSecrets(
       ),
       ...given.secrets,
     },
+    sshKeys: { ...(app.deployKey && { default: deps.sealer.open(app.deployKey, deployKey) }), ...given.ssh },
   }
 }

@@ -20,7 +20,8 @@ const options = z.object({
 })
 export type UploadOptions = z.infer<typeof options>
 
-const secrets = z.object({ buildArgs: z.record(z.string(), z.string()), secrets: z.record(z.string(), z.string()) })
+const texts = z.record(z.string(), z.string())
+const secrets = z.object({ buildArgs: texts, secrets: texts, ssh: texts.default({}) })
 export type UploadSecrets = z.infer<typeof secrets>
 
 interface UploadColumns {

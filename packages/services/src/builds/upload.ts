@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream'
 import { AppError, newId } from '@slipway/core'
 import { updateApp } from '@slipway/db'
+import { readDeployKey } from '../apps/deploy-key'
 import { loadApp } from '../apps/load'
 import { audit } from '../audit'
 import type { Deps } from '../deps'
@@ -57,8 +58,9 @@ export const uploadMethod =
         message: 'Files of the build context are not on the server any more. Send them again.',
         details: { missing: outcome.missing },
       })
+    const ssh = Object.fromEntries(Object.entries(input.ssh).map(([name, key]) => [name, readDeployKey(key, name).private]))
     const id = newId('build')
-    const secrets = sealUpload(deps.sealer, { id, organizationId }, { buildArgs: input.buildArgs, secrets: input.secrets })
+    const secrets = sealUpload(deps.sealer, { id, organizationId }, { buildArgs: input.buildArgs, secrets: input.secrets, ssh })
     const options = optionsColumn({
       tree: input.tree,
       dockerfilePath: input.dockerfile.path,

@@ -1,6 +1,6 @@
 /** Looks at repositories: asked for here, done by the worker, read until an hour later. */
 import { channels, inspectionResult, type views } from '@slipway/contracts'
-import { AppError, isInspectionOver, notFound } from '@slipway/core'
+import { AppError, isInspectionOver, notFound, sshAddress } from '@slipway/core'
 import { createInspection, findInspection, type InspectionRow, requestInspectionCancel } from '@slipway/db'
 import { loadApp } from '../apps/load'
 import { audit } from '../audit'
@@ -29,6 +29,13 @@ export const createInspections = (deps: Deps): InspectionsService => {
       assertMay(scope, 'change')
       const { organizationId } = scope
       const source = await sourceOf(scope, input)
+      // The key that it is read with is the app's, and there is none before the app; the other way here has no place for it.
+      if (sshAddress(source.gitUrl))
+        throw new AppError({
+          kind: 'bad-input',
+          code: 'INSPECTION_OVER_SSH',
+          message: 'A repository over SSH is read with the app’s deploy key, by its builds. They find its Dockerfile, or make one.',
+        })
       const row = await createInspection(
         deps.db,
         organizationId,

@@ -16,10 +16,12 @@ import { audit } from '../audit'
 import { announce, type Deps, registryHost } from '../deps'
 import { assertMay } from '../roles'
 import type { OrganizationsService } from '../services'
+import { knownHostMethods } from './known-hosts'
 import { searchIn } from './search'
 import { freeOrganizationSlug, isReservedSlug } from './slug'
 
 export const createOrganizations = (deps: Deps): OrganizationsService => ({
+  ...knownHostMethods(deps),
   async me(identity) {
     const memberships = await listMemberships(deps.db, identity.userId)
     return {

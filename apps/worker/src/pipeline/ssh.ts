@@ -1,0 +1,108 @@
+/**
+ * Takes: a private key, the host keys an organization knows, and where a Git server is reached over SSH.
+ * Gives: what git needs to speak with it, for as long as a piece of work takes; the host keys that were new.
+ *
+ * The key never gets onto a disk, into an argument or an environment: an agent in this process signs with it.
+ */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AppError, knownHostName, type SshAddress } from '@slipway/core'
+import { type HostKey, learnHosts, listKnownHosts } from '@slipway/db'
+import ssh2 from 'ssh2'
+import type { Deps } from '../deps'
+import { signingAgent } from './ssh-agent'
+
+/** Who a build is to Git servers over SSH, and which of them it knows. */
+export interface SshIdentity {
+  /** Private key in OpenSSH's format; null: none. */
+  key: string | null
+  /** A folder for sockets, whose path is short. */
+  runDir: string
+  known(): Promise<HostKey[]>
+  learn(keys: HostKey[]): Promise<void>
+}
+
+export const sshIdentity = ({ db, env }: Deps, organizationId: string, key: string | null): SshIdentity => ({
+  key,
+  runDir: join(env.SLIPWAY_DATA, 'run'),
+  known: () => listKnownHosts(db, organizationId),
+  learn: async (keys) => void (await learnHosts(db, organizationId, keys)),
+})
+
+/** `pinned`: the address to connect to, whatever the name says; null: as the system resolves it. */
+export async function withSsh<T>(
+  identity: SshIdentity | null,
+  address: SshAddress,
+  pinned: string | null,
+  work: (ssh: { config: string }) => Promise<T>,
+): Promise<T> {
+  if (!identity?.key)
+    throw new AppError({
+      kind: 'bad-input',
+      code: 'GIT_KEY_MISSING',
+      message: 'A repository over SSH needs a deploy key. Make one in the app’s settings, and add its public half to the repository.',
+    })
+  const key = ssh2.utils.parseKey(identity.key)
+  if (key instanceof Error)
+    throw new AppError({ kind: 'internal', code: 'GIT_KEY_UNREADABLE', message: 'The stored deploy key cannot be read. Make another one.' })
+  await mkdir(identity.runDir, { recursive: true, mode: 0o700 })
+  const directory = await mkdtemp(join(identity.runDir, 'ssh-'))
+  const agent = signingAgent(key)
+  try {
+    const host = knownHostName(address)
+    const known = (await identity.known()).filter((one) => one.host === host)
+    const files = { config: join(directory, 'config'), known: join(directory, 'known_hosts'), agent: join(directory, 'agent') }
+    await writeFile(files.known, known.map((one) => `${one.host} ${one.keyType} ${one.key}\n`).join(''))
+    await writeFile(files.config, configuration(files, host, known.length > 0, pinned))
+    await agent.listen(files.agent)
+    try {
+      return await work({ config: files.config })
+    } finally {
+      if (known.length === 0) await identity.learn(hostKeys(await readFile(files.known, 'utf8'), host))
+    }
+  } finally {
+    agent.close()
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** Nothing of this machine's configuration holds: `-F` with a file leaves the system's out, and each default is said. */
+function configuration(files: { known: string; agent: string }, host: string, isKnown: boolean, pinned: string | null): string {
+  // Per cent signs begin what ssh fills in.
+  const path = (text: string) => `"${text.replaceAll('%', '%%')}"`
+  const lines = [
+    'Host *',
+    'User git',
+    ...(pinned === null ? [] : [`HostName ${pinned}`]),
+    `HostKeyAlias ${host}`,
+    // The first key of a host is taken; from then on no other, of whatever type.
+    `StrictHostKeyChecking ${isKnown ? 'yes' : 'accept-new'}`,
+    `UserKnownHostsFile ${path(files.known)}`,
+    'GlobalKnownHostsFile none',
+    'HashKnownHosts no',
+    'UpdateHostKeys no',
+    'CheckHostIP no',
+    'VerifyHostKeyDNS no',
+    `IdentityAgent ${path(files.agent)}`,
+    'IdentityFile none',
+    'BatchMode yes',
+    'PreferredAuthentications publickey',
+    'ForwardAgent no',
+    'ForwardX11 no',
+    'ClearAllForwardings yes',
+    'PermitLocalCommand no',
+    'ProxyCommand none',
+    'ControlMaster no',
+    'ControlPath none',
+    'ConnectTimeout 20',
+    'ServerAliveInterval 15',
+    'ServerAliveCountMax 3',
+    'LogLevel ERROR',
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+function hostKeys(text: string, host: string): HostKey[] {
+  const rows = text.split('\n').map((line) => line.trim().split(' '))
+  return rows.flatMap(([name, keyType, key]) => (name === host && keyType && key ? [{ host, keyType, key }] : []))
+}
