@@ -1,5 +1,6 @@
 /** `slipway build` against the real API; the build host's store of contexts is one in memory, and the worker's part is done to the rows. */
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -178,6 +179,10 @@ describe('what is sent', SOON, () => {
 describe('what a build is told', SOON, () => {
   it('keeps arguments and secrets sealed, and forgets them when it is over', async () => {
     writeFileSync(join(folder, '..', 'npmrc'), 'token=from-a-file')
+    const keyFile = join(folder, 'id_ed25519')
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', keyFile])
+    const privateKey = readFileSync(keyFile, 'utf8')
+    writeFileSync(join(folder, '.dockerignore'), 'id_ed25519*\n')
     const ran = slipway(
       [
         'build',
@@ -194,7 +199,7 @@ describe('what a build is told', SOON, () => {
         'MODE=dark',
         '--build-arg',
         'GIVEN',
-      ].concat(['--secret', 'id=token,env=TOKEN', '--secret', `id=npm,src=${join(folder, '..', 'npmrc')}`]),
+      ].concat(['--secret', 'id=token,env=TOKEN', '--secret', `id=npm,src=${join(folder, '..', 'npmrc')}`, '--ssh', `git=${keyFile}`]),
       { env: { TOKEN: 'from-the-environment', GIVEN: 'passed-on' } },
     )
     const { db, deps } = api.harness
@@ -219,6 +224,7 @@ describe('what a build is told', SOON, () => {
     expect(JSON.parse(opened)).toEqual({
       buildArgs: { MODE: 'dark', GIVEN: 'passed-on' },
       secrets: { token: 'from-the-environment', npm: 'token=from-a-file' },
+      ssh: { git: privateKey },
     })
     const jobs = JSON.stringify(await api.harness.queues.build.getJobs())
     expect(jobs).not.toContain('from-')
@@ -288,6 +294,12 @@ it('refuses what makes no sense', async () => {
   expect(await code(folder, '--secret', 'id=x,env=NOT_THERE')).toBe(EXIT.usage)
   expect(await code(folder, '--secret', 'hunter2')).toBe(EXIT.usage)
   expect((await slipway(['build', folder, '--secret', 'hunter2'])).err).not.toContain('hunter2')
+  expect(await code(folder, '--ssh', 'default=/absent')).toBe(EXIT.usage)
+  expect(await code(folder, '--ssh', 'bad id')).toBe(EXIT.usage)
+  writeFileSync(join(folder, 'no-key'), 'hunter2')
+  const noKey = await slipway(['build', folder, '--ssh', `default=${join(folder, 'no-key')}`])
+  expect([noKey.code, noKey.err.includes('hunter2')]).toEqual([EXIT.usage, false])
+  expect(noKey.err).toContain('ssh-keygen -t ed25519')
   expect(await code(folder, '--build-arg', '=x')).toBe(EXIT.usage)
   expect(await code(folder, '--progress', 'fancy')).toBe(EXIT.usage)
   rmSync(join(folder, 'Dockerfile'))

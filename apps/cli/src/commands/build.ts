@@ -7,7 +7,7 @@ import { formatBytes, isBuildOver } from '@slipway/core'
 import { checkDockerfile, createIgnoreMatcher, DockerfileError, formatDockerfileError, LIMITS } from '@slipway/dockerfile'
 import { TRPCClientError } from '@trpc/client'
 import { type Command, InvalidArgumentError } from 'commander'
-import { buildArgs, buildSecrets, ignoreText, imageName, readText } from '../build-options'
+import { buildArgs, buildSecrets, ignoreText, imageName, readText, sshKeys } from '../build-options'
 import { CliError, EXIT, usage } from '../errors'
 import { json, plain } from '../output'
 import type { Action } from '../program'
@@ -28,6 +28,7 @@ interface Options {
   platform?: string[]
   buildArg: string[]
   secret: string[]
+  ssh: string[]
   cache: boolean
   push?: boolean
   deploy?: boolean
@@ -60,6 +61,7 @@ export function buildCommand(program: Command, action: Action): void {
     .option('--platform <list>', 'platforms of the image, separated by commas (default: the app’s, else the build host’s)', platformList)
     .option('--build-arg <key=value>', 'build argument, may be repeated', collect, [])
     .option('--secret <id=…,src=…|env=…>', 'secret for RUN --mount=type=secret, may be repeated', collect, [])
+    .option('--ssh <default|id=key file>', 'key for RUN --mount=type=ssh and Git over SSH, may be repeated', collect, [])
     .option('--no-cache', 'run every step again')
     .option('--push', 'put the image into the registry')
     .option('--deploy', 'deploy the image, and wait until it serves')
@@ -76,6 +78,7 @@ export function buildCommand(program: Command, action: Action): void {
         if (!(await stat(folder).catch(() => null))?.isDirectory()) throw usage(`${plain(dir ?? '.')} is no folder.`)
         const file = await dockerfileOf(folder, options.file)
         const secrets = await buildSecrets(session, options.secret)
+        const ssh = await sshKeys(session, options.ssh)
         const args = buildArgs(session, options.buildArg)
         const context = await contextOf(session, folder, file.ignore)
 
@@ -89,6 +92,7 @@ export function buildCommand(program: Command, action: Action): void {
           ignore: file.ignore,
           buildArgs: args,
           secrets,
+          ssh,
           noCache: !options.cache,
           push: options.push ?? false,
           deploy: options.deploy ?? false,

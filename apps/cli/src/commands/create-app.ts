@@ -115,7 +115,14 @@ async function createInput(session: Session, org: string, options: Options, give
   return {
     ...common,
     source: 'git',
-    name: given ?? nameOf(gitUrl.replace(/\/+$/, '').replace(/\.git$/, '')),
+    name:
+      given ??
+      nameOf(
+        gitUrl
+          .replace(/^[^/]*:(?!\/\/)/, '')
+          .replace(/\/+$/, '')
+          .replace(/\.git$/, ''),
+      ),
     gitUrl,
     ...(options.branch !== undefined && { gitBranch: options.branch }),
     ...(gitToken && { gitToken }),

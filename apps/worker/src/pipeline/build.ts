@@ -134,6 +134,7 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
       source: from,
       dockerfile,
       plan: planned.plan,
+      gitContexts: planned.gitContexts,
       buildArgs: secrets.buildArgs,
       secrets: Object.keys(secrets.buildSecrets),
       startedAt: build.startedAt ?? finishedAt,

@@ -59,7 +59,11 @@ export interface Planned {
 }
 
 export interface GitMaterial {
+  /** Of the context. */
+  name: string
   url: string
+  /** As it was asked for; '' is the server's HEAD. */
+  ref: string
   sha: string
 }
 
@@ -177,7 +181,7 @@ async function sentContext(
     const { downloadInside } = await withAgent(deps, signal, () => deps.agent.health())
     const reach = { inside: new Places(downloadInside), ssh: source.ssh }
     const { root, sha } = await gitContext(from, join(source.scratch, name), signal, onProgress, reach)
-    gitContexts.push({ url: from.url, sha })
+    gitContexts.push({ name, url: from.url, ref: from.ref, sha })
     return { name, root, ignore: createIgnoreMatcher('') }
   }
   const root = await beneath(source.directory, source.namedContexts?.[from.name] ?? '', 'folder')

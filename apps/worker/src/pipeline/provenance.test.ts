@@ -29,8 +29,22 @@ const plan = {
   target: 'v3',
   vertices: [
     { id: 'v0', op: base },
+    { id: 'v5', op: { type: 'context', name: 'git' } },
+    { id: 'v6', op: { ...base, reference: 'tools', digest: `sha256:${'9'.repeat(64)}` } },
+    { id: 'v7', op: { type: 'context', name: 'git-2' } },
     { id: 'v1', op: fetched },
-    { id: 'v2', op: { type: 'exec', input: 'v0', mounts: [{ type: 'bind', from: 'v1' }] } },
+    {
+      id: 'v2',
+      op: {
+        type: 'exec',
+        input: 'v0',
+        mounts: [
+          { type: 'bind', from: 'v1' },
+          { type: 'bind', from: 'v6' },
+          { type: 'bind', from: 'v5' },
+        ],
+      },
+    },
     { id: 'v3', op: { type: 'copy', input: 'v2', from: null } },
     { id: 'v4', op: { ...base, reference: 'arm', digest: `sha256:${'e'.repeat(64)}` } },
   ],
@@ -48,6 +62,10 @@ const from: BuiltFrom = {
   },
   dockerfile: { text: 'FROM debian:13\n', origin: 'repository' },
   plan,
+  gitContexts: [
+    { name: 'git', url: 'git@git.example:acme/lib.git', ref: 'v1', sha: '1'.repeat(40) },
+    { name: 'git-2', url: 'https://git.example/unused.git', ref: '', sha: '2'.repeat(40) },
+  ],
   buildArgs: { NPM_TOKEN: secret, COLOR: 'blue' },
   secrets: ['NPM_TOKEN'],
   startedAt: new Date('2026-11-28T10:00:00Z'),
@@ -75,6 +93,8 @@ it('says what the build was made from, by digest', () => {
   expect(predicate.buildDefinition.resolvedDependencies).toEqual([
     { uri: 'git+https://git.example.com/acme/shop.git@refs/heads/main', digest: { gitCommit: 'c'.repeat(40) } },
     { uri: 'oci://slipway.local/slipway/debian:13', digest: { sha256: 'b'.repeat(64) } },
+    { uri: 'git+git@git.example:acme/lib.git@v1', digest: { gitCommit: '1'.repeat(40) } },
+    { uri: 'oci://tools', digest: { sha256: '9'.repeat(64) } },
     { uri: 'https://get.example.com/tool.tgz', digest: { sha256: 'd'.repeat(64) } },
   ])
   expect(predicate.runDetails).toMatchObject({

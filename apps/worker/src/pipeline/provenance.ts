@@ -15,6 +15,7 @@ import type { BuildRunRow } from '@slipway/db'
 import { formatPlatform } from '@slipway/dockerfile'
 import type { Commit } from './checkout'
 import { inputsOf } from './inputs'
+import type { GitMaterial } from './plan'
 
 export interface BuiltFrom {
   /** slipway.local/acme/shop */
@@ -29,6 +30,7 @@ export interface BuiltFrom {
   /** As it was built, and whose it is: it need not lie in the repository. */
   dockerfile: { text: string; origin: string }
   plan: BuildPlan
+  gitContexts: GitMaterial[]
   buildArgs: Record<string, string>
   /** Names of what the build was given as secrets, beside the app's secret variables. */
   secrets: string[]
@@ -70,7 +72,7 @@ export function provenance(
           source.kind === 'git'
             ? { uri: `git+${withoutCredentials(source.url)}@refs/heads/${source.branch}`, digest: { gitCommit: source.commit.sha } }
             : { uri: UPLOADED_CONTEXT, digest: digestSet(source.tree) },
-          ...materials(from.plan, from.platform),
+          ...materials(from),
         ],
       },
       runDetails: {
@@ -100,8 +102,8 @@ function sourceParameters(app: BuildRunRow['app'], source: BuiltFrom['source']) 
   }
 }
 
-/** Base images, what `COPY --from` takes from, and files that ADD fetches by a checksum; each once, and only what the image of that platform needs. */
-function materials(plan: BuildPlan, platform: string) {
+/** Base images, what `COPY --from` and `RUN --mount` take from, Git contexts and files that ADD fetches by a checksum; each once, and only what the image of that platform needs. */
+function materials({ plan, platform, gitContexts }: BuiltFrom) {
   const found = new Map<string, { uri: string; digest: Record<string, string> }>()
   const target = [plan, ...(plan.more ?? [])].find((one) => formatPlatform(one.platform) === platform) ?? plan
   const needed = new Set([target.target])
@@ -110,6 +112,11 @@ function materials(plan: BuildPlan, platform: string) {
     if (!needed.has(id)) continue
     for (const input of inputsOf(op)) needed.add(input)
     if (op.type === 'image') found.set(op.reference, { uri: `oci://${op.reference}`, digest: digestSet(op.digest) })
+    const git = op.type === 'context' ? gitContexts.find(({ name }) => name === op.name) : undefined
+    if (git) {
+      const uri = `git+${withoutCredentials(git.url)}${git.ref && `@${git.ref}`}`
+      found.set(`${uri} ${git.sha}`, { uri, digest: { gitCommit: git.sha } })
+    }
     if (op.type === 'http' && op.checksum) found.set(op.url, { uri: withoutCredentials(op.url), digest: digestSet(op.checksum) })
   }
   return [...found.values()].reverse()

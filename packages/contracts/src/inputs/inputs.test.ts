@@ -44,7 +44,14 @@ it('answers in words when a Git address is none, or holds a token', () => {
   expect(issues('https://git.example/shop.git')).toEqual([])
   expect(issues('git@git.example:shop.git')).toEqual([])
   expect(issues('ssh://git@git.example:2222/shop.git')).toEqual([])
-  for (const bad of ['shop', 'file:///etc', 'ext::sh -c id', 'ssh://git:secret@git.example/shop.git', 'git@-oProxyCommand=id:x', 'https://'])
+  for (const bad of [
+    'shop',
+    'file:///etc',
+    'ext::sh -c id',
+    'ssh://git:secret@git.example/shop.git',
+    'git@-oProxyCommand=id:x',
+    'https://',
+  ])
     expect(issues(bad)[0], bad).toMatch(/^Use an http/)
   expect(issues('https://token@git.example/shop.git')[0]).toMatch(/^Put the access token/)
   expect(issues('https://user:token@git.example/shop.git')[0]).toMatch(/^Put the access token/)

@@ -113,6 +113,7 @@ describe('secrets of an app', () => {
     expect(openBuildSecrets(h.deps, build)).toEqual({
       gitToken: 'ghp_topsecret',
       buildArgs: { NPM_TOKEN: 'npm_topsecret' },
+      sshKeys: {},
       buildSecrets: { NPM_TOKEN: 'npm_topsecret' },
     })
   })

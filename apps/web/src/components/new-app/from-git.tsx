@@ -1,6 +1,6 @@
 'use client'
 import { inputs, type KeptDockerfile } from '@slipway/contracts'
-import { slugify } from '@slipway/core'
+import { slugify, sshAddress } from '@slipway/core'
 import { Field, Input } from '@slipway/ui'
 import { type FormEvent, useState } from 'react'
 import { PasswordInput } from '@/components/auth/password-input'
@@ -19,7 +19,7 @@ function nameOf(url: string): string {
     url
       .replace(/[?#].*$/, '')
       .replace(/\/+$/, '')
-      .split('/')
+      .split(/[/:]/)
       .at(-1) ?? ''
   return slugify(last.replace(/\.git$/, ''))
 }
@@ -62,7 +62,8 @@ export function FromGit({ org }: { org: string }) {
     gitBranch: v.gitBranch.trim(),
     gitToken: v.gitToken || undefined,
   }
-  const known = inputs.startInspection.safeParse(lookAt).success
+  const overSsh = sshAddress(lookAt.gitUrl) !== null
+  const known = !overSsh && inputs.startInspection.safeParse(lookAt).success
   /** As soon as a field is left with an address that can be asked; the same one is not asked again by itself. */
   function look(again = false) {
     const key = JSON.stringify(lookAt)
@@ -109,13 +110,21 @@ export function FromGit({ org }: { org: string }) {
   return (
     <form className="grid gap-5" onSubmit={submit} noValidate>
       <FormCard title="Repository">
-        <Field label="Git URL" error={errors.gitUrl} hint="Over http or https.">
+        <Field
+          label="Git URL"
+          error={errors.gitUrl}
+          hint={
+            overSsh
+              ? 'Over SSH: the app gets a deploy key, which its settings show. Add it to the repository, then build.'
+              : 'Over https, or over SSH with a deploy key.'
+          }
+        >
           {(c) => (
             <Input
               {...c}
               mono
               autoFocus
-              type="url"
+              inputMode="url"
               placeholder="https://github.com/you/app.git"
               value={v.gitUrl}
               onBlur={() => look()}

@@ -5,6 +5,7 @@ import { Load } from '@/components/load'
 import { useTRPC } from '@/lib/trpc'
 import { BuildCacheCard } from './build-cache-card'
 import { HealthCard } from './health-card'
+import { KnownHosts } from './known-hosts'
 import { Members } from './members'
 
 export function OrganizationSettings({ org }: { org: string }) {
@@ -37,6 +38,7 @@ export function OrganizationSettings({ org }: { org: string }) {
             }
           >
             <Members org={org} role={organization.role} />
+            <KnownHosts org={org} role={organization.role} />
             <BuildCacheCard org={org} role={organization.role} />
           </Columns>
         )}

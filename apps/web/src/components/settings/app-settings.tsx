@@ -4,6 +4,7 @@ import { useApp } from '@/lib/use-app'
 import { BuildForm } from './build-form'
 import { ContextsForm } from './contexts-form'
 import { DangerZone } from './danger-zone'
+import { DeployKeyCard } from './deploy-key'
 import { DockerfileForm } from './dockerfile-form'
 import { OutputForm } from './output-form'
 import { RuntimeForm } from './runtime-form'
@@ -16,6 +17,7 @@ export function AppSettings({ org, app: slug }: { org: string; app: string }) {
     <>
       {/* Another card may move the context folder: what this one shows begins anew then. */}
       <SourceForm key={app.settings.contextPath} org={org} app={app} />
+      {app.source !== 'image' && <DeployKeyCard org={org} app={app} />}
       {app.source === 'git' && <DockerfileForm org={org} app={app} />}
       {app.source === 'git' && <OutputForm org={org} app={app} />}
       {app.source !== 'image' && <BuildForm org={org} app={app} />}

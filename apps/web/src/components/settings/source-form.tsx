@@ -1,5 +1,6 @@
 'use client'
 import { inputs, type views } from '@slipway/contracts'
+import { sshAddress } from '@slipway/core'
 import { Button, Field, Input, Switch } from '@slipway/ui'
 import { useState } from 'react'
 import { PasswordInput } from '@/components/auth/password-input'
@@ -78,8 +79,8 @@ export function SourceForm({ org, app }: { org: string; app: views.AppView }) {
       </div>
       {git && (
         <>
-          <Field label="Git URL" error={errors.gitUrl}>
-            {(c) => <Input {...c} mono type="url" value={v.gitUrl} onChange={(e) => set('gitUrl', e.target.value)} />}
+          <Field label="Git URL" error={errors.gitUrl} hint={sshAddress(v.gitUrl.trim()) && 'Over SSH: read with the deploy key below.'}>
+            {(c) => <Input {...c} mono inputMode="url" value={v.gitUrl} onChange={(e) => set('gitUrl', e.target.value)} />}
           </Field>
           <div className="grid gap-4 sm:grid-cols-2">
             <Field label="Branch" error={errors.gitBranch}>
