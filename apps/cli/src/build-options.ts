@@ -3,7 +3,8 @@
 import { isUtf8 } from 'node:buffer'
 import { readFile, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { LIMITS, readContextValue } from '@slipway/dockerfile'
 import { usage } from './errors'
 import { plain } from './output'
 import type { Session } from './session'
@@ -105,6 +106,33 @@ export async function sshKeys(session: Session, given: readonly string[]): Promi
     keys[id] = key
   }
   return keys
+}
+
+export type GivenContext = { folder: string; ignore: string } | { value: string }
+
+/** `--build-context name=<folder>`, `name=docker-image://…`, `name=https://….git#branch:folder`. */
+export async function buildContexts(given: readonly string[]): Promise<Map<string, GivenContext>> {
+  const contexts = new Map<string, GivenContext>()
+  for (const text of given) {
+    const equals = text.indexOf('=')
+    const [name, value] = [text.slice(0, Math.max(0, equals)).toLowerCase(), text.slice(equals + 1)]
+    const bad = (message: string) =>
+      usage(
+        `--build-context ${plain(text).slice(0, 200)}: ${message}`,
+        'Write name=<folder>, name=docker-image://<image> or name=https://….git.',
+      )
+    if (name === '') throw bad('it has no name.')
+    if (contexts.has(name)) throw bad('this name is given twice.')
+    const read = readContextValue(value)
+    if (!read) throw bad('it is no context.')
+    if (read.kind !== 'local') contexts.set(name, { value })
+    else if ('path' in read) {
+      const folder = resolve(read.path.replace(/^~(?=\/|$)/, homedir()))
+      if (!(await stat(folder).catch(() => null))?.isDirectory()) throw bad('there is no such folder.')
+      contexts.set(name, { folder, ignore: (await readText(join(folder, '.dockerignore'), LIMITS.ignoreFileLength)) ?? '' })
+    }
+  }
+  return contexts
 }
 
 /** Text of a file up to a limit; null when there is none. */

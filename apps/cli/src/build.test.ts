@@ -1,17 +1,18 @@
 /** `slipway build` against the real API; the build host's store of contexts is one in memory, and the worker's part is done to the rows. */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startTestApi, type TestApi } from '@slipway/api/testing'
 import { channels } from '@slipway/contracts'
 import { newId } from '@slipway/core'
+import { pack } from 'tar-stream'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { readEnv } from './env'
 import { EXIT } from './errors'
-import { run } from './program'
 import { type ContextStore, startContextStore } from './testing/context-store'
+import { type RunOptions, runSlipway } from './testing/terminal'
 
 let api: TestApi
 let store: ContextStore
@@ -19,36 +20,11 @@ let home: string
 let folder: string
 let key: string
 
-interface Ran {
-  code: number
-  out: string
-  err: string
-}
-
-async function slipway(args: string[], options: { env?: Record<string, string>; signal?: AbortSignal; tty?: boolean } = {}): Promise<Ran> {
-  const ran: Ran = { code: -1, out: '', err: '' }
-  const io = {
-    out: (text: string) => {
-      ran.out += text
-    },
-    err: (text: string) => {
-      ran.err += text
-    },
-    isTty: options.tty ?? false,
-    columns: 80,
-    readInput: async () => '',
-    askSecret: async () => null,
-  }
-  const env = readEnv({
-    XDG_CONFIG_HOME: home,
-    XDG_CACHE_HOME: join(home, 'cache'),
-    SLIPWAY_URL: api.url,
-    SLIPWAY_API_KEY: key,
-    ...options.env,
+const slipway = (args: string[], { env, ...options }: Partial<RunOptions> = {}) =>
+  runSlipway(args, {
+    ...options,
+    env: { XDG_CONFIG_HOME: home, XDG_CACHE_HOME: join(home, 'cache'), SLIPWAY_URL: api.url, SLIPWAY_API_KEY: key, ...env },
   })
-  ran.code = await run(args, io, env, '1.2.3', options.signal ?? new AbortController().signal)
-  return ran
-}
 
 beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'slipway-build-'))
@@ -302,6 +278,115 @@ it('refuses what makes no sense', async () => {
   expect(noKey.err).toContain('ssh-keygen -t ed25519')
   expect(await code(folder, '--build-arg', '=x')).toBe(EXIT.usage)
   expect(await code(folder, '--progress', 'fancy')).toBe(EXIT.usage)
+  expect(await code(folder, '-o', 'type=zip')).toBe(EXIT.usage)
+  expect(await code(folder, '--platform', 'windows/amd64')).toBe(EXIT.usage)
+  expect(await code(folder, '--build-context', `x=${join(folder, 'absent')}`)).toBe(EXIT.usage)
+  expect(await code(folder, '--build-context', 'x=target:y')).toBe(EXIT.usage)
   rmSync(join(folder, 'Dockerfile'))
-  expect(await code(folder)).toBe(EXIT.notFound)
+  const empty = await slipway(['build', folder])
+  expect([empty.code, empty.err]).toEqual([EXIT.notFound, expect.stringMatching(/There is no Dockerfile[\s\S]*package\.json/)])
+})
+
+describe('a folder without a Dockerfile', SOON, () => {
+  beforeEach(() => {
+    rmSync(join(folder, 'Dockerfile'))
+    file('index.html', 'hello')
+  })
+
+  it('gets one, says so and where it is seen, and leaves the folder as it is', async () => {
+    const ran = slipway(['build', folder, '--app', 'made'])
+    const id = await work('succeeded')
+    const { code, err } = await ran
+    expect(`${code} ${err}`).toMatch(/^0 no Dockerfile: made one for .*static files/)
+    expect(err).toMatch(/The Dockerfile that was made is shown at http\S+\/acme\/apps\/made\/builds\/1; /)
+    const build = await api.harness.db.build.findUniqueOrThrow({ where: { id } })
+    expect(build.dockerfile).toMatch(/^(?:#.*\n)*FROM /m)
+    expect(build.upload).toMatchObject({ origin: { kind: 'generated', evidence: [{ file: 'index.html' }] } })
+    expect(existsSync(join(folder, 'Dockerfile'))).toBe(false)
+  })
+
+  it('shows it on demand, and builds nothing', async () => {
+    const before = await api.harness.db.build.count()
+    const { code, out } = await slipway(['build', folder, '--print-dockerfile'])
+    expect([code, out]).toEqual([0, expect.stringMatching(/^(?:#.*\n)*FROM /m)])
+    expect(await api.harness.db.build.count()).toBe(before)
+  })
+})
+
+describe('what it leaves', SOON, () => {
+  const name = (number: number) => `slipway.local/acme/out:build-${number}`
+  async function built(args: string[]) {
+    const ran = slipway(['build', folder, '--app', 'out', ...args])
+    await work('succeeded')
+    return ran
+  }
+  const next = async () =>
+    ((await api.harness.db.build.findFirst({ where: { app: { slug: 'out' } }, orderBy: { number: 'desc' } }))?.number ?? 0) + 1
+  const tree = async (content: string) => {
+    const stream = pack()
+    stream.entry({ name: 'srv/page', mtime: new Date(0) }, content)
+    stream.finalize()
+    return buffer(stream)
+  }
+
+  it('is files in a folder, tars and archives, by the names that they are asked for', async () => {
+    const number = await next()
+    store.images.set(`${name(number)}/files`, await tree('hello'))
+    store.images.set(`${name(number)}/archive?format=oci&name=out:latest`, Buffer.from('an archive'))
+    store.images.set(`${name(number)}/json`, Buffer.alloc(0))
+    const [dest, archive, iid, meta] = ['tree', 'a/image.tar', 'iid', 'meta'].map((path) => join(folder, '..', path)) as [
+      string,
+      string,
+      string,
+      string,
+    ]
+    const ran = built(['-o', dest, '-o', `type=oci,dest=${archive}`, '-o', '-', '--iidfile', iid, '--metadata-file', meta])
+    const { code, out, bytes, err } = await ran
+    expect(`${code} ${err}`).toMatch(/^0/)
+    expect(readFileSync(join(dest, 'srv/page'), 'utf8')).toBe('hello')
+    expect(readFileSync(archive, 'utf8')).toBe('an archive')
+    expect(bytes).toEqual(await tree('hello'))
+    expect(out, 'nothing beside the tar').toBe('')
+    expect(readFileSync(iid, 'utf8')).toBe(`sha256:${'ab'.repeat(32)}`)
+    expect(JSON.parse(readFileSync(meta, 'utf8'))).toEqual({ 'containerimage.config.digest': `sha256:${'ab'.repeat(32)}` })
+  })
+
+  it('is one id, and nothing else, with -q', async () => {
+    store.images.set(`${name(await next())}/json`, Buffer.alloc(0))
+    const ran = built(['-q'])
+    const { code, out } = await ran
+    expect([code, out]).toEqual([0, `sha256:${'ab'.repeat(32)}\n`])
+  })
+
+  it('says that the image is gone, and leaves no half of a file', async () => {
+    const ran = built(['-o', `type=docker,dest=${join(folder, '..', 'gone.tar')}`])
+    const { code, err } = await ran
+    expect([code, err]).toEqual([EXIT.notFound, expect.stringMatching(/not on the build host any more/)])
+    expect(readdirSync(join(folder, '..')).filter((file) => file.startsWith('gone'))).toEqual([])
+  })
+})
+
+it('uploads named contexts by what changed, and passes images and repositories on', SOON, async () => {
+  const shared = join(folder, '..', 'shared')
+  mkdirSync(shared, { recursive: true })
+  writeFileSync(join(shared, 'lib.js'), 'shared\n')
+  writeFileSync(join(shared, 'left-out'), 'left-out\n')
+  writeFileSync(join(shared, '.dockerignore'), 'left-out*\n')
+  const given = ['--build-context', `shared=${shared}`, '--build-context', 'base=docker-image://slipway.local/base/busybox']
+  const ran = slipway(['build', folder, '--app', 'fresh', ...given, '--build-context', 'lib=https://git.example.com/lib.git#main'])
+  const id = await work('succeeded')
+  const { code, err } = await ran
+  expect(`${code} ${err}`).toMatch(/^0/)
+  const { upload } = await api.harness.db.build.findUniqueOrThrow({ where: { id } })
+  expect(upload).toMatchObject({
+    contexts: {
+      shared: { tree: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) },
+      base: { value: 'docker-image://slipway.local/base/busybox' },
+      lib: { value: 'https://git.example.com/lib.git#main' },
+    },
+  })
+  const { contexts } = upload as { contexts: { shared: { tree: string } } }
+  const root = String(store.objects.get(contexts.shared.tree.slice(7)))
+  expect(root).toContain('lib.js')
+  expect([...store.objects.values()].map(String)).not.toContain('left-out\n')
 })

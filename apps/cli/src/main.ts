@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
 import packageJson from '../package.json'
 import { readEnv } from './env'
 import type { Io } from './output'
@@ -10,6 +11,7 @@ const MAX_INPUT = 64 * 1024
 
 const io: Io = {
   out: (chunk) => void process.stdout.write(chunk),
+  outStream: (stream) => pipeline(stream, process.stdout, { end: false }),
   err: (chunk) => void process.stderr.write(chunk),
   isTty: process.stdout.isTTY === true,
   columns: process.stdout.columns ?? 80,

@@ -1,7 +1,11 @@
 /** What people and programs read. Everything that came from a server passes `plain` before it reaches a terminal. */
 
+import type { Readable } from 'node:stream'
+
 export interface Io {
   out(text: string): void
+  /** Bytes to stdout, to their end. */
+  outStream(stream: Readable): Promise<void>
   err(text: string): void
   /** stdout is a terminal. */
   isTty: boolean

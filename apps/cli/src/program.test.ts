@@ -10,9 +10,8 @@ import { startTestApi, type TestApi } from '@slipway/api/testing'
 import { channels } from '@slipway/contracts'
 import { newId } from '@slipway/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readEnv } from './env'
 import { EXIT } from './errors'
-import { run } from './program'
+import { type RunOptions, runSlipway } from './testing/terminal'
 
 let api: TestApi
 let harness: TestApi['harness']
@@ -20,33 +19,11 @@ let url: string
 let home: string
 let key: string
 
-interface Ran {
-  code: number
-  out: string
-  err: string
-}
-
-async function slipway(
-  line: string | string[],
-  options: { env?: Record<string, string>; stdin?: string; tty?: boolean; signal?: AbortSignal } = {},
-): Promise<Ran> {
-  const ran: Ran = { code: -1, out: '', err: '' }
-  const io = {
-    out: (text: string) => {
-      ran.out += text
-    },
-    err: (text: string) => {
-      ran.err += text
-    },
-    isTty: options.tty ?? false,
-    columns: 80,
-    readInput: async () => options.stdin ?? '',
-    askSecret: async () => null,
-  }
-  const env = readEnv({ XDG_CONFIG_HOME: home, SLIPWAY_URL: url, SLIPWAY_API_KEY: key, ...options.env })
-  ran.code = await run(Array.isArray(line) ? line : line.split(' '), io, env, '1.2.3', options.signal ?? new AbortController().signal)
-  return ran
-}
+const slipway = (line: string | string[], { env, ...options }: Partial<RunOptions> = {}) =>
+  runSlipway(Array.isArray(line) ? line : line.split(' '), {
+    ...options,
+    env: { XDG_CONFIG_HOME: home, SLIPWAY_URL: url, SLIPWAY_API_KEY: key, ...env },
+  })
 
 beforeAll(async () => {
   api = await startTestApi()

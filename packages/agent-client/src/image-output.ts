@@ -8,15 +8,15 @@ const SILENCE_MS = 300_000
 const MAX_REFUSAL = 8192
 
 /**
- * An image of the agent as a tar; see `packages/contracts/src/agent/image-output.ts`. `name`: what an archive calls it. The stream
- * ends with an error when it breaks off; destroying it, or aborting `signal`, ends the work on the agent.
+ * An image of the agent as a tar; see `packages/contracts/src/agent/image-output.ts`. `name`: what an archive calls it; `platform`: whose files, of
+ * an index. The stream ends with an error when it breaks off; destroying it, or aborting `signal`, ends the work on the agent.
  */
-export type ImageOutput = { kind: 'archive'; format: ImageArchiveFormat; name?: string } | { kind: 'files' }
+export type ImageOutput = { kind: 'archive'; format: ImageArchiveFormat; name?: string } | { kind: 'files'; platform?: string }
 
 export function imageOutput(socketPath: string, reference: string, output: ImageOutput, signal: AbortSignal): Promise<Readable> {
-  const query =
-    output.kind === 'archive' ? `?${new URLSearchParams({ format: output.format, ...(output.name && { name: output.name }) })}` : ''
-  const path = `/slipway/v1/images/${encodeURIComponent(reference)}/${output.kind}${query}`
+  const { kind, ...given } = output
+  const query = `?${new URLSearchParams(Object.entries(given).filter(([, value]) => value !== undefined))}`.replace(/\?$/, '')
+  const path = `/slipway/v1/images/${encodeURIComponent(reference)}/${kind}${query}`
   const doing = `give out the image ${reference}`
   return new Promise((resolve, reject) => {
     const fail = (error: unknown) => reject(signal.aborted ? signal.reason : agentError(error, doing))

@@ -17,6 +17,7 @@ export const buildsRouter = router({
   get: orgProcedure.input(inputs.build).query(({ ctx, input }) => ctx.services.builds.get(ctx.scope, input)),
   trigger: orgProcedure.input(inputs.triggerBuild).mutation(({ ctx, input }) => ctx.services.builds.trigger(ctx.scope, input, ctx.via)),
   upload: orgProcedure.input(inputs.uploadBuild).mutation(({ ctx, input }) => ctx.services.builds.upload(ctx.scope, input)),
+  made: orgProcedure.input(inputs.build).query(({ ctx, input }) => ctx.services.builds.made(ctx.scope, input)),
   cancel: orgProcedure.input(inputs.build).mutation(({ ctx, input }) => ctx.services.builds.cancel(ctx.scope, input)),
   insights: orgProcedure.input(inputs.build).query(({ ctx, input }) => ctx.services.builds.insights(ctx.scope, input)),
   logs: orgProcedure.input(inputs.buildLogs).query(({ ctx, input }) => ctx.services.builds.logs(ctx.scope, input)),

@@ -70,6 +70,7 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   'contexts.missing': { reach: 'organization', input: { org: 'acme', trees: ['a'.repeat(64)], blobs: [] }, guestMay: false },
   'contexts.send': { reach: 'organization', input: { encoding: 'none', body: new ReadableStream() }, guestMay: false },
   'builds.cancel': { reach: 'row', input: { ...app, number: 1 }, guestMay: false },
+  'builds.made': { reach: 'row', input: { ...app, number: 1 }, host: true },
   'builds.logs': { reach: 'row', input: { ...app, number: 1 } },
   'builds.insights': { reach: 'row', input: { ...app, number: 1 } },
   'builds.watch': { reach: 'row', input: { ...app, number: 1 } },

@@ -1,4 +1,7 @@
+export { beneath, readTextBeneath } from './beneath'
+export { makeDockerfile } from './detect'
 export { giveContext } from './give'
 export { StatCache } from './stat-cache'
+export { readTree } from './tree'
 export { type ContextTarget, Uploader } from './upload'
 export { type Context, type ContextBudget, type ContextFile, walkContext } from './walk'

@@ -90,6 +90,10 @@ export interface BuildsService {
   /** A build of files that are uploaded already; CONTEXT_INCOMPLETE names what is missing of them. */
   upload(scope: Scope, input: Of<typeof inputs.uploadBuild>): Promise<{ number: number }>
   cancel(scope: Scope, input: Of<typeof inputs.build>): Promise<views.BuildView>
+  /** The id of the image that it made, from the build host. */
+  made(scope: Scope, input: Of<typeof inputs.build>): Promise<{ imageId: string }>
+  /** The image as a tar, or its files. */
+  output(scope: Scope, input: Of<typeof inputs.buildOutput>, signal: AbortSignal): Promise<{ stream: Readable; filename: string }>
   logs(scope: Scope, input: Of<typeof inputs.buildLogs>): Promise<views.LogChunkView[]>
   /** What the builds before this one tell about it. */
   insights(scope: Scope, input: Of<typeof inputs.build>): Promise<views.BuildInsightsView>

@@ -1,22 +1,24 @@
 /** `slipway build`: the files of this folder, built on the server. */
-import { stat } from 'node:fs/promises'
-import { basename, join, relative, resolve } from 'node:path'
-import { type Context, StatCache, Uploader, walkContext } from '@slipway/context'
+import { stat, writeFile } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
+import type { Context } from '@slipway/context'
 import { inputs, type views } from '@slipway/contracts'
-import { formatBytes, isBuildOver } from '@slipway/core'
-import { checkDockerfile, createIgnoreMatcher, DockerfileError, formatDockerfileError, LIMITS } from '@slipway/dockerfile'
+import { isBuildOver } from '@slipway/core'
 import { TRPCClientError } from '@trpc/client'
 import { type Command, InvalidArgumentError } from 'commander'
-import { buildArgs, buildSecrets, ignoreText, imageName, readText, sshKeys } from '../build-options'
+import { buildFile } from '../build-file'
+import { buildArgs, buildContexts, buildSecrets, imageName, sshKeys } from '../build-options'
+import { contextOf, type Sent, sum, upload } from '../build-upload'
 import { CliError, EXIT, usage } from '../errors'
 import { json, plain } from '../output'
+import { type Output, readOutputs } from '../outputs/parse'
+import { writeOutputs } from '../outputs/write'
 import type { Action } from '../program'
 import { PlainProgress } from '../progress/plain'
 import { type BuildProgress, MODES, type Mode } from '../progress/progress'
 import { RawJsonProgress } from '../progress/rawjson'
 import { TtyProgress } from '../progress/tty'
 import type { Session } from '../session'
-import { contextTarget } from '../upload'
 import { Deadline, watchToTheEnd } from '../watch'
 import { onlyProject, positive } from './create-app'
 
@@ -29,6 +31,12 @@ interface Options {
   buildArg: string[]
   secret: string[]
   ssh: string[]
+  buildContext: string[]
+  output: string[]
+  iidfile?: string
+  metadataFile?: string
+  quiet?: boolean
+  printDockerfile?: boolean
   cache: boolean
   push?: boolean
   deploy?: boolean
@@ -62,6 +70,12 @@ export function buildCommand(program: Command, action: Action): void {
     .option('--build-arg <key=value>', 'build argument, may be repeated', collect, [])
     .option('--secret <id=…,src=…|env=…>', 'secret for RUN --mount=type=secret, may be repeated', collect, [])
     .option('--ssh <default|id=key file>', 'key for RUN --mount=type=ssh and Git over SSH, may be repeated', collect, [])
+    .option('--build-context <name=value>', 'named context: a folder, docker-image://… or a Git address, may be repeated', collect, [])
+    .option('-o, --output <dest>', 'image into files: a folder, or type=local|tar|oci|docker,dest=…, may be repeated', collect, [])
+    .option('--iidfile <file>', 'write the image’s id there')
+    .option('--metadata-file <file>', 'write what was built there, as JSON')
+    .option('-q, --quiet', 'show nothing but the image’s id')
+    .option('--print-dockerfile', 'show the Dockerfile that would be built, and build nothing')
     .option('--no-cache', 'run every step again')
     .option('--push', 'put the image into the registry')
     .option('--deploy', 'deploy the image, and wait until it serves')
@@ -76,66 +90,63 @@ export function buildCommand(program: Command, action: Action): void {
           throw usage(`-t names the organization ${name.org}, but this is ${org}.`, `Add --org ${name.org}.`)
         const folder = resolve(dir ?? '.')
         if (!(await stat(folder).catch(() => null))?.isDirectory()) throw usage(`${plain(dir ?? '.')} is no folder.`)
-        const file = await dockerfileOf(folder, options.file)
+        const file = await buildFile(session, folder, options.file)
+        if (options.printDockerfile) return session.io.out(file.text)
+        const outputs = readOutputs(options.output, session.io.isTty)
+        const push = (options.push ?? false) || outputs.some(({ type }) => type === 'registry')
+        const mode = options.quiet ? 'quiet' : options.progress
         const secrets = await buildSecrets(session, options.secret)
         const ssh = await sshKeys(session, options.ssh)
         const args = buildArgs(session, options.buildArg)
-        const context = await contextOf(session, folder, file.ignore)
+        const budget = { entries: 0, bytes: 0 }
+        const contexts = [await contextOf(session, folder, file.ignore, budget)]
+        const named: UploadInput['contexts'] = {}
+        for (const [name, given] of await buildContexts(options.buildContext)) {
+          if ('value' in given) {
+            named[name] = given
+            continue
+          }
+          const context = await contextOf(session, given.folder, given.ignore, budget)
+          contexts.push(context)
+          named[name] = { tree: `sha256:${context.root}` }
+        }
 
         const app = await appOf(session, org, options.app ?? name.app ?? basename(folder), options.project)
         const deadline = new Deadline(options.timeout, session.signal)
-        const { uploader, number } = await upload(session, org, context, deadline, {
+        const sent = await upload(session, org, contexts, deadline, {
           org,
           app,
-          tree: `sha256:${context.root}`,
-          dockerfile: { path: file.path, text: file.text },
+          tree: `sha256:${contexts[0]?.root}`,
+          dockerfile: { path: file.path, text: file.text, origin: file.origin },
           ignore: file.ignore,
           buildArgs: args,
           secrets,
           ssh,
+          contexts: named,
           noCache: !options.cache,
-          push: options.push ?? false,
+          push,
           deploy: options.deploy ?? false,
           ...(name.tag !== null && { tag: name.tag }),
           ...(options.target !== undefined && { target: options.target }),
           ...(options.platform && { platforms: options.platform }),
         })
         const target = { org, app }
-        const outcome = await watched(session, target, number, deadline, progressOf(session, options.progress), options.deploy ?? false)
-        await tell(session, target, name.tag ?? 'latest', options, outcome, uploader, context)
+        const outcome = await watched(session, target, sent.number, deadline, progressOf(session, mode), options.deploy ?? false)
+        const image = push || options.deploy ? `slipway.local/${org}/${app}:${name.tag ?? 'latest'}` : null
+        const built = {
+          ...target,
+          number: sent.number,
+          platforms: platformsOf(outcome.build),
+          name: image ?? `${app}:${name.tag ?? 'latest'}`,
+        }
+        await writeOutputs(session, built, outputs, deadline.signal)
+        if (file.origin.kind === 'generated')
+          session.note(
+            `The Dockerfile that was made is shown at ${await session.url()}/${org}/apps/${app}/builds/${sent.number}; --print-dockerfile prints it.`,
+          )
+        await tell(session, target, image, { ...options, progress: mode }, outcome, sent, contexts, outputs)
       }),
     )
-}
-
-/** The Dockerfile's text, and what leaves files out. */
-async function dockerfileOf(folder: string, given: string | undefined) {
-  const file = given === undefined ? join(folder, 'Dockerfile') : resolve(given)
-  const path = relative(folder, file).startsWith('..') ? basename(file) : relative(folder, file)
-  const text = await readText(file, LIMITS.fileLength)
-  const hint = 'Name a Dockerfile with --file, or a folder that holds one.'
-  if (text === null) throw new CliError(EXIT.notFound, 'DOCKERFILE_NOT_FOUND', `There is no ${plain(given ?? file)}.`, hint)
-  const ignore = await ignoreText(folder, file, LIMITS.ignoreFileLength)
-  try {
-    const broken = checkDockerfile(text, { file: path, ignore: createIgnoreMatcher(ignore) }).find(({ severity }) => severity === 'error')
-    if (broken)
-      throw new CliError(
-        EXIT.failed,
-        broken.rule,
-        plain(`${path}:${broken.line ?? 1}: ${broken.message}`),
-        broken.hint ? plain(broken.hint) : undefined,
-      )
-  } catch (error) {
-    if (error instanceof DockerfileError) throw new CliError(EXIT.failed, error.code, plain(formatDockerfileError(error)))
-    throw error
-  }
-  return { path, text, ignore }
-}
-
-async function contextOf(session: Session, folder: string, ignore: string): Promise<Context> {
-  const cache = await StatCache.open(session.env.cacheDir, folder)
-  const context = await walkContext(folder, createIgnoreMatcher(ignore), session.signal, { cache })
-  await cache.save(folder)
-  return context
 }
 
 /** The app of this name; a new one, without a repository, when there is none. */
@@ -162,51 +173,10 @@ async function appOf(session: Session, org: string, name: string, project: strin
   return created.app
 }
 
+type UploadInput = Parameters<Awaited<ReturnType<Session['client']>>['builds']['upload']['mutate']>[0]
+
 const isNotFound = (error: unknown) =>
   error instanceof TRPCClientError && (error.data as { app?: { code?: string } } | null)?.app?.code === 'APP_NOT_FOUND'
-
-type UploadInput = Parameters<Awaited<ReturnType<Session['client']>>['builds']['upload']['mutate']>[0]
-/** What was there when it was asked for may be collected before the build begins. */
-const COMMITS = 4
-
-/** Sends what is missing and begins the build. */
-async function upload(session: Session, org: string, context: Context, deadline: Deadline, input: UploadInput) {
-  const client = await session.client()
-  const live = session.io.isTty && !session.wantsJson
-  const uploader = new Uploader(contextTarget(session, org, deadline.signal), deadline.signal, ({ done, total }) => {
-    if (live && total > 0) session.io.err(`\r\x1b[K[+] Sending ${formatBytes(done)} of ${formatBytes(total)}`)
-  })
-  try {
-    await uploader.run(context)
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const { number } = await client.builds.upload.mutate(input, { signal: deadline.signal })
-        if (live) session.io.err('\r\x1b[K')
-        const all = `${context.entries.toLocaleString('en')} files, ${formatBytes(context.bytes)}`
-        session.note(`Sent ${formatBytes(uploader.sent)} of ${all} (${uploader.sent} bytes); build #${number} of ${input.app}.`)
-        return { uploader, number }
-      } catch (error) {
-        const missing = attempt < COMMITS ? missingOf(error) : null
-        if (!missing) throw error
-        await uploader.send(context, missing)
-      }
-    }
-  } catch (error) {
-    if (session.signal.aborted)
-      throw new CliError(EXIT.interrupted, 'INTERRUPTED', 'Interrupted before the build began; what was sent is there the next time.')
-    deadline.check('The upload')
-    throw error
-  }
-}
-
-function missingOf(error: unknown): { trees: string[]; blobs: string[] } | null {
-  if (!(error instanceof TRPCClientError)) return null
-  const app = (error.data as { app?: { code?: string; details?: { missing?: unknown } } } | null)?.app
-  if (app?.code !== 'CONTEXT_INCOMPLETE') return null
-  const missing = app.details?.missing as { trees?: unknown; blobs?: unknown } | undefined
-  const texts = (list: unknown) => (Array.isArray(list) ? list.filter((one): one is string => typeof one === 'string') : [])
-  return { trees: texts(missing?.trees), blobs: texts(missing?.blobs) }
-}
 
 function progressOf(session: Session, mode: Mode): BuildProgress {
   const silent: BuildProgress = { update: () => undefined, end: () => undefined }
@@ -237,21 +207,41 @@ async function watched(
   }
 }
 
+/** Of a build for several; their names are in the steps. */
+const platformsOf = (build: views.BuildView | null): string[] =>
+  build?.steps.some(({ platform }) => platform !== null) ? build.platform.split(', ') : []
+
 async function tell(
   session: Session,
   target: { org: string; app: string },
-  tag: string,
+  image: string | null,
   options: Options,
   { build, deployment }: { build: views.BuildView | null; deployment: views.DeploymentView | null },
-  uploader: Uploader,
-  context: Context,
+  { number, bytes }: Sent,
+  contexts: readonly Context[],
+  outputs: readonly Output[],
 ): Promise<void> {
   const client = await session.client()
   const url = options.deploy ? (await client.apps.get.query(target)).url : null
-  const image = options.push || options.deploy ? `slipway.local/${target.org}/${target.app}:${tag}` : null
-  const sent = { bytes: uploader.sent, files: context.entries, context: context.bytes }
-  if (session.wantsJson) return session.io.out(json({ app: target.app, build, deployment, image, url, sent }))
-  if (image) session.io.out(`${image}${build?.image ? `@${build.image.digest}` : ''}\n`)
-  if (url) session.io.out(`${url}\n`)
-  if (!image && options.progress !== 'quiet') session.note('Built. To keep the image, add --push or --deploy.')
+  const wantsId = options.iidfile !== undefined || options.metadataFile !== undefined || options.quiet === true
+  const imageId = wantsId ? (await client.builds.made.query({ ...target, number })).imageId : undefined
+  const digest = build?.image?.digest
+  if (options.iidfile !== undefined && imageId) await writeFile(options.iidfile, imageId)
+  if (options.metadataFile !== undefined)
+    await writeFile(
+      options.metadataFile,
+      json({
+        'containerimage.config.digest': imageId,
+        ...(digest && { 'containerimage.digest': digest }),
+        ...(image && { 'image.name': image }),
+      }),
+    )
+  const sent = { bytes, files: sum(contexts, 'entries'), context: sum(contexts, 'bytes') }
+  // What was asked for may be going there.
+  const out = outputs.some((output) => 'dest' in output && output.dest === '-') ? session.io.err : session.io.out
+  if (session.wantsJson) return out(json({ app: target.app, build, deployment, image, url, sent, ...(imageId && { imageId }) }))
+  if (options.quiet) return out(`${imageId}\n`)
+  if (image) out(`${image}${digest ? `@${digest}` : ''}\n`)
+  if (url) out(`${url}\n`)
+  if (!image && outputs.length === 0 && options.progress !== 'quiet') session.note('Built. To keep the image, add --push, --deploy or -o.')
 }

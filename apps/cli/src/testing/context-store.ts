@@ -1,4 +1,4 @@
-/** For tests of uploads: the agent's `/slipway/v1/contexts` on a socket, in memory. The real one is tested with the agent. */
+/** For tests of builds: the agent's uploads and downloads on a socket, in memory. The real ones are tested with the agent. */
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { gunzipSync } from 'node:zlib'
@@ -10,12 +10,14 @@ export interface ContextStore {
   requests: { bytes: number; records: string[] }[]
   /** Answers the next requests for objects with this status. */
   failures: number[]
+  /** What it gives out of images, by path and query; each one's id is `sha256:ababab…`. */
+  images: Map<string, Buffer>
   close(): Promise<void>
 }
 
 export async function startContextStore(socketPath: string): Promise<ContextStore> {
   const parts = new Map<string, Buffer>()
-  const store: ContextStore = { objects: new Map(), requests: [], failures: [], close: async () => undefined }
+  const store: ContextStore = { objects: new Map(), requests: [], failures: [], images: new Map(), close: async () => undefined }
   const server = createServer(async (request, response) => {
     const answer = (status: number, value: unknown) => response.writeHead(status).end(JSON.stringify(value))
     const body = await bodyOf(request)
@@ -27,6 +29,11 @@ export async function startContextStore(socketPath: string): Promise<ContextStor
       return answer(200, { trees: lacking(trees), blobs: lacking(blobs), partial })
     }
     if (path.startsWith('/slipway/v1/contexts/objects')) return objects(request, body, response, answer)
+    if (path.includes('/images/')) {
+      const image = store.images.get(decodeURIComponent(path.replace(/^.*\/images\//, '')))
+      if (!image) return answer(404, { message: 'no such image' })
+      return path.endsWith('/json') ? answer(200, { Id: `sha256:${'ab'.repeat(32)}` }) : response.writeHead(200).end(image)
+    }
     const tree = /contexts\/sha256:([0-9a-f]{64})\/commit/.exec(path)?.[1] ?? ''
     const missing = missingBeneath(tree)
     if (missing.trees.length + missing.blobs.length > 0) return answer(409, { missing })

@@ -1,11 +1,11 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { beneath, readTextBeneath } from '@slipway/context'
 import type { AppError } from '@slipway/core'
 import { startGitServer, type TestGitServer } from '@slipway/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checkout } from './checkout'
-import { beneath, readTextBeneath } from './context'
 
 const never = new AbortController().signal
 const quiet = () => undefined

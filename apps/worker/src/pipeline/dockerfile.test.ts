@@ -1,11 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { readTree } from '@slipway/context'
 import { keptDockerfile } from '@slipway/contracts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { dockerfileOf } from './dockerfile'
 import { inspect } from './inspect'
-import { readTree } from './tree'
 
 let root: string
 beforeEach(() => {

@@ -3,11 +3,10 @@
  * Gives: the text that is built, the ignore rules of its context, and where the text came from.
  */
 import { posix } from 'node:path'
+import { makeDockerfile, readTextBeneath } from '@slipway/context'
 import type { DockerfileOrigin, KeptDockerfile } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import { createIgnoreMatcher, type IgnoreMatcher, LIMITS } from '@slipway/dockerfile'
-import { readTextBeneath } from './context'
-import { makeDockerfile } from './detect'
 
 export interface DockerfileSource {
   directory: string
@@ -57,6 +56,7 @@ export async function dockerfileOf(
     const usual = ['Dockerfile', posix.join(source.contextPath, 'Dockerfile')].includes(posix.normalize(source.dockerfilePath))
     if (!usual) throw error
     const made = await makeDockerfile(contextRoot, error, signal, onProgress)
+    for (const line of made.dockerfile.trimEnd().split('\n')) onProgress(`  ${line}`)
     return built(made.dockerfile, made.ignore, { kind: 'generated', stack: made.stack, evidence: made.evidence })
   }
 }

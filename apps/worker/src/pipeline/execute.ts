@@ -57,7 +57,9 @@ async function once(
   secrets: StepSecrets,
 ): Promise<BuildResult> {
   const [token, given] = [await cacheToken(deps, request), await giveContexts(deps.agent, request.scope, planned.sent, signal)]
-  for await (const event of deps.agent.build({ ...request, ...given }, signal, secrets.buildSecrets, token, secrets.sshKeys)) {
+  const contexts = { ...given.contexts, ...planned.given }
+  const asked = { ...request, ...given, contexts }
+  for await (const event of deps.agent.build(asked, signal, secrets.buildSecrets, token, secrets.sshKeys)) {
     await recorder.event(event)
     if (event.type === 'result') return event
     if (event.type === 'error') throw buildError(event, planned, recorder)

@@ -4,9 +4,9 @@
  */
 import { mkdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { beneath } from '@slipway/context'
 import { AppError } from '@slipway/core'
 import type { ContextSource } from '@slipway/dockerfile'
-import { beneath } from './context'
 import { type GitOptions, git, isDumbServer } from './git'
 import { type GitAddress, gitAddress, type Lookup } from './git-address'
 import { limitBytes } from './git-size'

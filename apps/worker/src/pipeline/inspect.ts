@@ -4,6 +4,7 @@
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readTree } from '@slipway/context'
 import { channels, type InspectionResult, inspectionResult } from '@slipway/contracts'
 import { toAppError } from '@slipway/core'
 import { claimInspection, finishInspection, heartbeatInspection, type InspectionRow, noteInspection, requeueInspection } from '@slipway/db'
@@ -11,7 +12,6 @@ import { detectAll, LOOKED_FOR, type Tree } from '@slipway/dockerfile/detect'
 import type { Deps } from '../deps'
 import { checkout } from './checkout'
 import { CANCELED, deadlineOf, keepAlive } from './claim'
-import { readTree } from './tree'
 
 export async function runInspection(deps: Deps, id: string, deadline: AbortSignal): Promise<void> {
   const row = await claimInspection(deps.db, id)

@@ -3,6 +3,7 @@
  * Gives: a BuildPlan with every base image resolved, and the context's ignore rules.
  */
 import { join } from 'node:path'
+import { beneath } from '@slipway/context'
 import { type BuildPlan, type DockerfileOrigin, type Finding, imageConfig } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import {
@@ -22,7 +23,7 @@ import {
 } from '@slipway/dockerfile'
 import type { Deps } from '../deps'
 import { withAgent } from './agent-back'
-import { beneath, type SentContext } from './context'
+import type { SentContext } from './context'
 import { type BuiltDockerfile, type DockerfileSource, dockerfileOf, readIgnore } from './dockerfile'
 import { gitContext } from './git-context'
 import { ensureImage } from './images'
@@ -35,6 +36,8 @@ export interface PlanSource extends DockerfileSource {
   buildArgs: Record<string, string>
   /** For Git repositories over SSH. */
   ssh: SshIdentity
+  /** Named contexts that were uploaded, by their digests. */
+  trees?: Record<string, string>
   /** As `--build-context` takes them: name → folder of the repository, `docker-image://…`, or a Git repository's address. */
   namedContexts?: Record<string, string>
   /** Of the images, as `--platform` takes them; none: this host's. */
@@ -51,6 +54,8 @@ export interface Planned {
   file: string
   /** The build context, unless it was uploaded before, and what else the plan reads. */
   sent: SentContext[]
+  /** Contexts of the plan that are on the build host already. */
+  given: Record<string, { tree: string }>
   warnings: string[]
   /** Seconds since 1970, of the build argument. */
   sourceDateEpoch: number | undefined
@@ -87,6 +92,7 @@ export async function plan(
   await onDockerfile({ text, findings: checkDockerfile(text, { file: source.dockerfilePath, ignore }), origin })
   const dockerfile = parseDockerfile(text, { file: source.dockerfilePath })
   const contexts = namedContexts(source.namedContexts ?? {})
+  for (const name of Object.keys(source.trees ?? {})) contexts.set(name, { kind: 'local' })
   const buildPlatform = { os: 'linux' as const, architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' }
   const options = {
     buildArgs: source.buildArgs,
@@ -128,11 +134,17 @@ export async function plan(
   const planned = planPlatforms(dockerfile, { ...options, resolved, ignore }, platforms)
   const sent: SentContext[] = source.uploaded ? [] : [{ root: contextRoot, ignore }]
   const gitContexts: GitMaterial[] = []
-  for (const context of planned.contexts) sent.push(await sentContext(deps, context, source, signal, onProgress, gitContexts))
+  const given: Planned['given'] = {}
+  for (const context of planned.contexts) {
+    const tree = context.source.kind === 'named' ? source.trees?.[context.source.name] : undefined
+    if (tree !== undefined) given[context.name] = { tree }
+    else sent.push(await sentContext(deps, context, source, signal, onProgress, gitContexts))
+  }
   return {
     plan: planned.plan,
     file: source.dockerfilePath,
     sent,
+    given,
     warnings: planned.warnings.map((warning) => warning.message),
     sourceDateEpoch: planned.sourceDateEpoch,
     gitContexts,

@@ -46,6 +46,7 @@ export async function sourceOf(
       kept: null,
       target,
       platforms: upload.platforms ?? app.platforms,
+      ...contextsOf(upload.contexts),
       uploaded,
       scratch,
     }
@@ -79,4 +80,15 @@ export async function sourceOf(
     tag: branchTag(app.gitBranch),
     publishes: true,
   }
+}
+
+/** Those that were uploaded, and those that are found elsewhere. */
+function contextsOf(given: NonNullable<ReturnType<typeof uploadOptions>>['contexts']): Pick<PlanSource, 'trees' | 'namedContexts'> {
+  const trees: Record<string, string> = {}
+  const namedContexts: Record<string, string> = {}
+  for (const [name, context] of Object.entries(given)) {
+    if ('tree' in context) trees[name] = context.tree
+    else namedContexts[name] = context.value
+  }
+  return { trees, namedContexts }
 }

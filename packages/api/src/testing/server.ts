@@ -6,6 +6,7 @@ import { createHarness, type Harness } from '@slipway/services/testing'
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
 import { createContext } from '../context'
 import { contextUpload } from '../contexts'
+import { buildOutput } from '../downloads'
 import { appRouter } from '../root'
 
 export interface TestApi {
@@ -24,14 +25,18 @@ export async function startTestApi(overrides: { agentSocket?: string } = {}): Pr
     const request = toRequest(incoming, url, gone.signal)
     const init = { services: harness.services, headers: request.headers, webUrl: url, log: { error: () => undefined } }
     const upload = /^\/api\/contexts\/([^/?]+)$/.exec(incoming.url ?? '')?.[1]
-    const response = upload
-      ? await contextUpload(request, upload, { ...init, responseHeaders: null })
-      : await fetchRequestHandler({
-          endpoint: '/api/trpc',
-          req: request,
-          router: appRouter,
-          createContext: ({ resHeaders }) => createContext({ ...init, responseHeaders: resHeaders }),
-        })
+    const answer = async () => {
+      if (upload) return contextUpload(request, upload, { ...init, responseHeaders: null })
+      if (incoming.url?.startsWith('/api/builds/output?'))
+        return buildOutput(request, await createContext({ ...init, responseHeaders: null }))
+      return fetchRequestHandler({
+        endpoint: '/api/trpc',
+        req: request,
+        router: appRouter,
+        createContext: ({ resHeaders }) => createContext({ ...init, responseHeaders: resHeaders }),
+      })
+    }
+    const response = await answer()
     outgoing.writeHead(response.status, Object.fromEntries(response.headers))
     if (!response.body) return outgoing.end()
     const body = Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0])

@@ -5,9 +5,9 @@ import { buildPolicy } from '../agent/build-policy'
 import { contextDigest, contextMissing } from '../agent/context-api'
 import { imageArchiveFormat } from '../agent/image-output'
 import { dockerfileOrigin, keptDockerfile } from '../dockerfiles'
-import { namedContexts } from './named-contexts'
+import { givenContexts, namedContexts } from './named-contexts'
 
-export { type NamedContextInput, namedContexts } from './named-contexts'
+export { givenContexts, type NamedContextInput, namedContexts } from './named-contexts'
 
 export const id = z.string().min(5).max(64)
 export const slug = z.string().regex(SLUG_PATTERN, 'Use lower-case letters, digits and single dashes, at most 48 characters.')
@@ -224,6 +224,8 @@ export const uploadBuild = app.extend({
     .max(256 * 1024)
     .default(''),
   target: z.string().max(128).optional(),
+  /** As `--build-context`: by name. */
+  contexts: givenContexts.default({}),
   /** Instead of the app's. */
   platforms: platforms.optional(),
   buildArgs: z.record(variableKey, z.string().max(32_768)).default({}),
@@ -236,6 +238,13 @@ export const uploadBuild = app.extend({
   push: z.boolean().default(false),
   tag: imageTag.default('latest'),
   deploy: z.boolean().default(false),
+})
+/** `platform`: whose files, of a build for several. `name`: what an archive calls the image. */
+export const buildOutput = app.extend({
+  number: z.coerce.number().int().positive(),
+  kind: z.enum(['files', 'oci', 'docker']),
+  platform: z.string().max(60).optional(),
+  name: z.string().min(1).max(400).optional(),
 })
 /** Log chunks with seq > after. */
 export const buildLogs = build.extend({ after: z.number().int().min(0).default(0), limit: z.number().int().min(1).max(5000).default(1000) })

@@ -1,6 +1,7 @@
 /** Named contexts of an app's builds, as `--build-context name=value` has them. */
 import { sshAddress } from '@slipway/core'
 import { z } from 'zod'
+import { contextDigest } from '../agent/context-api'
 
 /** As a stage or an image is written: what COPY --from, FROM and RUN --mount=from may say. */
 const name = z
@@ -25,6 +26,11 @@ function isContext(text: string): boolean {
   if (ssh !== undefined && sshAddress(ssh)) return true
   return !/^[a-z0-9+.-]+:|^[\w-]+@|^\/|\0/i.test(text) && !text.split('/').includes('..')
 }
+
+/** Of one build: files that were uploaded, or what `value` says as in the settings. */
+export const givenContexts = z
+  .record(name, z.union([z.object({ tree: contextDigest }), z.object({ value })]))
+  .refine((given) => Object.keys(given).length <= 20, 'A build has at most 20 named contexts.')
 
 export const namedContexts = z
   .array(z.object({ name, value }))

@@ -10,6 +10,7 @@ import type { Scope } from '../scope'
 import type { BuildsService } from '../services'
 import { announceBuild, insertBuild } from './create'
 import { insightsOf } from './insights'
+import { outputMethods } from './output'
 import { uploadMethod } from './upload'
 import { buildSummary, buildView } from './views'
 
@@ -75,6 +76,7 @@ export const createBuilds = (deps: Deps): BuildsService => {
     },
 
     upload: uploadMethod(deps),
+    ...outputMethods(deps, (scope, app, number) => load(deps.db, scope, app, number)),
 
     async cancel(scope, input) {
       assertMay(scope, 'change')

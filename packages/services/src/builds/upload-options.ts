@@ -1,5 +1,5 @@
 /** What a build from a client's files is told, and where each part of it lies: `Build.upload`, and sealed `Build.uploadSecrets`. */
-import { contextDigest, dockerfileOrigin } from '@slipway/contracts'
+import { contextDigest, dockerfileOrigin, inputs } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import type { Prisma } from '@slipway/db'
 import { z } from 'zod'
@@ -12,6 +12,7 @@ const options = z.object({
   origin: dockerfileOrigin.default({ kind: 'repository', stack: [], evidence: [] }),
   ignore: z.string(),
   target: z.string().nullable(),
+  contexts: inputs.givenContexts.default({}),
   /** Null: as the app's settings say. */
   platforms: z.array(z.string()).nullable().default(null),
   /** Into the registry, by this tag too. */

@@ -50,14 +50,8 @@ export const uploadMethod =
         message: 'This app runs an image from a registry and is not built here. Give the build an app of its own with --app.',
       })
     const { organizationId } = scope
-    const outcome = await deps.agent.contexts.commit(organizationId, input.tree)
-    if ('missing' in outcome)
-      throw new AppError({
-        kind: 'conflict',
-        code: 'CONTEXT_INCOMPLETE',
-        message: 'Files of the build context are not on the server any more. Send them again.',
-        details: { missing: outcome.missing },
-      })
+    const named = Object.values(input.contexts).flatMap((given) => ('tree' in given ? [given.tree] : []))
+    for (const tree of [input.tree, ...named]) await commit(deps, organizationId, tree)
     const ssh = Object.fromEntries(Object.entries(input.ssh).map(([name, key]) => [name, readDeployKey(key, name).private]))
     const id = newId('build')
     const secrets = sealUpload(deps.sealer, { id, organizationId }, { buildArgs: input.buildArgs, secrets: input.secrets, ssh })
@@ -67,6 +61,7 @@ export const uploadMethod =
       origin: input.dockerfile.origin ?? { kind: 'repository', stack: [], evidence: [] },
       ignore: input.ignore,
       target: input.target ?? null,
+      contexts: input.contexts,
       platforms: input.platforms ?? null,
       push: input.push || input.deploy,
       tag: input.tag,
@@ -87,3 +82,14 @@ export const uploadMethod =
     await announceBuild(deps, app, created)
     return { number: created.number }
   }
+
+async function commit(deps: Deps, organizationId: string, tree: string): Promise<void> {
+  const outcome = await deps.agent.contexts.commit(organizationId, tree)
+  if ('missing' in outcome)
+    throw new AppError({
+      kind: 'conflict',
+      code: 'CONTEXT_INCOMPLETE',
+      message: 'Files of the build context are not on the server any more. Send them again.',
+      details: { missing: outcome.missing },
+    })
+}

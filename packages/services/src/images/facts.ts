@@ -16,7 +16,8 @@ export async function imageFacts(db: Tx, organizationId: string, digests: string
       {
         digest,
         size: Number(totalSize),
-        layers: layers.length,
+        // An index has none of its own.
+        layers: layers.length || null,
         sharedLayers: layers.filter((layer) => (holders.get(layer.digest) ?? 0) > 1).length,
       },
     ]),

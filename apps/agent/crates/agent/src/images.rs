@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use axum::http::StatusCode;
 use slipway_snapshot::Layers;
-use slipway_store::{Digest, Image, ImageConfig, ImageIndex, Lease, Reference, Resource, Store};
+use slipway_store::{Digest, Image, ImageConfig, ImageIndex, Lease, Platform, Reference, Resource, Store};
 use slipway_transfer::{Client, DownloadLimits, Downloader, Registries, Timeouts};
 
 use crate::config::Config;
@@ -154,6 +154,19 @@ impl Images {
     /// The index that a name stands for.
     pub fn index(&self, name: &str) -> Option<ImageIndex> {
         self.store.index(&Reference::parse(name).ok()?)
+    }
+
+    /// A name for the image of one platform, which a name that stands for an index, or the image itself, has.
+    pub fn platform(&self, name: &str, wanted: &Platform) -> ApiResult<String> {
+        if let Some(index) = self.index(name)
+            && let Some(image) = index.images.iter().find(|image| image.platform().satisfies(wanted))
+        {
+            return Ok(Reference::parse(name)?.with_digest(image.manifest.digest).canonical());
+        }
+        if self.resolve_any(name)?.record.platform().satisfies(wanted) {
+            return Ok(name.to_owned());
+        }
+        Err(ApiError::not_found(format!("the image {name} is not there for {}/{}", wanted.os, wanted.architecture)))
     }
 
     /// The image of a new container. A layer that is not unpacked (after a crash of the machine, say) is unpacked from its

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use slipway_build::open_readonly;
 use slipway_snapshot::Tree;
-use slipway_store::Reference;
+use slipway_store::{Platform, Reference};
 use slipway_transfer::{ArchiveForm, ToSave, save};
 
 use crate::body::produced;
@@ -39,9 +39,13 @@ async fn archive(State(app): State<App>, Path(reference): Path<String>, params: 
     Ok(([(header::CONTENT_TYPE, "application/x-tar")], body).into_response())
 }
 
-/// The root file system, all layers merged.
-async fn files(State(app): State<App>, Path(reference): Path<String>) -> ApiResult<Response> {
-    let image = app.images.for_reading(&reference).await?;
+/// The root file system, all layers merged; `platform`: of that one in an index.
+async fn files(State(app): State<App>, Path(reference): Path<String>, params: Params) -> ApiResult<Response> {
+    let name = match params.text("platform") {
+        Some(platform) => app.images.platform(&reference, &Platform::parse(platform)?)?,
+        None => reference,
+    };
+    let image = app.images.for_reading(&name).await?;
     let layers = app.images.layers.clone();
     let tree = blocking({
         let image = image.clone();

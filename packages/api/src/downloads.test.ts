@@ -7,7 +7,7 @@ import path from 'node:path'
 import { createHarness, type Harness, TEST_PASSWORD } from '@slipway/services/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createContext } from './context'
-import { imageArchive } from './image-archive'
+import { imageArchive } from './downloads'
 
 const dir = mkdtempSync(path.join(tmpdir(), 'image-archive-'))
 const digest = `sha256:${'ab'.repeat(32)}`

@@ -16,7 +16,7 @@ import {
   type Tree,
   wanted,
 } from '@slipway/dockerfile/detect'
-import { beneath, readTextBeneath } from './context'
+import { beneath, readTextBeneath } from './beneath'
 
 /**
  * Breadth first, so that what is cut off is what lies deepest. A link to a manifest is read where it leads to inside of `root`; other

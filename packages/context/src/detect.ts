@@ -23,6 +23,5 @@ export async function makeDockerfile(
   const facts = made.evidence.map(({ file, fact }) => `${file} ${fact}`).join(', ')
   onProgress(`no Dockerfile: made one for ${made.stack.join(', ')} (${facts}); it listens on port ${made.port}`)
   for (const warning of made.warnings) onProgress(`warning: ${warning}`)
-  for (const line of made.dockerfile.trimEnd().split('\n')) onProgress(`  ${line}`)
   return made
 }

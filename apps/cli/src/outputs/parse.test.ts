@@ -1,0 +1,31 @@
+import { expect, it } from 'vitest'
+import { readOutputs } from './parse'
+
+it.each([
+  ['out', { type: 'local', dest: 'out' }],
+  ['-', { type: 'tar', dest: '-' }],
+  ['type=local,dest=./x', { type: 'local', dest: './x' }],
+  ['type=tar', { type: 'tar', dest: '-' }],
+  ['type=oci,dest=image.tar', { type: 'oci', dest: 'image.tar' }],
+  ['dest=image.tar,type=docker', { type: 'docker', dest: 'image.tar' }],
+  ['type=registry', { type: 'registry' }],
+  ['type=image,push=true', { type: 'registry' }],
+])('%s', (text, output) => expect(readOutputs([text], false)).toEqual([output]))
+
+it.each([
+  '',
+  'type=local',
+  'type=local,dest=-',
+  'type=zip,dest=x',
+  'dest=x',
+  'type=oci,dest=x,compression=zstd',
+  'type=oci,type=tar',
+  'type=image',
+  'type=registry,dest=x',
+  'type=oci,dest',
+])('refuses "%s"', (text) => expect(() => readOutputs([text], false)).toThrow(/^-o/))
+
+it('writes no tar to a terminal, and one to stdout only', () => {
+  expect(() => readOutputs(['type=tar'], true)).toThrow('terminal')
+  expect(() => readOutputs(['-', 'type=oci'], false)).toThrow('Two outputs')
+})

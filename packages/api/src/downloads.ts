@@ -1,0 +1,54 @@
+/**
+ * Tars of images, which tRPC has no word for. The same identity and the same check of the membership as `orgProcedure`. A refusal is
+ * text, because a person sees it in the browser.
+ */
+import { Readable } from 'node:stream'
+import { inputs } from '@slipway/contracts'
+import { AppError, toAppError } from '@slipway/core'
+import type { Scope } from '@slipway/services'
+import { ZodError, type z } from 'zod'
+import type { Context } from './context'
+
+interface Download {
+  stream: Readable
+  filename: string
+}
+
+/** `GET /api/images/archive?org=…&repository=…&reference=…&format=oci|docker`. */
+export const imageArchive = (request: Request, context: Context) =>
+  download(request, context, inputs.imageArchive, (scope, input) => context.services.images.archive(scope, input, request.signal))
+
+/** `GET /api/builds/output?org=…&app=…&number=…&kind=files|oci|docker[&platform=…][&name=…]`. */
+export const buildOutput = (request: Request, context: Context) =>
+  download(request, context, inputs.buildOutput, (scope, input) => context.services.builds.output(scope, input, request.signal))
+
+async function download<S extends z.ZodType<{ org: string }>>(
+  request: Request,
+  context: Context,
+  schema: S,
+  open: (scope: Scope, input: z.output<S>) => Promise<Download>,
+): Promise<Response> {
+  try {
+    const input = schema.parse(Object.fromEntries(new URL(request.url).searchParams))
+    const { identity, ip, services } = context
+    if (!identity) throw new AppError({ kind: 'unauthenticated', code: 'SIGN_IN_NEEDED', message: 'Sign in first, or send an API key.' })
+    const scope = await services.organizations.scope({ userId: identity.userId, label: identity.name, ip }, input.org)
+    const { stream, filename } = await open(scope, input)
+    return new Response(Readable.toWeb(stream) as ReadableStream<Uint8Array>, {
+      headers: {
+        'content-type': 'application/x-tar',
+        'content-disposition': `attachment; filename="${filename}"`,
+        'cache-control': 'no-store',
+        'x-content-type-options': 'nosniff',
+      },
+    })
+  } catch (thrown) {
+    const error =
+      thrown instanceof ZodError
+        ? new AppError({ kind: 'bad-input', code: 'INPUT_INVALID', message: 'This address is no image.' })
+        : toAppError(thrown)
+    if (error.kind === 'internal' || error.kind === 'unavailable')
+      context.log.error({ code: error.code, err: error.cause ?? error }, error.message)
+    return new Response(`${error.message}\n`, { status: error.status, headers: { 'content-type': 'text/plain; charset=utf-8' } })
+  }
+}
