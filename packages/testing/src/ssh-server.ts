@@ -18,8 +18,8 @@ export interface TestSshServer {
   stop(): Promise<void>
 }
 
-/** OpenSSH's own server on loopback, for Git and nothing else of this machine's configuration. Needs Debian's openssh-server and root. */
-export async function startSshServer(): Promise<TestSshServer> {
+/** OpenSSH's own server on an address of this machine, for Git and nothing else of this machine's configuration. Needs Debian's openssh-server and root. */
+export async function startSshServer(address = '127.0.0.1'): Promise<TestSshServer> {
   if (!existsSync('/usr/sbin/sshd')) throw new Error('these tests need openssh-server; npm test installs it')
   const root = mkdtempSync(join(tmpdir(), 'slipway-sshd-'))
   const port = await freePort()
@@ -36,7 +36,7 @@ export async function startSshServer(): Promise<TestSshServer> {
     file('config'),
     [
       `Port ${port}`,
-      'ListenAddress 127.0.0.1',
+      `ListenAddress ${address}`,
       `HostKey ${file('host')}`,
       `AuthorizedKeysFile ${file('authorized_keys')}`,
       `PidFile ${file('pid')}`,
@@ -51,7 +51,7 @@ export async function startSshServer(): Promise<TestSshServer> {
   let child: ChildProcess
   const start = async () => {
     child = spawn('/usr/sbin/sshd', ['-D', '-f', file('config'), '-E', file('log')], { stdio: 'ignore' })
-    for (let attempt = 0; !(await answers(port)); attempt++) {
+    for (let attempt = 0; !(await answers(address, port)); attempt++) {
       if (attempt > 200) throw new Error(`sshd does not answer: ${existsSync(file('log')) ? readFileSync(file('log'), 'utf8') : ''}`)
       await new Promise((resolve) => setTimeout(resolve, 25))
     }
@@ -83,9 +83,9 @@ export async function startSshServer(): Promise<TestSshServer> {
   }
 }
 
-const answers = (port: number) =>
+const answers = (address: string, port: number) =>
   new Promise<boolean>((resolve) => {
-    const socket = connect(port, '127.0.0.1')
+    const socket = connect(port, address)
     socket.once('data', () => resolve(true))
     socket.once('error', () => resolve(false))
     socket.once('data', () => socket.destroy())

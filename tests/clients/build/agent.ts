@@ -9,7 +9,9 @@ import { agentDaemon, CLEAN_PATH } from '../docker/daemons'
 export async function startAgent(folder: string): Promise<{ socketPath: string; stop(): Promise<void> }> {
   const [dataRoot, socketPath] = [join(folder, 'agent'), join(folder, 'agent.sock')]
   const daemon = agentDaemon({ dataRoot, socket: socketPath })
-  const child = spawn(daemon.argv[0] ?? '', daemon.argv.slice(1), {
+  // The Git servers of these tests are on this machine.
+  const inside = ['127.0.0.1', '10.0.0.0/8'].flatMap((place) => ['--download-inside', place])
+  const child = spawn(daemon.argv[0] ?? '', [...daemon.argv.slice(1), ...inside], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { PATH: CLEAN_PATH, RUST_LOG: 'warn' },
   })

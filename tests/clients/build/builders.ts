@@ -126,7 +126,14 @@ async function ourBuild(socketPath: string, folder: string, test: Case): Promise
     const signal = AbortSignal.timeout(120_000)
     const source = {
       ...{ organization: 'differential', directory: folder, contextPath: '.', dockerfilePath: 'Dockerfile' },
-      ...{ target: test.target ?? null, buildArgs: test.buildArgs ?? {}, kept: null, scratch: `${folder}-contexts` },
+      ...{
+        target: test.target ?? null,
+        buildArgs: test.buildArgs ?? {},
+        kept: null,
+        platforms: [],
+        ssh: null,
+        scratch: `${folder}-contexts`,
+      },
     }
     const planned = await plan(
       deps,

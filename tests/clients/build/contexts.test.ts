@@ -38,8 +38,9 @@ it('builds of named contexts and Git repositories, and finds them again by their
   const build = async (id: string) => {
     const signal = AbortSignal.timeout(120_000)
     const source = {
+      ssh: null,
       ...{ organization: 'contexts', directory, contextPath: '.', dockerfilePath: 'Dockerfile', kept: null },
-      ...{ target: null, buildArgs: {}, namedContexts: { docs: './docs' }, scratch: join(folder, 'scratch') },
+      ...{ target: null, platforms: [], buildArgs: {}, namedContexts: { docs: './docs' }, scratch: join(folder, 'scratch') },
     }
     const quiet = () => undefined
     const planned = await plan({ agent } as unknown as Deps, source, signal, quiet, async () => undefined)

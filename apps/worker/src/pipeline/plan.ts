@@ -35,7 +35,7 @@ export interface PlanSource extends DockerfileSource {
   target: string | null
   buildArgs: Record<string, string>
   /** For Git repositories over SSH. */
-  ssh: SshIdentity
+  ssh: SshIdentity | null
   /** Named contexts that were uploaded, by their digests. */
   trees?: Record<string, string>
   /** As `--build-context` takes them: name → folder of the repository, `docker-image://…`, or a Git repository's address. */

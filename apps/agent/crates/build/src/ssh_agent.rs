@@ -37,7 +37,8 @@ impl SshKey {
     /// # Errors
     /// What is wrong with it, as the end of a sentence.
     pub fn parse(bytes: &[u8]) -> Result<Self, &'static str> {
-        let key = PrivateKey::from_openssh(bytes).map_err(|_| WRONG)?;
+        let text = std::str::from_utf8(bytes).ok().and_then(wrapped).ok_or(WRONG)?;
+        let key = PrivateKey::from_openssh(text).map_err(|_| WRONG)?;
         if key.is_encrypted() {
             return Err("has a passphrase, and a build cannot ask for it");
         }
@@ -77,6 +78,20 @@ impl SshKey {
         };
         answer.unwrap_or_else(|_| vec![FAILURE])
     }
+}
+
+/// The same with lines of 70 characters, as OpenSSH writes them and the library wants them; others write other ones.
+fn wrapped(text: &str) -> Option<String> {
+    let (begin, end) = ("-----BEGIN OPENSSH PRIVATE KEY-----", "-----END OPENSSH PRIVATE KEY-----");
+    let base64: Vec<u8> = text.trim().strip_prefix(begin)?.strip_suffix(end)?.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let mut out = format!("{begin}\n");
+    for line in base64.chunks(70) {
+        out.push_str(std::str::from_utf8(line).ok()?);
+        out.push('\n');
+    }
+    out.push_str(end);
+    out.push('\n');
+    Some(out)
 }
 
 fn sign<K: SigningKey>(key: &K, data: &[u8]) -> ssh_key::Result<Signature> {
@@ -148,5 +163,63 @@ async fn serve(mut stream: UnixStream, key: &SshKey) -> io::Result<()> {
         let answer = key.answer(&message);
         stream.write_u32(u32::try_from(answer.len()).map_err(io::Error::other)?).await?;
         stream.write_all(&answer).await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of no server.
+    const KEY: &str = "-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
+QyNTUxOQAAACDYEJibGFIHsuYncYk7R/StenTwum1IpFtsa2/FZSmskAAAAIhC1XWgQtV1
+oAAAAAtzc2gtZWQyNTUxOQAAACDYEJibGFIHsuYncYk7R/StenTwum1IpFtsa2/FZSmskA
+AAAEAJ/50XEFuTgZjHvbDM+b4bDbESEA1mo3gtiSoi0+mYP9gQmJsYUgey5idxiTtH9K16
+dPC6bUikW2xrb8VlKayQAAAAAAECAwQF
+-----END OPENSSH PRIVATE KEY-----
+";
+
+    #[test]
+    fn takes_a_key_however_its_lines_are_wrapped() {
+        let body: String = KEY.lines().filter(|line| !line.starts_with('-')).collect();
+        for width in [body.len(), 76, 70, 64, 63] {
+            for end in ["\n", "\r\n"] {
+                let lines: Vec<&str> = body.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
+                let frame = |word: &str| format!("-----{word} OPENSSH PRIVATE KEY-----{end}");
+                let text = format!("{}{}{end}{}", frame("BEGIN"), lines.join(end), frame("END"));
+                assert!(SshKey::parse(text.as_bytes()).is_ok(), "{width}");
+            }
+        }
+        let key = SshKey::parse(KEY.as_bytes()).unwrap();
+        assert_eq!(format!("{key:?}"), "SshKey");
+        for bad in ["", "-----BEGIN OPENSSH PRIVATE KEY-----", &KEY[..120], &KEY.replace('b', "c")] {
+            assert_eq!(SshKey::parse(bad.as_bytes()).err(), Some(WRONG), "{bad}");
+        }
+    }
+
+    #[test]
+    fn answers_two_questions_and_refuses_the_rest() {
+        let key = SshKey::parse(KEY.as_bytes()).unwrap();
+        let public = key.0.public_key().to_bytes().unwrap();
+        let identities = key.answer(&[REQUEST_IDENTITIES]);
+        assert_eq!(identities[..5], [IDENTITIES_ANSWER, 0, 0, 0, 1]);
+        assert!(identities.windows(public.len()).any(|part| part == public));
+        let ask = |blob: &[u8], data: &[u8]| {
+            let mut message = vec![SIGN_REQUEST];
+            blob.encode(&mut message).unwrap();
+            data.encode(&mut message).unwrap();
+            0u32.encode(&mut message).unwrap();
+            key.answer(&message)
+        };
+        assert_eq!(ask(&public, b"data")[0], SIGN_RESPONSE);
+        assert_eq!(ask(&public[1..], b"data"), [FAILURE], "another key");
+        // Adding, removing, locking, smart cards, extensions; and questions that break off.
+        for kind in (0..=255u8).filter(|kind| ![REQUEST_IDENTITIES, SIGN_REQUEST].contains(kind)) {
+            assert_eq!(key.answer(&[kind, 0, 0, 0, 0]), [FAILURE], "{kind}");
+        }
+        for broken in [&[][..], &[SIGN_REQUEST], &[SIGN_REQUEST, 0xff, 0xff, 0xff, 0xff], &[SIGN_REQUEST, 0, 0, 0, 9, 1]] {
+            assert_eq!(key.answer(broken), [FAILURE]);
+        }
     }
 }
