@@ -10,6 +10,7 @@ await build({
   platform: 'node',
   target: 'node20',
   format: 'esm',
+  minify: true,
   sourcemap: true,
   logLevel: 'warning',
   // commander is CommonJS and requires Node's own modules.

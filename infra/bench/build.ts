@@ -7,7 +7,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Builder, startBuilders, startBuildKit, type Tars } from './build/builders'
 import { baseTars, large, linked, modules, runs, SOURCE_FILES, sixSteps } from './build/contexts'
-import { benchFolder, Cleanup, hasRegistry, settle, startRegistry } from './engine/hosts'
+import { Cleanup, hasRegistry, journaledFolder, settle, startRegistry } from './engine/hosts'
 import { type Figure, median } from './stats'
 
 export const BUILD_GROUPS = ['warm', 'cold', 'runs', 'change', 'modules', 'push', 'many']
@@ -25,7 +25,7 @@ export async function buildFigures(say: (text: string) => void, groups: string[]
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted)
   process.stderr.on('error', () => undefined)
   try {
-    const folder = benchFolder(cleanup)
+    const folder = journaledFolder(cleanup)
     const tars = baseTars(folder)
     const builders = await startBuilders(folder, tars, cleanup)
     const figures: Figure[] = []

@@ -74,6 +74,12 @@ export const BANS = [
     why: 'Only env.ts of an app reads the environment, so that a setting is checked once and found in one place.',
   },
   {
+    name: 'zod as one object',
+    pattern: /import\s*\{\s*z\b[^}]*\}\s*from\s*'zod'/,
+    applies: (path) => CODE.test(path),
+    why: "It takes all of zod into every bundle, and a third of the CLI's start. Write: import * as z from 'zod'.",
+  },
+  {
     name: 'Prisma outside packages/db',
     pattern: /from\s+'(@prisma\/[^']+|pg|\.\.?\/[^']*generated[^']*)'/,
     applies: outside('packages/db/', 'packages/testing/'),

@@ -1,6 +1,6 @@
 /** The only reader of process.env in this app. */
 import path from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 
 const GIBIBYTE = 1024 ** 3
 

@@ -1,5 +1,5 @@
 /** The only place of this app that reads process.env. Read at the first request, so that `next build` needs none of it. */
-import { z } from 'zod'
+import * as z from 'zod'
 
 const port = z.coerce.number().int().min(1).max(65_535)
 const url = z.url().transform((value) => value.replace(/\/$/, ''))

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ServicesConfig } from '@slipway/services'
-import { z } from 'zod'
+import * as z from 'zod'
 
 const schema = z.object({
   DATABASE_URL: z.string().min(1),

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type Docker from 'dockerode'
-import { z } from 'zod'
+import * as z from 'zod'
 import { agentError } from './errors'
 
 const event = z.object({ Actor: z.object({ ID: z.string() }) })

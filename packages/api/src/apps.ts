@@ -1,6 +1,6 @@
 import { channels, inputs } from '@slipway/contracts'
 import { tracked } from '@trpc/server'
-import { z } from 'zod'
+import * as z from 'zod'
 import { onlyChanges, stream } from './live'
 import { type OrgCall, orgProcedure, router } from './trpc'
 

@@ -1,7 +1,7 @@
 import { channels, inputs, type views } from '@slipway/contracts'
 import { isBuildOver } from '@slipway/core'
 import { tracked } from '@trpc/server'
-import { z } from 'zod'
+import * as z from 'zod'
 import { stream } from './live'
 import { type OrgCall, orgProcedure, router } from './trpc'
 

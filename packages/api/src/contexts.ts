@@ -2,7 +2,7 @@
 import { inputs } from '@slipway/contracts'
 import { isAppError, toAppError } from '@slipway/core'
 import { TRPCError } from '@trpc/server'
-import { z } from 'zod'
+import * as z from 'zod'
 import { type ContextInit, createContext } from './context'
 import { orgProcedure, router } from './trpc'
 

@@ -11,9 +11,11 @@ export interface ContextTarget {
   send(objects: Buffer): Promise<{ bytes: number; conflict?: boolean }>
 }
 
-/** Bytes of one request, unpacked. */
+/** Most bytes of one request, unpacked. */
 const BATCH = 8 * 1024 * 1024
+/** Requests at once, and fewest bytes of one: little is sent by several, too, because each is stored by another processor. */
 const PARALLEL = 3
+const SMALL_BATCH = 256 * 1024
 const QUESTION = 10_000
 const CONFLICTS = 4
 
@@ -114,11 +116,13 @@ export class Uploader {
 
 /** Small files together, in batches; large ones one by one. */
 function plan(context: Context, trees: string[], blobs: string[]): Job[] {
+  const all = blobs.reduce((sum, digest) => sum + (context.blobs.get(digest)?.size ?? 0), 0)
+  const most = Math.min(BATCH, Math.max(SMALL_BATCH, Math.ceil(all / PARALLEL)))
   const jobs: Job[] = []
   let batch: Extract<Job, { objects: unknown }> | null = null
   let size = 0
   const add = (object: Extract<Job, { objects: unknown }>['objects'][number]) => {
-    if (!batch || size + object.size > BATCH) {
+    if (!batch || size + object.size > most) {
       batch = { objects: [] }
       jobs.push(batch)
       size = 0

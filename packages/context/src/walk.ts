@@ -1,7 +1,6 @@
 /** Takes: a folder and what .dockerignore leaves out. Gives: its context as a tree of digests; only what changed is read. */
 import { createHash } from 'node:crypto'
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from 'node:fs'
-import { join } from 'node:path'
 import { setImmediate as breathe } from 'node:timers/promises'
 import { CONTEXT_LIMITS, encodeTree, type TreeEntry } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
@@ -48,7 +47,6 @@ export async function walkContext(
   let breathed = Date.now()
 
   async function pause(): Promise<void> {
-    if (Date.now() - breathed <= BREATHE_MS) return
     await breathe()
     signal.throwIfAborted()
     breathed = Date.now()
@@ -56,15 +54,15 @@ export async function walkContext(
 
   async function directory(relative: string, parent: ParentMatch | null, depth: number): Promise<string | null> {
     if (depth > CONTEXT_LIMITS.depth) throw tooLarge(`has folders more than ${CONTEXT_LIMITS.depth} deep in each other, at ${relative}`)
-    await pause()
+    if (Date.now() - breathed > BREATHE_MS) await pause()
     const entries: TreeEntry[] = []
     const blobs: string[] = []
-    for (const found of readdirSync(relative === '' ? folder : join(folder, relative), { withFileTypes: true })) {
+    for (const found of readdirSync(relative === '' ? folder : `${folder}/${relative}`, { withFileTypes: true })) {
       const { name } = found
       const path = relative === '' ? name : `${relative}/${name}`
       if (name.includes('\uFFFD')) throw unreadable(`${path} has a name that is not UTF-8`)
       const { ignored, match } = ignore.match(path, parent)
-      const absolute = join(folder, path)
+      const absolute = `${folder}/${path}`
       if (found.isDirectory()) {
         if (ignored && !ignore.mayHoldExceptions(path)) continue
         const { mode } = lstatSync(absolute)
@@ -74,8 +72,12 @@ export async function walkContext(
       } else if (!ignored && found.isSymbolicLink()) {
         entries.push({ kind: 'symlink', name, target: readlinkSync(absolute) })
       } else if (!ignored && found.isFile()) {
-        const { mode, size, digest } = await file(absolute, path)
-        entries.push({ kind: 'file', name, mode, size, digest })
+        const stat = lstatSync(absolute)
+        const known = cache?.get(path, stat)
+        // Waiting costs more than looking: nothing is waited for but a file that must be read.
+        const { digest, size } = known ? { digest: known, size: stat.size } : await hash(absolute, path)
+        context.blobs.set(digest, { path: absolute, size })
+        entries.push({ kind: 'file', name, mode: stat.mode, size, digest })
         blobs.push(digest)
         context.bytes += size
       } else continue
@@ -87,14 +89,6 @@ export async function walkContext(
     const digest = createHash('sha256').update(object).digest('hex')
     context.trees.set(digest, { object, blobs })
     return digest
-  }
-
-  async function file(absolute: string, path: string): Promise<{ mode: number; size: number; digest: string }> {
-    const stat = lstatSync(absolute)
-    const known = cache?.get(path, stat)
-    const { digest, size } = known ? { digest: known, size: stat.size } : await hash(absolute, path)
-    context.blobs.set(digest, { path: absolute, size })
-    return { mode: stat.mode, size, digest }
   }
 
   async function hash(absolute: string, path: string): Promise<{ digest: string; size: number }> {
@@ -111,7 +105,7 @@ export async function walkContext(
         if (count === 0) break
         sha.update(chunk.subarray(0, count))
         // Before the next chunk of a large one; a small one is read by now.
-        if (count === CHUNK) await pause()
+        if (count === CHUNK && Date.now() - breathed > BREATHE_MS) await pause()
       }
       const digest = sha.digest('hex')
       context.read += 1

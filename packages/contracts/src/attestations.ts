@@ -2,7 +2,7 @@
  * What is attached to images: an SBOM (SPDX 2.3) and provenance (in-toto statement v1 with SLSA provenance v1), as OCI referrers.
  * Only what is read here is named; anyone who may push can attach a document, so everything has a limit.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 
 export const SPDX_TYPE = 'application/spdx+json'
 export const IN_TOTO_TYPE = 'application/vnd.in-toto+json'

@@ -2,7 +2,7 @@
  * `Deployment.settings` in Postgres: an app's settings as they were when the deployment was made, so that a rollback
  * brings back the settings with the image. New fields need defaults: old rows are parsed by this schema too.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 
 export const deploymentSettings = z.object({
   /** Null: the first TCP port that the image exposes, else 8080. */

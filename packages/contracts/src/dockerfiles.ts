@@ -1,5 +1,5 @@
 /** Dockerfiles that do not come out of a repository, and what a look at one tells. */
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** Characters of a Dockerfile and of a .dockerignore that are kept; well beyond what people write. */
 export const KEPT_DOCKERFILE_LIMIT = 65_536

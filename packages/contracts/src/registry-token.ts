@@ -4,7 +4,7 @@
  * (e-mail + password, or anything + API key), and sends it back. Tokens are EdDSA JWTs signed with
  * `<secrets>/registry-token.pem`, valid for five minutes; worker and agent get theirs from the same function.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 
 export const REGISTRY_SERVICE = 'slipway'
 export const registryAccess = z.object({

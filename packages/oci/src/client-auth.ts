@@ -1,5 +1,5 @@
 import { AppError } from '@slipway/core'
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** Basic credentials for the token endpoint, or a bearer token made beforehand (`signRegistryToken`). */
 export type RegistryCredentials = { username: string; password: string } | { bearer: string }

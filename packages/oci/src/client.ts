@@ -1,6 +1,6 @@
 /** A small client of any OCI registry: manifests, blobs, tags, referrers; Docker token authentication. Every call has a deadline. */
 import { AppError } from '@slipway/core'
-import { z } from 'zod'
+import * as z from 'zod'
 import { authorize, type RegistryCredentials } from './client-auth'
 import { digestOf, parseDigest } from './digest'
 import { type Descriptor, descriptor, type ParsedManifest, parseManifest } from './manifest'

@@ -1,5 +1,5 @@
 /** The image configuration (image-spec config.md; Docker's is the same with additions), read leniently: images in the wild vary. */
-import { z } from 'zod'
+import * as z from 'zod'
 
 const historyEntry = z.object({
   created: z.string().optional(),

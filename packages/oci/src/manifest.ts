@@ -3,7 +3,7 @@
  * Unknown fields are kept out of the parsed value but never matter: what is stored and served are the original bytes.
  */
 import { AppError } from '@slipway/core'
-import { z } from 'zod'
+import * as z from 'zod'
 import { isDigest } from './digest'
 import { isIndexType, isManifestType, type ManifestMediaType, OCI_INDEX, OCI_MANIFEST } from './media-types'
 

@@ -10,7 +10,7 @@
  * `X-Registry-Auth`, as for Docker's pull and push, logs in to the registries of `cache`.
  * `DELETE /slipway/v1/builds/{id}` (204, or 404). A second POST with the id of a running build answers 409.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import { buildOutput } from './build-output'
 import { buildPlan } from './build-plan'
 import { contextDigest } from './context-api'

@@ -5,7 +5,7 @@
  * With `images`, the beginning of names, no other images count as keeping a layer: what other organizations have must not show.
  * `POST /slipway/v1/build-cache/prune` takes a `BuildCachePrune` and answers a `BuildCachePruned`; with `dryRun` nothing is removed.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** Sizes in bytes of disk, times in Unix milliseconds. */
 export const buildCacheRecord = z.object({

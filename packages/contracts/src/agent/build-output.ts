@@ -1,5 +1,5 @@
 /** How a finished image is to look: part of a `BuildRequest`. The Rust side is `apps/agent/crates/build/src/output_options.rs`. */
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** In the year 2242: eleven octal digits, which is what the header of a tar's entry has room for. */
 export const MAX_SOURCE_DATE_EPOCH = 0o77_777_777_777

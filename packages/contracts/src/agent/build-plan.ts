@@ -4,7 +4,7 @@
  * holds the complete environment, user and working directory of each RUN, and the finished image configuration;
  * the agent interprets no Dockerfile. Fixtures in ../../fixtures are parsed by these schemas and by the Rust types.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 
 const vertexId = z.string().regex(/^v\d{1,5}$/)
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/)

@@ -4,7 +4,7 @@
  * `GET /slipway/v1/build-cache/policy` answers a `BuildPolicyView`. `PUT` takes a `BuildPolicy` and answers the same: it applies at once and
  * over restarts of the agent. `POST /slipway/v1/build-cache/policy/preview` takes one and answers a `BuildPolicyPreview`; nothing changes.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 
 const bytes = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 const days = z.number().int().min(0).max(3650, 'At most ten years, 3650 days.')

@@ -10,7 +10,7 @@
  * - `POST /slipway/v1/contexts/sha256:…/commit?scope=…`: 200 when everything beneath that directory is there, 409 with
  *   `missing` when not. Only a committed context can be built from, by `BuildRequest.context`.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 
 export const contextDigest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'That is not a digest.')
 
@@ -48,17 +48,18 @@ export function encodeTree(entries: readonly TreeEntry[]): string {
   return `slipway-tree-1\n${sorted.map(lineOf).join('')}`
 }
 
-/** By the bytes of UTF-8, which sort as code points do; JavaScript compares UTF-16 units. */
+const SURROGATE = /[\ud800-\udfff]/
+
+/** By the bytes of UTF-8, which sort as code points do; JavaScript compares UTF-16 units, where surrogates lie below some others. */
 function compareUtf8(a: string, b: string): number {
-  const length = Math.min(a.length, b.length)
-  for (let i = 0; i < length; i++) {
-    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)]
-    if (x === y) continue
-    // Surrogates stand for code points above all others.
-    const [high, other] = [x >= 0xd800 && x < 0xe000, y >= 0xd800 && y < 0xe000]
-    return high === other ? x - y : high ? 1 : -1
-  }
-  return a.length - b.length
+  if (SURROGATE.test(a) || SURROGATE.test(b)) return compareCodePoints([...a], [...b])
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+function compareCodePoints(a: string[], b: string[]): number {
+  const at = a.findIndex((char, i) => char !== b[i])
+  if (at < 0 || at >= b.length) return a.length - b.length
+  return (a[at]?.codePointAt(0) ?? 0) - (b[at]?.codePointAt(0) ?? 0)
 }
 
 export const contextStored = z.object({ stored: z.number() })

@@ -12,7 +12,7 @@
  * something fails in the middle the connection breaks off, so that a part is never taken for all of it. A client that takes
  * nothing for five minutes is dropped.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 
 export const imageArchiveFormat = z.enum(['oci', 'docker'])
 export type ImageArchiveFormat = z.infer<typeof imageArchiveFormat>

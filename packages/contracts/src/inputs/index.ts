@@ -1,6 +1,6 @@
 /** zod schemas of every tRPC procedure's input; shared by packages/api, the web forms and the CLI. */
 import { SLUG_PATTERN, sshAddress } from '@slipway/core'
-import { z } from 'zod'
+import * as z from 'zod'
 import { buildPolicy } from '../agent/build-policy'
 import { contextDigest, contextMissing } from '../agent/context-api'
 import { imageArchiveFormat } from '../agent/image-output'

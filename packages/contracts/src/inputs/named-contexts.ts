@@ -1,6 +1,6 @@
 /** Named contexts of an app's builds, as `--build-context name=value` has them. */
 import { sshAddress } from '@slipway/core'
-import { z } from 'zod'
+import * as z from 'zod'
 import { contextDigest } from '../agent/context-api'
 
 /** As a stage or an image is written: what COPY --from, FROM and RUN --mount=from may say. */

@@ -2,7 +2,7 @@
  * What travels through BullMQ. Jobs hold ids only; Postgres is the truth, so Redis may be wiped. New fields are optional
  * so that jobs in flight survive an upgrade. Job ids are the row's id: enqueueing twice does nothing twice.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 
 export const jobs = {
   /** checkout → plan → build → publish, then creates a deployment and enqueues it. */

@@ -1,6 +1,6 @@
 import { engineStatus } from '@slipway/agent-client'
 import { containersOfApp } from '@slipway/db'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Deps } from '../deps'
 import type { AppsService } from '../services'
 import { loadApp } from './load'

@@ -2,7 +2,7 @@
 import { contextDigest, dockerfileOrigin, inputs } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import type { Prisma } from '@slipway/db'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Sealer } from '../secrets/seal'
 
 const options = z.object({

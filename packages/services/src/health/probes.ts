@@ -1,7 +1,7 @@
 /** One question to each part, each with a deadline of its own. */
 import { request as httpRequest } from 'node:http'
 import { databaseVersion, readWorkerHeartbeat } from '@slipway/db'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Deps } from '../deps'
 
 export const DEADLINE_MS = 1000

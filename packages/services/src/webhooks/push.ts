@@ -1,5 +1,5 @@
 /** What the three Git servers agree on in a push; everything else of their payloads is ignored. */
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Sender } from './verify'
 
 const text = (max: number) => z.string().transform((value) => value.slice(0, max))

@@ -13,6 +13,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, XattrFlags, mknodat, openat, statat};
 use rustix::io::Errno;
@@ -23,6 +24,9 @@ use crate::tree::{Tree, own, times};
 
 /// Files smaller than this pass through memory.
 const BUFFER: usize = 128 << 10;
+/// Files that one thread takes at a time; entries come grouped by directory.
+const PIECE: usize = 64;
+const MOST_THREADS: usize = 4;
 
 /// How to write what was selected.
 #[derive(Debug, Clone)]
@@ -53,6 +57,9 @@ pub enum CopyError {
     Canceled,
 }
 
+/// Asked before each file.
+pub type Canceled<'a> = dyn Fn() -> bool + Sync + 'a;
+
 /// Where copied files come from.
 pub trait Origin: Files {
     /// Opens a regular file. `path` is where it lies, without links.
@@ -68,16 +75,16 @@ impl Origin for Tree {
     }
 }
 
-/// Copies `sources` of `from` into `to`. `canceled` is asked before each file.
+/// Copies `sources` of `from` into `to`.
 ///
 /// # Errors
 /// See [`CopyError`].
 pub fn copy(
-    from: &impl Origin,
+    from: &(impl Origin + Sync),
     sources: &[Source],
     to: &Tree,
     placement: &Placement,
-    canceled: &dyn Fn() -> bool,
+    canceled: &Canceled<'_>,
 ) -> Result<(), CopyError> {
     let dest = destination(to, placement)?;
     if sources.iter().filter(|source| !source.is_dir()).count() > 1 && sources.len() > 1 && !is_dir(to, &dest)? {
@@ -149,29 +156,67 @@ struct Writer<'a, F> {
 /// The destination's directory worked in last: entries come grouped by directory.
 type Parent = Option<(PathBuf, Rc<OwnedFd>)>;
 
-impl<F: Origin> Writer<'_, F> {
-    fn run(&mut self, canceled: &dyn Fn() -> bool) -> Result<(), CopyError> {
+impl<F: Origin + Sync> Writer<'_, F> {
+    fn run(&mut self, canceled: &Canceled<'_>) -> Result<(), CopyError> {
+        let (plain, others): (Vec<&Entry>, Vec<&Entry>) =
+            self.source.entries.iter().partition(|entry| entry.kind == FileType::RegularFile && entry.inode.is_none());
         let mut dirs = Vec::new();
-        for entry in &self.source.entries {
-            if canceled() {
-                return Err(CopyError::Canceled);
-            }
+        // All directories are there before files come into them.
+        for entry in others {
             if entry.path.as_os_str().is_empty() && entry.kind == FileType::Directory {
                 continue;
             }
-            self.entry(entry).map_err(|error| match error {
-                Fault::Refused(text) => CopyError::Refused(text),
-                Fault::Io(error) => CopyError::Io { path: self.shown(entry), error },
-            })?;
+            self.one(entry, canceled)?;
             if entry.kind == FileType::Directory {
                 dirs.push(entry);
             }
         }
+        self.spread(&plain, canceled)?;
         // Writing into a directory changes its time, so directories are finished last, the deepest first.
         for entry in dirs.into_iter().rev() {
             self.finish_dir(entry).map_err(|error| CopyError::Io { path: self.shown(entry), error })?;
         }
         Ok(())
+    }
+
+    /// Making a file keeps a processor busy much longer than the disk.
+    fn spread(&mut self, entries: &[&Entry], canceled: &Canceled<'_>) -> Result<(), CopyError> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS).min(entries.len() / PIECE);
+        if threads < 2 {
+            return entries.iter().try_for_each(|entry| self.one(entry, canceled));
+        }
+        let (from, to, source, target, placement) = (self.from, self.to, self.source, self.target, self.placement);
+        let pieces: Vec<&[&Entry]> = entries.chunks(PIECE).collect();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut links = HashMap::new();
+            let mut writer = Writer { from, to, source, target, placement, parent: None, links: &mut links, buffer: vec![0; BUFFER] };
+            while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if let Err(error) = piece.iter().try_for_each(|entry| writer.one(entry, canceled)) {
+                    next.store(pieces.len(), Ordering::Relaxed);
+                    return Err(error);
+                }
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let own = work();
+            others.into_iter().fold(own, |outcome, other| {
+                let other = other.join().unwrap_or_else(|_| Err(CopyError::Refused("copying files ended unexpectedly".into())));
+                outcome.and(other)
+            })
+        })
+    }
+
+    fn one(&mut self, entry: &Entry, canceled: &Canceled<'_>) -> Result<(), CopyError> {
+        if canceled() {
+            return Err(CopyError::Canceled);
+        }
+        self.entry(entry).map_err(|error| match error {
+            Fault::Refused(text) => CopyError::Refused(text),
+            Fault::Io(error) => CopyError::Io { path: self.shown(entry), error },
+        })
     }
 
     fn shown(&self, entry: &Entry) -> PathBuf {

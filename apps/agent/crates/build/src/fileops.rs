@@ -7,7 +7,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use crate::archive;
 use crate::build::Build;
 use crate::context::Root;
-use crate::copy::{CopyError, Origin, Placement, copy, make_dirs};
+use crate::copy::{Canceled, CopyError, Origin, Placement, copy, make_dirs};
 use crate::error::{BuildError, ErrorCode, Result, is_disk_full};
 use crate::exec::{short, user_files};
 use crate::files::FileList;
@@ -103,7 +103,7 @@ fn copy_part(build: &Build, vertex: &Vertex, op: &CopyOp, from: Option<&Output>,
     }
 }
 
-fn copy_from(build: &Build, vertex: &Vertex, op: &CopyOp, from: &impl Origin, to: &Tree, placement: &Placement) -> Result<()> {
+fn copy_from(build: &Build, vertex: &Vertex, op: &CopyOp, from: &(impl Origin + Sync), to: &Tree, placement: &Placement) -> Result<()> {
     let sources = select_for(from, op).map_err(|error| select_error(build, vertex, op, &error))?;
     let stopped = || build.stopped();
     let outcome = if op.extract { add(from, sources, to, placement, op, &stopped) } else { copy(from, &sources, to, placement, &stopped) };
@@ -132,12 +132,12 @@ fn write_inline(build: &Build, vertex: &Vertex, op: &CopyOp, to: &Tree, placemen
 
 /// ADD: archives are unpacked, everything else is copied.
 fn add(
-    from: &impl Origin,
+    from: &(impl Origin + Sync),
     sources: Vec<Source>,
     to: &Tree,
     placement: &Placement,
     op: &CopyOp,
-    stopped: &dyn Fn() -> bool,
+    stopped: &Canceled<'_>,
 ) -> Result<(), CopyError> {
     let mut plain = Vec::new();
     for source in sources {

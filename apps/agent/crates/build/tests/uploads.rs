@@ -114,7 +114,7 @@ async fn a_digest_grants_nothing_to_others_and_a_context_that_is_gone_says_so() 
     contexts.prune().unwrap();
     let (code, message) = fixture.build(request, &[]).await.error();
     assert_eq!(code, "BAD_CONTEXT");
-    assert!(message.contains("slipway build again"), "{message}");
+    assert!(message.contains("start the build again"), "{message}");
 }
 
 #[test]
