@@ -7,11 +7,11 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Agent } from '@slipway/agent-client'
+import { makeDockerfile } from '@slipway/context'
 import { imageConfig } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import { baseReferences, createIgnoreMatcher, parseDockerfile, planBuild, type ResolvedImage } from '@slipway/dockerfile'
 import { giveContexts } from '../../apps/worker/src/pipeline/context'
-import { makeDockerfile } from '../../apps/worker/src/pipeline/detect'
 
 const APPS = join(import.meta.dirname, 'apps')
 const START_DEADLINE_MS = 60_000
