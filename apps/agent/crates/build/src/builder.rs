@@ -1,13 +1,13 @@
 //! The door of this crate: takes request streams, runs builds, cancels them.
 use std::collections::HashMap;
-use std::io::{self, Read};
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt};
+use futures::Stream;
 use slipway_snapshot::Layers;
 use slipway_transfer::{Client, Credentials, Downloader};
 use tokio::sync::mpsc;
@@ -17,84 +17,17 @@ use crate::build::{Build, BuildDir};
 use crate::cache::Cache;
 use crate::cache_records::{CacheRecord, CacheUsage, Pruned, Selection, usage};
 use crate::context::{Context, read_request};
-use crate::contexts::{ContextLimits, ContextStore};
+use crate::contexts::ContextStore;
 use crate::disk::{DiskSpace, Room, space};
 use crate::error::{BuildError, ErrorCode, Result};
 use crate::event::{BuildEvent, Events, SharedCache, millis, now_ms};
 use crate::executor::Executor;
 use crate::export::{Exported, export};
-use crate::plan::{BuildPlan, BuildRequest, Op, OtherNetwork};
+use crate::intake::{ChunkReader, next_chunk};
+use crate::options::BuilderOptions;
+use crate::plan::BuildRequest;
 use crate::sharing::Sharing;
 use crate::solver;
-
-#[derive(Debug, Clone, Copy)]
-pub struct BuilderOptions {
-    /// Bytes of disk that only the build cache keeps: layers, and what cache mounts hold.
-    pub cache_bytes: u64,
-    /// What was used within this time stays, even above the limit.
-    pub cache_keep: Duration,
-    /// What was not used for this long goes, even below the limit; zero: nothing goes for its age.
-    pub cache_unused: Duration,
-    /// Bytes of the disk that builds leave free; `None`: by its size.
-    pub reserve_bytes: Option<u64>,
-    /// What one step may write at most, whatever its build allows.
-    pub step_disk_bytes: Option<u64>,
-    /// Of what clients upload.
-    pub contexts: ContextLimits,
-    /// RUN --network=host.
-    pub allow_host_network: bool,
-    /// RUN --security=insecure.
-    pub allow_insecure: bool,
-}
-
-impl BuilderOptions {
-    /// Before anything of the plan runs: what leaves the sandbox is for the host to allow, never for a Dockerfile
-    /// (CVE-2024-23653).
-    fn check(self, plan: &BuildPlan) -> Result<()> {
-        for vertex in &plan.vertices {
-            let Op::Exec(op) = &vertex.op else { continue };
-            let denied = match op {
-                op if op.insecure && !self.allow_insecure => ("--security=insecure", "allowInsecure"),
-                op if op.network == Some(OtherNetwork::Host) && !self.allow_host_network => ("--network=host", "allowHostNetwork"),
-                _ => continue,
-            };
-            let (flag, setting) = denied;
-            let message = format!(
-                "`RUN {flag}` (line {}) is not allowed on this build host; leave it out, or ask its operator to set build.{setting}.",
-                vertex.line
-            );
-            return Err(BuildError::new(ErrorCode::NotAllowed, message).at(&vertex.id));
-        }
-        Ok(())
-    }
-
-    /// What the policy takes, in the order of being taken: what was not used for long, then what is above the limit.
-    fn outside(self) -> Vec<Selection> {
-        let old = Selection { unused_for: self.cache_unused, ..Selection::default() };
-        let large = Selection { keep_bytes: self.cache_bytes, unused_for: self.cache_keep, ..Selection::default() };
-        if self.cache_unused.is_zero() { vec![large] } else { vec![old, large] }
-    }
-
-    /// The smaller of the host's word on a step's disk and the build's own.
-    fn step_disk(self, asked: Option<u64>) -> Option<u64> {
-        self.step_disk_bytes.into_iter().chain(asked).min()
-    }
-}
-
-impl Default for BuilderOptions {
-    fn default() -> Self {
-        Self {
-            cache_bytes: 20 << 30,
-            cache_keep: Duration::ZERO,
-            cache_unused: 60 * DAY,
-            reserve_bytes: None,
-            step_disk_bytes: None,
-            contexts: ContextLimits::default(),
-            allow_host_network: false,
-            allow_insecure: false,
-        }
-    }
-}
 
 /// Builds images. Cheap to clone; one per data root.
 #[derive(Clone)]
@@ -131,9 +64,7 @@ pub enum StartError {
 const STOP_DEADLINE: Duration = Duration::from_secs(15);
 /// A failed build waits this long for the layers of the steps that did succeed.
 const SEAL_DEADLINE: Duration = Duration::from_secs(120);
-const DAY: Duration = Duration::from_secs(86_400);
 const TRIM_EVERY: Duration = Duration::from_secs(10 * 60);
-const CHUNK_DEADLINE: Duration = Duration::from_secs(60);
 /// Chunks of the request between the socket and the disk.
 const BODY_CHUNKS: usize = 16;
 
@@ -444,18 +375,6 @@ impl Builder {
     }
 }
 
-/// A client that stalls does not keep a build waiting for ever.
-async fn next_chunk<S, E>(body: &mut S) -> Option<io::Result<Bytes>>
-where
-    S: Stream<Item = Result<Bytes, E>> + Unpin,
-    E: std::fmt::Display,
-{
-    match tokio::time::timeout(CHUNK_DEADLINE, body.next()).await {
-        Ok(chunk) => chunk.map(|chunk| chunk.map_err(|error| io::Error::new(io::ErrorKind::UnexpectedEof, error.to_string()))),
-        Err(_) => Some(Err(io::Error::new(io::ErrorKind::TimedOut, "nothing arrived for a minute"))),
-    }
-}
-
 fn result_event(exported: Exported, started: Instant, shared_cache: Option<SharedCache>) -> BuildEvent {
     BuildEvent::Result {
         at: now_ms(),
@@ -496,25 +415,5 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         self.builder.running().remove(&self.id);
-    }
-}
-
-/// The request's chunks as a blocking reader.
-struct ChunkReader {
-    chunks: mpsc::Receiver<io::Result<Bytes>>,
-    current: Bytes,
-}
-
-impl Read for ChunkReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.current.is_empty() {
-            match self.chunks.blocking_recv() {
-                Some(chunk) => self.current = chunk?,
-                None => return Ok(0),
-            }
-        }
-        let count = buffer.len().min(self.current.len());
-        buffer[..count].copy_from_slice(&self.current.split_to(count));
-        Ok(count)
     }
 }

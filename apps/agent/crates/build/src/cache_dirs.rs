@@ -14,7 +14,8 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-use crate::cache::{About, files, make_private, read};
+use crate::cache::About;
+use crate::cache_files::{files, make_private, read};
 use crate::error::{BuildError, Result};
 use crate::mount::Sharing;
 

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use slipway_snapshot::Layers;
 use slipway_store::{Digest, parse_rfc3339};
 
-use crate::cache::{About, Cache, CachedLayer, Entry, files, read, remove, scope_dir, uses};
+use crate::cache::{About, Cache, CachedLayer, Entry, scope_dir};
+use crate::cache_files::{files, read, remove, uses};
 
 /// Records of slots, selections and downloads go after this long without a use; they are small, and nothing is built from them.
 const NOTES_KEPT: Duration = Duration::from_secs(30 * 86_400);
