@@ -6,12 +6,13 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readTree } from '@slipway/context'
 import { channels, type InspectionResult, inspectionResult } from '@slipway/contracts'
-import { toAppError } from '@slipway/core'
+import { sshAddress, toAppError } from '@slipway/core'
 import { claimInspection, finishInspection, heartbeatInspection, type InspectionRow, noteInspection, requeueInspection } from '@slipway/db'
 import { detectAll, LOOKED_FOR, type Tree } from '@slipway/dockerfile/detect'
 import type { Deps } from '../deps'
 import { checkout } from './checkout'
 import { CANCELED, deadlineOf, keepAlive } from './claim'
+import { sshIdentity } from './ssh'
 
 export async function runInspection(deps: Deps, id: string, deadline: AbortSignal): Promise<void> {
   const row = await claimInspection(deps.db, id)
@@ -41,7 +42,9 @@ async function look(deps: Deps, row: InspectionRow, directory: string, signal: A
   const owner = { kind: 'gitToken', organizationId: row.organizationId, id: row.id } as const
   const token = row.gitToken ? deps.sealer.open(row.gitToken, owner) : null
   say(`Fetching branch ${row.gitBranch}`)
-  const { directory: tree, commit } = await checkout({ url: row.gitUrl, branch: row.gitBranch, token, sha: null }, directory, signal, say)
+  const source = { url: row.gitUrl, branch: row.gitBranch, token, sha: null }
+  const ssh = sshAddress(row.gitUrl) ? sshIdentity(deps, row.organizationId, token) : null
+  const { directory: tree, commit } = await checkout(source, directory, signal, say, ssh)
   say(`Looking at commit ${commit.sha.slice(0, 7)}`)
   return inspect(await readTree(tree, signal), commit)
 }

@@ -42,6 +42,21 @@ describe('a look at a repository', () => {
     expect(JSON.stringify(events)).not.toContain('secret')
   })
 
+  it('takes the deploy key of an app over SSH, and refuses such an address before there is an app', async () => {
+    const gitUrl = 'git@git.example:acme/ssh.git'
+    const input = { org: 'acme', project: 'shop', source: 'git', name: 'by-ssh', gitUrl, gitToken: 'ghp_of_http' }
+    const { app } = await h.services.apps.create(scope, inputs.createApp.parse(input))
+    const { id } = await h.services.inspections.start(scope, { of: 'app', app })
+    const row = await h.db.inspection.findUniqueOrThrow({ where: { id } })
+    const { organizationId } = scope
+    const key = h.deps.sealer.open(row.gitToken ?? new Uint8Array(), { kind: 'gitToken', organizationId, id })
+    expect(key).toMatch(/^-----BEGIN OPENSSH PRIVATE KEY-----/)
+    await expect(h.services.inspections.start(scope, { of: 'repository', gitUrl, gitBranch: 'main' })).rejects.toMatchObject({
+      code: 'INSPECTION_OVER_SSH',
+    })
+    await finishInspection(h.db, id, 'canceled')
+  })
+
   it('takes the address and the token of an app', async () => {
     const { gitToken, gitUrl } = repository
     const { app } = await h.services.apps.create(

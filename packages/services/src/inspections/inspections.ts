@@ -29,13 +29,6 @@ export const createInspections = (deps: Deps): InspectionsService => {
       assertMay(scope, 'change')
       const { organizationId } = scope
       const source = await sourceOf(scope, input)
-      // The key that it is read with is the app's, and there is none before the app; the other way here has no place for it.
-      if (sshAddress(source.gitUrl))
-        throw new AppError({
-          kind: 'bad-input',
-          code: 'INSPECTION_OVER_SSH',
-          message: 'A repository over SSH is read with the app’s deploy key, by its builds. They find its Dockerfile, or make one.',
-        })
       const row = await createInspection(
         deps.db,
         organizationId,
@@ -73,7 +66,17 @@ export const createInspections = (deps: Deps): InspectionsService => {
   }
 
   async function sourceOf(scope: Scope, input: Parameters<InspectionsService['start']>[1]) {
-    if (input.of === 'repository') return { gitUrl: input.gitUrl, gitBranch: input.gitBranch, gitToken: input.gitToken ?? null }
+    if (input.of === 'repository') {
+      // The key that it is read with is the app's, and there is none before the app.
+      if (sshAddress(input.gitUrl))
+        throw new AppError({
+          kind: 'bad-input',
+          code: 'INSPECTION_OVER_SSH',
+          message:
+            'A repository over SSH is read with the deploy key of its app. Make the app first; its builds find the Dockerfile, or make one.',
+        })
+      return { gitUrl: input.gitUrl, gitBranch: input.gitBranch, gitToken: input.gitToken ?? null }
+    }
     const app = await loadApp(deps.db, scope, input.app)
     if (!app.gitUrl || !app.gitBranch)
       throw new AppError({
@@ -81,8 +84,11 @@ export const createInspections = (deps: Deps): InspectionsService => {
         code: 'NO_SOURCE_TO_BUILD',
         message: 'This app runs an image and has no repository to look at.',
       })
-    const owner = { kind: 'gitToken', organizationId: scope.organizationId, id: app.id } as const
-    return { gitUrl: app.gitUrl, gitBranch: app.gitBranch, gitToken: app.gitToken ? deps.sealer.open(app.gitToken, owner) : null }
+    // Whatever the server asks for; the worker knows by the address which of them it is.
+    const kind = sshAddress(app.gitUrl) ? 'deployKey' : 'gitToken'
+    const sealed = app[kind]
+    const gitToken = sealed ? deps.sealer.open(sealed, { kind, organizationId: scope.organizationId, id: app.id }) : null
+    return { gitUrl: app.gitUrl, gitBranch: app.gitBranch, gitToken }
   }
 }
 

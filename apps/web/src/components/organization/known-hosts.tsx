@@ -53,8 +53,9 @@ export function KnownHosts({ org, role }: { org: string; role: views.Role }) {
                   <Tr key={host.id}>
                     <Td className="max-w-0">
                       <p className="truncate font-mono text-xs leading-5">{host.host}</p>
-                      <p className="truncate font-mono text-ink-3 text-xs leading-5" title={`${host.keyType} ${host.fingerprint}`}>
-                        {host.keyType} {host.fingerprint}
+                      {/* To be compared with what the server's owner tells: all of it. */}
+                      <p className="break-words font-mono text-ink-3 text-xs leading-5">
+                        {host.keyType} <span className="break-all">{host.fingerprint}</span>
                       </p>
                     </Td>
                     <Td right optional className="text-ink-2">
