@@ -50,7 +50,8 @@ export async function startSshServer(address = '127.0.0.1'): Promise<TestSshServ
   )
   let child: ChildProcess
   const start = async () => {
-    child = spawn('/usr/sbin/sshd', ['-D', '-f', file('config'), '-E', file('log')], { stdio: 'ignore' })
+    const command = ['/usr/sbin/sshd', '-D', '-f', file('config'), '-E', file('log')]
+    child = spawn('setpriv', ['--pdeathsig=KILL', '--', ...command], { stdio: 'ignore' })
     for (let attempt = 0; !(await answers(address, port)); attempt++) {
       if (attempt > 200) throw new Error(`sshd does not answer: ${existsSync(file('log')) ? readFileSync(file('log'), 'utf8') : ''}`)
       await new Promise((resolve) => setTimeout(resolve, 25))
