@@ -1,6 +1,7 @@
 // `npm run base-images`: makes slipway.local/base/debian:bookworm and slipway.local/base/node, and publishes them to a running
 // Slipway. A second run finds them in the cache; `-- --refresh` makes them anew, with the newest packages.
 import { completePath } from '../start/checks.mjs'
+import { runCommand } from '../start/command.mjs'
 import { StartError } from '../start/errors.mjs'
 import { call } from '../start/http.mjs'
 import { databaseUrlOf } from '../start/parts/postgres.mjs'
@@ -18,16 +19,7 @@ const PACKAGES = [
 ]
 
 const progress = createProgress()
-try {
-  await main({ refresh: process.argv.includes('--refresh') })
-} catch (error) {
-  const text =
-    error instanceof StartError
-      ? [error.detail?.replace(/^/gm, '  | '), error.message, error.hint].filter(Boolean).join('\n')
-      : (error?.stack ?? error)
-  process.stderr.write(`\n${text}\n`)
-  process.exit(1)
-}
+await runCommand(() => main({ refresh: process.argv.includes('--refresh') }))
 
 async function main({ refresh }) {
   completePath(process.env)

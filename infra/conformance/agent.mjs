@@ -1,7 +1,6 @@
-// What conformance runs share: the agent that they put to the test, and how they end.
+// What conformance runs share: the agent that they put to the test.
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { StartError } from '../start/errors.mjs'
 import { run } from '../start/run.mjs'
 import { ROOT } from '../start/settings.mjs'
 
@@ -19,18 +18,4 @@ export async function ourProgram(progress) {
     return 'built'
   })
   return binaryOf('debug')
-}
-
-/** Runs the command; its number is the exit code, and a fault is told as people can use it. @param {() => Promise<number>} main */
-export async function runCommand(main) {
-  try {
-    process.exitCode = await main()
-  } catch (error) {
-    const text =
-      error instanceof StartError
-        ? [error.detail?.replace(/^/gm, '  | '), error.message, error.hint].filter(Boolean).join('\n')
-        : (error?.stack ?? error)
-    process.stderr.write(`\n${text}\n`)
-    process.exitCode = 1
-  }
 }

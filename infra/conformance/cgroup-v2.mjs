@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { findProgram } from '../start/checks.mjs'
+import { runCommand } from '../start/command.mjs'
 import { StartError } from '../start/errors.mjs'
 import { createProgress } from '../start/progress.mjs'
 import { run } from '../start/run.mjs'
 import { ensurePackages } from '../start/system-packages.mjs'
-import { ourProgram, runCommand } from './agent.mjs'
+import { ourProgram } from './agent.mjs'
 import { boot, makeMachine } from './cgroup-v2/machine.mjs'
 
 const PACKAGES = [

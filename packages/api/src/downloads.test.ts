@@ -1,5 +1,5 @@
 /** Downloads of images over HTTP, with an engine that has one image less than the registry. */
-import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -32,25 +32,10 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => engine.listen(agentSocket, resolve))
   h = await createHarness({ agentSocket })
   const ada = await h.user('Ada', 'acme')
-  const { organizationId } = await h.scope(ada, 'acme')
   await h.user('Eve', 'evil')
   const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' })
   writeFileSync(path.join(h.deps.config.secretsDir, 'registry-token.pem'), pem)
-  const repository = await h.db.repository.create({ data: { id: `rep_${randomUUID()}`, organizationId, name: 'team/web' } })
-  const manifest = await h.db.manifest.create({
-    data: {
-      id: `man_${randomUUID()}`,
-      repositoryId: repository.id,
-      organizationId,
-      digest,
-      mediaType: 'x',
-      content: new Uint8Array(1),
-      size: 1,
-      totalSize: 1n,
-      pushedBy: 'Ada',
-    },
-  })
-  await h.db.tag.create({ data: { repositoryId: repository.id, name: 'v1', manifestId: manifest.id, pushedBy: 'Ada' } })
+  await h.image(await h.scope(ada, 'acme'), 'team/web', { tag: 'v1', digest })
   cookie = await signIn(ada.email)
 })
 afterAll(async () => {

@@ -10,7 +10,7 @@ export interface Heredoc {
   expand: boolean
   /** `<<-`: tabs at the beginning of its lines are dropped. */
   chomp: boolean
-  /** Its lines, each with its line end. */
+  /** Its lines, each with its line end; of RUN, without those of Windows. */
   content: string
   /** The word as written. */
   word: string

@@ -97,6 +97,8 @@ export function lex(source: Source, escapeChar: string, warnings: DockerfileWarn
     }
     const logical = parts.join('')
     const heredocs: Heredoc[] = []
+    // A file is what is written, but no shell of Linux takes a script with such ends.
+    const keepsReturns = !/^\s*(?:ONBUILD\s+)?RUN\b/i.test(logical)
     for (const start of heredocsOf(logical, escapeChar)) {
       const first = i + 1
       let last = first
@@ -114,7 +116,7 @@ export function lex(source: Source, escapeChar: string, warnings: DockerfileWarn
         ...start,
         content: lines
           .slice(first, last)
-          .map((line) => `${line}\n`)
+          .map((line, index) => (keepsReturns && source.returns.has(first + index) ? `${line}\r\n` : `${line}\n`))
           .join(''),
         line: first + 1,
       })

@@ -6,6 +6,8 @@ export class Source {
   readonly file: string
   /** Without line ends and without a byte order mark. */
   readonly lines: string[]
+  /** Indexes of the lines that end as on Windows. */
+  readonly returns = new Set<number>()
 
   constructor(text: string, file: string) {
     this.file = file
@@ -20,7 +22,9 @@ export class Source {
     this.lines = body.split('\n')
     for (let i = 0; i < this.lines.length; i++) {
       const line = this.lines[i] ?? ''
-      if (line.endsWith('\r')) this.lines[i] = line.replace(/\r+$/, '')
+      if (!line.endsWith('\r')) continue
+      this.lines[i] = line.replace(/\r+$/, '')
+      this.returns.add(i)
     }
     const nul = body.indexOf('\0')
     if (nul !== -1) {

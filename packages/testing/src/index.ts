@@ -1,6 +1,7 @@
 export { createTestDatabase, type TestDatabase } from './database'
 export { hasDockerd, startDockerd, type TestDockerd } from './dockerd'
 export { startGitServer, type TestGitServer } from './git-server'
+export { loadImages } from './load-images'
 export { freePort } from './ports'
 export { startTestRedis, type TestRedis } from './redis'
 export { startSshServer, type TestSshServer } from './ssh-server'

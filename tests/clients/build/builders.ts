@@ -5,12 +5,11 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { createReadStream, existsSync, lutimesSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { chmod } from 'node:fs/promises'
-import { request } from 'node:http'
 import { dirname, join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { createAgent } from '@slipway/agent-client'
 import { AppError } from '@slipway/core'
 import { startDockerd } from '@slipway/testing/dockerd'
+import { loadImages } from '@slipway/testing/load-images'
 import type { Deps } from '../../../apps/worker/src/deps'
 import { giveContexts } from '../../../apps/worker/src/pipeline/context'
 import { plan } from '../../../apps/worker/src/pipeline/plan'
@@ -39,11 +38,11 @@ export async function startBuilders(): Promise<Builders> {
   }
   try {
     const archive = await baseArchive(folder)
-    const [ourSocket, theirSocket] = await Promise.all([startOurs(folder, undo), startPeer(folder, undo)])
-    for (const socketPath of [ourSocket, theirSocket]) await load(socketPath, archive)
+    const [ours, theirSocket] = await Promise.all([startOurs(folder, archive, undo), startPeer(folder, undo)])
+    await loadImages(theirSocket, createReadStream(archive))
     const number = counter()
     return {
-      ours: { socketPath: ourSocket, build: (test) => ourBuild(ourSocket, join(folder, `ours-${number()}`), test) },
+      ours,
       theirs: { socketPath: theirSocket, build: (test) => theirBuild(theirSocket, folder, `theirs-${number()}`, test) },
       stop,
     }
@@ -58,10 +57,13 @@ function counter(): () => number {
   return () => ++count
 }
 
-async function startOurs(folder: string, undo: (() => unknown)[]): Promise<string> {
+/** With the bases of `archive`. */
+export async function startOurs(folder: string, archive: string, undo: (() => unknown)[]): Promise<Builders['ours']> {
   const { socketPath, stop } = await startAgent(folder)
   undo.push(stop)
-  return socketPath
+  await loadImages(socketPath, createReadStream(archive))
+  const number = counter()
+  return { socketPath, build: (test) => ourBuild(socketPath, join(folder, `ours-${number()}`), test) }
 }
 
 async function startPeer(folder: string, undo: (() => unknown)[]): Promise<string> {
@@ -71,30 +73,8 @@ async function startPeer(folder: string, undo: (() => unknown)[]): Promise<strin
   return peer.socketPath
 }
 
-export async function load(socketPath: string, archive: string): Promise<void> {
-  const call = request({
-    socketPath,
-    method: 'POST',
-    path: '/images/load',
-    headers: { host: 'engine', 'content-type': 'application/x-tar' },
-  })
-  const answered = new Promise<string>((resolve, reject) => {
-    call.once('error', reject).once('response', (response) => {
-      let text = ''
-      response.setEncoding('utf8')
-      response.on('data', (chunk: string) => {
-        text += chunk
-      })
-      response.once('end', () => resolve(`${response.statusCode} ${text}`))
-    })
-  })
-  await pipeline(createReadStream(archive), call)
-  const answer = await answered
-  if (!answer.startsWith('200') || answer.includes('"error"')) throw new Error(`the bases were not loaded: ${answer.slice(0, 1000)}`)
-}
-
 /** Writes the folder that is built. */
-async function writeContext(folder: string, test: Pick<Case, 'dockerfile' | 'files' | 'setup'>): Promise<void> {
+export async function writeContext(folder: string, test: Pick<Case, 'dockerfile' | 'files' | 'setup'>): Promise<void> {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'Dockerfile'), test.dockerfile)
   const modes: [string, number][] = []
@@ -180,7 +160,7 @@ async function theirBuild(socketPath: string, parent: string, name: string, test
   return outcome
 }
 
-const onBase = ({ base: _built, ...test }: Case, image: string): Case => ({
+export const onBase = ({ base: _built, ...test }: Case, image: string): Case => ({
   ...test,
   dockerfile: test.dockerfile.replaceAll('BASE', image),
 })

@@ -26,6 +26,8 @@ export interface Case {
   base?: string
   /** What only one of the two builds, and why. */
   only?: { builder: 'ours' | 'theirs'; why: string }
+  /** Where ours differs on purpose from a newer BuildKit (`newer.ts`). */
+  newer?: { why: string; lines: string[] } | { why: string; only: 'ours' | 'theirs' }
   /** Where ours differs on purpose. */
   differs?: {
     why: string

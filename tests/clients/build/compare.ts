@@ -66,8 +66,10 @@ const history = (config: Record<string, unknown>) =>
   ((config.history ?? []) as History[]).map(({ created_by, empty_layer, comment, author }) => ({
     created_by: created_by
       ?.replace(/ # buildkit$/, '')
+      // Ours tells all flags; BuildKit leaves some out.
+      .replace(/ --(?:link|exclude|unpack)(?:=\S+)?(?= )/g, '')
       .replace(/^(EXPOSE|HEALTHCHECK) .*$/, '$1')
-      .replace(/^((?:COPY|ADD)(?: --\w+=\S+)*?)((?: --ch(?:own|mod)=\S+)+) /, '$1 '),
+      .replace(/^((?:COPY|ADD)(?: --\w+(?:=\S+)?)*?)((?: --ch(?:own|mod)=\S+)+) /, '$1 '),
     empty_layer: empty_layer ?? false,
     comment: (comment ?? '').replace(/^buildkit\.dockerfile\.v0$/, ''),
     author: author ?? '',

@@ -1,15 +1,15 @@
 /** Contexts beside the build context, as the worker plans and sends them and the agent builds them. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createReadStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createAgent } from '@slipway/agent-client'
 import { startGitServer } from '@slipway/testing'
+import { loadImages } from '@slipway/testing/load-images'
 import { expect, it, onTestFinished } from 'vitest'
 import type { Deps } from '../../../apps/worker/src/deps'
 import { giveContexts } from '../../../apps/worker/src/pipeline/context'
 import { plan } from '../../../apps/worker/src/pipeline/plan'
 import { startAgent } from './agent'
 import { baseArchive } from './base'
-import { load } from './builders'
 
 it('builds of named contexts and Git repositories, and finds them again by their contents', async () => {
   const folder = mkdtempSync('/var/tmp/sw-contexts-')
@@ -19,7 +19,7 @@ it('builds of named contexts and Git repositories, and finds them again by their
   git.commit('lib', 'First', { 'pkg/a.txt': 'of git\n' })
   const started = await startAgent(folder)
   onTestFinished(() => started.stop())
-  await load(started.socketPath, await baseArchive(folder))
+  await loadImages(started.socketPath, createReadStream(await baseArchive(folder)))
   const agent = createAgent({ socketPath: started.socketPath })
   const directory = join(folder, 'tree')
   mkdirSync(join(directory, 'docs'), { recursive: true })

@@ -5,14 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Builders, startBuilders } from './builders'
 import type { Case } from './case'
-import { ADD } from './cases/add'
-import { CONFIG } from './cases/config'
-import { COPY } from './cases/copy'
-import { IGNORE } from './cases/ignore'
-import { REFUSED } from './cases/refused'
-import { RUN } from './cases/run'
-import { STAGES } from './cases/stages'
-import { VARIABLES } from './cases/variables'
+import { TOPICS } from './cases'
 import { differences } from './compare'
 import { savedImage } from './image'
 
@@ -21,8 +14,6 @@ beforeAll(async () => {
   builders = await startBuilders()
 })
 afterAll(() => builders?.stop())
-
-const TOPICS = { COPY, ADD, IGNORE, CONFIG, VARIABLES, STAGES, RUN, REFUSED }
 
 describe.concurrent.each(Object.entries(TOPICS))('%s', (_topic, cases) => {
   it.concurrent.each(cases.map((test) => [test.name, test] as const))('%s', async (_name, test) => {

@@ -19,10 +19,13 @@ interface Member {
   data: Buffer
 }
 
-export async function savedImage(socketPath: string, name: string): Promise<Image> {
+export const savedImage = async (socketPath: string, name: string): Promise<Image> =>
+  await archivedImage(await get(socketPath, `/images/${encodeURIComponent(name)}/get`), name)
+
+/** Of an archive as `docker save` writes it. */
+export async function archivedImage(saved: Buffer, name: string): Promise<Image> {
   const archive = new Map<string, Buffer>()
-  for (const { header, data } of await members(await get(socketPath, `/images/${encodeURIComponent(name)}/get`)))
-    archive.set(header.type === 'symlink' ? '' : header.name, data)
+  for (const { header, data } of await members(saved)) archive.set(header.type === 'symlink' ? '' : header.name, data)
   const read = (path: string) => {
     const data = archive.get(path)
     if (!data) throw new Error(`${path} is not in the archive of ${name}`)

@@ -153,7 +153,9 @@ export class StagePlanner {
       ...(instruction.insecure && { insecure: true as const }),
     })
     const buildArgs = [...new Set(state.args)].map((name) => `${name}=${state.scope.get(name) ?? ''}`)
-    this.#commit(['RUN', ...(buildArgs.length > 0 ? [`|${buildArgs.length}`, ...buildArgs] : []), ...args].join(' '), this.vertex)
+    // BuildKit tells a script with `#!` as run by the shell, which it is not.
+    const told = script ? [...this.state.shellArgs, ...args] : args
+    this.#commit(['RUN', ...(buildArgs.length > 0 ? [`|${buildArgs.length}`, ...buildArgs] : []), ...told].join(' '), this.vertex)
   }
 
   /** The argv of a RUN. A lone heredoc is the script itself, with `#!` a program of its own; one behind a command is left to the shell. */

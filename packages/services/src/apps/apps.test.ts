@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { noteVolumes } from '@slipway/db'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openBuildSecrets } from '../builds/secrets'
@@ -30,27 +29,6 @@ const git = (name: string, more: { gitToken?: string } = {}) => ({
   ...settings,
   ...more,
 })
-
-async function pushImage(scope: Scope, name: string) {
-  const { organizationId } = scope
-  const repository = await h.db.repository.create({ data: { id: `rep_${randomUUID()}`, organizationId, name } })
-  const digest = `sha256:${randomUUID().replaceAll('-', '').repeat(2)}`
-  const manifest = await h.db.manifest.create({
-    data: {
-      id: `man_${randomUUID()}`,
-      repositoryId: repository.id,
-      organizationId,
-      digest,
-      mediaType: 'x',
-      content: new Uint8Array(1),
-      size: 1,
-      totalSize: 1n,
-      pushedBy: 'Ada',
-    },
-  })
-  await h.db.tag.create({ data: { repositoryId: repository.id, name: 'latest', manifestId: manifest.id, pushedBy: 'Ada' } })
-  return { digest, repository }
-}
 
 describe('names', () => {
   it('gives each app a slug, an address and a first build', async () => {
@@ -168,7 +146,7 @@ describe('how an image is written', () => {
 
 describe('from an image', () => {
   it('runs one of its own organization by every name docker knows it by, pinned to its digest', async () => {
-    const { digest } = await pushImage(acme, 'api')
+    const { digest } = await h.image(acme, 'api')
     for (const imageReference of ['slipway.local/acme/api', 'localhost:5000/acme/api:latest', `slipway.local/acme/api@${digest}`]) {
       const { app, deployment, build } = await h.services.apps.create(acme, {
         source: 'image',
@@ -184,12 +162,12 @@ describe('from an image', () => {
   })
 
   it('does not run, nor tell of, another organization’s image', async () => {
-    const { repository } = await pushImage(evil, 'secret')
+    const { repositoryId } = await h.image(evil, 'secret')
     const create = (imageReference: string) => h.services.apps.create(acme, { source: 'image', name: 'steal', imageReference, ...settings })
     const foreign = await create('slipway.local/evil/secret').catch((error: Error) => error.message)
     const absent = await create('slipway.local/evil/nothing').catch((error: Error) => error.message)
     expect(foreign).toBe(String(absent).replace('nothing', 'secret'))
-    await h.db.repository.update({ where: { id: repository.id }, data: { visibility: 'public' } })
+    await h.db.repository.update({ where: { id: repositoryId }, data: { visibility: 'public' } })
     expect(await create('slipway.local/evil/secret')).toMatchObject({ deployment: 1 })
   })
 

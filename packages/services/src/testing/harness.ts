@@ -31,6 +31,8 @@ export interface Harness {
   organization(user: string, slug: string): Promise<Scope>
   /** An app whose code lies in a Git repository, with what the form proposes; `app` is its slug. */
   gitApp(scope: Scope, name?: string): Promise<views.CreatedAppView>
+  /** A tagged image in the registry's tables; no blob is there. */
+  image(scope: Scope, name: string, options?: { tag?: string; digest?: string }): Promise<{ digest: string; repositoryId: string }>
   close(): Promise<void>
 }
 
@@ -103,6 +105,15 @@ export async function createHarness(overrides: Partial<ServicesConfig> & { agent
         healthTimeoutSeconds: 60,
         autoDeploy: true,
       }),
+    async image({ organizationId }, name, { tag = 'latest', digest = `sha256:${randomBytes(32).toString('hex')}` } = {}) {
+      const pushedBy = 'Ada'
+      const { id: repositoryId } = await database.db.repository.create({ data: { id: newId('repository'), organizationId, name } })
+      const content = { mediaType: 'x', content: new Uint8Array(1), size: 1, totalSize: 1n }
+      const manifest = { id: newId('manifest'), repositoryId, organizationId, digest, pushedBy, ...content }
+      await database.db.manifest.create({ data: manifest })
+      await database.db.tag.create({ data: { repositoryId, name: tag, manifestId: manifest.id, pushedBy } })
+      return { digest, repositoryId }
+    },
     async join(userId, organization, role) {
       const { id: organizationId } = await database.db.organization.findUniqueOrThrow({ where: { slug: organization } })
       await database.db.member.create({ data: { id: newId('member'), organizationId, userId, role } })

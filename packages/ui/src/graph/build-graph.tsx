@@ -10,8 +10,6 @@ import { type GraphVertex, spoken, VertexRow, VertexTip } from './vertex'
 
 /** Narrower than this percentage a vertex could be neither seen nor pressed. */
 const MINIMUM = 7
-/** Narrower than this a label is a letter that says nothing; the tip has it. */
-const READABLE = 3.6
 /** Pixels a vertex of the fullest lane needs; beyond the card's width the graph scrolls. */
 const LEAST_PX = 14
 
@@ -141,13 +139,13 @@ function Lane({
                 aria-label={spoken(v, path.has(v.id))}
                 style={{ left: `${box.left}%`, width: `${box.width}%` }}
                 className={cn(
-                  'absolute top-0 h-[22px] overflow-hidden whitespace-nowrap rounded-[5px] text-left font-mono text-[11.5px] leading-[22px] transition-[left,width] duration-150',
-                  box.width >= READABLE && 'px-1.75',
+                  '@container absolute top-0 h-[22px] overflow-hidden rounded-[5px] text-left font-mono text-[11.5px] leading-[22px] transition-[left,width] duration-150',
                   LOOKS[v.state],
                   path.has(v.id) && v.state !== 'cached' && 'shadow-[inset_0_-3px_0_var(--crit-edge)]',
                 )}
               >
-                {box.width >= READABLE && v.label}
+                {/* Ends with an ellipsis; a bar without room for four letters has none, its tip has them all. */}
+                <span className="hidden truncate px-1.75 @min-[44px]:block">{v.label}</span>
               </button>
             </Tooltip>
           )

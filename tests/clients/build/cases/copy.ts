@@ -18,6 +18,11 @@ const copy = (name: string, lines: string, more: Partial<Case> = {}): Case => ({
   ...more,
 })
 
+/** Directories that the destination needs. */
+const MADE = (...paths: string[]): Partial<Case> => ({
+  differs: { why: 'A newer BuildKit makes them with the mode of --chmod, too.', lines: paths.map((path) => `${path} mode`) },
+})
+
 export const COPY: Case[] = [
   copy('a file to a new name', 'COPY a.txt /new.txt'),
   copy('a file over a file of the base', 'COPY a.txt /var/data/file'),
@@ -95,14 +100,14 @@ export const COPY: Case[] = [
   copy('--chown from a passwd made before', 'RUN echo "late:x:4242:4343::/:/bin/sh" >> /etc/passwd\nCOPY --chown=late a.txt /x'),
   copy('--chown with a variable', 'ARG who=app\nCOPY --chown=$who:${who} a.txt /x'),
   copy('--chown ignores USER', 'USER app\nCOPY a.txt /x\nCOPY dir /d'),
-  copy('--chmod', 'COPY --chmod=600 a.txt /x\nCOPY --chmod=0711 dir /d'),
+  copy('--chmod', 'COPY --chmod=600 a.txt /x\nCOPY --chmod=0711 dir /d', MADE('/d')),
   copy('--chmod with special bits', 'COPY --chmod=4755 a.txt /x\nCOPY --chmod=1777 dir/sub /d', {
     differs: {
       why: 'This BuildKit drops setuid and sticky; a newer one keeps them.',
-      lines: ['/d/three mode: 1777 ≠ 777', '/x mode: 4755 ≠ 755'],
+      lines: ['/d mode: 777 ≠ 755', '/d/three mode: 1777 ≠ 777', '/x mode: 4755 ≠ 755'],
     },
   }),
-  copy('--chmod and --chown', 'COPY --chmod=640 --chown=app:more a.txt /made/x'),
+  copy('--chmod and --chown', 'COPY --chmod=640 --chown=app:more a.txt /made/x', MADE('/made')),
   copy('modes of the context', 'COPY m /m', {
     files: {
       'm/exec': { text: 'x', mode: 0o755 },

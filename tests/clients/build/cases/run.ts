@@ -39,7 +39,9 @@ export const RUN: Case[] = [
     `RUN echo x > /x && chmod 4711 /x && chown 5:6 /x && touch -d ${OLD} /x\nRUN mkdir -m 1770 /d && touch -d ${OLD} /d`,
   ),
   run('special files', `RUN mkfifo -m 600 /pipe && mknod /null c 1 3 && mknod /blk b 7 0 && touch -d ${OLD} /pipe /null /blk`),
-  run('links', 'RUN ln -s /etc/passwd /l && echo x > /h1 && ln /h1 /h2 && ln /opt/owned /opt/third'),
+  run('links', 'RUN ln -s /etc/passwd /l && echo x > /h1 && ln /h1 /h2 && ln /opt/owned /opt/third', {
+    newer: { why: 'A newer BuildKit writes a second file where a name is added to one of the base.', lines: ['/opt/third inode'] },
+  }),
   run('one of hard links of the base is changed', 'RUN echo more >> /opt/owned'),
   run('hidden whiteout names', 'RUN mkdir /w && echo 1 > "/w/.wh" && echo 2 > "/w/a.wh.b"'),
   run('odd names', 'RUN mkdir "/a b" && echo 1 > "/a b/ü\'" && echo 2 > "/a b/-rf" && echo 3 > "/a b/$(printf \'new\\nline\')"'),

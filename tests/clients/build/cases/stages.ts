@@ -4,6 +4,11 @@ import type { Case } from '../case'
 
 const stages = (name: string, dockerfile: string, more: Partial<Case> = {}): Case => ({ name, dockerfile, ...more })
 
+/** Directories whose contents are copied. */
+const TIMES = (...paths: string[]): Partial<Case> => ({
+  differs: { why: 'A newer BuildKit keeps the time of a copied directory.', lines: paths.map((path) => `${path} time`) },
+})
+
 export const STAGES: Case[] = [
   stages(
     '--from a name',
@@ -13,15 +18,26 @@ export const STAGES: Case[] = [
     '--from a number',
     'FROM base\nRUN echo 0 > /f\nFROM base\nRUN echo 1 > /f\nFROM base\nCOPY --from=0 /f /zero\nCOPY --from=1 /f /one\n',
   ),
-  stages('--from an image', 'FROM base\nRUN echo x > /x\nFROM scratch\nCOPY --from=base /etc/passwd /p\nCOPY --from=base /opt /opt\n'),
+  stages(
+    '--from an image',
+    'FROM base\nRUN echo x > /x\nFROM scratch\nCOPY --from=base /etc/passwd /p\nCOPY --from=base /opt /opt\n',
+    TIMES('/opt'),
+  ),
   stages(
     '--from keeps owners, modes, times, links, capabilities',
     'FROM scratch\nCOPY --from=base /opt /opt\nCOPY --from=base /home /home\nCOPY --from=base /var /v\nCOPY --from=base /opt/owned /one\n',
+    TIMES('/opt', '/home', '/v'),
   ),
-  stages('--from with --chown', 'FROM base\nCOPY --from=base --chown=app:more /opt /o2\n'),
+  stages('--from with --chown', 'FROM base\nCOPY --from=base --chown=app:more /opt /o2\n', {
+    differs: {
+      why: 'A newer BuildKit keeps the time of a copied directory, and capabilities.',
+      lines: ['/o2 time', '/o2/capped capability'],
+    },
+  }),
   stages(
     '--from a link',
     'FROM scratch\nCOPY --from=base /etc/alias /alias\nCOPY --from=base /var/link /l\nCOPY --from=base /abs/file /f\nCOPY --from=base /up/sub /s\n',
+    TIMES('/l', '/s'),
   ),
   stages('--from with a wildcard', 'FROM scratch\nCOPY --from=base /opt/h* /etc/p* /d/\nCOPY --from=base /v*/data/f* /e/\n'),
   stages(

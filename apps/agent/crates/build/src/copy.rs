@@ -1,7 +1,7 @@
 //! The writing side of COPY, with BuildKit's rules where they show in the image:
 //!
-//! - Missing parents and a missing destination directory are made 0755 and belong to `--chown`'s user.
-//! - An existing destination directory keeps its mode, owner and time; directories beneath it take the source's.
+//! - Missing parents and a missing destination directory are made 0755, or as `--chmod` says in digits, and belong to `--chown`'s user.
+//! - An existing destination directory keeps its mode and owner; directories beneath it, and its time, are the source's.
 //! - A file or link replaces a file or link, never a directory; a directory never replaces a file or link.
 //! - Links in the destination's path are followed inside the image; a link at the very end of a copied entry's path is
 //!   replaced, not followed.
@@ -43,6 +43,14 @@ impl Placement {
     /// The mode of what has `mode` where it comes from.
     pub fn mode_of(&self, mode: u32, is_dir: bool) -> u32 {
         self.mode.as_ref().map_or(mode, |change| change.apply(mode, is_dir))
+    }
+
+    /// Of directories that the destination needs. Letters change what a source has, and these come from none.
+    fn made_mode(&self) -> u32 {
+        match self.mode {
+            Some(ModeChange::Set(mode)) => mode & 0o777,
+            _ => 0o755,
+        }
     }
 }
 
@@ -117,7 +125,7 @@ pub fn destination(to: &Tree, placement: &Placement) -> Result<PathBuf, CopyErro
 /// # Errors
 /// As [`destination`].
 pub fn make_dirs(to: &Tree, path: &Path, placement: &Placement) -> Result<OwnedFd, CopyError> {
-    match to.make_dirs(path, 0o755, placement.owner.unwrap_or((0, 0))) {
+    match to.make_dirs(path, placement.made_mode(), placement.owner.unwrap_or((0, 0))) {
         Ok((fd, _)) => Ok(fd),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory || error.kind() == io::ErrorKind::AlreadyExists => {
             Err(CopyError::Refused(format!("`{}` in the image is not a directory", path.display())))
@@ -176,7 +184,18 @@ impl<F: Origin + Sync> Writer<'_, F> {
         for entry in dirs.into_iter().rev() {
             self.finish_dir(entry).map_err(|error| CopyError::Io { path: self.shown(entry), error })?;
         }
-        Ok(())
+        match self.source.entries.first() {
+            // The root of a context has none.
+            Some(root) if self.source.is_dir() && root.mtime != (0, 0) => {
+                self.finish_root(root).map_err(|error| CopyError::Io { path: self.target.to_path_buf(), error })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Where a directory's contents go has its time afterwards, also when it was there before; nothing else of it.
+    fn finish_root(&self, root: &Entry) -> io::Result<()> {
+        Ok(rustix::fs::futimens(self.to.open_at(self.target, OFlags::RDONLY | OFlags::DIRECTORY)?, &times(root.mtime.0, root.mtime.1))?)
     }
 
     /// Making a file keeps a processor busy much longer than the disk.
@@ -311,9 +330,6 @@ impl<F: Origin + Sync> Writer<'_, F> {
             // On Linux this is copy_file_range: the bytes do not pass through this process.
             io::copy(&mut input, &mut output)?;
         }
-        for (key, value) in xattrs(&input)? {
-            rustix::fs::fsetxattr(&output, &key, &value, XattrFlags::empty())?;
-        }
         // Changing what is right already costs the file system as much as a change.
         let made = rustix::fs::fstat(&output)?;
         let (uid, gid) = self.placement.owner.unwrap_or((entry.uid, entry.gid));
@@ -324,6 +340,10 @@ impl<F: Origin + Sync> Writer<'_, F> {
         // After chown, which clears setuid.
         if !owned || made.st_mode & 0o7777 != mode {
             rustix::fs::fchmod(&output, Mode::from_raw_mode(mode))?;
+        }
+        // After chown too, which clears capabilities.
+        for (key, value) in xattrs(&input)? {
+            rustix::fs::fsetxattr(&output, &key, &value, XattrFlags::empty())?;
         }
         Ok(rustix::fs::futimens(&output, &times(there.st_mtime, i64::try_from(there.st_mtime_nsec).unwrap_or(0)))?)
     }

@@ -200,7 +200,7 @@ fn owners_and_modes_can_be_given() {
     for path in ["to/p", "to/p/q/r", "to/p/q/r/deep", "to/p/q/r/main.rs", "to/p/q/r/link"] {
         assert_eq!((room.meta(path).uid(), room.meta(path).gid()), (10, 20), "{path}");
     }
-    assert_eq!(room.meta("to/p").mode() & 0o777, 0o755);
+    assert_eq!((room.meta("to/p").mode() & 0o777, room.meta("to/p/q/r").mode() & 0o777), (0o741, 0o741));
     assert_eq!(room.meta("to/p/q/r/main.rs").mode() & 0o777, 0o741);
     let keep = Placement { dest: "/kept/".into(), owner: None, mode: None };
     room.try_copy(&["src"], &keep).unwrap();

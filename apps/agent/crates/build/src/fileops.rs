@@ -146,7 +146,8 @@ fn add(
             if let Some(reader) = archive::open(from.open(&source.path, entry).map_err(failed)?).map_err(failed)? {
                 // The archive's own owners are kept, as Docker does, unless --chown is given.
                 let owner = if op.chown.is_empty() { None } else { placement.owner };
-                archive::unpack(reader, to, &Placement { owner, ..placement.clone() }, stopped)?;
+                // `--chmod` is for files that are copied as they are, as with BuildKit.
+                archive::unpack(reader, to, &Placement { owner, mode: None, ..placement.clone() }, stopped)?;
                 continue;
             }
         }

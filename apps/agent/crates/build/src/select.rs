@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, readlinkat, statat};
 use sha2::{Digest as _, Sha256};
 
+use crate::event::now_ms;
 use crate::globs::{self, Globs};
 use crate::pattern;
 use crate::plan::CopyOp;
@@ -118,28 +119,41 @@ pub fn select(tree: &impl Files, sources: &[String]) -> Result<Vec<Source>, Sele
 /// # Errors
 /// See [`SelectError`].
 pub fn select_for(tree: &impl Files, op: &CopyOp) -> Result<Vec<Source>, SelectError> {
-    let mut selected = if op.parents { with_parents(tree, &op.sources)? } else { select(tree, &op.sources)? };
+    let excluded = Globs::new(&op.exclude).map_err(|_| SelectError::Pattern(op.exclude.join(" ")))?;
+    if op.parents {
+        return with_parents(tree, &op.sources, &excluded);
+    }
+    let mut selected = select(tree, &op.sources)?;
     if !op.exclude.is_empty() {
-        let globs = Globs::new(&op.exclude).map_err(|_| SelectError::Pattern(op.exclude.join(" ")))?;
         // Beneath a directory the patterns begin at that directory; a file is told by its name.
-        selected.retain(|source| source.is_dir() || !globs.take(Path::new(&source.name)));
+        selected.retain(|source| source.is_dir() || !excluded.take(Path::new(&source.name)));
         for source in selected.iter_mut().filter(|source| source.is_dir()) {
-            globs::retain(&mut source.entries, |path| !globs.take(path));
+            globs::retain(&mut source.entries, |path| !excluded.take(path));
         }
     }
     Ok(selected)
 }
 
-/// Each source as the directory before its `/./` (the root, without one), with nothing in it but what the rest matches.
-fn with_parents(tree: &impl Files, sources: &[String]) -> Result<Vec<Source>, SelectError> {
+/// Each source as the directory before its `/./` (the root, without one), with nothing in it but what the rest matches and `excluded` does
+/// not, and the directories on the way there, which are made as they are but by this build.
+fn with_parents(tree: &impl Files, sources: &[String], excluded: &Globs) -> Result<Vec<Source>, SelectError> {
     let mut selected = Vec::new();
+    let now = now_ms();
+    let now = (i64::try_from(now / 1000).unwrap_or(0), i64::try_from(now % 1000).unwrap_or(0) * 1_000_000);
     for text in sources {
         let (base, wanted) = text.split_once("/./").unwrap_or(("", text.trim_start_matches("./")));
+        let wanted = if wanted.split('/').all(|part| part.is_empty() || part == ".") { "**" } else { wanted };
         let base = clean(&base.split('/').filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>());
         let globs = Globs::new(&[wanted.to_owned()]).map_err(|_| SelectError::Pattern(text.clone()))?;
         let mut source = open_source(tree, &base, OsString::new())?.ok_or_else(|| SelectError::Missing(text.clone()))?;
-        globs::retain(&mut source.entries, |path| globs.take(path));
-        if source.entries.len() < 2 && !wanted.split('/').any(pattern::has_wildcard) {
+        let there = source.entries.iter().any(|entry| globs.take(&entry.path));
+        globs::retain(&mut source.entries, |path| globs.take(path) && !excluded.take(path));
+        for entry in &mut source.entries {
+            if entry.kind == FileType::Directory && !globs.take(&entry.path) {
+                entry.mtime = now;
+            }
+        }
+        if !there && !wanted.split('/').any(pattern::has_wildcard) {
             return Err(SelectError::Missing(text.clone()));
         }
         selected.push(source);

@@ -1,7 +1,7 @@
 'use client'
 import type { views } from '@slipway/contracts'
 import { formatBytes, shortDigest } from '@slipway/core'
-import { Button, Card, CardHeader, cn, Hash, LayerBar, Table, Td, Th, TimeAgo, Tr } from '@slipway/ui'
+import { Button, Card, CardHeader, cn, Hash, LayerBar, LayerHead, Table, Td, TimeAgo, Tr } from '@slipway/ui'
 import { useState } from 'react'
 import { barLayers, instructionOf } from '@/lib/layers'
 
@@ -30,18 +30,7 @@ export function LayersCard({ image }: { image: views.ImageView }) {
         <LayerBar layers={barLayers(layers)} selected={selected} onSelect={setSelected} />
       </div>
       <Table>
-        <thead>
-          <tr>
-            <Th className="w-44">Layer</Th>
-            <Th>Made by</Th>
-            <Th right optional className="w-32">
-              Also in
-            </Th>
-            <Th right className="w-24">
-              Size
-            </Th>
-          </tr>
-        </thead>
+        <LayerHead first="Layer" between={['Also in']} />
         <tbody>
           {shown.map((layer) => (
             <Tr

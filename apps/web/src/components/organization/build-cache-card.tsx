@@ -1,7 +1,7 @@
 'use client'
 import type { views } from '@slipway/contracts'
 import { formatBytes } from '@slipway/core'
-import { Button, Card, CardHeader, EmptyState, Table, Td, Th, TimeAgo, Tr } from '@slipway/ui'
+import { Button, Card, CardHeader, EmptyState, LayerHead, Table, Td, TimeAgo, Tr } from '@slipway/ui'
 import { useQuery } from '@tanstack/react-query'
 import { Layers } from 'lucide-react'
 import { useState } from 'react'
@@ -70,20 +70,7 @@ export function BuildCacheCard({ org, role }: { org: string; role: views.Role })
 export function Entries({ entries }: { entries: views.BuildCacheEntryView[] }) {
   return (
     <Table>
-      <thead>
-        <tr>
-          <Th>Made by</Th>
-          <Th right optional className="w-20">
-            Uses
-          </Th>
-          <Th right optional className="w-32">
-            Last used
-          </Th>
-          <Th right className="w-24">
-            Size
-          </Th>
-        </tr>
-      </thead>
+      <LayerHead between={['Uses', 'Last used']} />
       <tbody>
         {entries.map((entry) => (
           <Tr key={`${entry.kind}/${entry.id}`}>
