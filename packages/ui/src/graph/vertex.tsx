@@ -33,6 +33,8 @@ const ICONS: Partial<Record<StepState, { icon: LucideIcon; tone: string }>> = {
   canceled: { icon: Ban, tone: 'text-ink-3' },
 }
 
+const BARS: Partial<Record<StepState, string>> = { failed: 'bg-fail', canceled: 'bg-ink-3' }
+
 export const tookOf = (v: GraphVertex) => formatDuration(v.end - v.start)
 
 /** In one sentence, for those who hear the graph. */
@@ -92,7 +94,7 @@ export function VertexRow({
       </span>
       <span className="relative h-1 overflow-hidden rounded-full bg-sunken" aria-hidden>
         <span
-          className={cn('absolute inset-y-0 rounded-full', v.state === 'failed' ? 'bg-fail' : critical ? 'bg-crit-edge' : 'bg-run')}
+          className={cn('absolute inset-y-0 rounded-full', BARS[v.state] ?? (critical ? 'bg-crit-edge' : 'bg-run'))}
           style={{ left: `${left}%`, width: `${Math.max(1, totalMs > 0 ? ((v.end - v.start) / totalMs) * 100 : 0)}%` }}
         />
       </span>
