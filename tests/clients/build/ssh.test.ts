@@ -1,9 +1,10 @@
 /** Git over SSH in a build, from end to end: by ADD in the worker, by git in a step; and the key is nowhere. */
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, createReadStream, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createAgent } from '@slipway/agent-client'
 import { startGitServer, startSshServer } from '@slipway/testing'
+import { loadImages } from '@slipway/testing/load-images'
 import ssh2 from 'ssh2'
 import { expect, it, onTestFinished } from 'vitest'
 import type { Deps } from '../../../apps/worker/src/deps'
@@ -11,7 +12,6 @@ import { giveContexts } from '../../../apps/worker/src/pipeline/context'
 import { plan } from '../../../apps/worker/src/pipeline/plan'
 import { startAgent } from './agent'
 import { baseArchive } from './base'
-import { load } from './builders'
 
 /** Programs of this machine with what they are linked with, to run in a step. */
 function takeAlong(programs: string[], into: string): void {
@@ -43,7 +43,7 @@ it('clones in a step and fetches by ADD with the same key, which is found nowher
   const sha = git.commit('lib', 'First', { 'pkg/a.txt': 'of git over ssh\n' })
   const started = await startAgent(folder)
   onTestFinished(() => started.stop())
-  await load(started.socketPath, await baseArchive(folder))
+  await loadImages(started.socketPath, createReadStream(await baseArchive(folder)))
   const agent = createAgent({ socketPath: started.socketPath })
   const gateway = (await agent.health()).bridge?.subnet.replace(/\d+\/\d+$/, '1') ?? ''
   const sshd = await startSshServer(gateway)
