@@ -8,6 +8,7 @@ import { createDeployments, createSealer, readMasterKey } from '@slipway/service
 import pino from 'pino'
 import type { Deps } from './deps'
 import { readEnv, servicesConfig } from './env'
+import { forgetSshSessions } from './pipeline/ssh'
 import { register } from './register'
 import { sweepForever } from './sweep'
 import { reportHost } from './sweep/host'
@@ -35,6 +36,7 @@ async function main(): Promise<void> {
   const sealer = createSealer(readMasterKey(env.SLIPWAY_SECRETS))
   const deployments = createDeployments({ db, queues, redis, signals, agent, sealer, config: servicesConfig(env), log })
   mkdirSync(join(env.SLIPWAY_DATA, 'checkouts'), { recursive: true, mode: 0o700 })
+  await forgetSshSessions(join(env.SLIPWAY_DATA, 'run'))
 
   const deps: Deps = {
     env,

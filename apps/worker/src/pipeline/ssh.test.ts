@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { AppError } from '@slipway/core'
@@ -9,7 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { checkout } from './checkout'
 import { gitContext } from './git-context'
 import { Places } from './places'
-import { type SshIdentity, withSsh } from './ssh'
+import { forgetSshSessions, type SshIdentity, withSsh } from './ssh'
 
 const never = new AbortController().signal
 const quiet = () => undefined
@@ -90,6 +90,15 @@ describe('a repository over SSH', () => {
     })
     expect(found).toEqual([])
     expect(traces(scratch)).toEqual([])
+  })
+
+  it('leaves nothing of a worker that was killed', async () => {
+    mkdirSync(join(scratch, 'run/ssh-killed'), { recursive: true })
+    writeFileSync(join(scratch, 'run/redis.sock'), '')
+    await forgetSshSessions(join(scratch, 'run'))
+    await forgetSshSessions(join(scratch, 'absent'))
+    expect(readdirSync(join(scratch, 'run'))).toEqual(['redis.sock'])
+    rmSync(join(scratch, 'run/redis.sock'))
   })
 
   it('says what is missing: a key, its place on the server, the repository', async () => {

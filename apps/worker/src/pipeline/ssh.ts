@@ -4,7 +4,7 @@
  *
  * The key never gets onto a disk, into an argument or an environment: an agent in this process signs with it.
  */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, knownHostName, type SshAddress } from '@slipway/core'
 import { type HostKey, learnHosts, listKnownHosts } from '@slipway/db'
@@ -22,12 +22,20 @@ export interface SshIdentity {
   learn(keys: HostKey[]): Promise<void>
 }
 
+const PREFIX = 'ssh-'
+
 export const sshIdentity = ({ db, env }: Deps, organizationId: string, key: string | null): SshIdentity => ({
   key,
   runDir: join(env.SLIPWAY_DATA, 'run'),
   known: () => listKnownHosts(db, organizationId),
   learn: async (keys) => void (await learnHosts(db, organizationId, keys)),
 })
+
+/** Removes what a killed worker left in `runDir`. No key is among it. */
+export async function forgetSshSessions(runDir: string): Promise<void> {
+  const names = await readdir(runDir).catch(() => [])
+  for (const name of names) if (name.startsWith(PREFIX)) await rm(join(runDir, name), { recursive: true, force: true })
+}
 
 /** `pinned`: the address to connect to, whatever the name says; null: as the system resolves it. */
 export async function withSsh<T>(
@@ -46,7 +54,7 @@ export async function withSsh<T>(
   if (key instanceof Error)
     throw new AppError({ kind: 'internal', code: 'GIT_KEY_UNREADABLE', message: 'The stored deploy key cannot be read. Make another one.' })
   await mkdir(identity.runDir, { recursive: true, mode: 0o700 })
-  const directory = await mkdtemp(join(identity.runDir, 'ssh-'))
+  const directory = await mkdtemp(join(identity.runDir, PREFIX))
   const agent = signingAgent(key)
   try {
     const host = knownHostName(address)
