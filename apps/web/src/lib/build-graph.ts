@@ -73,7 +73,7 @@ function stepVertices(steps: views.BuildStepView[], origin: number, now: number)
     const before = s.inputs.map(String)
     return {
       id: String(s.position),
-      lane: s.platform === null ? stageName(s.stage) : `${stageName(s.stage)} · ${platformName(s.platform)}`,
+      lane: s.platform === null ? stageName(s.stage) : `${shortPlatform(s.platform)} ${stageName(s.stage)}`,
       label: s.instruction,
       reason: s.state === 'cached' ? null : reasonOf(s),
       size: s.layerSize,
@@ -102,6 +102,12 @@ export function detailsOf(step: views.BuildStepView): string[] {
 
 /** `linux/amd64->linux/arm64`: runs on the one, is made for the other. */
 export const platformName = (platform: string) => platform.replace('->', ' → ')
+
+/** A lane's name has room for a few letters: what it is made for, with an arrow where it runs on another. */
+const shortPlatform = (platform: string) => {
+  const [own = '', target] = platform.split('->').map((one) => one.replace(/^linux\//, ''))
+  return target === undefined ? own : `→${target}`
+}
 
 /** Stages without a name are numbered. */
 const stageName = (stage: string) => (/^\d+$/.test(stage) ? `stage ${stage}` : stage)

@@ -51,27 +51,13 @@ async function insertApp(deps: Deps, tx: Tx, scope: Scope, projectId: string, in
           target: input.target || null,
           autoDeploy: input.autoDeploy,
           ...(input.dockerfile && { keptDockerfile: input.dockerfile }),
-          provenance: input.provenance,
-          sbom: input.sbom,
-          buildMemoryBytes: input.buildMemoryBytes ?? null,
-          buildCpuMillis: input.buildCpuMillis ?? null,
-          buildPids: input.buildPids ?? null,
-          buildDiskBytes: input.buildDiskBytes ?? null,
-          buildTimeoutSeconds: input.buildTimeoutSeconds ?? null,
-          buildCacheShare: input.buildCacheShare ?? 'image',
-          namedContexts: input.namedContexts ?? [],
-          imageFormat: input.imageFormat,
-          platforms: input.platforms ?? [],
-          reproducible: input.reproducible,
+          ...ofBuilds(input),
         }
       : input.source === 'image'
         ? { imageReference: input.imageReference.trim() }
         : {
             autoDeploy: false,
-            buildMemoryBytes: input.buildMemoryBytes ?? null,
-            buildCpuMillis: input.buildCpuMillis ?? null,
-            buildPids: input.buildPids ?? null,
-            buildTimeoutSeconds: input.buildTimeoutSeconds ?? null,
+            ...ofBuilds(input),
           }
   const app = await createApp(
     tx,
@@ -166,3 +152,19 @@ export const creationMethods = (deps: Deps): Pick<AppsService, 'create' | 'creat
     },
   }
 }
+
+/** What is the same wherever the files come from. */
+const ofBuilds = (input: Exclude<NewApp, { source: 'image' }>) => ({
+  provenance: input.provenance,
+  sbom: input.sbom,
+  buildMemoryBytes: input.buildMemoryBytes ?? null,
+  buildCpuMillis: input.buildCpuMillis ?? null,
+  buildPids: input.buildPids ?? null,
+  buildDiskBytes: input.buildDiskBytes ?? null,
+  buildTimeoutSeconds: input.buildTimeoutSeconds ?? null,
+  buildCacheShare: input.buildCacheShare ?? 'image',
+  namedContexts: input.namedContexts ?? [],
+  imageFormat: input.imageFormat,
+  platforms: input.platforms ?? [],
+  reproducible: input.reproducible,
+})

@@ -62,16 +62,17 @@ function ImageBody({ org, repository, reference, image }: { org: string; reposit
       </PageHead>
       <PlatformTabs org={org} repository={repository} image={image} reference={reference} />
       {image.layers.length > 0 && <LayersCard image={image} />}
-      {image.children.length > 0 && <PlatformsCard org={org} repository={repository} image={image} />}
       <Columns
         aside={
           <>
             <RunsInCard org={org} image={image} />
             <ProvenanceCard org={org} repository={repository} image={image} />
-            <DeleteImage org={org} repository={repository} reference={reference} image={image} />
+            {/* One platform goes with its index only. */}
+            {!image.index && <DeleteImage org={org} repository={repository} reference={reference} image={image} />}
           </>
         }
       >
+        {image.children.length > 0 && <PlatformsCard org={org} repository={repository} image={image} />}
         <ConfigCard image={image} />
         {image.children.length === 0 && <RecordCard org={org} repository={repository} reference={image.digest} image={image} />}
       </Columns>

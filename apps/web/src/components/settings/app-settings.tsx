@@ -19,7 +19,7 @@ export function AppSettings({ org, app: slug }: { org: string; app: string }) {
       <SourceForm key={app.settings.contextPath} org={org} app={app} />
       {app.source !== 'image' && <DeployKeyCard org={org} app={app} />}
       {app.source === 'git' && <DockerfileForm org={org} app={app} />}
-      {app.source === 'git' && <OutputForm org={org} app={app} />}
+      {app.source !== 'image' && <OutputForm org={org} app={app} />}
       {app.source !== 'image' && <BuildForm org={org} app={app} />}
       {app.source === 'git' && <ContextsForm org={org} app={app} />}
       <RuntimeForm org={org} app={app} />
