@@ -106,6 +106,7 @@ impl ContextStore {
                 left += meta.len();
             }
         }
+        lock(&self.inner.complete).remove(&scope.dir);
         lock(&self.inner.used).insert(scope.dir.clone(), left);
         Ok(collected)
     }

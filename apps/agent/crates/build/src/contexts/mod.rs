@@ -41,6 +41,8 @@ use crate::tree::Tree;
 
 pub const MAX_BYTES: u64 = 2 << 30;
 pub const MAX_ENTRIES: u64 = 200_000;
+/// Directories; beyond it is begun anew.
+const MAX_KNOWN: usize = 50_000;
 
 #[derive(Debug, Clone, Copy)]
 pub struct ContextLimits {
@@ -76,6 +78,8 @@ struct Inner {
     parts: Mutex<HashSet<PathBuf>>,
     /// Bytes of each organization.
     used: Mutex<HashMap<PathBuf, u64>>,
+    /// Of each organization, directories whose files are all there.
+    complete: Mutex<HashMap<PathBuf, HashSet<Digest>>>,
     /// When room was last made for it.
     made_room: Mutex<HashMap<PathBuf, Instant>>,
     next: AtomicU64,
@@ -181,6 +185,7 @@ impl ContextStore {
             held: Mutex::default(),
             parts: Mutex::default(),
             used: Mutex::default(),
+            complete: Mutex::default(),
             made_room: Mutex::default(),
             next: AtomicU64::new(1),
         };
@@ -223,7 +228,12 @@ impl ContextStore {
         if let Some(committed) = remembered(&scope.root(root)) {
             return Ok(committed);
         }
-        let committed = walk::check(&scope, root)?;
+        let mut known = lock(&self.inner.complete).remove(&scope.dir).unwrap_or_default();
+        let outcome = walk::check(&scope, root, &mut known);
+        if known.len() < MAX_KNOWN {
+            lock(&self.inner.complete).entry(scope.dir.clone()).or_default().extend(known);
+        }
+        let committed = outcome?;
         fs::create_dir_all(scope.dir.join("roots"))?;
         fs::write(scope.root(root), format!("{} {}", committed.entries, committed.bytes))?;
         Ok(committed)
@@ -306,7 +316,7 @@ impl HeldContext {
     /// `BAD_CONTEXT`, `INTERNAL`.
     pub fn index(&self) -> Result<Index, BuildError> {
         let mut index = Index::new();
-        let outcome = walk::walk(&self.scope, &self.root, &mut |path, kind, mtime| {
+        let outcome = walk::walk(&self.scope, &self.root, &mut |path, kind, &walk::Listing { time: mtime, .. }| {
             let node = match kind {
                 object::Kind::File { mode, digest, .. } => {
                     Node { kind: rustix::fs::FileType::RegularFile, digest: Some(raw(digest)), ..Node::dir(*mode, mtime) }

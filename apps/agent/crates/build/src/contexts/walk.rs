@@ -21,8 +21,14 @@ const MAX_MISSING: usize = 20_000;
 /// Seconds and nanoseconds.
 pub type Time = (i64, i64);
 
-/// Path, kind, and the time at which the directory's listing came first.
-type Visit<'a> = dyn FnMut(&Path, &Kind<'_>, Time) -> Result<(), ContextError> + 'a;
+/// The directory that an entry stands in.
+pub struct Listing {
+    pub digest: Digest,
+    /// When it came first.
+    pub time: Time,
+}
+
+type Visit<'a> = dyn FnMut(&Path, &Kind<'_>, &Listing) -> Result<(), ContextError> + 'a;
 
 /// Calls `visit` for everything but the root, directories before what they hold. An object that is named many times counts
 /// each time: a small upload must not stand for a huge context.
@@ -35,21 +41,24 @@ pub fn walk(scope: &Scope, root: &Digest, visit: &mut Visit<'_>) -> Result<(), C
     if missing.trees.is_empty() { Ok(()) } else { Err(ContextError::Incomplete(missing)) }
 }
 
-/// Whether everything of a context is there.
+/// Whether everything of a context is there. `known`: directories whose own files were all there before, as they are as long as
+/// nothing is removed; those that are found to be so come to them.
 ///
 /// # Errors
 /// `Incomplete` with all that is missing; `Refused`.
-pub fn check(scope: &Scope, root: &Digest) -> Result<Committed, ContextError> {
+pub fn check(scope: &Scope, root: &Digest, known: &mut HashSet<Digest>) -> Result<Committed, ContextError> {
     let mut missing = Missing::default();
     let mut lacking = Vec::new();
     let (mut seen, mut entries, mut bytes) = (HashSet::new(), 0, 0);
-    let mut visit = |path: &Path, kind: &Kind<'_>, _| {
+    let mut looked: HashSet<Digest> = HashSet::new();
+    let mut visit = |path: &Path, kind: &Kind<'_>, listing: &Listing| {
         entries += 1;
         let Kind::File { size, digest, .. } = kind else { return Ok(()) };
         bytes += size;
-        if !seen.insert((*digest, *size)) {
+        if known.contains(&listing.digest) || !seen.insert((*digest, *size)) {
             return Ok(());
         }
+        looked.insert(listing.digest);
         match fs::metadata(scope.blob(digest)) {
             Ok(meta) if meta.len() == *size => {}
             Ok(_) => return Err(ContextError::Refused(format!("`{}` has another size than its directory says.", path.display()))),
@@ -65,6 +74,7 @@ pub fn check(scope: &Scope, root: &Digest) -> Result<Committed, ContextError> {
     walk_all(scope, root, &mut visit, &mut missing)?;
     missing.blobs = lacking;
     if missing.trees.is_empty() && missing.blobs.is_empty() {
+        known.extend(looked);
         Ok(Committed { entries, bytes })
     } else {
         Err(ContextError::Incomplete(missing))
@@ -81,6 +91,7 @@ fn walk_all(scope: &Scope, root: &Digest, visit: &mut Visit<'_>, missing: &mut M
             }
             continue;
         };
+        let listing = Listing { digest, time };
         let mut below = Vec::new();
         for entry in parse(&object).map_err(|what| broken(&path, what))? {
             let path = path.join(entry.name);
@@ -89,7 +100,7 @@ fn walk_all(scope: &Scope, root: &Digest, visit: &mut Visit<'_>, missing: &mut M
                 bytes = bytes.saturating_add(size);
             }
             within(&path, depth, entries, bytes)?;
-            visit(&path, &entry.kind, time)?;
+            visit(&path, &entry.kind, &listing)?;
             if let Kind::Dir { digest, .. } = entry.kind {
                 below.push((path, digest, depth + 1));
             }
