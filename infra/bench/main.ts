@@ -1,24 +1,31 @@
 /**
- * `npm run bench`: brings a Slipway of its own up, measures, then the engine and the builder alone, and prints a table.
- * `--cold` also times a fresh clone (minutes). `npm run bench -- engine` and `npm run bench -- build` measure only these,
- * which needs no installation. With Debian's dockerd installed, the same work is given to it in the same run.
+ * `npm run bench`: brings a Slipway of its own up, measures, then the engine, the builder and the registry alone, and prints a table.
+ * `--cold` also times a fresh clone (minutes). `npm run bench -- engine`, `-- build` and `-- registry` measure only
+ * these, which needs no installation. With Debian's dockerd installed, the same work is given to it in the same run.
  */
 import { cpus, loadavg, totalmem } from 'node:os'
 import { BUILD_GROUPS, buildFigures } from './build'
 import { engineFigures, GROUPS } from './engine'
+import { REGISTRY_GROUPS } from './registry/groups'
 import { table } from './stats'
 
 const say = (text: string) => process.stderr.write(`${text}\n`)
 const [what, ...rest] = process.argv.slice(2)
 const groups = rest.filter((word) => !word.startsWith('--'))
 const rounds = Number(rest.find((word) => word.startsWith('--rounds='))?.slice('--rounds='.length) ?? 100)
-const known = what === 'engine' ? GROUPS : what === 'build' ? BUILD_GROUPS : null
+const ALONE: Record<string, string[]> = { engine: GROUPS, build: BUILD_GROUPS, registry: [...REGISTRY_GROUPS] }
+const known = ALONE[what ?? ''] ?? null
 const unknown = known && groups.find((group) => !known.includes(group))
 if (unknown) throw new Error(`there is no group ${unknown}; there are: ${known.join(', ')}`)
 const chosen = (all: string[]) => (known && groups.length > 0 ? groups : all)
 // Imported only when wanted: it needs all that an installation does.
 const installation = known ? [] : await (await import('./installation')).installationFigures(say, process.argv.includes('--cold'))
-const engine = what === 'build' ? [] : await engineFigures(say, chosen(GROUPS))
-const build = what === 'engine' ? [] : await buildFigures(say, chosen(BUILD_GROUPS), rounds)
+const wanted = (name: string) => !known || what === name
+const engine = wanted('engine') ? await engineFigures(say, chosen(GROUPS)) : []
+const build = wanted('build') ? await buildFigures(say, chosen(BUILD_GROUPS), rounds) : []
+// Imported only when wanted: it needs the database client.
+const registry = wanted('registry') ? await (await import('./registry')).registryFigures(say, chosen([...REGISTRY_GROUPS])) : []
 const machine = `${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), ${Math.round(totalmem() / 1e9)} GB, load ${loadavg()[0]?.toFixed(1)}`
-process.stdout.write(`\n${new Date().toISOString().slice(0, 10)}, ${machine}\n\n${table([...installation, ...engine, ...build])}\n`)
+process.stdout.write(
+  `\n${new Date().toISOString().slice(0, 10)}, ${machine}\n\n${table([...installation, ...engine, ...build, ...registry])}\n`,
+)

@@ -98,16 +98,28 @@ export async function startPeer(
   return { engine, pid: peer.pid, socketPath: peer.socketPath }
 }
 
-/** An empty registry (Debian's docker-registry) on loopback. Gives `127.0.0.1:port` and what ends it. */
-export async function startRegistry(folder: string, cleanup: Cleanup): Promise<{ host: string; stop(): Promise<void> }> {
+/**
+ * An empty registry (Debian's docker-registry) on loopback. Gives `127.0.0.1:port`, where its data lie, and what ends it.
+ * `cache`: what it knows of blobs is kept in memory, as in the settings that Debian ships.
+ */
+export async function startRegistry(
+  folder: string,
+  cleanup: Cleanup,
+  { cache = false } = {},
+): Promise<{ host: string; pid: number; data: string; stop(): Promise<void> }> {
   const host = `127.0.0.1:${await freePort()}`
   const root = mkdtempSync(join(folder, 'registry-'))
   const config = join(root, 'config.yml')
-  mkdirSync(join(root, 'data'))
-  writeFileSync(
-    config,
-    `version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: ${root}/data}, delete: {enabled: true}}\nhttp: {addr: "${host}"}\n`,
-  )
+  const data = join(root, 'data')
+  mkdirSync(data)
+  const storage = [
+    `filesystem: {rootdirectory: ${data}}`,
+    'delete: {enabled: true}',
+    ...(cache ? ['cache: {blobdescriptor: inmemory}'] : []),
+  ]
+  // Its own log would be its largest output.
+  const logging = 'log: {level: error, accesslog: {disabled: true}}'
+  writeFileSync(config, `version: 0.1\n${logging}\nstorage: {${storage.join(', ')}}\nhttp: {addr: "${host}"}\n`)
   const child = spawn(REGISTRY, ['serve', config], { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: CLEAN_PATH } })
   const log = lastWords(child)
   const end = async () => {
@@ -118,7 +130,7 @@ export async function startRegistry(folder: string, cleanup: Cleanup): Promise<{
   await untilUp('docker-registry', child, log, async () => {
     if (!(await fetch(`http://${host}/v2/`)).ok) throw new Error('not yet')
   })
-  return { host, stop: end }
+  return { host, pid: child.pid ?? 0, data, stop: end }
 }
 
 export const hasRegistry = () => existsSync(REGISTRY)

@@ -27,12 +27,12 @@ const MIGRATIONS = path.resolve(HERE, '../../../prisma/migrations')
 const START_DEADLINE_MS = 60_000
 
 /** Every state of the migrations has a server of its own, so a branch switch never meets an old template. */
-function sharedDir(): string {
+function sharedDir(durable: boolean): string {
   const hash = createHash('sha256').update(readFileSync(path.join(HERE, 'keeper.mjs')))
   for (const name of readdirSync(MIGRATIONS).sort()) {
     if (!name.endsWith('.toml')) hash.update(name).update(readFileSync(path.join(MIGRATIONS, name, 'migration.sql')))
   }
-  return path.join(tmpdir(), `slipway-test-${process.getuid?.() ?? 0}-${hash.digest('hex').slice(0, 12)}`)
+  return path.join(tmpdir(), `slipway-test-${process.getuid?.() ?? 0}-${hash.digest('hex').slice(0, 12)}${durable ? '-durable' : ''}`)
 }
 
 async function readServer(dir: string): Promise<Server | undefined> {
@@ -42,11 +42,12 @@ async function readServer(dir: string): Promise<Server | undefined> {
   return alive(server.keeperPid) ? server : undefined
 }
 
-async function startKeeper(dir: string): Promise<Server> {
+async function startKeeper(dir: string, durable: boolean): Promise<Server> {
   await rm(path.join(dir, 'server.json'), { force: true })
   const log = openSync(path.join(dir, 'keeper.log'), 'w', 0o600)
   // Detached: Ctrl-C on the test run must not end the server that another run uses.
-  const child = spawn(process.execPath, [path.join(HERE, 'keeper.mjs'), dir, MIGRATIONS], { detached: true, stdio: ['ignore', log, log] })
+  const argv = [path.join(HERE, 'keeper.mjs'), dir, MIGRATIONS, ...(durable ? ['durable'] : [])]
+  const child = spawn(process.execPath, argv, { detached: true, stdio: ['ignore', log, log] })
   closeSync(log)
   child.unref()
   const deadline = Date.now() + START_DEADLINE_MS
@@ -61,24 +62,28 @@ async function startKeeper(dir: string): Promise<Server> {
   }
 }
 
-async function acquireServer(): Promise<Server> {
-  const dir = sharedDir()
+async function acquireServer(durable: boolean): Promise<Server> {
+  const dir = sharedDir(durable)
   await mkdir(path.join(dir, 'users'), { recursive: true, mode: 0o755 })
   await chownForPostgres(dir)
   await writeFile(path.join(dir, 'users', String(process.pid)), '')
   const release = await takeLock(path.join(dir, 'lock'), START_DEADLINE_MS * 2)
   try {
-    return (await readServer(dir)) ?? (await startKeeper(dir))
+    return (await readServer(dir)) ?? (await startKeeper(dir, durable))
   } finally {
     await release()
   }
 }
 
-let server: Promise<Server> | undefined
+const servers = new Map<boolean, Promise<Server>>()
 
-/** A database cloned from the migrated template (about 50 ms once the server runs, about 3 s for the first one). */
-export async function createTestDatabase(): Promise<TestDatabase> {
-  server ??= acquireServer()
+/**
+ * A database cloned from the migrated template (about 50 ms once the server runs, about 3 s for the first one). `durable`: on a
+ * server that syncs what it commits, for measurements.
+ */
+export async function createTestDatabase({ durable = false } = {}): Promise<TestDatabase> {
+  const server = servers.get(durable) ?? acquireServer(durable)
+  servers.set(durable, server)
   const { url: base } = await server
   const name = `t_${process.pid}_${randomBytes(5).toString('hex')}`
   await asAdmin(base, `CREATE DATABASE "${name}" TEMPLATE slipway_template`)

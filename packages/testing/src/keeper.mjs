@@ -7,7 +7,7 @@
 //   <dir>/data-<pid>/   the cluster of the keeper with that pid
 //
 // Plain JavaScript, because Node 20 runs it as it is, whoever the caller is (vitest, tsx, a script).
-// Started with: keeper.mjs <dir> <migrations dir>
+// Started with: keeper.mjs <dir> <migrations dir> [durable]
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
@@ -17,8 +17,8 @@ import path from 'node:path'
 import pg from 'pg'
 import { alive, chownForPostgres, postgresUser, takeLock } from './shared-dir.mjs'
 
-const [dir, migrations] = process.argv.slice(2)
-if (!dir || !migrations) throw new Error('usage: keeper.mjs <dir> <migrations>')
+const [dir, migrations, durable] = process.argv.slice(2)
+if (!dir || !migrations) throw new Error('usage: keeper.mjs <dir> <migrations> [durable]')
 const POLL_MS = 1000
 /** A run's files follow each other within this time; a watch-mode rerun mostly too. */
 const LINGER_MS = 4000
@@ -89,9 +89,7 @@ async function startPostgres() {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: data,
     // Its data live for minutes; durability would only cost time.
-    fsync: 'off',
-    synchronous_commit: 'off',
-    full_page_writes: 'off',
+    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
     shared_buffers: '64MB',
     max_connections: '300',
   }

@@ -1,5 +1,6 @@
 /** Pulling, checking and deleting blobs (distribution-spec "Pulling blobs", "Deleting Blobs"). */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { findLinkedBlob, findRepositoryByPath, keepBlobLink, type LinkedBlob, unlinkBlob } from '@slipway/db'
 import { parseDigest } from '@slipway/oci'
@@ -9,6 +10,7 @@ import { blobUnknown, nameUnknown, RegistryError } from '../errors'
 import { parseRange } from '../http/body'
 import { sendEmpty } from '../http/respond'
 import { repositoryPath } from '../http/route'
+import { sendFile } from '../http/send-file'
 
 /** A link that a push relied on longer ago is renewed when a push asks for the blob. */
 const RENEW_AFTER_MS = 10 * 60_000
@@ -56,14 +58,18 @@ export async function getBlob(registry: Registry, request: IncomingMessage, resp
       headers: { 'content-range': `bytes */${size}` },
     })
   }
-  const stream = await registry.store.open(digest, range === 'whole' ? undefined : range)
-  if (!stream) throw lost(registry, digest)
+  const { start, end } = range === 'whole' ? { start: 0, end: size - 1 } : range
+  const { store } = registry
+  const source = await (store.file ? store.file(digest) : store.open(digest, range === 'whole' ? undefined : range))
+  if (!source) throw lost(registry, digest)
   if (range === 'whole') response.writeHead(200, { ...headers, 'content-length': size })
-  else {
-    const contentRange = `bytes ${range.start}-${range.end}/${size}`
-    response.writeHead(206, { ...headers, 'content-length': range.end - range.start + 1, 'content-range': contentRange })
+  else response.writeHead(206, { ...headers, 'content-length': end - start + 1, 'content-range': `bytes ${start}-${end}/${size}` })
+  if (source instanceof Readable) return pipeline(source, response)
+  try {
+    await sendFile(response, source, start, end)
+  } finally {
+    await source.close()
   }
-  await pipeline(stream, response)
 }
 
 export async function deleteBlob({ db }: Registry, response: ServerResponse, { name, digest }: BlobRequest): Promise<void> {

@@ -112,14 +112,17 @@ export class FilesystemStore implements BlobStore {
   }
 
   async open(digest: string, range?: { start: number; end: number }): Promise<Readable | undefined> {
-    let file: FileHandle
+    const file = await this.file(digest)
+    return file && createReadStream('', { fd: file, highWaterMark: READ_BYTES, ...(range ?? {}) })
+  }
+
+  async file(digest: string): Promise<FileHandle | undefined> {
     try {
-      file = await open(this.#paths.blob(digest), 'r')
+      return await open(this.#paths.blob(digest), 'r')
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return undefined
       throw error
     }
-    return createReadStream('', { fd: file, highWaterMark: READ_BYTES, ...(range ?? {}) })
   }
 
   async remove(digest: string): Promise<void> {

@@ -13,6 +13,7 @@
  *
  * Any method may throw `StoreFullError`; other failures are the store's own errors and mean "try again later".
  */
+import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 
 export interface BlobStore {
@@ -30,6 +31,8 @@ export interface BlobStore {
   size(digest: string): Promise<number | undefined>
   /** Bytes start..end, both inclusive; the whole without a range. Undefined when there is no such blob. */
   open(digest: string, range?: { start: number; end: number }): Promise<Readable | undefined>
+  /** The blob's file, for stores that have one: it can be sent with less work than a stream. The caller closes it. */
+  file?(digest: string): Promise<FileHandle | undefined>
   remove(digest: string): Promise<void>
   blobs(): AsyncIterable<{ digest: string; modifiedAt: Date }>
   uploads(): AsyncIterable<{ uploadId: string; modifiedAt: Date }>
