@@ -5,10 +5,13 @@ import type { RepositoryPath } from './registry.repo'
 
 /** Names in byte order, after `last`. */
 export async function listTagNames(db: Tx, repositoryId: string, take: number, last?: string): Promise<string[]> {
-  const rows = await db.$queryRaw<{ name: string }[]>`
-    SELECT "name" FROM "Tag" WHERE "repositoryId" = ${repositoryId} AND "name" COLLATE "C" > ${last ?? ''}
-    ORDER BY "name" COLLATE "C" LIMIT ${take}`
-  return rows.map((row) => row.name)
+  // One row with all of them: ten thousand rows take the client several times as long as the database.
+  const rows = await db.$queryRaw<{ names: string[] | null }[]>`
+    SELECT array_agg("name" ORDER BY "name" COLLATE "C") AS names FROM (
+      SELECT "name" FROM "Tag" WHERE "repositoryId" = ${repositoryId} AND "name" COLLATE "C" > ${last ?? ''}
+      ORDER BY "name" COLLATE "C" LIMIT ${take}
+    ) AS page`
+  return rows[0]?.names ?? []
 }
 
 export interface CatalogScope {

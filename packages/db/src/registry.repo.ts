@@ -92,19 +92,24 @@ export interface BlobCommit {
   repositoryId: string
   digest: string
   size: number
+  /** The session that it came through, if that has a row: it ends with the commit. */
+  uploadId?: string
   /** Moves the verified, synced bytes to their place. Runs under the digest's lock, before any row is written. */
   place: () => Promise<void>
 }
 
 /** File first, row second: a crash in between leaves a file without a row, which is harmless, never a row without a file. */
-export async function commitBlob(db: Db, { repositoryId, digest, size, place }: BlobCommit): Promise<void> {
+export async function commitBlob(db: Db, { repositoryId, digest, size, uploadId, place }: BlobCommit): Promise<void> {
   await db.$transaction(async (tx) => {
     await lockDigest(tx, digest)
     await place()
     const now = new Date()
     await tx.$executeRaw`
-      INSERT INTO "Blob" ("digest", "size", "createdAt") VALUES (${digest}, ${size}, ${now}) ON CONFLICT ("digest") DO NOTHING`
-    await tx.$executeRaw`
+      WITH blob AS (
+        INSERT INTO "Blob" ("digest", "size", "createdAt") VALUES (${digest}, ${size}, ${now}) ON CONFLICT ("digest") DO NOTHING
+      ), upload AS (
+        DELETE FROM "Upload" WHERE "id" = ${uploadId ?? ''}
+      )
       INSERT INTO "RepositoryBlob" ("repositoryId", "digest", "createdAt", "seenAt") VALUES (${repositoryId}, ${digest}, ${now}, ${now})
       ON CONFLICT ("repositoryId", "digest") DO UPDATE SET "seenAt" = EXCLUDED."seenAt"`
   }, TRANSACTION)
@@ -150,9 +155,18 @@ export async function lockRepository(tx: Tx, repositoryId: string): Promise<bool
   return (await tx.$executeRaw`SELECT 1 FROM "Repository" WHERE "id" = ${repositoryId} FOR NO KEY UPDATE`) > 0
 }
 
+/**
+ * An upload's row is worth less than a wait for the disk: when a crash of the machine takes one, its client begins again.
+ * The setting holds for the statement's own transaction.
+ */
+const UNSYNCED = Prisma.sql`WITH unsynced AS (SELECT set_config('synchronous_commit', 'off', true))`
+
 export async function createUpload(db: Tx, repository: RepositoryRef, startedBy: string): Promise<string> {
   const id = newId('upload')
-  await db.upload.create({ data: { id, repositoryId: repository.id, organizationId: repository.organizationId, startedBy } })
+  await db.$executeRaw`${UNSYNCED}
+    INSERT INTO "Upload" ("id", "repositoryId", "organizationId", "startedBy", "startedAt", "updatedAt")
+    SELECT ${id}, ${repository.id}, ${repository.organizationId}, ${startedBy}, now.at, now.at
+    FROM unsynced, (SELECT ${new Date()}::timestamp AS at) now`
   return id
 }
 
@@ -165,11 +179,11 @@ export const findUpload = (db: Tx, { organization, name }: RepositoryPath, id: s
 
 /** Keeps the session from being swept as abandoned. */
 export async function touchUpload(db: Tx, id: string, now = new Date()): Promise<void> {
-  await db.upload.updateMany({ where: { id }, data: { updatedAt: now } })
+  await db.$executeRaw`${UNSYNCED} UPDATE "Upload" u SET "updatedAt" = ${now} FROM unsynced WHERE u."id" = ${id}`
 }
 
 export async function deleteUpload(db: Tx, id: string): Promise<void> {
-  await db.upload.deleteMany({ where: { id } })
+  await db.$executeRaw`${UNSYNCED} DELETE FROM "Upload" u USING unsynced WHERE u."id" = ${id}`
 }
 
 export const abandonedUploads = (db: Tx, before: Date, take = 500) =>

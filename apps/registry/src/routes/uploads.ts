@@ -151,15 +151,14 @@ export async function finishUpload(
       if (error instanceof DigestMismatchError) await drop(registry, target.uploadId)
       throw error
     }
-    await deleteUpload(registry.db, target.uploadId)
   })
   sendEmpty(response, 201, { location: `/v2/${target.name}/blobs/${digest}`, 'docker-content-digest': digest })
 }
 
-/** Verify and sync, then place and link: nothing is visible before, everything after. */
+/** Verify and sync, then place and link, which ends the session: nothing is visible before, everything after. */
 async function finish({ store, db }: Registry, repositoryId: string, uploadId: string, digest: string): Promise<void> {
   const { size } = await store.seal(uploadId, digest)
-  await commitBlob(db, { repositoryId, digest, size, place: () => store.place(uploadId, digest) })
+  await commitBlob(db, { repositoryId, digest, size, uploadId, place: () => store.place(uploadId, digest) })
 }
 
 async function drop({ store, db }: Registry, uploadId: string): Promise<void> {

@@ -53,17 +53,22 @@ export async function launch({ databaseUrl, data, port, env }: ProcessOptions): 
   built ??= build()
   await built
   const used = port ?? (await freePort())
-  const child = spawn('/usr/bin/setpriv', ['--pdeathsig=KILL', '--', process.execPath, path.join(APP, 'dist/main.js')], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      DATABASE_URL: databaseUrl,
-      SLIPWAY_DATA: data,
-      SLIPWAY_SECRETS: path.join(data, 'secrets'),
-      SLIPWAY_REGISTRY_PORT: String(used),
-      SLIPWAY_VERSION: 'test',
-      ...env,
+  const child = spawn(
+    '/usr/bin/setpriv',
+    ['--pdeathsig=KILL', '--', process.execPath, '--max-old-space-size=256', path.join(APP, 'dist/main.js')],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        DATABASE_URL: databaseUrl,
+        SLIPWAY_DATA: data,
+        SLIPWAY_SECRETS: path.join(data, 'secrets'),
+        SLIPWAY_REGISTRY_PORT: String(used),
+        SLIPWAY_VERSION: 'test',
+        UV_THREADPOOL_SIZE: '16',
+        ...env,
+      },
     },
-  })
+  )
   let output = ''
   const keep = (chunk: Buffer) => {
     output = (output + chunk.toString()).slice(-100_000)
