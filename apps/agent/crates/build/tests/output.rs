@@ -195,3 +195,38 @@ async fn a_name_keeps_the_compression_it_was_built_with() {
     build(first, json!({ "compression": "zstd" })).await;
     assert_eq!(kind(first), media_type::OCI_LAYER_ZSTD, "a name that is given anew means the new one");
 }
+
+/// An archive as `docker save` writes it, with one plain layer.
+fn saved(layer: &[u8], config: &Value) -> Vec<u8> {
+    let manifest = json!([{ "Config": "c.json", "RepoTags": ["slipway.local/acme/loaded:1"], "Layers": ["layer.tar"] }]).to_string();
+    tar_of(&[("layer.tar", layer), ("c.json", config.to_string().as_bytes()), ("manifest.json", manifest.as_bytes())])
+}
+
+fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, content) in files {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, path, *content).unwrap();
+    }
+    archive.into_inner().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_layer_of_a_loaded_base_is_still_to_be_compressed_at_the_push() {
+    let fixture = Fixture::new();
+    let layer = tar_of(&[("loaded", &[b'x'; 100_000])]);
+    let diff_id = slipway_store::Digest::of(&layer);
+    let config = json!({ "architecture": "amd64", "os": "linux", "config": {}, "rootfs": { "type": "layers", "diff_ids": [diff_id] },
+        "history": [{ "created_by": "loaded" }] });
+    let loaded = slipway_transfer::load(&fixture.layers, saved(&layer, &config).as_slice(), &slipway_transfer::silent()).unwrap();
+    let base = &loaded[0].image.record;
+    let mut plan = Plan::empty();
+    let op = json!({ "type": "image", "reference": "slipway.local/acme/loaded:1", "digest": base.manifest.digest });
+    plan.add("FROM slipway.local/acme/loaded:1", op).copy(&["a"], "/");
+    let built = image(&fixture, &fixture.build(plan.request("b"), &[File::Text("a", "a")]).await);
+    assert_eq!(built.record.layers[0].digest, diff_id);
+    assert!(!base.layers[0].annotations.is_empty());
+    assert_eq!(built.record.layers[0].annotations, base.layers[0].annotations);
+}
