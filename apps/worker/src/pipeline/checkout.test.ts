@@ -55,7 +55,7 @@ describe('checkout', () => {
     ['http://127.0.0.1:1/x.git', 'main', 'GIT_UNREACHABLE'],
     ['OPEN/absent.git', 'main', 'GIT_REPOSITORY_NOT_FOUND'],
     ['OPEN/app.git', 'no-such-branch', 'GIT_BRANCH_NOT_FOUND'],
-    ['file:///etc', 'main', 'GIT_FAILED'],
+    ['file:///etc', 'main', 'GIT_ADDRESS_INVALID'],
   ])('says what is wrong with %s %s', async (url, branch, code) => {
     expect(await codeOf(checkout({ url: url.replace('OPEN', open.url), branch, token: null, sha: null }, at('c'), never, quiet))).toBe(code)
   })
@@ -72,6 +72,18 @@ describe('checkout', () => {
     await expect(
       checkout({ url: `${open.url}/app.git`, branch: 'main', token: null, sha: null }, at('d'), AbortSignal.abort('stop'), quiet),
     ).rejects.toBeDefined()
+  })
+
+  it('asks nothing where clouds keep their secrets', async () => {
+    const from = (url: string) => checkout({ url, branch: 'main', token: 'secret', sha: null }, at('m'), never, quiet)
+    for (const url of [
+      'http://169.254.169.254/latest/meta-data',
+      'http://[::ffff:a9fe:a9fe]/x.git',
+      'http://2852039166/x.git',
+      'http://[fe80::1]/x.git',
+    ])
+      expect(await codeOf(from(url)), url).toBe('GIT_INSIDE')
+    expect(await codeOf(from('file:///etc'))).toBe('GIT_ADDRESS_INVALID')
   })
 })
 

@@ -6,11 +6,16 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sshAddress } from '@slipway/core'
 import { type GitOptions, git, isDumbServer } from './git'
+import { gitAddress } from './git-address'
 import { limitBytes } from './git-size'
+import { Places } from './places'
 import { type SshIdentity, withSsh } from './ssh'
 
 /** Of one commit and what git keeps beside it: much more than a build's context may have, as .dockerignore leaves out some. */
 const MAX_BYTES = 16 * 1024 ** 3
+
+/** The app's own repository may be anywhere but where clouds keep their secrets: its address comes from a member. */
+const ANYWHERE = new Places(['0.0.0.0/0', '::/0'])
 
 export interface CheckoutSource {
   url: string
@@ -41,9 +46,9 @@ export async function checkout(
   ssh: SshIdentity | null = null,
 ): Promise<Checkout> {
   const address = sshAddress(source.url)
-  const get = (over?: { config: string }) => fetched(source, directory, signal, onProgress, over)
-  // The app's own repository may be anywhere, as its address comes from a member.
-  return address ? withSsh(ssh, address, null, get) : get()
+  if (address) return withSsh(ssh, address, null, (over) => fetched(source, directory, signal, onProgress, { ssh: over }))
+  const { url, resolve } = await gitAddress(source.url, ANYWHERE)
+  return fetched({ ...source, url }, directory, signal, onProgress, { only: { resolve, redirects: true } })
 }
 
 async function fetched(
@@ -51,7 +56,7 @@ async function fetched(
   directory: string,
   signal: AbortSignal,
   onProgress: (line: string) => void,
-  ssh: { config: string } | undefined,
+  way: Pick<GitOptions, 'ssh' | 'only'>,
 ): Promise<Checkout> {
   await rm(directory, { recursive: true, force: true })
   const worktree = join(directory, 'tree')
@@ -61,8 +66,8 @@ async function fetched(
     cwd: worktree,
     signal: limited.signal,
     onProgress,
-    ...(ssh && { ssh }),
-    ...(source.token && !ssh && { credentials: { url: source.url, token: source.token } }),
+    ...way,
+    ...(source.token && !way.ssh && { credentials: { url: source.url, token: source.token } }),
   }
   // The repository's own data lies beside the tree, so that it can never become part of a build context.
   const at = [`--git-dir=${join(directory, 'git')}`, `--work-tree=${worktree}`]

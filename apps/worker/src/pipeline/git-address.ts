@@ -5,7 +5,7 @@
 import { lookup as systemLookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { AppError, type SshAddress, sshAddress } from '@slipway/core'
-import type { Places } from './places'
+import { depthOf, type Places } from './places'
 
 /** All addresses of a name, as the system knows them. */
 export type Lookup = (host: string) => Promise<string[]>
@@ -44,7 +44,8 @@ const MAX_ADDRESSES = 8
 async function checked(host: string, inside: Places, lookup: Lookup): Promise<string[]> {
   const found = isIP(host) ? [host] : await lookup(host.replace(/\.+$/, ''))
   const allowed = found.filter((address) => inside.allows(host, address))
-  if (allowed.length === 0) throw found[0] === undefined ? unknown(host) : liesInside(host, found[0])
+  if (allowed.length === 0)
+    throw found[0] === undefined ? unknown(host) : depthOf(found[0]) === 'never' ? nobodys(host, found[0]) : liesInside(host, found[0])
   return allowed
 }
 
@@ -61,6 +62,13 @@ const liesInside = (host: string, address: string) =>
     kind: 'bad-input',
     code: 'GIT_INSIDE',
     message: `${host.slice(0, 100)} is or leads to an address inside this network, ${address}. A Dockerfile and a named context may name public Git servers only; if this one is meant, the administrator allows it with SLIPWAY_DOWNLOAD_INSIDE.`,
+  })
+
+const nobodys = (host: string, address: string) =>
+  new AppError({
+    kind: 'bad-input',
+    code: 'GIT_INSIDE',
+    message: `${host.slice(0, 100)} is or leads to ${address}, which is the address of no Git server: clouds answer there with a machine's secrets, or many answer at once. Correct the repository's address.`,
   })
 
 const notOurs = (text: string) =>
