@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 use slipway_runtime::clock;
 use tokio::sync::broadcast;
 
-/// Events kept for clients that ask for the past.
-const MEMORY: usize = 1_024;
+/// Events kept for clients that ask for the past: as many as dockerd, which forgets them with its end too. Each takes about 1 KB.
+const MEMORY: usize = 256;
+/// How far a client may lag behind.
+const LAG: usize = 1_024;
 
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -50,7 +52,7 @@ pub struct Events {
 
 impl Default for Events {
     fn default() -> Self {
-        Self { live: broadcast::channel(MEMORY).0, past: Mutex::default() }
+        Self { live: broadcast::channel(LAG).0, past: Mutex::default() }
     }
 }
 

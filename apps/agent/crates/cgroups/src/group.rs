@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::layout::Layout;
+use crate::oom::OomNotice;
 use crate::stats::{self, Stats};
 use crate::warm::Warmer;
 use crate::{Limits, cpu, cpuset, devices, favor, file, freezer, io, memory, pids};
@@ -271,6 +272,12 @@ impl Group {
 
     pub fn oom_kills(&self) -> u64 {
         self.dir("memory").map_or(0, |dir| memory::oom_kills(&dir, self.is_v2()))
+    }
+
+    /// What becomes ready when `oom_kills` may have changed; an error where the kernel does not tell.
+    pub fn oom_notice(&self) -> std::io::Result<OomNotice> {
+        let dir = self.dir("memory").ok_or(ErrorKind::NotFound)?;
+        OomNotice::open(&dir, self.is_v2())
     }
 
     /// Pids as this process sees them, deepest groups included.

@@ -14,6 +14,7 @@ mod group;
 mod io;
 mod layout;
 mod memory;
+mod oom;
 mod pids;
 mod stats;
 mod warm;
@@ -22,6 +23,7 @@ pub use devices::{DeviceRule, default_devices};
 pub use error::Error;
 pub use group::{Group, Groups, Join};
 pub use layout::Layout;
+pub use oom::{OomNotice, Told};
 pub use stats::{DeviceIo, Stats, host_cpu};
 
 use serde::{Deserialize, Serialize};
