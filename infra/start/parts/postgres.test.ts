@@ -15,8 +15,8 @@ afterEach(() => rmSync(folder, { recursive: true }))
 
 it('waits for a killed server that nobody has taken note of yet, and for its children', async () => {
   await previousGone(folder)
-  // `sleep` takes the shell's place and never asks after the child that the shell left it.
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 1'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  // `sleep` takes the shell's place before the child ends, and never asks after it.
+  const parent = spawn('sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 1'], { stdio: ['ignore', 'pipe', 'inherit'] })
   const [printed] = (await once(parent.stdout, 'data')) as [Buffer]
   const zombie = Number(String(printed).trim().split('\n').at(-1))
   await expect.poll(() => isZombie(zombie)).toBe(true)
