@@ -7,7 +7,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Builder, startBuilders, startBuildKit, type Tars } from './build/builders'
 import { baseTars, large, linked, modules, runs, SOURCE_FILES, sixSteps } from './build/contexts'
-import { Cleanup, hasRegistry, journaledFolder, settle, startRegistry } from './engine/hosts'
+import { type Cleanup, cleaning, hasRegistry, journaledFolder, settle, startRegistry } from './engine/hosts'
 import { type Figure, median } from './stats'
 
 export const BUILD_GROUPS = ['warm', 'cold', 'runs', 'change', 'modules', 'push', 'many']
@@ -17,14 +17,7 @@ type Measure = (builder: Builder, round: number) => Promise<number>
 
 export async function buildFigures(say: (text: string) => void, groups: string[] = BUILD_GROUPS, mostRounds = 100): Promise<Figure[]> {
   limit = mostRounds
-  const cleanup = new Cleanup()
-  const interrupted = (signal: NodeJS.Signals) => {
-    say('cleaning up …')
-    void cleanup.run().then(() => process.exit(signal === 'SIGINT' ? 130 : 143))
-  }
-  process.once('SIGINT', interrupted).once('SIGTERM', interrupted)
-  process.stderr.on('error', () => undefined)
-  try {
+  return await cleaning(say, async (cleanup) => {
     const folder = journaledFolder(cleanup)
     const tars = baseTars(folder)
     const builders = await startBuilders(folder, tars, cleanup)
@@ -39,10 +32,7 @@ export async function buildFigures(say: (text: string) => void, groups: string[]
       settle()
     }
     return figures
-  } finally {
-    await cleanup.run()
-    process.off('SIGINT', interrupted).off('SIGTERM', interrupted)
-  }
+  })
 }
 
 interface Bench {

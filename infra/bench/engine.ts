@@ -4,7 +4,7 @@
  * `npm run bench -- engine run many images` runs only those groups. All it makes lies in one folder and goes at the end.
  */
 import { busyboxTar } from './engine/content'
-import { benchFolder, Cleanup, hasRegistry, settle, startAgent, startPeer } from './engine/hosts'
+import { benchFolder, type Cleanup, cleaning, hasRegistry, settle, startAgent, startPeer } from './engine/hosts'
 import { imageFigures } from './engine/images'
 import { BUSYBOX, runFigures } from './engine/lifecycle'
 import { burstFigure, manyFigures, memoryFigures } from './engine/many'
@@ -12,22 +12,8 @@ import type { Figure } from './stats'
 
 export const GROUPS = ['run', 'many', 'images']
 
-export async function engineFigures(say: (text: string) => void, groups: string[] = GROUPS): Promise<Figure[]> {
-  const cleanup = new Cleanup()
-  const interrupted = (signal: NodeJS.Signals) => {
-    say('cleaning up …')
-    void cleanup.run().then(() => process.exit(signal === 'SIGINT' ? 130 : 143))
-  }
-  process.once('SIGINT', interrupted).once('SIGTERM', interrupted)
-  // Who reads our output may go away; the clean-up must not fail because of it.
-  process.stderr.on('error', () => undefined)
-  try {
-    return await measure(say, groups, cleanup)
-  } finally {
-    await cleanup.run()
-    process.off('SIGINT', interrupted).off('SIGTERM', interrupted)
-  }
-}
+export const engineFigures = (say: (text: string) => void, groups: string[] = GROUPS): Promise<Figure[]> =>
+  cleaning(say, (cleanup) => measure(say, groups, cleanup))
 
 async function measure(say: (text: string) => void, groups: string[], cleanup: Cleanup): Promise<Figure[]> {
   const folder = benchFolder(cleanup)

@@ -37,6 +37,24 @@ export class Cleanup {
   }
 }
 
+/** Runs a bench and takes back what it made, also when Ctrl-C ends it. */
+export async function cleaning<T>(say: (text: string) => void, bench: (cleanup: Cleanup) => Promise<T>): Promise<T> {
+  const cleanup = new Cleanup()
+  const interrupted = (signal: NodeJS.Signals) => {
+    say('cleaning up …')
+    void cleanup.run().then(() => process.exit(signal === 'SIGINT' ? 130 : 143))
+  }
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted)
+  // Who reads our output may go away; the clean-up must not fail because of it.
+  process.stderr.on('error', () => undefined)
+  try {
+    return await bench(cleanup)
+  } finally {
+    await cleanup.run()
+    process.off('SIGINT', interrupted).off('SIGTERM', interrupted)
+  }
+}
+
 /** A folder on a real disk: overlayfs and honest writes, whatever /tmp is. */
 export function benchFolder(cleanup: Cleanup): string {
   const folder = mkdtempSync('/var/tmp/sw-bench-')
