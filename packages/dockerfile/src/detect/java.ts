@@ -5,6 +5,8 @@ import { fromHub, OWN } from './versions'
 
 /** Debian’s own. */
 const DEBIAN_JAVA = 17
+/** Its packages link manual pages there, and fail in an image that was made small by leaving them out. */
+const MAN_PAGES = 'mkdir -p /usr/share/man/man1'
 
 export const java: Kind = (folder) => {
   const pom = folder.text('pom.xml')
@@ -43,7 +45,7 @@ export const java: Kind = (folder) => {
     local ? OWN.debian : `eclipse-temurin:${version}-jdk`,
     'build',
   )
-  if (local) sheet.run(apt(['ca-certificates', 'openjdk-17-jdk-headless', ...(wrapper ? ['unzip'] : ['maven'])]))
+  if (local) sheet.run([MAN_PAGES, ...apt(['ca-certificates', 'openjdk-17-jdk-headless', ...(wrapper ? ['unzip'] : ['maven'])])])
   sheet.workdir('/src')
   const folders = maven ? ['.mvn'] : ['gradle']
   const files = maven
@@ -77,7 +79,7 @@ export const java: Kind = (folder) => {
       { caches },
     )
   sheet.stage('Stage 2: what runs, without compiler and build tool.', local ? OWN.debian : `eclipse-temurin:${version}-jre`)
-  if (local) sheet.run(apt(['openjdk-17-jre-headless']))
+  if (local) sheet.run([MAN_PAGES, ...apt(['openjdk-17-jre-headless'])])
   sheet.env({ PORT: String(PORT_OTHER), SERVER_PORT: String(PORT_OTHER), JAVA_TOOL_OPTIONS: '-XX:MaxRAMPercentage=75' }).workdir('/app')
   sheet.copy(['/out'], '/app', { from: 'build' })
   if (quarkus) sheet.env({ QUARKUS_HTTP_HOST: '0.0.0.0', QUARKUS_HTTP_PORT: String(PORT_OTHER) })
