@@ -16,7 +16,7 @@ use crate::mount::RunMount;
 use crate::plan::{CopyOp, ExecOp, HttpOp, Platform};
 
 /// Raised when the meaning of a key changes: old entries are then never found and age out.
-const VERSION: &str = "slipway-build-1";
+const VERSION: &str = "slipway-build-2";
 
 /// Hashes fields with their lengths, so that no two different sequences of fields collide.
 #[derive(Clone)]
