@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use libdeflater::{CompressionLvl, Compressor};
 use slipway_store::{Digest, Hasher, Writer, media_type};
 
 use crate::{Compression, Error, Result};
@@ -13,8 +14,9 @@ use crate::{Compression, Error, Result};
 /// Fixed, so that a layer's bytes do not depend on the number of processors. Each chunk becomes a member (gzip) or a frame
 /// (zstd) of its own; both formats say that readers continue over them.
 const CHUNK: usize = 1 << 20;
-/// Layers are written once and sent over networks that are faster than level 6 of any deflate.
-const GZIP_LEVEL: u32 = 3;
+/// Layers are written once and sent over networks that are faster than level 6 of any deflate. Of libdeflate, which takes
+/// whole chunks: 0.6 of the time of zlib's level 3, and one per cent smaller.
+const GZIP_LEVEL: u32 = 2;
 const FAST_LEVEL: u32 = 1;
 const ZSTD_LEVEL: i32 = 3;
 
@@ -49,18 +51,27 @@ fn is_dense(chunk: &[u8]) -> io::Result<bool> {
     if chunk.len() < SAMPLES * SAMPLE {
         return Ok(false);
     }
-    let mut out = flate2::write::DeflateEncoder::new(Vec::with_capacity(SAMPLES * SAMPLE), flate2::Compression::fast());
+    let mut samples = Vec::with_capacity(SAMPLES * SAMPLE);
     for sample in chunk.chunks(chunk.len() / SAMPLES).take(SAMPLES) {
-        out.write_all(&sample[..SAMPLE.min(sample.len())])?;
+        samples.extend_from_slice(&sample[..SAMPLE.min(sample.len())]);
     }
-    Ok(out.finish()?.len() > SAMPLES * SAMPLE / 50 * 49)
+    Ok(member(&samples, FAST_LEVEL)?.len() > SAMPLES * SAMPLE / 50 * 49)
 }
 
 fn gzip(chunk: &[u8], level: u32) -> io::Result<Vec<u8>> {
     let level = if is_dense(chunk)? { 0 } else { level };
-    let mut member = flate2::write::GzEncoder::new(Vec::with_capacity(chunk.len() / 2), flate2::Compression::new(level));
-    member.write_all(chunk)?;
-    member.finish()
+    member(chunk, level)
+}
+
+/// RFC 1952, without a name and a time.
+fn member(bytes: &[u8], level: u32) -> io::Result<Vec<u8>> {
+    let level = i32::try_from(level).ok().and_then(|level| CompressionLvl::new(level).ok()).ok_or(io::ErrorKind::InvalidInput)?;
+    let mut compressor = Compressor::new(level);
+    let mut out = vec![0; compressor.gzip_compress_bound(bytes.len())];
+    let length = compressor.gzip_compress(bytes, &mut out).map_err(io::Error::other)?;
+    out.truncate(length);
+    out.shrink_to_fit();
+    Ok(out)
 }
 
 type Answer = Receiver<io::Result<Vec<u8>>>;
