@@ -1,7 +1,7 @@
-import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { readMasterKey } from './master-key'
 import { createSealer, type SealedFor } from './seal'
 
@@ -44,6 +44,7 @@ it('derives keys that differ by purpose and tell nothing of the master key', () 
 
 it('takes a master key only when it is 32 bytes that nobody else can read', () => {
   const dir = mkdtempSync(path.join(tmpdir(), 'slipway-key-'))
+  onTestFinished(() => rmSync(dir, { recursive: true }))
   expect(() => readMasterKey(dir)).toThrow(expect.objectContaining({ code: 'MASTER_KEY_UNREADABLE' }))
   const file = path.join(dir, 'master.key')
   writeFileSync(file, new Uint8Array(31), { mode: 0o600 })
