@@ -208,7 +208,6 @@ fn a_daemon_that_dies_in_the_midst_of_making_a_volume_leaves_a_whole_one_or_none
 #[test]
 fn a_build_whose_daemon_died_can_be_done_again() {
     let mut patient = Patient::new();
-    let quick = build_body(&patient.agent, "echo built > /made");
     for point in [
         "spawner.received",
         "blob.marked",
@@ -220,6 +219,8 @@ fn a_build_whose_daemon_died_can_be_done_again() {
         "image.recorded",
         "image.tagged",
     ] {
+        // Its files are collected with everything else at the end of a round.
+        let quick = build_body(&patient.agent, "echo built > /made");
         patient.start_to_die_at(point);
         let sent = done(&patient.agent, "POST", "/slipway/v1/builds", &quick);
         // A spawner that dies fails the step and is replaced; the daemon goes on.
@@ -280,10 +281,11 @@ fn a_daemon_that_dies_at_any_moment_leaves_nothing_half() {
     let mut patient = Patient::new();
     let registry = Registry::start();
     let name = registry.put("v1", &layers());
-    let (archive, build) = (docker_archive(), build_body(&patient.agent, "echo built > /made"));
+    let archive = docker_archive();
+    let build = |patient: &Patient| build_body(&patient.agent, "echo built > /made");
     let commit = format!("/commit?container={}&repo=committed&tag=1", patient.runs);
     for round in 0..6u64 {
-        let agent = &patient.agent;
+        let (agent, build) = (&patient.agent, build(&patient));
         std::thread::scope(|scope| {
             scope.spawn(|| pull(agent, &name));
             scope.spawn(|| done(agent, "POST", "/images/load", &archive));
@@ -297,7 +299,7 @@ fn a_daemon_that_dies_at_any_moment_leaves_nothing_half() {
         patient.recover(&format!("round {round}"));
         patient.tidy();
     }
-    let agent = &patient.agent;
+    let (agent, build) = (&patient.agent, build(&patient));
     assert!(pull(agent, &name) && done(agent, "POST", "/images/load", &archive) && done(agent, "POST", "/slipway/v1/builds", &build));
     patient.look("all of it, done again");
 }
