@@ -77,10 +77,14 @@ export class Uploader {
   }
 
   async #batch(objects: Extract<Job, { objects: unknown }>['objects']): Promise<void> {
-    const parts: Buffer[] = [Buffer.from(OBJECTS_HEAD)]
-    for (const { kind, digest, size, object, file } of objects)
-      parts.push(Buffer.from(`${kind} ${digest} ${size}\n`), object ?? read(file as ContextFile, 0, size))
-    await this.#send(Buffer.concat(parts))
+    const body = new Body(objects.reduce((sum, { size }) => sum + MAX_LINE + size, OBJECTS_HEAD.length))
+    body.text(OBJECTS_HEAD)
+    for (const { kind, digest, size, object, file } of objects) {
+      body.text(`${kind} ${digest} ${size}\n`)
+      if (object) body.bytes(object)
+      else body.file(file as ContextFile, 0, size)
+    }
+    await this.#send(body.end())
     this.done += objects.reduce((sum, { size }) => sum + size, 0)
     this.#onProgress(this)
   }
@@ -89,9 +93,11 @@ export class Uploader {
     let offset = this.#partial[digest] ?? 0
     for (let conflicts = 0; offset < file.size; ) {
       const length = Math.min(BATCH, file.size - offset)
-      const head = Buffer.from(`${OBJECTS_HEAD}part ${digest} ${offset} ${length} ${file.size}\n`)
+      const body = new Body(OBJECTS_HEAD.length + MAX_LINE + length)
+      body.text(`${OBJECTS_HEAD}part ${digest} ${offset} ${length} ${file.size}\n`)
+      body.file(file, offset, length)
       // A piece whose answer was lost is there, or part of it.
-      if (await this.#send(Buffer.concat([head, read(file, offset, length)]), ++conflicts <= CONFLICTS)) {
+      if (await this.#send(body.end(), ++conflicts <= CONFLICTS)) {
         offset += length
         this.done += length
         conflicts = 0
@@ -143,17 +149,41 @@ function plan(context: Context, trees: string[], blobs: string[]): Job[] {
   return jobs
 }
 
-function read({ path, size }: ContextFile, offset: number, length: number): Buffer {
-  const buffer = Buffer.allocUnsafe(length)
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  try {
-    for (let at = 0; at < length; ) {
-      const count = readSync(fd, buffer, at, length - at, offset + at)
-      if (count === 0) throw changed(`${path} (${size} bytes)`)
-      at += count
+/** Of a record's line: a word, a digest, three numbers. */
+const MAX_LINE = 128
+
+/** The body of one request: files are read to where they are sent from. */
+class Body {
+  readonly #buffer: Buffer
+  #at = 0
+
+  constructor(most: number) {
+    this.#buffer = Buffer.allocUnsafe(most)
+  }
+
+  text(text: string): void {
+    this.#at += this.#buffer.write(text, this.#at)
+  }
+
+  bytes(bytes: Buffer): void {
+    this.#at += bytes.copy(this.#buffer, this.#at)
+  }
+
+  file({ path, size }: ContextFile, offset: number, length: number): void {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    try {
+      for (let at = 0; at < length; ) {
+        const count = readSync(fd, this.#buffer, this.#at, length - at, offset + at)
+        if (count === 0) throw changed(`${path} (${size} bytes)`)
+        at += count
+        this.#at += count
+      }
+    } finally {
+      closeSync(fd)
     }
-    return buffer
-  } finally {
-    closeSync(fd)
+  }
+
+  end(): Buffer {
+    return this.#buffer.subarray(0, this.#at)
   }
 }
