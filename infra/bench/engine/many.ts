@@ -1,4 +1,5 @@
 import { request } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Process, processTree } from '../memory'
 import { type Figure, median } from '../stats'
 import type { Engine } from './api'
@@ -139,6 +140,8 @@ export async function memoryFigures(ours: Engine, agentPid: number, peer: { engi
       started.push([engine, id])
       await engine.call('POST', `/containers/${id}/start`)
     }
+    // What is left when the burst before is over: ours gives memory back after two quiet seconds.
+    await sleep(4000)
     const { daemon, shims } = agentProcesses(agentPid)
     const theirs = processTree().filter((process) => process.pid === peer?.pid || process.parent === peer?.pid)
     const theirShim = processTree().find(

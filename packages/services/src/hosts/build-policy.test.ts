@@ -54,6 +54,8 @@ beforeAll(async () => {
     ['host_2', '99999999'],
   ] as const)
     await h.db.host.create({ data: { id, name: id, instance, state: 'online' } })
+  // As the first start makes it for the base images: older than all others, and nobody's.
+  await h.db.organization.create({ data: { id: 'org_base', slug: 'base', name: 'Base', createdAt: new Date(0) } })
 })
 beforeEach(() => {
   away = false

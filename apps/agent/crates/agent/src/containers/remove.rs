@@ -6,6 +6,7 @@ use slipway_runtime::fault;
 use super::record::{self, MountKind, Status};
 use super::{Container, Containers, lock, names};
 use crate::error::{ApiError, ApiResult};
+use crate::heap;
 
 impl Containers {
     /// Removes a container, a running one only with `force`; with `volumes` its anonymous volumes too.
@@ -70,6 +71,7 @@ impl Containers {
         lock(&container.waiting).clear();
         self.event(container, "destroy", &[]);
         container.state.send_modify(|state| state.removed = true);
+        heap::container_gone();
         Ok(())
     }
 
