@@ -15,7 +15,13 @@ export const findOrganization = (db: Tx, organizationId: string) => db.organizat
 
 /** The one that the set-up made: its owners run the installation. The one of the base images is older, and nobody's. */
 export const firstOrganizationId = async (db: Tx) =>
-  (await db.organization.findFirst({ where: { members: { some: {} } }, orderBy: [{ createdAt: 'asc' }, { id: 'asc' }], select: { id: true } }))?.id ?? null
+  (
+    await db.organization.findFirst({
+      where: { members: { some: {} } },
+      orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
+      select: { id: true },
+    })
+  )?.id ?? null
 
 export async function createOrganization(tx: Tx, data: { slug: string; name: string; ownerUserId: string }) {
   const organization = await tx.organization.create({ data: { id: newId('organization'), slug: data.slug, name: data.name } })
