@@ -24,7 +24,7 @@ pub struct Ledger {
     pub volumes: u64,
     /// What containers wrote to their standard streams.
     pub logs: u64,
-    /// Layers and blobs that no image has, and the cache's own records.
+    /// Layers and blobs that no image has, files that clients sent to build from, and the cache's own records.
     pub build_cache: u64,
     #[serde(skip)]
     pub of_containers: BTreeMap<String, u64>,
@@ -111,6 +111,11 @@ fn content(images: &Images, root: &Path, ledger: &mut Ledger) -> std::io::Result
             true => own += bytes,
             false => cached(layer.diff_id.hex().to_string(), "an unpacked layer", dir, bytes),
         }
+    }
+    let contexts = root.join("contexts");
+    if fs::read_dir(&contexts)?.flatten().any(|entry| entry.path().is_dir()) {
+        let bytes = du(&contexts)?;
+        cached("contexts".to_owned(), "files to build from", &contexts, bytes);
     }
     let records = root.join("build-cache");
     if fs::read_dir(&records)?.next().is_none() {

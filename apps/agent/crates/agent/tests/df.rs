@@ -44,7 +44,7 @@ fn every_figure_is_what_du_counts() {
         let disk = agent.client.get("/slipway/v1/disk");
         let kinds = ["images", "buildCache", "containers", "volumes", "logs"];
         let told: u64 = kinds.iter().map(|kind| disk[kind].as_u64().unwrap()).sum();
-        close(&json!(told), du(&["layers", "content", "build-cache", "snapshots", "volumes", "containers"].map(data)));
+        close(&json!(told), du(&["layers", "content", "build-cache", "contexts", "snapshots", "volumes", "containers"].map(data)));
         disk
     };
     let with = everything();

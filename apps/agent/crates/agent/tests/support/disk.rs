@@ -47,5 +47,5 @@ pub fn assert_whole(agent: &Agent, when: &str) {
     let told = agent.client.get("/slipway/v1/disk");
     let content = told["images"].as_u64().unwrap() + told["buildCache"].as_u64().unwrap();
     println!("{when}: {told}");
-    close(&content.into(), du(&data(agent, &["layers", "content", "build-cache"])));
+    close(&content.into(), du(&data(agent, &["layers", "content", "build-cache", "contexts"])));
 }
