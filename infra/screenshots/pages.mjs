@@ -29,6 +29,7 @@ export async function findPages(request, org) {
     { name: 'hosts', href: `/${org}/hosts` },
     { name: 'activity', href: `/${org}/activity` },
     { name: 'settings', href: `/${org}/settings` },
+    { name: 'settings-members', href: `/${org}/settings/members` },
     { name: 'account', href: `/account?from=${org}` },
   ]
 

@@ -252,6 +252,7 @@ describe('the rest of the panel', () => {
     '/acme/hosts',
     '/acme/activity',
     '/acme/settings',
+    '/acme/settings/members',
     '/account',
     '/acme/apps/shop/variables',
     '/acme/apps/shop/deployments',

@@ -12,6 +12,7 @@ it('is exactly this table', () => {
     'read secrets': ['owner', 'admin', 'developer'],
     'manage members': ['owner', 'admin'],
     'make owners': ['owner'],
+    'manage registry': ['owner', 'admin'],
     'run hosts': ['owner', 'admin'],
   })
 })

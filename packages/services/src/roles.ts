@@ -11,6 +11,8 @@ const ALLOWED = {
   'read secrets': ['owner', 'admin', 'developer'],
   'manage members': ['owner', 'admin'],
   'make owners': ['owner'],
+  /** Rules of the whole registry: quotas, retention, protected tags, robots, upstreams, replication, outgoing webhooks. */
+  'manage registry': ['owner', 'admin'],
   /** What holds for all organizations on a host; only in the installation's first organization (`hosts/operator.ts`). */
   'run hosts': ['owner', 'admin'],
 } as const satisfies Record<string, readonly views.Role[]>

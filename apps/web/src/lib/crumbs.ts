@@ -1,5 +1,6 @@
 import type { Crumb } from '@slipway/ui'
 import { parseImagePath, routes } from './routes'
+import { IMAGE_TABS, REPOSITORY_TABS, SETTINGS_TABS } from './tabs'
 
 const PLACES: Record<string, string> = {
   apps: 'Apps',
@@ -32,9 +33,16 @@ export function crumbsOf(pathname: string, organization: string): Crumb[] {
     else if (tab) crumbs.push({ label: APP_TABS[tab] ?? tab })
   }
   if (place === 'images' && rest.length > 0) {
-    const { name, reference } = parseImagePath(rest)
+    const { name, reference, tab } = parseImagePath(rest)
     crumbs.push({ label: name, href: routes.repository(org, name) })
-    if (reference) crumbs.push({ label: reference.startsWith('sha256:') ? reference.slice(0, 19) : reference })
+    const short = reference?.startsWith('sha256:') ? reference.slice(0, 19) : reference
+    if (reference && short) crumbs.push({ label: short, href: routes.image(org, name, reference) })
+    const page = (reference ? IMAGE_TABS : REPOSITORY_TABS).find((t) => t.tab === tab)
+    if (tab && page) crumbs.push({ label: page.label })
+  }
+  if (place === 'settings' && rest[0]) {
+    const page = SETTINGS_TABS.find((t) => t.tab === rest[0])
+    if (page) crumbs.push({ label: page.label })
   }
   return crumbs
 }

@@ -10,10 +10,12 @@ describe('image addresses', () => {
       ['guestbook', `sha256:${'a'.repeat(64)}`],
     ] as const) {
       const path = routes.image('acme', name, reference).split('/').slice(3)
-      expect(parseImagePath(path)).toEqual({ name, reference })
+      expect(parseImagePath(path)).toEqual({ name, reference, tab: null })
     }
-    expect(parseImagePath(['team', 'api'])).toEqual({ name: 'team/api', reference: null })
-    expect(parseImagePath(['guestbook%3Amain'])).toEqual({ name: 'guestbook', reference: 'main' })
+    expect(parseImagePath(['team', 'api'])).toEqual({ name: 'team/api', reference: null, tab: null })
+    expect(parseImagePath(['team', 'api', '-', 'policies'])).toEqual({ name: 'team/api', reference: null, tab: 'policies' })
+    expect(parseImagePath(['api:1.4', '-', 'files'])).toEqual({ name: 'api', reference: '1.4', tab: 'files' })
+    expect(parseImagePath(['guestbook%3Amain'])).toEqual({ name: 'guestbook', reference: 'main', tab: null })
   })
 })
 
@@ -30,5 +32,6 @@ it('reads the path in the bar from the address', () => {
   expect(labels('/acme/apps/guestbook/builds/12')).toEqual(['Acme', 'Apps', 'guestbook', 'Build #12'])
   expect(labels('/acme/apps/guestbook/settings')).toEqual(['Acme', 'Apps', 'guestbook', 'Settings'])
   expect(labels('/acme/images/team/api:1.4.0')).toEqual(['Acme', 'Images', 'team/api', '1.4.0'])
+  expect(labels('/acme/settings/members')).toEqual(['Acme', 'Settings', 'Members'])
   expect(labels('/account')).toEqual(['Acme', 'Account'])
 })

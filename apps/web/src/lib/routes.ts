@@ -15,26 +15,42 @@ export const routes = {
   builds: (org: string) => `/${org}/builds`,
   images: (org: string) => `/${org}/images`,
   repository: (org: string, name: string) => `/${org}/images/${name.split('/').map(segment).join('/')}`,
+  /** No part of a repository's name is a lone dash, so what follows `/-/` is never taken for one. */
+  repositoryTab: (org: string, name: string, tab: string) => `${routes.repository(org, name)}/-/${tab}`,
   /** As docker writes it: `name:tag` or `name@sha256:…`. */
   image: (org: string, name: string, reference: string) =>
     `/${org}/images/${name.split('/').map(segment).join('/')}${reference.startsWith('sha256:') ? '@' : ':'}${reference}`,
+  imageTab: (org: string, name: string, reference: string, tab: string) => `${routes.image(org, name, reference)}/-/${tab}`,
   imageArchive: (org: string, repository: string, reference: string, format: 'oci' | 'docker') =>
     `/api/images/archive?${new URLSearchParams({ org, repository, reference, format })}`,
   hosts: (org: string) => `/${org}/hosts`,
   activity: (org: string) => `/${org}/activity`,
   settings: (org: string) => `/${org}/settings`,
+  settingsTab: (org: string, tab: string) => `/${org}/settings/${tab}`,
   account: (org?: string) => (org ? `/account?from=${org}` : '/account'),
   newOrganization: '/new-organization',
 }
 
-/** The last segments of an image's address taken apart: `guestbook:main` → the repository and the tag or digest, null for the repository's own page. */
-export function parseImagePath(segments: string[]): { name: string; reference: string | null } {
-  const path = segments.map(decodeURIComponent).join('/')
+export interface ImagePath {
+  /** The repository. */
+  name: string
+  /** Tag or digest; null for the repository's own pages. */
+  reference: string | null
+  /** What follows `/-/`; null for the first page. */
+  tab: string | null
+}
+
+/** The last segments of an image's address taken apart: `guestbook:main/-/files` → the repository, its tag and the tab. */
+export function parseImagePath(segments: string[]): ImagePath {
+  const parts = segments.map(decodeURIComponent)
+  const dash = parts.indexOf('-')
+  const tab = dash > 0 ? parts.slice(dash + 1).join('/') || null : null
+  const path = (dash > 0 ? parts.slice(0, dash) : parts).join('/')
   const digest = path.indexOf('@')
-  if (digest > 0) return { name: path.slice(0, digest), reference: path.slice(digest + 1) }
+  if (digest > 0) return { name: path.slice(0, digest), reference: path.slice(digest + 1), tab }
   const colon = path.indexOf(':', path.lastIndexOf('/') + 1)
-  if (colon > 0) return { name: path.slice(0, colon), reference: path.slice(colon + 1) }
-  return { name: path, reference: null }
+  if (colon > 0) return { name: path.slice(0, colon), reference: path.slice(colon + 1), tab }
+  return { name: path, reference: null, tab }
 }
 
 /** Only addresses of this site are followed after signing in. */

@@ -1,11 +1,14 @@
 'use client'
 import type { views } from '@slipway/contracts'
 import { shortDigest } from '@slipway/core'
-import { Card, Columns, CopyButton, Hash, LinkButton, PageHead, Skeleton, SkeletonRows, StatusPill } from '@slipway/ui'
+import { Card, Columns, CopyButton, Hash, LinkButton, LinkTabs, PageHead, Skeleton, SkeletonRows, StatusPill } from '@slipway/ui'
 import { useQuery } from '@tanstack/react-query'
 import { Rocket } from 'lucide-react'
+import { notFound } from 'next/navigation'
+import type { ReactNode } from 'react'
 import { Load } from '@/components/load'
 import { routes } from '@/lib/routes'
+import { IMAGE_TABS } from '@/lib/tabs'
 import { useTRPC } from '@/lib/trpc'
 import { ConfigCard } from './config-card'
 import { DeleteImage } from './delete-image'
@@ -16,51 +19,80 @@ import { PackagesCard } from './packages-card'
 import { PlatformsCard, PlatformTabs } from './platforms-card'
 import { RecordCard } from './record-card'
 
-/** One image: its layers to scale with the step that made each, its configuration, where it runs. */
-export function ImagePage({ org, repository, reference }: { org: string; repository: string; reference: string }) {
+export interface ImageTabProps {
+  org: string
+  repository: string
+  /** Tag or digest, as in the address. */
+  reference: string
+  image: views.ImageView
+}
+
+/** By the end of the address; `lib/tabs.ts` has their order and names. */
+const PAGES: Record<string, (props: ImageTabProps) => ReactNode> = { '': ImageOverview }
+
+/** One image. */
+export function ImagePage({ tab, ...at }: Omit<ImageTabProps, 'image'> & { tab: string | null }) {
+  const { org, repository, reference } = at
   const trpc = useTRPC()
   const query = useQuery(trpc.images.get.queryOptions({ org, repository, reference }))
+  const Page = PAGES[tab ?? '']
+  if (!Page) notFound()
+  const hrefOf = (t: string | null) => (t ? routes.imageTab(org, repository, reference, t) : routes.image(org, repository, reference))
   return (
     <Load page query={query} what="this image" skeleton={<ImageSkeleton />}>
-      {(image) => <ImageBody org={org} repository={repository} reference={reference} image={image} />}
+      {(image) => (
+        <>
+          <ImageHead {...at} image={image} />
+          <PlatformTabs org={org} repository={repository} image={image} reference={reference} />
+          {IMAGE_TABS.length > 1 && (
+            <LinkTabs label="Image" active={hrefOf(tab)} tabs={IMAGE_TABS.map((t) => ({ label: t.label, href: hrefOf(t.tab) }))} />
+          )}
+          <Page {...at} image={image} />
+        </>
+      )}
     </Load>
   )
 }
 
-function ImageBody({ org, repository, reference, image }: { org: string; repository: string; reference: string; image: views.ImageView }) {
+function ImageHead({ org, repository, reference, image }: ImageTabProps) {
   const byDigest = reference.startsWith('sha256:')
   const name = `slipway.local/${org}/${repository}`
   const full = byDigest ? `${name}@${image.digest}` : `${name}:${reference}`
   const containers = image.runsIn.reduce((sum, r) => sum + r.containers, 0)
   return (
+    <PageHead
+      title={
+        <>
+          {repository}
+          {!byDigest && <span className="text-ink-3">:{reference}</span>}
+        </>
+      }
+      actions={
+        <>
+          <CopyButton text={image.commands.docker} label={image.commands.docker}>
+            docker pull
+          </CopyButton>
+          {image.platform && <DownloadMenu org={org} repository={repository} reference={reference} />}
+          <LinkButton variant="primary" icon={<Rocket aria-hidden />} href={routes.newApp(org, { image: full })}>
+            Deploy
+          </LinkButton>
+        </>
+      }
+    >
+      <Hash copy={image.digest} label="the digest">
+        {shortDigest(image.digest)}
+      </Hash>
+      {image.runsIn.length > 0 && (
+        <StatusPill tone="live">{containers === 1 ? 'Running in 1 container' : `Running in ${containers} containers`}</StatusPill>
+      )}
+    </PageHead>
+  )
+}
+
+/** Its layers to scale with the step that made each, its configuration, where it runs. */
+function ImageOverview({ org, repository, reference, image }: ImageTabProps) {
+  return (
     <>
-      <PageHead
-        title={
-          <>
-            {repository}
-            {!byDigest && <span className="text-ink-3">:{reference}</span>}
-          </>
-        }
-        actions={
-          <>
-            <CopyButton text={image.commands.docker} label={image.commands.docker}>
-              docker pull
-            </CopyButton>
-            {image.platform && <DownloadMenu org={org} repository={repository} reference={reference} />}
-            <LinkButton variant="primary" icon={<Rocket aria-hidden />} href={routes.newApp(org, { image: full })}>
-              Deploy
-            </LinkButton>
-          </>
-        }
-      >
-        <Hash copy={image.digest} label="the digest">
-          {shortDigest(image.digest)}
-        </Hash>
-        {image.runsIn.length > 0 && (
-          <StatusPill tone="live">{containers === 1 ? 'Running in 1 container' : `Running in ${containers} containers`}</StatusPill>
-        )}
-      </PageHead>
-      <PlatformTabs org={org} repository={repository} image={image} reference={reference} />
       {image.layers.length > 0 && <LayersCard image={image} />}
       <Columns
         aside={

@@ -8,6 +8,7 @@ import {
   EmptyState,
   Hash,
   LinkButton,
+  LinkTabs,
   PageHead,
   RowLink,
   StatusPill,
@@ -19,17 +20,31 @@ import {
 } from '@slipway/ui'
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { Rocket, Tag } from 'lucide-react'
+import { notFound } from 'next/navigation'
+import type { ReactNode } from 'react'
 import { CommitFacts, firstLine } from '@/components/commit'
 import { Load } from '@/components/load'
 import { allItems, More } from '@/components/more'
 import { routes } from '@/lib/routes'
+import { REPOSITORY_TABS } from '@/lib/tabs'
 import { useTRPC } from '@/lib/trpc'
 import { HowToPush } from './how-to-push'
 import { pusherName } from './image-facts'
 
-export function RepositoryPage({ org, repository }: { org: string; repository: string }) {
+export interface RepositoryTabProps {
+  org: string
+  view: views.RepositoryView
+}
+
+/** By the end of the address; `lib/tabs.ts` has their order and names. */
+const PAGES: Record<string, (props: RepositoryTabProps) => ReactNode> = { '': Tags }
+
+export function RepositoryPage({ org, repository, tab }: { org: string; repository: string; tab: string | null }) {
+  const Page = PAGES[tab ?? '']
+  if (!Page) notFound()
   const trpc = useTRPC()
   const query = useQuery(trpc.images.repository.queryOptions({ org, repository }))
+  const hrefOf = (t: string | null) => (t ? routes.repositoryTab(org, repository, t) : routes.repository(org, repository))
   return (
     <Load page query={query} what="this repository">
       {(view) => (
@@ -52,14 +67,21 @@ export function RepositoryPage({ org, repository }: { org: string; repository: s
             <Hash>{view.visibility}</Hash>
             {view.runningIn.length > 0 && <StatusPill tone="live">Runs in {view.runningIn.join(', ')}</StatusPill>}
           </PageHead>
-          <Tags org={org} view={view} />
+          {REPOSITORY_TABS.length > 1 && (
+            <LinkTabs
+              label="Repository"
+              active={hrefOf(tab)}
+              tabs={REPOSITORY_TABS.map((t) => ({ label: t.label, href: hrefOf(t.tab) }))}
+            />
+          )}
+          <Page org={org} view={view} />
         </>
       )}
     </Load>
   )
 }
 
-function Tags({ org, view }: { org: string; view: views.RepositoryView }) {
+function Tags({ org, view }: RepositoryTabProps) {
   const trpc = useTRPC()
   const query = useInfiniteQuery(
     trpc.images.tags.infiniteQueryOptions(

@@ -15,7 +15,16 @@ const ROLES: { value: views.Role; label: string }[] = [
   { value: 'guest', label: 'Guest, reads only' },
 ]
 
-export function Members({ org, role }: { org: string; role: views.Role }) {
+export function MembersPage({ org }: { org: string }) {
+  const query = useQuery(useTRPC().organizations.get.queryOptions({ org }))
+  return (
+    <Load query={query} what="the organization">
+      {(organization) => <Members org={org} role={organization.role} />}
+    </Load>
+  )
+}
+
+function Members({ org, role }: { org: string; role: views.Role }) {
   const trpc = useTRPC()
   const query = useQuery(trpc.organizations.members.queryOptions({ org }))
   const [adding, setAdding] = useState(false)

@@ -12,9 +12,13 @@ export async function generateMetadata({ params }: Props): Promise<Metadata> {
   return { title: reference ? `${name}:${reference.slice(0, 19)}` : name }
 }
 
-/** `guestbook` is the repository, `guestbook:main` and `guestbook@sha256:…` an image of it. */
+/** `guestbook` is the repository, `guestbook:main` and `guestbook@sha256:…` an image of it; `/-/<tab>` another page of either. */
 export default async function Page({ params }: Props) {
   const { org, path } = await params
-  const { name, reference } = parseImagePath(path)
-  return reference ? <ImagePage org={org} repository={name} reference={reference} /> : <RepositoryPage org={org} repository={name} />
+  const { name, reference, tab } = parseImagePath(path)
+  return reference ? (
+    <ImagePage org={org} repository={name} reference={reference} tab={tab} />
+  ) : (
+    <RepositoryPage org={org} repository={name} tab={tab} />
+  )
 }
