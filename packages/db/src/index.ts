@@ -180,7 +180,7 @@ export {
   type LinkedBlob,
   linkedBlobSizes,
   mountBlob,
-  type PullCount,
+  type Pulls,
   type RepositoryPath,
   type RepositoryRef,
   recordPulls,

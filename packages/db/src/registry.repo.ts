@@ -194,17 +194,26 @@ export async function knownUploads(db: Tx, ids: readonly string[]): Promise<Set<
   return new Set(rows.map((row) => row.id))
 }
 
-export interface PullCount {
-  repositoryId: string
-  count: number
+/** Pulls since the last time, each caller once. */
+export interface Pulls {
   at: Date
+  repositories: { id: string; count: number }[]
+  tags: { repositoryId: string; name: string; count: number }[]
+  /** Ids of all that were given out. */
+  manifests: string[]
 }
 
-/** One statement for all pulls since the last one. */
-export async function recordPulls(db: Tx, pulls: readonly PullCount[]): Promise<void> {
-  if (pulls.length === 0) return
-  const values = Prisma.join(pulls.map((p) => Prisma.sql`(${p.repositoryId}::text, ${p.count}::int, ${p.at}::timestamp)`))
+/** One statement for all of them. */
+export async function recordPulls(db: Tx, { at, repositories, tags, manifests }: Pulls): Promise<void> {
   await db.$executeRaw`
-    UPDATE "Repository" r SET "pullCount" = r."pullCount" + v.count, "lastPulledAt" = GREATEST(r."lastPulledAt", v.at)
-    FROM (VALUES ${values}) AS v(id, count, at) WHERE r."id" = v.id`
+    WITH repository AS (
+      UPDATE "Repository" r SET "pullCount" = r."pullCount" + v.count, "lastPulledAt" = GREATEST(r."lastPulledAt", ${at}::timestamp)
+      FROM UNNEST(${repositories.map((r) => r.id)}::text[], ${repositories.map((r) => r.count)}::int[]) AS v(id, count) WHERE r."id" = v.id
+    ), tag AS (
+      UPDATE "Tag" t SET "pullCount" = t."pullCount" + v.count, "lastPulledAt" = GREATEST(t."lastPulledAt", ${at}::timestamp)
+      FROM UNNEST(${tags.map((t) => t.repositoryId)}::text[], ${tags.map((t) => t.name)}::text[], ${tags.map((t) => t.count)}::int[])
+        AS v(repository, name, count)
+      WHERE t."repositoryId" = v.repository AND t."name" = v.name
+    )
+    UPDATE "Manifest" SET "lastPulledAt" = GREATEST("lastPulledAt", ${at}::timestamp) WHERE "id" = ANY(${manifests})`
 }

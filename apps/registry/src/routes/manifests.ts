@@ -60,10 +60,14 @@ export async function getManifest(
     'cache-control': reference.includes(':') ? 'private, max-age=31536000, immutable' : 'private, no-cache',
   }
   if (request.headers['if-none-match'] === headers.etag) return sendNotModified(response, head)
-  if (request.method === 'HEAD') return void response.writeHead(200, headers).end()
+  const caller = `${token.sub} ${address}`
+  if (request.method === 'HEAD') {
+    registry.pulls.asked(head, reference, caller)
+    return void response.writeHead(200, headers).end()
+  }
   const bytes = await content(registry, head)
   response.writeHead(200, headers).end(bytes)
-  registry.pulls.count(head.repositoryId, `${token.sub} ${address}`)
+  registry.pulls.pulled(head, reference, caller)
 }
 
 const sendNotModified = (response: ServerResponse, { digest }: ManifestHead): void =>

@@ -25,6 +25,8 @@ export interface TagView {
   layers: number
   pushedBy: string
   pushedAt: Date
+  pulls: number
+  lastPulledAt: Date | null
   build: { app: string; number: number } | null
   commit: CommitView | null
   runningIn: string[]

@@ -68,7 +68,7 @@ export const createImages = (deps: Deps): ImagesService => {
         buildsOfDigests(db, scope.organizationId, digests),
         appsServing(db, scope.organizationId, digests),
       ])
-      const items = rows.map(({ name, manifest, pushedBy, updatedAt }): views.TagView => {
+      const items = rows.map(({ name, manifest, pushedBy, updatedAt, pullCount, lastPulledAt }): views.TagView => {
         const build = builds.findLast((row) => row.manifestDigest === manifest.digest)
         return {
           name,
@@ -79,6 +79,8 @@ export const createImages = (deps: Deps): ImagesService => {
           layers: manifest.layers.length,
           pushedBy,
           pushedAt: updatedAt,
+          pulls: pullCount,
+          lastPulledAt,
           build: build ? { app: build.app.slug, number: build.number } : null,
           commit: build ? commitView(build) : null,
           runningIn: serving.filter((app) => app.servingDeployment?.imageDigest === manifest.digest).map((app) => app.slug),

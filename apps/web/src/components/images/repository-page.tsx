@@ -134,7 +134,7 @@ function TagTable({ org, repository, items }: { org: string; repository: string;
             Platform
           </Th>
           <Th right optional className="w-20">
-            Layers
+            Pulls
           </Th>
           <Th right className="w-24">
             Size
@@ -171,8 +171,8 @@ function TagTable({ org, repository, items }: { org: string; repository: string;
             <Td optional className="max-w-36 truncate text-ink-2">
               {t.platforms.join(', ')}
             </Td>
-            <Td right optional className="text-ink-2">
-              {t.layers}
+            <Td right optional className="text-ink-2" title={t.lastPulledAt ? `Last pulled ${t.lastPulledAt.toLocaleString()}` : undefined}>
+              {t.pulls}
             </Td>
             <Td right>{formatBytes(t.size)}</Td>
             <Td right className="text-ink-2">
