@@ -1,18 +1,15 @@
 /** zod schemas of every tRPC procedure's input; shared by packages/api, the web forms and the CLI. */
-import { SLUG_PATTERN, sshAddress } from '@slipway/core'
+import { sshAddress } from '@slipway/core'
 import * as z from 'zod'
 import { buildPolicy } from '../agent/build-policy'
 import { contextDigest, contextMissing } from '../agent/context-api'
 import { imageArchiveFormat } from '../agent/image-output'
 import { dockerfileOrigin, keptDockerfile } from '../dockerfiles'
+import { id, org, slug } from './base'
 import { givenContexts, namedContexts } from './named-contexts'
 
+export { id, org, slug } from './base'
 export { givenContexts, type NamedContextInput, namedContexts } from './named-contexts'
-
-export const id = z.string().min(5).max(64)
-export const slug = z.string().regex(SLUG_PATTERN, 'Use lower-case letters, digits and single dashes, at most 48 characters.')
-/** Every organization-scoped procedure takes the organization's slug; the caller's membership is checked once, in the base procedure. */
-export const org = z.object({ org: slug })
 
 export const password = z.string().min(10, 'Use at least 10 characters.').max(200)
 export const setup = z.object({
