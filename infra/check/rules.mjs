@@ -4,6 +4,7 @@
 export const PACKAGES = {
   config: [],
   core: [],
+  outbound: ['core'],
   oci: ['core'],
   contracts: ['core'],
   dockerfile: ['core', 'oci', 'contracts'],
@@ -12,7 +13,7 @@ export const PACKAGES = {
   jobs: ['core', 'contracts'],
   'agent-client': ['core', 'contracts'],
   ingress: ['core', 'contracts'],
-  services: ['core', 'contracts', 'db', 'jobs', 'oci', 'dockerfile', 'agent-client', 'ingress'],
+  services: ['core', 'contracts', 'db', 'jobs', 'oci', 'dockerfile', 'agent-client', 'ingress', 'outbound'],
   api: ['core', 'contracts', 'services'],
   ui: ['core'],
   testing: ['core', 'db'],
@@ -21,8 +22,8 @@ export const PACKAGES = {
 /** App → packages it may import. No app imports another. */
 export const APPS = {
   web: ['core', 'contracts', 'services', 'api', 'ui', 'dockerfile'],
-  worker: ['core', 'contracts', 'context', 'db', 'services', 'jobs', 'oci', 'dockerfile', 'agent-client', 'ingress'],
-  registry: ['core', 'oci', 'contracts', 'db'],
+  worker: ['core', 'contracts', 'context', 'db', 'services', 'jobs', 'oci', 'dockerfile', 'agent-client', 'ingress', 'outbound'],
+  registry: ['core', 'oci', 'contracts', 'db', 'outbound'],
   cli: ['core', 'contracts', 'context', 'dockerfile', 'api'],
 }
 

@@ -5,10 +5,10 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sshAddress } from '@slipway/core'
+import { Places } from '@slipway/outbound'
 import { type GitOptions, git, isDumbServer } from './git'
 import { gitAddress } from './git-address'
 import { limitBytes } from './git-size'
-import { Places } from './places'
 import { type SshIdentity, withSsh } from './ssh'
 
 /** Of one commit and what git keeps beside it: much more than a build's context may have, as .dockerignore leaves out some. */

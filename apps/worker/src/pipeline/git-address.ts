@@ -2,13 +2,9 @@
  * Takes: the address of a Git repository that a Dockerfile or a named context names.
  * Gives: the same for git, with the address of the server that was checked and that git has to take.
  */
-import { lookup as systemLookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { AppError, type SshAddress, sshAddress } from '@slipway/core'
-import { depthOf, type Places } from './places'
-
-/** All addresses of a name, as the system knows them. */
-export type Lookup = (host: string) => Promise<string[]>
+import { type Lookup, type Places, reach, systemLookup } from '@slipway/outbound'
 
 export interface GitAddress {
   /** As one parser wrote it, so that git's cannot read another host in it. */
@@ -20,7 +16,7 @@ export interface GitAddress {
 }
 
 /** Throws AppError GIT_*. The connection is made to what was checked here: a name that answers differently the next time gains nothing. */
-export async function gitAddress(text: string, inside: Places, lookup: Lookup = allOf): Promise<GitAddress> {
+export async function gitAddress(text: string, inside: Places, lookup: Lookup = systemLookup): Promise<GitAddress> {
   const ssh = sshAddress(text)
   if (ssh) {
     const [pinned = ''] = await checked(ssh.host, inside, lookup)
@@ -42,19 +38,10 @@ const MAX_ADDRESSES = 8
 
 /** The addresses of a host that may be connected to; at least one. */
 async function checked(host: string, inside: Places, lookup: Lookup): Promise<string[]> {
-  const found = isIP(host) ? [host] : await lookup(host.replace(/\.+$/, ''))
-  const allowed = found.filter((address) => inside.allows(host, address))
-  if (allowed.length === 0)
-    throw found[0] === undefined ? unknown(host) : depthOf(found[0]) === 'never' ? nobodys(host, found[0]) : liesInside(host, found[0])
-  return allowed
-}
-
-async function allOf(host: string): Promise<string[]> {
-  try {
-    return (await systemLookup(host, { all: true })).map(({ address }) => address)
-  } catch (cause) {
-    throw unknown(host, cause)
-  }
+  const found = await reach(host, inside, lookup)
+  if ('addresses' in found) return found.addresses
+  if (found.refused === 'unknown') throw unknown(host, found.cause)
+  throw found.refused === 'never' ? nobodys(host, found.address) : liesInside(host, found.address)
 }
 
 const liesInside = (host: string, address: string) =>

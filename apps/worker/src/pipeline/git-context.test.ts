@@ -6,10 +6,10 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { AppError } from '@slipway/core'
+import { Places } from '@slipway/outbound'
 import { startGitServer, type TestGitServer } from '@slipway/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type GitContextSource, type GitReach, gitContext } from './git-context'
-import { Places } from './places'
 
 const never = new AbortController().signal
 let server: TestGitServer

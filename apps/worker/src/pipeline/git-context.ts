@@ -7,10 +7,10 @@ import { join } from 'node:path'
 import { beneath } from '@slipway/context'
 import { AppError } from '@slipway/core'
 import type { ContextSource } from '@slipway/dockerfile'
+import type { Lookup, Places } from '@slipway/outbound'
 import { type GitOptions, git, isDumbServer } from './git'
-import { type GitAddress, gitAddress, type Lookup } from './git-address'
+import { type GitAddress, gitAddress } from './git-address'
 import { limitBytes } from './git-size'
-import type { Places } from './places'
 import { type SshIdentity, withSsh } from './ssh'
 
 export type GitContextSource = Extract<ContextSource, { kind: 'git' }>

@@ -21,13 +21,13 @@ import {
   readContextValue,
   splitBase,
 } from '@slipway/dockerfile'
+import { Places } from '@slipway/outbound'
 import type { Deps } from '../deps'
 import { withAgent } from './agent-back'
 import type { SentContext } from './context'
 import { type BuiltDockerfile, type DockerfileSource, dockerfileOf, readIgnore } from './dockerfile'
 import { gitContext } from './git-context'
 import { ensureImage } from './images'
-import { Places } from './places'
 import type { SshIdentity } from './ssh'
 
 export interface PlanSource extends DockerfileSource {

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { AppError } from '@slipway/core'
 import type { HostKey } from '@slipway/db'
+import { Places } from '@slipway/outbound'
 import { startGitServer, startSshServer, type TestGitServer, type TestSshServer } from '@slipway/testing'
 import ssh2 from 'ssh2'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { checkout } from './checkout'
 import { gitContext } from './git-context'
-import { Places } from './places'
 import { forgetSshSessions, type SshIdentity, withSsh } from './ssh'
 
 const never = new AbortController().signal

@@ -1,6 +1,7 @@
 /**
- * Where an address lies: what the worker fetches because a Dockerfile says so may come from the Internet only, unless the settings
- * allow more. The agent's downloader has the same rules (`apps/agent/crates/transfer/src/network`), and one table tests both.
+ * Where an address lies: what we fetch because somebody named it (a Dockerfile, a webhook, an upstream) may come from the Internet
+ * only, unless the settings allow more. The agent's downloader has the same rules (`apps/agent/crates/transfer/src/network`), and one
+ * table tests both.
  */
 import { BlockList, isIP, isIPv4 } from 'node:net'
 import { AppError } from '@slipway/core'
@@ -49,7 +50,14 @@ export class Places {
   }
 }
 
-const plain = (name: string) => name.replace(/\.+$/, '').toLowerCase()
+/** Every address inside this network too; those that nothing opens stay shut. */
+export const INSIDE_TOO = new Places(['0.0.0.0/0', '::/0'])
+/** The Internet only. */
+export const OUTSIDE_ONLY = new Places([])
+
+function plain(name: string): string {
+  return name.replace(/\.+$/, '').toLowerCase()
+}
 
 function blocks(...networks: string[]): BlockList {
   const list = new BlockList()

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { depthOf, Places } from './places'
 
 const table: Record<string, string> = JSON.parse(
-  readFileSync(join(import.meta.dirname, '../../../../packages/contracts/fixtures/addresses/depth.json'), 'utf8'),
+  readFileSync(join(import.meta.dirname, '../../contracts/fixtures/addresses/depth.json'), 'utf8'),
 )
 
 describe('where an address lies', () => {
