@@ -78,7 +78,9 @@ async function inRepository(
       return method === 'DELETE' ? cancelUpload(registry, response, route) : uploadStatus(registry, response, route)
     case 'manifest':
       if (method === 'PUT') return storeManifest(registry, request, response, route, query, caller)
-      return method === 'DELETE' ? removeManifest(registry, response, route) : getManifest(registry, request, response, route, caller)
+      return method === 'DELETE'
+        ? removeManifest(registry, response, route, caller)
+        : getManifest(registry, request, response, route, caller)
     case 'tags':
       return listTags(registry, response, route.name, query)
     case 'referrers':

@@ -23,6 +23,11 @@ export const ID_PREFIX = {
   delivery: 'dlv',
   audit: 'aud',
   knownHost: 'knh',
+  event: 'evt',
+  outgoingWebhook: 'owh',
+  outgoingDelivery: 'odl',
+  replicationRule: 'rpl',
+  replicationRun: 'rrn',
 } as const
 export type IdKind = keyof typeof ID_PREFIX
 

@@ -1,5 +1,6 @@
 export { BUILD_CACHE_ARTIFACT } from './artifacts'
 export { AppError, type AppErrorInit, type ErrorKind, HTTP_STATUS, isAppError, notFound, toAppError } from './errors'
+export { EVENT_KINDS, type EventKind } from './events'
 export { formatAgo, formatBytes, formatDuration, shortDigest } from './format'
 export { ID_PREFIX, type IdKind, newId, SLUG_PATTERN, slugify } from './ids'
 export { knownHostName, type SshAddress, sshAddress } from './ssh-address'

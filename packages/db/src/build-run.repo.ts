@@ -5,6 +5,7 @@
  */
 import { type BuildState, newId, type StepState } from '@slipway/core'
 import type { Db, Tx } from './client'
+import { emitEvent } from './events.repo'
 import { Prisma } from './generated/client'
 import { buildStatesBefore, OPEN_STEP_STATES } from './states'
 
@@ -118,7 +119,25 @@ export function finishBuild(
       where: { buildId, state: { in: OPEN_STEP_STATES } },
       data: { state: to === 'canceled' ? 'canceled' : 'skipped' },
     })
+    if (to === 'failed') await tellFailed(tx, buildId)
     return true
+  })
+}
+
+async function tellFailed(tx: Tx, id: string): Promise<void> {
+  const row = await tx.build.findUniqueOrThrow({ where: { id }, include: { app: { select: { slug: true } } } })
+  await emitEvent(tx, row.organizationId, {
+    kind: 'build.failed',
+    repository: null,
+    actor: row.actorLabel,
+    data: {
+      app: row.app.slug,
+      number: row.number,
+      trigger: row.trigger,
+      branch: row.branch,
+      commit: row.commitSha,
+      error: { code: row.errorCode, message: row.errorMessage },
+    },
   })
 }
 

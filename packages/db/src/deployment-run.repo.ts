@@ -2,6 +2,7 @@
 import { type DeploymentState, type Hop, type StepState, UNSETTLED_DEPLOYMENT_STATES } from '@slipway/core'
 import { errorColumns, type RunError } from './build-run.repo'
 import type { Db, Tx } from './client'
+import { emitEvent } from './events.repo'
 import type { Prisma } from './generated/client'
 import { deploymentStatesBefore, OPEN_STEP_STATES, RUNNING_DEPLOYMENT_STATES } from './states'
 
@@ -103,6 +104,7 @@ export function switchServing(db: Db, deploymentId: string, now = new Date()): P
     if (previousDeploymentId)
       await tx.deployment.updateMany({ where: { id: previousDeploymentId, state: 'serving' }, data: { state: 'retired', finishedAt: now } })
     await tx.app.update({ where: { id: app.id }, data: { servingDeploymentId: deploymentId } })
+    await tellDeployment(tx, deploymentId, 'deployment.live')
     return { previousDeploymentId }
   })
 }
@@ -130,7 +132,30 @@ export function finishDeployment(
       where: { deploymentId, state: { in: OPEN_STEP_STATES } },
       data: { state: to === 'canceled' ? 'canceled' : 'skipped' },
     })
+    if (to === 'failed') await tellDeployment(tx, deploymentId, 'deployment.failed')
     return true
+  })
+}
+
+async function tellDeployment(tx: Tx, id: string, kind: 'deployment.live' | 'deployment.failed'): Promise<void> {
+  const row = await tx.deployment.findUniqueOrThrow({
+    where: { id },
+    include: { app: { select: { slug: true, name: true } }, build: { select: { number: true } } },
+  })
+  await emitEvent(tx, row.organizationId, {
+    kind,
+    repository: null,
+    actor: row.actorLabel,
+    data: {
+      app: row.app.slug,
+      number: row.number,
+      kind: row.kind,
+      trigger: row.trigger,
+      image: row.imageReference,
+      digest: row.imageDigest,
+      build: row.build?.number ?? null,
+      ...(kind === 'deployment.failed' && { error: { code: row.errorCode, message: row.errorMessage } }),
+    },
   })
 }
 

@@ -98,6 +98,16 @@ export {
   requestDeploymentCancel,
 } from './deployments.repo'
 export { isNoRow, isUniqueViolation } from './errors'
+export {
+  EventFailed,
+  type EventRow,
+  emitEvent,
+  type NewEvent,
+  postponeEvent,
+  type RegistryDeed,
+  recordDeed,
+  takeEvent,
+} from './events.repo'
 export type * from './generated/client'
 export { Prisma } from './generated/client'
 export { type HostFacts, hostBuildPolicy, listHosts, markHostOffline, setHostBuildPolicy, upsertHost } from './hosts.repo'

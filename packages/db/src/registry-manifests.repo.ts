@@ -1,6 +1,7 @@
 /** Manifests and tags as the registry service reads and writes them. */
 import { BUILD_CACHE_ARTIFACT, newId } from '@slipway/core'
 import type { Db, Tx } from './client'
+import { recordDeed } from './events.repo'
 import { Prisma } from './generated/client'
 import { lockRepository, type RepositoryPath } from './registry.repo'
 
@@ -52,6 +53,8 @@ export interface NewManifest {
   /** config.config of the image's configuration. */
   config?: Record<string, unknown>
   pushedBy: string
+  /** Where it came from, for the audit. */
+  address?: string
   layers: { digest: string; mediaType: string; size: number; diffId?: string; createdBy?: string; madeAt?: Date }[]
   children: { digest: string; os?: string; architecture?: string; variant?: string }[]
   /** Blobs that must be linked by the repository, with the size that the manifest claims. */
@@ -102,10 +105,32 @@ async function store(tx: Tx, input: NewManifest): Promise<void> {
     await insert(tx, manifestId, input, total)
     await recountIndexes(tx, repositoryId, digest)
   }
-  for (const tag of input.tags) await setTag(tx, tag, manifestId, input, now)
+  const moved: string[] = []
+  for (const tag of input.tags) if (await setTag(tx, tag, manifestId, input, now)) moved.push(tag)
+  await tellPush(tx, input, moved, known !== null)
 }
 
-async function setTag(tx: Tx, name: string, manifestId: string, { repositoryId, pushedBy }: NewManifest, now: Date): Promise<void> {
+/**
+ * A push that changed nothing is not told. Untold, too: a build's cache, and what the worker attaches or puts beneath an index,
+ * since the tag that the build sets says it all. Webhooks hear of tags only; the audit has every manifest that people pushed.
+ */
+async function tellPush(tx: Tx, input: NewManifest, moved: string[], known: boolean): Promise<void> {
+  const { repositoryId, digest, mediaType, artifactType, pushedBy, address } = input
+  if (artifactType === BUILD_CACHE_ARTIFACT) return
+  if (moved.length === 0 && (known || pushedBy.startsWith('system:'))) return
+  await recordDeed(tx, {
+    repositoryId,
+    sub: pushedBy,
+    address,
+    action: 'image.push',
+    suffix: moved.length > 0 ? `:${moved.join(', ').slice(0, 300)}` : `@${digest}`,
+    data: { digest, tags: moved, mediaType, ...(artifactType !== undefined && { artifactType }) },
+    ...(moved.length > 0 && { kind: 'push' as const }),
+  })
+}
+
+/** Whether the tag names another manifest than before. */
+async function setTag(tx: Tx, name: string, manifestId: string, { repositoryId, pushedBy }: NewManifest, now: Date): Promise<boolean> {
   const where = { repositoryId_name: { repositoryId, name } }
   const before = await tx.tag.findUnique({ where, select: { manifest: { select: { id: true, artifactType: true } } } })
   await tx.tag.upsert({
@@ -116,6 +141,7 @@ async function setTag(tx: Tx, name: string, manifestId: string, { repositoryId, 
   // Each build leaves a new one, and nobody asks for an old one by its digest: what only it named is the collector's.
   if (before?.manifest.artifactType === BUILD_CACHE_ARTIFACT)
     await tx.manifest.deleteMany({ where: { id: before.manifest.id, NOT: { id: manifestId }, tags: { none: {} } } })
+  return before?.manifest.id !== manifestId
 }
 
 /** An index may come before its children do: with each that arrives, the sizes of those that name it are summed again. */
@@ -186,13 +212,22 @@ async function insert(tx: Tx, id: string, input: NewManifest, totalSize: bigint)
 }
 
 /** Deletes the manifest with all its tags. False: the repository has none with this digest. */
-export async function deleteManifest(db: Db, repositoryId: string, digest: string): Promise<boolean> {
+export async function deleteManifest(db: Db, repositoryId: string, digest: string, by: DeletedBy): Promise<boolean> {
   return db.$transaction(async (tx) => {
     await lockRepository(tx, repositoryId)
+    const tags = await tx.tag.findMany({ where: { repositoryId, manifest: { digest } }, select: { name: true }, take: 1000 })
     const deleted = (await tx.manifest.deleteMany({ where: { repositoryId, digest } })).count > 0
-    if (deleted) await deleteReferrers(tx, repositoryId, digest)
-    return deleted
+    if (!deleted) return false
+    await deleteReferrers(tx, repositoryId, digest)
+    const data = { digest, tags: tags.map((tag) => tag.name) }
+    await recordDeed(tx, { repositoryId, ...by, action: 'image.delete', suffix: `@${digest}`, data, kind: 'delete' })
+    return true
   })
+}
+
+export interface DeletedBy {
+  sub: string
+  address?: string
 }
 
 /** An SBOM of an image that is gone is of no use: what refers to it goes too, and what refers to that. What has a tag stays. */
@@ -208,5 +243,14 @@ export const deleteReferrers = (tx: Tx, repositoryId: string, subject: string): 
     DELETE FROM "Manifest" WHERE "id" IN (SELECT "id" FROM referrer)`
 
 /** Deletes the tag only. */
-export const deleteTag = async (db: Tx, repositoryId: string, name: string): Promise<boolean> =>
-  (await db.tag.deleteMany({ where: { repositoryId, name } })).count > 0
+export const deleteTag = (db: Db, repositoryId: string, name: string, by: DeletedBy): Promise<boolean> =>
+  db.$transaction(async (tx) => {
+    const tag = await tx.tag.findUnique({
+      where: { repositoryId_name: { repositoryId, name } },
+      select: { manifest: { select: { digest: true } } },
+    })
+    if (!tag || (await tx.tag.deleteMany({ where: { repositoryId, name } })).count === 0) return false
+    const data = { digest: tag.manifest.digest, tags: [name] }
+    await recordDeed(tx, { repositoryId, ...by, action: 'tag.delete', suffix: `:${name}`, data, kind: 'delete' })
+    return true
+  })

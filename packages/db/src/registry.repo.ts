@@ -8,6 +8,7 @@
 import { newId } from '@slipway/core'
 import type { Db, Tx } from './client'
 import { isUniqueViolation } from './errors'
+import { recordDeed } from './events.repo'
 import { Prisma } from './generated/client'
 
 export interface RepositoryPath {
@@ -26,16 +27,24 @@ const TRANSACTION = { maxWait: 15_000, timeout: 30_000 }
 export const findRepositoryByPath = (db: Tx, { organization, name }: RepositoryPath): Promise<RepositoryRef | null> =>
   db.repository.findFirst({ where: { name, organization: { slug: organization } }, select: { id: true, organizationId: true } })
 
-/** The repository, made when it is missing. Null when there is no such organization. */
-export async function ensureRepository(db: Tx, path: RepositoryPath): Promise<RepositoryRef | null> {
+/** The repository, made by `by` when it is missing. Null when there is no such organization. */
+export async function ensureRepository(
+  db: Db,
+  path: RepositoryPath,
+  by: { sub: string; address?: string | null },
+): Promise<RepositoryRef | null> {
   const found = await findRepositoryByPath(db, path)
   if (found) return found
   const organization = await db.organization.findUnique({ where: { slug: path.organization }, select: { id: true } })
   if (!organization) return null
   try {
-    return await db.repository.create({
-      data: { id: newId('repository'), organizationId: organization.id, name: path.name },
-      select: { id: true, organizationId: true },
+    return await db.$transaction(async (tx) => {
+      const made = await tx.repository.create({
+        data: { id: newId('repository'), organizationId: organization.id, name: path.name },
+        select: { id: true, organizationId: true },
+      })
+      await recordDeed(tx, { repositoryId: made.id, ...by, action: 'repository.create', suffix: '', data: {} })
+      return made
     })
   } catch (error) {
     // The first two layers of a new image arrive at once.

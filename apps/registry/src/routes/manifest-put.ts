@@ -35,7 +35,7 @@ export async function storeManifest(
   response: ServerResponse,
   { name, reference }: ManifestTarget,
   query: URLSearchParams,
-  { token }: Caller,
+  { token, address }: Caller,
 ): Promise<void> {
   assertReference(reference)
   const byDigest = reference.includes(':')
@@ -58,6 +58,7 @@ export async function storeManifest(
     annotations: parsed.manifest.annotations,
     content,
     pushedBy: token.sub,
+    address,
     tags,
     ...(parsed.kind === 'image' ? await imageParts(registry, repository.id, parsed.manifest) : indexParts(parsed.manifest.manifests)),
   })

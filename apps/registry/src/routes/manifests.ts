@@ -102,13 +102,18 @@ async function acceptableChild(
   throw new RegistryError('MANIFEST_UNKNOWN', message)
 }
 
-export async function removeManifest({ db }: Registry, response: ServerResponse, { name, reference }: ManifestTarget): Promise<void> {
+export async function removeManifest(
+  { db }: Registry,
+  response: ServerResponse,
+  { name, reference }: ManifestTarget,
+  { token, address }: Caller,
+): Promise<void> {
   assertReference(reference)
   const repository = await findRepositoryByPath(db, repositoryPath(name))
   if (!repository) throw nameUnknown()
   const removed = reference.includes(':')
-    ? await deleteManifest(db, repository.id, reference)
-    : await deleteTag(db, repository.id, reference)
+    ? await deleteManifest(db, repository.id, reference, { sub: token.sub, address })
+    : await deleteTag(db, repository.id, reference, { sub: token.sub, address })
   if (!removed) throw manifestUnknown(reference)
   sendEmpty(response, 202)
 }

@@ -37,10 +37,10 @@ const progress = (target: UploadTarget, size: number) => ({
 })
 
 /** The repository of a push, made by it. */
-async function repositoryToPush({ db }: Registry, name: string, { token }: Caller): Promise<RepositoryRef> {
+async function repositoryToPush({ db }: Registry, name: string, { token, address }: Caller): Promise<RepositoryRef> {
   const path = repositoryPath(name)
   if (path.organization === BASE_ORGANIZATION && isSystem(token)) await ensureSystemOrganization(db, BASE_ORGANIZATION, 'Base images')
-  const repository = await ensureRepository(db, path)
+  const repository = await ensureRepository(db, path, { sub: token.sub, address })
   if (!repository) throw nameUnknown()
   return repository
 }

@@ -4,6 +4,7 @@ import {
   appsServing,
   buildsOfDigests,
   digestsOfRepositories,
+  emitEvent,
   findChildManifests,
   findParentIndex,
   layerHolders,
@@ -142,6 +143,8 @@ export const createImages = (deps: Deps): ImagesService => {
           await removeImageManifest(tx, scope.organizationId, repository.id, manifest.digest)
         } else await removeImageTag(tx, scope.organizationId, repository.id, input.reference)
         await audit(tx, scope, byDigest ? 'image.delete' : 'tag.delete', { type: 'repository', id: repository.id, label })
+        const gone = { digest: manifest.digest, tags: byDigest ? manifest.tags.map((tag) => tag.name) : [input.reference] }
+        await emitEvent(tx, scope.organizationId, { kind: 'delete', repository: repository.name, actor: scope.actor.label, data: gone })
         return { tags: byDigest ? manifest.tags.map((tag) => tag.name) : [input.reference], manifest: byDigest ? manifest.digest : null }
       })
       announce(deps, { organizationId: scope.organizationId })

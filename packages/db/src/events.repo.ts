@@ -1,0 +1,102 @@
+/** The outbox: `emitEvent` in the transaction of what happened, the rest for the worker, which hands events on. */
+import { type EventKind, newId } from '@slipway/core'
+import type { Db, Tx } from './client'
+import type { Event, Prisma } from './generated/client'
+
+export interface NewEvent {
+  kind: EventKind
+  /** Name without the organization, for what patterns of repositories choose by; null for what is no repository's. */
+  repository: string | null
+  /** Who did it, in words. */
+  actor: string
+  /** What is told of it: docs/webhooks.md. Values only, no secret. */
+  data: Prisma.InputJsonObject
+}
+
+/** In the transaction of the change; heard of by webhooks, replication and apps that follow a tag once that is committed. */
+export async function emitEvent(tx: Tx, organizationId: string, { kind, repository, actor, data }: NewEvent): Promise<void> {
+  await tx.event.create({ data: { id: newId('event'), organizationId, kind, repository, actorLabel: actor, data } })
+}
+
+/** What somebody did to a repository through the registry. */
+export interface RegistryDeed {
+  repositoryId: string
+  /** Of the token: a user's id, or whom else it names. */
+  sub: string
+  address?: string | null
+  action: 'image.push' | 'image.delete' | 'tag.delete' | 'repository.create'
+  /** After the repository's name in the audit: `:main`, `@sha256:…`. */
+  suffix: string
+  data: Prisma.InputJsonObject
+  /** Told outside, too. */
+  kind?: EventKind
+}
+
+const labelOf = (sub: string): string => (sub.startsWith('system:') ? 'Slipway' : sub === '' ? 'somebody without an account' : sub)
+
+/** Its audit event and what is told outside, as one statement: a push waits for nothing else. */
+export async function recordDeed(tx: Tx, { repositoryId, sub, address, action, suffix, data, kind }: RegistryDeed): Promise<void> {
+  const now = new Date()
+  const json = JSON.stringify(data)
+  await tx.$executeRaw`
+    WITH target AS (
+      SELECT r."id", r."organizationId", r."name", u."id" AS "userId", COALESCE(u."name", ${labelOf(sub)}) AS actor
+      FROM "Repository" r LEFT JOIN "User" u ON u."id" = ${sub} WHERE r."id" = ${repositoryId}
+    ), told AS (
+      INSERT INTO "Event" ("id", "organizationId", "kind", "repository", "actorLabel", "data", "notBefore", "createdAt")
+      SELECT ${newId('event')}, "organizationId", ${kind ?? ''}, "name", actor, ${json}::jsonb, ${now}, ${now}
+      FROM target WHERE ${kind ?? ''}::text <> ''
+    )
+    INSERT INTO "AuditEvent" ("id", "organizationId", "actorUserId", "actorLabel", "action", "targetType", "targetId", "targetLabel", "data", "ipAddress", "createdAt")
+    SELECT ${newId('audit')}, "organizationId", "userId", actor, ${action}, 'repository', "id", "name" || ${suffix}, ${json}::jsonb, ${address ?? null}, ${now}
+    FROM target`
+}
+
+export type EventRow = Event
+
+/**
+ * The oldest event that is due, in the hands of `handle` within one transaction that no other worker shares: it is gone with
+ * the commit, or comes again later when `handle` throws. False: there is none.
+ */
+export async function takeEvent(db: Db, handle: (tx: Tx, event: EventRow) => Promise<void>, now = new Date()): Promise<boolean> {
+  let taken: EventRow | undefined
+  try {
+    await db.$transaction(
+      async (tx) => {
+        const [row] = await tx.$queryRaw<EventRow[]>`
+          SELECT * FROM "Event" WHERE "notBefore" <= ${now} ORDER BY "notBefore", "id" LIMIT 1 FOR UPDATE SKIP LOCKED`
+        taken = row
+        if (!row) return
+        await handle(tx, row)
+        await tx.event.delete({ where: { id: row.id } })
+      },
+      { maxWait: 10_000, timeout: 30_000 },
+    )
+  } catch (error) {
+    if (taken) throw new EventFailed(taken, error)
+    throw error
+  }
+  return taken !== undefined
+}
+
+export class EventFailed extends Error {
+  constructor(
+    readonly event: EventRow,
+    override readonly cause: unknown,
+  ) {
+    super(`the event ${event.id} could not be handed on`)
+  }
+}
+
+/** Nothing of it was done. After `MAX_ATTEMPTS` it is dropped (true): what always fails must not be tried for ever. */
+export async function postponeEvent(db: Tx, { id, attempts }: EventRow, now = new Date()): Promise<boolean> {
+  if (attempts + 1 >= MAX_ATTEMPTS) {
+    await db.event.deleteMany({ where: { id } })
+    return true
+  }
+  const notBefore = new Date(now.getTime() + 1000 * 2 ** Math.min(attempts, 12))
+  await db.event.updateMany({ where: { id }, data: { attempts: attempts + 1, notBefore } })
+  return false
+}
+/** About three hours with the pauses in between. */
+const MAX_ATTEMPTS = 14
