@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { Authenticator } from './auth/credentials'
 import type { TokenKeys } from './auth/keys'
 import type { TokenVerifier } from './auth/verify'
+import type { Integrity } from './integrity/integrity'
 import type { ManifestCache } from './manifest-cache'
 import type { PullCounter } from './pulls'
 import type { BlobStore } from './store/store'
@@ -21,6 +22,7 @@ export interface Registry {
   log: Logger
   pulls: PullCounter
   manifests: ManifestCache
+  integrity: Integrity
   /** Uploads that a request is writing to now; the sweep leaves them, a second writer is refused. */
   busyUploads: Set<string>
 }

@@ -3,6 +3,7 @@ import path from 'node:path'
 import * as z from 'zod'
 
 const GIBIBYTE = 1024 ** 3
+const DAY_MS = 24 * 3_600_000
 
 const schema = z.object({
   DATABASE_URL: z.string({ error: 'is required: postgresql://…' }).regex(/^postgres(ql)?:\/\//, 'must start with postgresql://'),
@@ -15,6 +16,9 @@ const schema = z.object({
     .transform((url) => url.replace(/\/+$/, ''))
     .optional(),
   SLIPWAY_REGISTRY_MAX_BLOB_GIB: z.coerce.number().positive().max(1024).default(64),
+  /** Each blob is read and compared with its digest once in so many days; 0: never. */
+  SLIPWAY_REGISTRY_SCRUB_DAYS: z.coerce.number().min(0).max(3650).default(14),
+  SLIPWAY_REGISTRY_SCRUB_MIB_PER_SECOND: z.coerce.number().positive().max(10_000).default(20),
   SLIPWAY_DATA: z.string().min(1).default('/var/lib/slipway'),
   SLIPWAY_SECRETS: z.string().min(1).optional(),
   SLIPWAY_VERSION: z.string().default('dev'),
@@ -34,6 +38,7 @@ export interface Settings {
   store: string
   tokenKeyFile: string
   version: string
+  scrub: { everyMs: number; bytesPerSecond: number }
   logLevel: string
 }
 
@@ -56,6 +61,10 @@ export function readSettings(env: Record<string, string | undefined> = process.e
     store: path.join(values.SLIPWAY_DATA, 'registry'),
     tokenKeyFile: path.join(values.SLIPWAY_SECRETS ?? path.join(values.SLIPWAY_DATA, 'secrets'), 'registry-token.pem'),
     version: values.SLIPWAY_VERSION,
+    scrub: {
+      everyMs: values.SLIPWAY_REGISTRY_SCRUB_DAYS * DAY_MS,
+      bytesPerSecond: values.SLIPWAY_REGISTRY_SCRUB_MIB_PER_SECOND * 1024 ** 2,
+    },
     logLevel: level,
   }
 }

@@ -52,6 +52,12 @@ export class RegistryError extends AppError {
 
 export const nameUnknown = () => new RegistryError('NAME_UNKNOWN', 'This repository does not exist. Push an image to it first.')
 export const blobUnknown = () => new RegistryError('BLOB_UNKNOWN', 'This blob does not exist in the repository. Push it first.')
+/** 404, so that a client that pushes sends it again: that is the repair. */
+export const blobDamaged = () =>
+  new RegistryError(
+    'BLOB_UNKNOWN',
+    'The registry has lost the bytes of this blob or found them damaged. Push the image again to repair it.',
+  )
 export const uploadUnknown = () => new RegistryError('BLOB_UPLOAD_UNKNOWN', 'This upload does not exist any more. Start the push again.')
 
 /** Anything that was thrown, as what the client is told. The original goes to the log as the cause. */

@@ -21,6 +21,7 @@ import {
   unlinkedBlobs,
 } from '@slipway/db'
 import type { Logger } from 'pino'
+import { countStore } from './store/count'
 import type { BlobStore } from './store/store'
 
 const HOUR_MS = 3_600_000
@@ -31,6 +32,8 @@ export interface CollectorOptions {
   store: BlobStore
   log: Logger
   busyUploads: ReadonlySet<string>
+  /** As the storage page names it. */
+  storeKind?: string
   graceMs?: number
   abandonedAfterMs?: number
 }
@@ -48,7 +51,7 @@ export class Collector {
   #stopped = false
 
   constructor(options: CollectorOptions) {
-    this.#options = { graceMs: HOUR_MS, abandonedAfterMs: 24 * HOUR_MS, ...options }
+    this.#options = { graceMs: HOUR_MS, abandonedAfterMs: 24 * HOUR_MS, storeKind: 'filesystem', ...options }
   }
 
   /** Now and every hour. */
@@ -75,6 +78,7 @@ export class Collector {
     const uploads = await this.#sweepUploads(now)
     const links = await this.#releaseLinks(now)
     const blobs = (await this.#forgetBlobs(now)) + (await this.#eraseStrays(now))
+    if (!this.#stopped) await countStore(this.#options.db, this.#options.store, this.#options.storeKind)
     if (uploads + links + blobs > 0) this.#options.log.info({ uploads, links, blobs }, 'collected')
     return { uploads, links, blobs }
   }

@@ -8,6 +8,8 @@ import type { TokenKeys } from './auth/keys'
 import { TokenVerifier } from './auth/verify'
 import type { Registry } from './context'
 import { Collector } from './gc'
+import { Integrity } from './integrity/integrity'
+import { Scrubber } from './integrity/scrubber'
 import { ManifestCache } from './manifest-cache'
 import { PullCounter } from './pulls'
 import type { BlobStore } from './store/store'
@@ -29,6 +31,8 @@ export interface RegistryOptions {
   publicUrl?: string
   maxBlobBytes: number
   version: string
+  /** Of the round over the store; none by default. */
+  scrub?: { everyMs: number; bytesPerSecond: number }
 }
 
 export interface RunningRegistry {
@@ -43,6 +47,7 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
   const db = createDb(options.databaseUrl, { poolSize: POOL })
   const registry = makeRegistry(options, db)
   const collector = new Collector({ db, store, log, busyUploads: registry.busyUploads })
+  const scrubber = new Scrubber({ db, log, integrity: registry.integrity, ...(options.scrub ?? { everyMs: 0, bytesPerSecond: 1 }) })
   const servers: Server[] = []
   try {
     const first = await listen(registry, host, options.port)
@@ -55,11 +60,13 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
     }
     registry.pulls.start()
     collector.start()
+    scrubber.start()
     return {
       port,
       stop: async (deadlineMs = 10_000) => {
         await drain(servers, deadlineMs)
         await collector.stop()
+        await scrubber.stop()
         await registry.pulls.stop()
         await db.$disconnect()
       },
@@ -71,7 +78,9 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
   }
 }
 
-function makeRegistry({ store, keys, log, publicUrl, maxBlobBytes, version }: RegistryOptions, db: Db): Registry {
+function makeRegistry({ store, keys, log, publicUrl, maxBlobBytes, version, scrub }: RegistryOptions, db: Db): Registry {
+  // Pulls look for themselves only where the round does not come by.
+  const staleAfterMs = scrub && scrub.everyMs > 0 ? 2 * scrub.everyMs : undefined
   return {
     db,
     store,
@@ -84,6 +93,7 @@ function makeRegistry({ store, keys, log, publicUrl, maxBlobBytes, version }: Re
     log,
     pulls: new PullCounter(db, log),
     manifests: new ManifestCache(),
+    integrity: new Integrity({ db, store, log, ...(staleAfterMs === undefined ? {} : { staleAfterMs }) }),
     busyUploads: new Set(),
   }
 }

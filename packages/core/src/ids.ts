@@ -28,6 +28,8 @@ export const ID_PREFIX = {
   outgoingDelivery: 'odl',
   replicationRule: 'rpl',
   replicationRun: 'rrn',
+  damage: 'dmg',
+  verification: 'ver',
 } as const
 export type IdKind = keyof typeof ID_PREFIX
 

@@ -144,6 +144,19 @@ export {
   requestInspectionCancel,
   requeueInspection,
 } from './inspections.repo'
+export {
+  blobsAfter,
+  type Condemnation,
+  condemnBlob,
+  findBlob,
+  holdScrubLease,
+  markSound,
+  type StoreCount,
+  type StoredBlob,
+  stalestBlobs,
+  type Verdict,
+  writeStoreCount,
+} from './integrity.repo'
 export { forgetKnownHost, type HostKey, learnHosts, listKnownHosts } from './known-hosts.repo'
 export {
   addMember,

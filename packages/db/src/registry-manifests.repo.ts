@@ -104,6 +104,10 @@ async function store(tx: Tx, input: NewManifest): Promise<void> {
     const total = children.reduce((sum, c) => sum + c.totalSize, BigInt(blobs.total + input.content.byteLength))
     await insert(tx, manifestId, input, total)
     await recountIndexes(tx, repositoryId, digest)
+  } else {
+    // Heals a row that was damaged; one that is right is not written.
+    const content = new Uint8Array(input.content)
+    await tx.$executeRaw`UPDATE "Manifest" SET "content" = ${content} WHERE "id" = ${manifestId} AND "content" <> ${content}`
   }
   const moved: string[] = []
   for (const tag of input.tags) if (await setTag(tx, tag, manifestId, input, now)) moved.push(tag)
@@ -169,7 +173,8 @@ async function holdBlobs(tx: Tx, { repositoryId, needsBlobs }: NewManifest, now:
   if (digests.length === 0) return { missing: [], total: 0 }
   const rows = await tx.$queryRaw<{ digest: string; size: bigint }[]>`
     UPDATE "RepositoryBlob" l SET "seenAt" = ${now} FROM "Blob" b
-    WHERE b."digest" = l."digest" AND l."repositoryId" = ${repositoryId} AND l."digest" IN (${Prisma.join(digests)})
+    WHERE b."digest" = l."digest" AND b."damagedAt" IS NULL
+      AND l."repositoryId" = ${repositoryId} AND l."digest" IN (${Prisma.join(digests)})
     RETURNING l."digest", b."size"`
   const sizes = new Map(rows.map((row) => [row.digest, Number(row.size)]))
   for (const { digest, size } of needsBlobs) {

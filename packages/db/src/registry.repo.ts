@@ -63,19 +63,23 @@ export interface LinkedBlob {
   size: number
   /** When a push last relied on the link. */
   seenAt: Date
+  /** When all its bytes were last seen to be right. */
+  verifiedAt: Date
+  /** Since when they are not, or gone. */
+  damagedAt: Date | null
 }
 
 /** A blob through its repository; null when this repository does not link it, whoever else does. */
 export async function findLinkedBlob(db: Tx, { organization, name }: RepositoryPath, digest: string): Promise<LinkedBlob | null> {
-  const rows = await db.$queryRaw<{ repositoryId: string; size: bigint; seenAt: Date }[]>`
-    SELECT l."repositoryId", b."size", l."seenAt"
+  const rows = await db.$queryRaw<(Omit<LinkedBlob, 'size'> & { size: bigint })[]>`
+    SELECT l."repositoryId", b."size", l."seenAt", b."verifiedAt", b."damagedAt"
     FROM "Organization" o
     JOIN "Repository" r ON r."organizationId" = o."id"
     JOIN "RepositoryBlob" l ON l."repositoryId" = r."id"
     JOIN "Blob" b ON b."digest" = l."digest"
     WHERE o."slug" = ${organization} AND r."name" = ${name} AND l."digest" = ${digest}`
   const row = rows[0]
-  return row ? { repositoryId: row.repositoryId, size: Number(row.size), seenAt: row.seenAt } : null
+  return row ? { ...row, size: Number(row.size) } : null
 }
 
 /** Sizes by digest of those blobs that the repository links. */
@@ -115,7 +119,10 @@ export async function commitBlob(db: Db, { repositoryId, digest, size, uploadId,
     const now = new Date()
     await tx.$executeRaw`
       WITH blob AS (
-        INSERT INTO "Blob" ("digest", "size", "createdAt") VALUES (${digest}, ${size}, ${now}) ON CONFLICT ("digest") DO NOTHING
+        INSERT INTO "Blob" ("digest", "size", "createdAt", "verifiedAt") VALUES (${digest}, ${size}, ${now}, ${now})
+        ON CONFLICT ("digest") DO UPDATE SET "size" = EXCLUDED."size", "verifiedAt" = EXCLUDED."verifiedAt", "damagedAt" = NULL
+      ), healed AS (
+        UPDATE "BlobDamage" SET "repairedAt" = ${now}, "repairedBy" = 'push' WHERE "digest" = ${digest} AND "repairedAt" IS NULL
       ), upload AS (
         DELETE FROM "Upload" WHERE "id" = ${uploadId ?? ''}
       )
@@ -127,7 +134,8 @@ export async function commitBlob(db: Db, { repositoryId, digest, size, uploadId,
 /** Links a blob of one repository to another (cross-repository mount). Null when the source does not link it. */
 export async function mountBlob(db: Tx, source: RepositoryPath, targetId: string, digest: string): Promise<{ size: number } | null> {
   const blob = await findLinkedBlob(db, source, digest)
-  if (!blob) return null
+  // Of a damaged one a link is worth nothing: the client shall upload, which repairs it.
+  if (!blob || blob.damagedAt) return null
   const now = new Date()
   try {
     await db.repositoryBlob.upsert({
@@ -187,8 +195,8 @@ export const findUpload = (db: Tx, { organization, name }: RepositoryPath, id: s
   })
 
 /** Keeps the session from being swept as abandoned. */
-export async function touchUpload(db: Tx, id: string, now = new Date()): Promise<void> {
-  await db.$executeRaw`${UNSYNCED} UPDATE "Upload" u SET "updatedAt" = ${now} FROM unsynced WHERE u."id" = ${id}`
+export async function touchUpload(db: Tx, id: string, bytes: number, now = new Date()): Promise<void> {
+  await db.$executeRaw`${UNSYNCED} UPDATE "Upload" u SET "updatedAt" = ${now}, "bytes" = ${bytes} FROM unsynced WHERE u."id" = ${id}`
 }
 
 export async function deleteUpload(db: Tx, id: string): Promise<void> {

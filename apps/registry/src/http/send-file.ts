@@ -4,6 +4,7 @@
  */
 import type { FileHandle } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
+import type { Witness } from '../integrity/held-back'
 
 /** Small enough to stay in the processor's cache between being read and being sent. */
 const PIECE = 256 * 1024
@@ -16,8 +17,16 @@ const give = (buffer: Buffer) => {
   if (free.length < MAX_FREE) free.push(buffer)
 }
 
-/** Sends start..end, both inclusive, and ends the response. Rejects when the client goes away or the file ends too early. */
-export async function sendFile(response: ServerResponse, file: FileHandle, start: number, end: number): Promise<void> {
+/**
+ * Sends start..end, both inclusive, and ends the response. Rejects when the client goes away or the file ends too early. With a
+ * witness, the last piece is sent only after it has confirmed all of them.
+ */
+export async function sendFile(
+  response: ServerResponse,
+  file: FileHandle,
+  { start, end }: { start: number; end: number },
+  witness?: Witness,
+): Promise<void> {
   let [filling, sending] = [take(), take()]
   let sent: Promise<void> = Promise.resolve()
   try {
@@ -25,6 +34,8 @@ export async function sendFile(response: ServerResponse, file: FileHandle, start
       const { bytesRead } = await file.read(filling, 0, Math.min(PIECE, end + 1 - position), position)
       if (bytesRead === 0) throw new Error(`the blob's file ends at ${position}, before ${end}`)
       position += bytesRead
+      witness?.see(filling.subarray(0, bytesRead))
+      if (position > end) witness?.confirm()
       // Only now: until the piece before has left, its buffer is not ours.
       await sent
       sent = write(response, filling.subarray(0, bytesRead))

@@ -1,4 +1,5 @@
 /** Pulling, checking and deleting blobs (distribution-spec "Pulling blobs", "Deleting Blobs"). */
+import type { FileHandle } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -6,11 +7,12 @@ import { findLinkedBlob, findRepositoryByPath, keepBlobLink, type LinkedBlob, un
 import { parseDigest } from '@slipway/oci'
 import { allows } from '../auth/verify'
 import type { Caller, Registry } from '../context'
-import { blobUnknown, nameUnknown, RegistryError } from '../errors'
+import { blobDamaged, blobUnknown, nameUnknown, RegistryError } from '../errors'
 import { parseRange } from '../http/body'
 import { sendEmpty } from '../http/respond'
 import { repositoryPath } from '../http/route'
 import { sendFile } from '../http/send-file'
+import { DamagedOnDiskError, HeldBack, Witness } from '../integrity/held-back'
 
 /** A link that a push relied on longer ago is renewed when a push asks for the blob. */
 const RENEW_AFTER_MS = 10 * 60_000
@@ -39,6 +41,7 @@ const blobHeaders = (digest: string) => ({
 export async function headBlob(registry: Registry, response: ServerResponse, target: BlobRequest, { token }: Caller): Promise<void> {
   const blob = await linked(registry, target)
   if ((await registry.store.size(target.digest)) !== blob.size) throw lost(registry, target.digest)
+  if (blob.damagedAt) await assertSound(registry, target.digest)
   if (allows(token, target.name, 'push') && Date.now() - blob.seenAt.getTime() > RENEW_AFTER_MS) {
     await keepBlobLink(registry.db, blob.repositoryId, target.digest)
   }
@@ -47,7 +50,8 @@ export async function headBlob(registry: Registry, response: ServerResponse, tar
 
 export async function getBlob(registry: Registry, request: IncomingMessage, response: ServerResponse, target: BlobRequest): Promise<void> {
   const { digest } = target
-  const { size } = await linked(registry, target)
+  const blob = await linked(registry, target)
+  const { size } = blob
   const headers = blobHeaders(digest)
   if (request.headers['if-none-match'] === headers.etag) return void response.writeHead(304, headers).end()
   const ifRange = request.headers['if-range']
@@ -59,16 +63,46 @@ export async function getBlob(registry: Registry, request: IncomingMessage, resp
     })
   }
   const { start, end } = range === 'whole' ? { start: 0, end: size - 1 } : range
-  const { store } = registry
-  const source = await (store.file ? store.file(digest) : store.open(digest, range === 'whole' ? undefined : range))
+  const { store, integrity } = registry
+  let source = await (store.file ? store.file(digest) : store.open(digest, range === 'whole' ? undefined : range))
   if (!source) throw lost(registry, digest)
+  const file = source instanceof Readable ? undefined : await fileFacts(source)
+  if (file && file.size !== size) {
+    await (source as FileHandle).close()
+    throw lost(registry, digest)
+  }
+  const doubted = integrity.doubts(blob, file?.writtenAt)
+  // A part cannot be judged by itself.
+  if (doubted && range !== 'whole') {
+    if (source instanceof Readable) source.destroy()
+    else await source.close()
+    await assertSound(registry, digest)
+    source = await (store.file ? store.file(digest) : store.open(digest, range))
+    if (!source) throw lost(registry, digest)
+  }
+  const witness = doubted && range === 'whole' ? new Witness(digest) : undefined
   if (range === 'whole') response.writeHead(200, { ...headers, 'content-length': size })
   else response.writeHead(206, { ...headers, 'content-length': end - start + 1, 'content-range': `bytes ${start}-${end}/${size}` })
-  if (source instanceof Readable) return pipeline(source, response)
   try {
-    await sendFile(response, source, start, end)
+    if (!(source instanceof Readable)) await sendFile(response, source, { start, end }, witness)
+    else if (witness) await pipeline(source, new HeldBack(witness), response)
+    else await pipeline(source, response)
+    if (witness) await integrity.passed(digest)
+  } catch (error) {
+    if (error instanceof DamagedOnDiskError) integrity.suspect(digest)
+    throw error
   } finally {
-    await source.close()
+    if (!(source instanceof Readable)) await source.close()
+  }
+}
+
+async function fileFacts(file: FileHandle): Promise<{ size: number; writtenAt: Date }> {
+  try {
+    const { size, mtime } = await file.stat()
+    return { size, writtenAt: mtime }
+  } catch (error) {
+    await file.close()
+    throw error
   }
 }
 
@@ -85,8 +119,13 @@ export async function deleteBlob({ db }: Registry, response: ServerResponse, { n
   sendEmpty(response, 202)
 }
 
+/** Reads the whole blob before anything of it is sent. */
+async function assertSound(registry: Registry, digest: string): Promise<void> {
+  if ((await registry.integrity.check(digest, 'read')).state !== 'sound') throw blobDamaged()
+}
+
 /** A row whose bytes are gone or cut short: somebody touched the store. Told as unknown, so that a push brings it back. */
-function lost({ log }: Registry, digest: string): RegistryError {
-  log.error({ digest }, 'a blob that has a row is missing or damaged in the store')
-  return blobUnknown()
+function lost({ integrity }: Registry, digest: string): RegistryError {
+  integrity.suspect(digest)
+  return blobDamaged()
 }

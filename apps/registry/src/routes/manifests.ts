@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { deleteManifest, deleteTag, findRepositoryByPath, type ManifestHead, manifestContent, resolveManifest } from '@slipway/db'
 import { DOCKER_MANIFEST, isIndexType, isTag, MANIFEST_TYPES, OCI_MANIFEST, parseDigest, parseManifest } from '@slipway/oci'
+import { digestBytes } from '@slipway/oci/node'
 import type { Caller, Registry } from '../context'
 import { nameUnknown, RegistryError } from '../errors'
 import { sendEmpty } from '../http/respond'
@@ -24,12 +25,18 @@ export function assertReference(reference: string): void {
   else if (!isTag(reference)) throw new RegistryError('MANIFEST_INVALID', 'This is neither a tag nor a digest.')
 }
 
-export async function content({ db, manifests }: Registry, head: Pick<ManifestHead, 'id' | 'digest'>): Promise<Buffer> {
+export async function content({ db, manifests, log }: Registry, head: Pick<ManifestHead, 'id' | 'digest'>): Promise<Buffer> {
   const kept = manifests.get(head.digest)
   if (kept) return kept
   const stored = await manifestContent(db, head.id)
   if (!stored) throw manifestUnknown(head.digest)
   const bytes = Buffer.from(stored)
+  // Once per reading from the database: what is in the cache was right when it came there.
+  if (digestBytes(bytes, parseDigest(head.digest).algorithm) !== head.digest) {
+    log.error({ digest: head.digest, manifest: head.id }, 'the content of a manifest does not have its digest')
+    const message = 'The registry found the content of this image’s manifest damaged. Push the image again to repair it.'
+    throw new RegistryError('MANIFEST_UNKNOWN', message)
+  }
   manifests.set(head.digest, bytes)
   return bytes
 }

@@ -127,7 +127,7 @@ export async function patchUpload(
 ): Promise<void> {
   await openUpload(registry, target)
   const size = await occupied(registry, target.uploadId, () => appendBody(registry, request, target))
-  await touchUpload(registry.db, target.uploadId)
+  await touchUpload(registry.db, target.uploadId, size)
   sendEmpty(response, 202, progress(target, size))
 }
 

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { access, constants, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { access, constants, type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { parseDigest } from '@slipway/oci'
@@ -24,6 +24,7 @@ export class FilesystemStore implements BlobStore {
 
   async prepare(): Promise<void> {
     await mkdir(this.#paths.uploads, { recursive: true, mode: 0o700 })
+    await mkdir(this.#paths.quarantine, { recursive: true, mode: 0o700 })
     for (const algorithm of ALGORITHMS) {
       for (const prefix of PREFIXES) await mkdir(this.#paths.prefix(algorithm, prefix), { recursive: true, mode: 0o700 })
       // Made now and synced now: placing a blob then syncs one directory, not three.
@@ -129,22 +130,47 @@ export class FilesystemStore implements BlobStore {
     await rm(this.#paths.blob(digest), { force: true })
   }
 
-  async *blobs(): AsyncIterable<{ digest: string; modifiedAt: Date }> {
+  async quarantine(digest: string): Promise<string | undefined> {
+    const { algorithm, hex } = parseDigest(digest)
+    const name = `${algorithm}-${hex}-${Date.now().toString(36)}`
+    try {
+      await rename(this.#paths.blob(digest), path.join(this.#paths.quarantine, name))
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined
+      throw error
+    }
+    await syncDirectory(path.dirname(this.#paths.blob(digest)))
+    return name
+  }
+
+  async *quarantined(): AsyncIterable<{ name: string; size: number; modifiedAt: Date }> {
+    for (const name of await readdir(this.#paths.quarantine)) {
+      const found = await statOrNone(path.join(this.#paths.quarantine, name))
+      if (found) yield { name, size: found.size, modifiedAt: found.mtime }
+    }
+  }
+
+  async space(): Promise<{ free: number; total: number }> {
+    const { bavail, blocks, bsize } = await statfs(this.#paths.root)
+    return { free: bavail * bsize, total: blocks * bsize }
+  }
+
+  async *blobs(): AsyncIterable<{ digest: string; size: number; modifiedAt: Date }> {
     for (const algorithm of ALGORITHMS) {
       for (const prefix of PREFIXES) {
         const folder = this.#paths.prefix(algorithm, prefix)
         for (const hex of await readdir(folder)) {
           const found = await statOrNone(path.join(folder, hex))
-          if (found) yield { digest: `${algorithm}:${hex}`, modifiedAt: found.mtime }
+          if (found) yield { digest: `${algorithm}:${hex}`, size: found.size, modifiedAt: found.mtime }
         }
       }
     }
   }
 
-  async *uploads(): AsyncIterable<{ uploadId: string; modifiedAt: Date }> {
+  async *uploads(): AsyncIterable<{ uploadId: string; size: number; modifiedAt: Date }> {
     for (const uploadId of await readdir(this.#paths.uploads)) {
       const found = await statOrNone(path.join(this.#paths.uploads, uploadId))
-      if (found) yield { uploadId, modifiedAt: found.mtime }
+      if (found) yield { uploadId, size: found.size, modifiedAt: found.mtime }
     }
   }
 }

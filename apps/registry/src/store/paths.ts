@@ -8,9 +8,11 @@
  *     sha512/…
  *   uploads/
  *     upl_0f8j2k…                 bytes of an open upload, appended to; renamed into blobs/ at its end
+ *   quarantine/
+ *     sha256-9f0c6b1e41d7…-k3x9   bytes that were found damaged, moved out of blobs/; never served, never removed by us
  *
  * Nothing else is written there. Manifests, tags and who may read what lie in Postgres.
- * Both folders are on one file system, so that the rename is atomic.
+ * All are on one file system, so that the rename is atomic.
  */
 import path from 'node:path'
 import { type DigestAlgorithm, parseDigest } from '@slipway/oci'
@@ -23,6 +25,10 @@ export class StorePaths {
 
   get uploads(): string {
     return path.join(this.root, 'uploads')
+  }
+
+  get quarantine(): string {
+    return path.join(this.root, 'quarantine')
   }
 
   prefix(algorithm: DigestAlgorithm, prefix: string): string {

@@ -104,6 +104,27 @@ export function storeSuite(name: string, make: () => Promise<{ store: BlobStore;
       expect(open && (await buffer(open)).toString()).toBe('twice')
     })
 
+    it('moves a damaged blob aside, keeps it there, and takes a sound one in its place', async () => {
+      const { store, reopen } = await make()
+      const digest = digestBytes('precious')
+      const put = async () => {
+        const id = newId('upload')
+        await store.append(id, bytes('precious'), MAX)
+        await store.seal(id, digest)
+        await store.place(id, digest)
+      }
+      expect(await store.quarantine(digest)).toBeUndefined()
+      await put()
+      const name = await store.quarantine(digest)
+      expect(name).toContain(digest.slice(7))
+      expect(await store.size(digest)).toBeUndefined()
+      expect(await store.open(digest)).toBeUndefined()
+      expect(await all(store.blobs())).toEqual([])
+      await put()
+      expect(await all((await reopen()).blobs())).toMatchObject([{ digest, size: 8 }])
+      expect(await all((await reopen()).quarantined())).toMatchObject([{ name, size: 8 }])
+    })
+
     it('takes megabytes in odd pieces', async () => {
       const { store } = await make()
       const id = newId('upload')

@@ -34,8 +34,17 @@ export interface BlobStore {
   /** The blob's file, for stores that have one: it can be sent with less work than a stream. The caller closes it. */
   file?(digest: string): Promise<FileHandle | undefined>
   remove(digest: string): Promise<void>
-  blobs(): AsyncIterable<{ digest: string; modifiedAt: Date }>
-  uploads(): AsyncIterable<{ uploadId: string; modifiedAt: Date }>
+  /**
+   * Moves the bytes of a damaged blob to where nobody is served from, and keeps them: whether something can be saved of them is for a
+   * person to say. Resolves to their name there; undefined when there are none. `place` may then bring sound ones.
+   */
+  quarantine(digest: string): Promise<string | undefined>
+  /** What `quarantine` moved aside, by that name. */
+  quarantined(): AsyncIterable<{ name: string; size: number; modifiedAt: Date }>
+  /** Of the disk that the store is on, for stores that are on one. */
+  space?(): Promise<{ free: number; total: number }>
+  blobs(): AsyncIterable<{ digest: string; size: number; modifiedAt: Date }>
+  uploads(): AsyncIterable<{ uploadId: string; size: number; modifiedAt: Date }>
 }
 
 /** The disk (or the quota) is full. */

@@ -93,14 +93,17 @@ export interface PushedImage {
 export async function startFixture({
   store,
   maxBlobBytes = 1024 ** 3,
+  database: shared,
 }: {
   store?: BlobStore
   maxBlobBytes?: number
+  /** Another registry over the same database, with keys of its own. */
+  database?: { databaseUrl: string; db: Db; people: People }
 } = {}): Promise<Fixture> {
-  const database = await createTestDatabase()
+  const database = shared ? { db: shared.db, url: shared.databaseUrl, drop: async () => undefined } : await createTestDatabase()
   const root = await mkdtemp(path.join(tmpdir(), 'slipway-registry-'))
   const pem = newKeyPem()
-  const people = await seedAccounts(database.db)
+  const people = shared?.people ?? (await seedAccounts(database.db))
   const registry = await startRegistry({
     databaseUrl: database.url,
     store: store ?? new FilesystemStore(root),
