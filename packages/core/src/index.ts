@@ -1,3 +1,18 @@
+export {
+  effectiveRole,
+  GRANTABLE_ROLES,
+  type GrantableRole,
+  highestRole,
+  may,
+  PERMISSIONS,
+  type Permission,
+  ROLES,
+  type Role,
+  rolesThatMay,
+  type Standing,
+  VISIBILITIES,
+  type Visibility,
+} from './access'
 export { BUILD_CACHE_ARTIFACT } from './artifacts'
 export { AppError, type AppErrorInit, type ErrorKind, HTTP_STATUS, isAppError, notFound, toAppError } from './errors'
 export { EVENT_KINDS, type EventKind } from './events'

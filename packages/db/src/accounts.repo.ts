@@ -14,13 +14,3 @@ export async function findPasswordLogin(db: Tx, email: string): Promise<Password
   })
   return account?.password ? { userId: account.userId, passwordHash: account.password } : null
 }
-
-/** The user's role in each of these organizations; those of which they are no member, or that do not exist, are missing. */
-export async function rolesInOrganizations(db: Tx, userId: string, slugs: readonly string[]) {
-  if (slugs.length === 0) return new Map<string, never>()
-  const members = await db.member.findMany({
-    where: { userId, organization: { slug: { in: [...slugs] } } },
-    select: { role: true, organization: { select: { slug: true } } },
-  })
-  return new Map(members.map((m) => [m.organization.slug, m.role]))
-}

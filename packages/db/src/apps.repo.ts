@@ -47,6 +47,9 @@ export async function createApp(
       domains: { create: { id: newId('domain'), organizationId, hostname, generated: true } },
     },
   })
+  // Pushed by hand before: its builds go there from now on.
+  if (data.source !== 'image')
+    await tx.repository.updateMany({ where: { organizationId, name: data.slug, projectId: null }, data: { projectId: data.projectId } })
   return tx.app.findUniqueOrThrow({ where: { id: data.id }, include: detail })
 }
 

@@ -180,7 +180,7 @@ export async function findOwnImage(db: Tx, name: { organization: string; reposit
   })
   if (!repository) return null
   const manifest = await findManifest(db, repository.organizationId, repository.id, name.reference)
-  return manifest ? { digest: manifest.digest, isPublic: repository.visibility === 'public' } : null
+  return manifest ? { digest: manifest.digest, isOpen: repository.visibility !== 'private' } : null
 }
 
 /** Digest of an index of the repository that names this manifest as one of its platforms. */

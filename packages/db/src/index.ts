@@ -1,4 +1,14 @@
-export { findPasswordLogin, type PasswordLogin, rolesInOrganizations } from './accounts.repo'
+export {
+  appsSharedWith,
+  type ProjectStanding,
+  type RepositoryStanding,
+  repositoriesSharedWith,
+  type SharedRepositoryRow,
+  standingOnApp,
+  standingOnProject,
+  standingsOnRepositories,
+} from './access.repo'
+export { findPasswordLogin, type PasswordLogin } from './accounts.repo'
 export { createApiKey, listApiKeys, revokeApiKey, useApiKey } from './api-keys.repo'
 export {
   type AppRow,
@@ -223,7 +233,6 @@ export {
   listCatalog,
   listReferrers,
   listTagNames,
-  publicRepositories,
   type ReferrersPage,
   repositoriesWithBlob,
 } from './registry-lists.repo'

@@ -14,7 +14,7 @@ export const servingNumber = async (db: Tx, appId: string) =>
   (await db.app.findUnique({ where: { id: appId }, select: { servingDeployment: { select: { number: true } } } }))?.servingDeployment
     ?.number ?? null
 
-/** Whether a repository may be read by everybody; null when it does not exist. For no caller to see, only to decide. */
+/** Who may read a repository; null when it does not exist. For no caller to see, only to decide. */
 export const repositoryVisibility = async (db: Tx, organization: string, repository: string) =>
   (await db.repository.findFirst({ where: { name: repository, organization: { slug: organization } }, select: { visibility: true } }))
     ?.visibility ?? null

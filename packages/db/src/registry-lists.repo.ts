@@ -1,7 +1,7 @@
 /** What the registry service lists: tags, repositories, referrers. */
+import { readableBy } from './access.repo'
 import type { Tx } from './client'
 import { Prisma } from './generated/client'
-import type { RepositoryPath } from './registry.repo'
 
 /** Names in byte order, after `last`. */
 export async function listTagNames(db: Tx, repositoryId: string, take: number, last?: string): Promise<string[]> {
@@ -23,10 +23,7 @@ export interface CatalogScope {
 
 /** Whether the account may read repository `r` of organization `o`. */
 const readable = ({ userId, baseOrganization }: CatalogScope): Prisma.Sql =>
-  userId === null
-    ? Prisma.sql`true`
-    : Prisma.sql`(r."visibility" = 'public' OR o."slug" = ${baseOrganization}
-        OR EXISTS (SELECT 1 FROM "Member" m WHERE m."organizationId" = o."id" AND m."userId" = ${userId}))`
+  userId === null ? Prisma.sql`true` : readableBy(userId, baseOrganization)
 
 /** Paths `<organization>/<repository>` that the account may pull, in byte order, after `last`. */
 export async function listCatalog(db: Tx, scope: CatalogScope, take: number, last?: string): Promise<string[]> {
@@ -46,16 +43,6 @@ export async function repositoriesWithBlob(db: Tx, scope: CatalogScope, digest: 
       WHERE l."digest" = ${digest} AND ${readable(scope)}
     ) AS c ORDER BY path COLLATE "C" LIMIT ${take}`
   return rows.map((row) => row.path)
-}
-
-/** Paths among these that are public repositories. */
-export async function publicRepositories(db: Tx, paths: readonly RepositoryPath[]): Promise<Set<string>> {
-  if (paths.length === 0) return new Set()
-  const rows = await db.repository.findMany({
-    where: { visibility: 'public', OR: paths.map((p) => ({ name: p.name, organization: { slug: p.organization } })) },
-    select: { name: true, organization: { select: { slug: true } } },
-  })
-  return new Set(rows.map((row) => `${row.organization.slug}/${row.name}`))
 }
 
 export interface ReferrersPage {

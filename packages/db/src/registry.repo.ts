@@ -35,12 +35,21 @@ export async function ensureRepository(
 ): Promise<RepositoryRef | null> {
   const found = await findRepositoryByPath(db, path)
   if (found) return found
-  const organization = await db.organization.findUnique({ where: { slug: path.organization }, select: { id: true } })
+  const organization = await db.organization.findUnique({
+    where: { slug: path.organization },
+    // What an app's builds push belongs to the app's project, and is reached by that one's grants.
+    select: { id: true, apps: { where: { slug: path.name, deletedAt: null, source: { not: 'image' } }, select: { projectId: true } } },
+  })
   if (!organization) return null
   try {
     return await db.$transaction(async (tx) => {
       const made = await tx.repository.create({
-        data: { id: newId('repository'), organizationId: organization.id, name: path.name },
+        data: {
+          id: newId('repository'),
+          organizationId: organization.id,
+          name: path.name,
+          projectId: organization.apps[0]?.projectId ?? null,
+        },
         select: { id: true, organizationId: true },
       })
       await recordDeed(tx, { repositoryId: made.id, ...by, action: 'repository.create', suffix: '', data: {} })

@@ -1,34 +1,24 @@
-import type { views } from '@slipway/contracts'
-import { AppError } from '@slipway/core'
+import { AppError, may, type Permission, rolesThatMay } from '@slipway/core'
 import type { Scope } from './scope'
 
-/** What each role may do; everything a use case changes asks this one table. */
-const ALLOWED = {
-  read: ['owner', 'admin', 'developer', 'guest'],
-  /** Projects, apps, builds, deployments, images: the daily work. */
-  change: ['owner', 'admin', 'developer'],
-  /** Tokens, webhook secrets, variables' values. */
-  'read secrets': ['owner', 'admin', 'developer'],
-  'manage members': ['owner', 'admin'],
-  'make owners': ['owner'],
-  /** Rules of the whole registry: quotas, retention, protected tags, robots, upstreams, replication, outgoing webhooks. */
-  'manage registry': ['owner', 'admin'],
-  /** What holds for all organizations on a host; only in the installation's first organization (`hosts/operator.ts`). */
-  'run hosts': ['owner', 'admin'],
-} as const satisfies Record<string, readonly views.Role[]>
-export type Permission = keyof typeof ALLOWED
+export { may, PERMISSIONS, type Permission } from '@slipway/core'
 
-export const PERMISSIONS = Object.keys(ALLOWED) as Permission[]
+/** Of whole organizations: a role that a grant gives on one repository or project never reaches them. */
+const OF_ORGANIZATIONS: readonly Permission[] = ['manage members', 'make owners', 'manage registry', 'run hosts']
 
-export const may = (role: views.Role, permission: Permission): boolean => (ALLOWED[permission] as readonly views.Role[]).includes(role)
+/** Whether the table of core/access.ts allows it; everything a use case changes asks this. */
+export const mayIn = (scope: Scope, permission: Permission): boolean =>
+  may(scope.role, permission) && !(scope.within && OF_ORGANIZATIONS.includes(permission))
 
 /** Throws FORBIDDEN with who could do it. */
 export function assertMay(scope: Scope, permission: Permission): void {
-  if (may(scope.role, permission)) return
+  if (mayIn(scope, permission)) return
+  const roles = rolesThatMay(permission)
+  const where = scope.within ? 'here' : `of ${scope.organization}`
   throw new AppError({
     kind: 'forbidden',
     code: 'ROLE_TOO_LOW',
-    message: `As ${scope.role} of ${scope.organization} you cannot do this. Ask ${ALLOWED[permission].length > 2 ? 'an owner to make you developer' : `one who is ${ALLOWED[permission].join(' or ')}`}.`,
+    message: `As ${scope.role} ${where} you cannot do this. Ask ${roles.length > 2 ? 'an owner to make you developer' : `one who is ${roles.join(' or ')}`}.`,
     details: { role: scope.role, permission },
   })
 }

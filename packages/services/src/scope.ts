@@ -24,4 +24,11 @@ export interface Scope {
   organization: string
   role: views.Role
   actor: Actor
+  /**
+   * Set when the role holds on one repository or app only, because a grant raised it there or the caller is no member.
+   * The loaders (`loadRepository`, `loadApp`) find nothing else with it.
+   */
+  within?: { repository: string } | { app: string }
+  /** No member: of the organization they see that thing, and nothing that it leads to. */
+  outside?: true
 }

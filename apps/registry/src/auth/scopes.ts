@@ -1,26 +1,14 @@
-/** What was asked for, cut down to what the person may: the permission matrix of the registry. */
+/** What a token may do: the scopes asked for, cut down to what the account, or nobody, has (core's access.ts has the table). */
 import { BASE_ORGANIZATION, type RegistryAccess } from '@slipway/contracts'
-import { type Db, publicRepositories, rolesInOrganizations } from '@slipway/db'
+import { effectiveRole, may } from '@slipway/core'
+import { type Db, standingsOnRepositories } from '@slipway/db'
 import { isRepositoryName } from '@slipway/oci'
 import { repositoryPath } from '../http/route'
 
 type Actions = RegistryAccess['actions']
-type Role = 'owner' | 'admin' | 'developer' | 'guest'
+export type Action = 'pull' | 'push' | 'delete'
 
-/**
- * | | pull | push | delete |
- * |---|---|---|---|
- * | owner, admin, developer of the organization | yes | yes | yes |
- * | guest | yes | | |
- * | any account, repository of `base` | yes | | |
- * | anybody, public repository | yes | | |
- */
-const BY_ROLE: Record<Role, readonly ('pull' | 'push' | 'delete')[]> = {
-  owner: ['pull', 'push', 'delete'],
-  admin: ['pull', 'push', 'delete'],
-  developer: ['pull', 'push', 'delete'],
-  guest: ['pull'],
-}
+const ACTIONS = ['pull', 'push', 'delete'] as const
 const MAX_SCOPES = 50
 
 /** `repository:acme/api:pull,push`, several in one value separated by spaces. What cannot be read is left out, as nothing is granted for it. */
@@ -38,25 +26,37 @@ export function parseScopes(values: readonly string[]): RegistryAccess[] {
   return scopes
 }
 
-/** `userId` null: nobody logged in. */
-export async function grantScopes(db: Db, userId: string | null, wanted: readonly RegistryAccess[]): Promise<RegistryAccess[]> {
-  const repositories = wanted.filter((scope) => scope.type === 'repository')
-  const paths = repositories.map((scope) => repositoryPath(scope.name))
-  const roles =
-    userId === null ? new Map<string, Role>() : await rolesInOrganizations(db, userId, [...new Set(paths.map((p) => p.organization))])
-  const strangers = paths.filter((path) => !roles.has(path.organization))
-  const open = await publicRepositories(db, strangers)
-  const granted: RegistryAccess[] = []
-  for (const scope of repositories) {
-    const { organization } = repositoryPath(scope.name)
-    const role = roles.get(organization)
-    const isBase = organization === BASE_ORGANIZATION
+/** What an account may do on each of these repositories, by path; nothing for those that are missing. `userId` null: nobody logged in. */
+export async function allowedToUser(db: Db, userId: string | null, names: readonly string[]): Promise<Map<string, readonly Action[]>> {
+  const standings = await standingsOnRepositories(db, userId, names.map(repositoryPath))
+  const allowed = new Map<string, readonly Action[]>()
+  for (const name of names) {
+    const standing = standings.get(name)
     // Base images are the system's: even an owner of that organization pushes none, and anybody reads them, since
     // `docker run slipway.local/base/busybox` is the first thing that one tries.
-    const may = isBase ? ['pull' as const] : role ? BY_ROLE[role] : []
-    const allowed = new Set<string>(open.has(scope.name) ? [...may, 'pull'] : may)
-    const asked = scope.actions.includes('*') ? (['pull', 'push', 'delete'] as const) : scope.actions
-    const actions = asked.filter((action) => allowed.has(action))
+    if (repositoryPath(name).organization === BASE_ORGANIZATION) allowed.set(name, ['pull'])
+    else if (standing) {
+      const role = effectiveRole(standing, userId !== null)
+      allowed.set(
+        name,
+        ACTIONS.filter((action) => may(role, action)),
+      )
+    }
+  }
+  return allowed
+}
+
+export async function grantScopes(db: Db, userId: string | null, wanted: readonly RegistryAccess[]): Promise<RegistryAccess[]> {
+  const repositories = wanted.filter((scope) => scope.type === 'repository')
+  const allowed = await allowedToUser(
+    db,
+    userId,
+    repositories.map((scope) => scope.name),
+  )
+  const granted: RegistryAccess[] = []
+  for (const scope of repositories) {
+    const asked = scope.actions.includes('*') ? ACTIONS : scope.actions
+    const actions = asked.filter((action) => action !== '*' && allowed.get(scope.name)?.includes(action))
     if (actions.length > 0) granted.push({ type: 'repository', name: scope.name, actions })
   }
   const catalog = wanted.find((scope) => scope.type === 'registry' && scope.actions.includes('*'))

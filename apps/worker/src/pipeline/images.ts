@@ -26,9 +26,9 @@ export async function pullAccess(
   const name = formatReference(parsed)
   if (parsed.registry !== OWN_REGISTRY_HOST) return { name, own: false, token: undefined }
   const [owner = '', ...rest] = parsed.repository.split('/')
-  const allowed =
-    owner === organization || owner === BASE_ORGANIZATION || (await repositoryVisibility(deps.db, owner, rest.join('/'))) === 'public'
-  if (!allowed) throw imageNotFound(reference)
+  const own = owner === organization || owner === BASE_ORGANIZATION
+  // What every account may pull, an app of any organization may run.
+  if (!own && ((await repositoryVisibility(deps.db, owner, rest.join('/'))) ?? 'private') === 'private') throw imageNotFound(reference)
   return { name, own: true, token: await systemToken(deps, [{ type: 'repository', name: parsed.repository, actions: ['pull'] }]) }
 }
 

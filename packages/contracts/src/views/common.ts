@@ -1,4 +1,5 @@
 /** What views of several subjects hold. */
+export type { GrantableRole, Role, Visibility } from '@slipway/core'
 
 export interface Page<T> {
   items: T[]
@@ -7,7 +8,6 @@ export interface Page<T> {
   total: number
 }
 
-export type Role = 'owner' | 'admin' | 'developer' | 'guest'
 export interface CommitView {
   sha: string
   message: string

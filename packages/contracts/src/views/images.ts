@@ -1,11 +1,11 @@
 /** What the registry holds. */
-import type { CommitView } from './common'
+import type { CommitView, Visibility } from './common'
 
 export interface RepositoryView {
   name: string
   /** slipway.local/acme/guestbook */
   reference: string
-  visibility: 'private' | 'public'
+  visibility: Visibility
   tags: number
   /** Unique blobs of this repository. */
   size: number

@@ -18,8 +18,8 @@ export async function resolveImage(deps: Deps, scope: Scope, written: string): P
     repository: name.join('/'),
     reference: reference.digest ?? reference.tag ?? 'latest',
   })
-  // Images of other organizations are as unknown as ones that are not there, unless they are public.
-  if (!found || !(organization === scope.organization || organization === BASE_ORGANIZATION || found.isPublic))
+  // Images of other organizations are as unknown as ones that are not there, unless every account may pull them.
+  if (!found || !(organization === scope.organization || organization === BASE_ORGANIZATION || found.isOpen))
     throw new AppError({
       kind: 'not-found',
       code: 'IMAGE_NOT_FOUND',

@@ -4,11 +4,11 @@
  */
 import { AppError } from '@slipway/core'
 import { type Db, firstOrganizationId } from '@slipway/db'
-import { assertMay, may } from '../roles'
+import { assertMay, mayIn } from '../roles'
 import type { Scope } from '../scope'
 
 export const mayRunHosts = async (db: Db, scope: Scope): Promise<boolean> =>
-  may(scope.role, 'run hosts') && (await firstOrganizationId(db)) === scope.organizationId
+  mayIn(scope, 'run hosts') && (await firstOrganizationId(db)) === scope.organizationId
 
 export async function assertRunsHosts(db: Db, scope: Scope): Promise<void> {
   assertMay(scope, 'run hosts')
