@@ -5,6 +5,7 @@ export const PACKAGES = {
   config: [],
   core: [],
   outbound: ['core'],
+  secrets: ['core'],
   oci: ['core'],
   contracts: ['core'],
   dockerfile: ['core', 'oci', 'contracts'],
@@ -13,7 +14,7 @@ export const PACKAGES = {
   jobs: ['core', 'contracts'],
   'agent-client': ['core', 'contracts'],
   ingress: ['core', 'contracts'],
-  services: ['core', 'contracts', 'db', 'jobs', 'oci', 'dockerfile', 'agent-client', 'ingress', 'outbound'],
+  services: ['core', 'contracts', 'db', 'jobs', 'oci', 'dockerfile', 'agent-client', 'ingress', 'outbound', 'secrets'],
   api: ['core', 'contracts', 'services'],
   ui: ['core'],
   testing: ['core', 'db'],
@@ -23,7 +24,7 @@ export const PACKAGES = {
 export const APPS = {
   web: ['core', 'contracts', 'services', 'api', 'ui', 'dockerfile'],
   worker: ['core', 'contracts', 'context', 'db', 'services', 'jobs', 'oci', 'dockerfile', 'agent-client', 'ingress', 'outbound'],
-  registry: ['core', 'oci', 'contracts', 'db', 'outbound'],
+  registry: ['core', 'oci', 'contracts', 'db', 'outbound', 'secrets'],
   cli: ['core', 'contracts', 'context', 'dockerfile', 'api'],
 }
 

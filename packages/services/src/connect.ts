@@ -1,10 +1,9 @@
 import { createAgent } from '@slipway/agent-client'
 import { createDb } from '@slipway/db'
 import { closeQueues, connectRedis, createQueues, createSignals } from '@slipway/jobs'
+import { createSealer, readMasterKey } from '@slipway/secrets'
 import { createServices } from './create-services'
 import type { Log, ServicesConfig } from './deps'
-import { readMasterKey } from './secrets/master-key'
-import { createSealer } from './secrets/seal'
 import type { Services } from './services'
 
 export interface Addresses {

@@ -2,7 +2,7 @@ import type { Agent } from '@slipway/agent-client'
 import { channels, type JobData, type JobName } from '@slipway/contracts'
 import type { Db } from '@slipway/db'
 import { enqueue, type Queues, type Redis, type Signals } from '@slipway/jobs'
-import type { Sealer } from './secrets/seal'
+import type { Sealer } from '@slipway/secrets'
 
 export interface Log {
   info(fields: Record<string, unknown>, message: string): void

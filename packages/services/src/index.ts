@@ -1,3 +1,4 @@
+export { createSealer, readMasterKey, type SealedFor, type Sealer } from '@slipway/secrets'
 export { openBuildSecrets } from './builds/secrets'
 export { type UploadOptions, uploadOptions } from './builds/upload-options'
 export { type Addresses, connectServices } from './connect'
@@ -8,6 +9,4 @@ export { announce, type Deps, type Log, publicUrl, registryHost, type ServicesCo
 export { readBody } from './read-body'
 export { may, PERMISSIONS, type Permission } from './roles'
 export type { Actor, Identity, Scope } from './scope'
-export { readMasterKey } from './secrets/master-key'
-export { createSealer, type SealedFor, type Sealer } from './secrets/seal'
 export type { DeploymentsService, Services } from './services'

@@ -2,8 +2,8 @@
 import { contextDigest, dockerfileOrigin, inputs } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import type { Prisma } from '@slipway/db'
+import type { Sealer } from '@slipway/secrets'
 import * as z from 'zod'
-import type { Sealer } from '../secrets/seal'
 
 const options = z.object({
   tree: contextDigest,

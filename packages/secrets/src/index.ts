@@ -1,0 +1,2 @@
+export { readMasterKey } from './master-key'
+export { createSealer, type SealedFor, type Sealer } from './seal'
