@@ -1,5 +1,5 @@
 /**
- * Tars of images, which tRPC has no word for. The same identity and the same check of the membership as `orgProcedure`. A refusal is
+ * Files that a browser keeps (tars of images, the audit log), which tRPC has no word for. The same identity and the same check of the membership as `orgProcedure`. A refusal is
  * text, because a person sees it in the browser.
  */
 import { Readable } from 'node:stream'
@@ -12,6 +12,8 @@ import type { Context } from './context'
 interface Download {
   stream: Readable
   filename: string
+  /** Without one: a tar. */
+  contentType?: string
 }
 
 /** `GET /api/images/archive?org=…&repository=…&reference=…&format=oci|docker`. */
@@ -21,6 +23,10 @@ export const imageArchive = (request: Request, context: Context) =>
 /** `GET /api/builds/output?org=…&app=…&number=…&kind=files|oci|docker[&platform=…][&name=…]`. */
 export const buildOutput = (request: Request, context: Context) =>
   download(request, context, inputs.buildOutput, (scope, input) => context.services.builds.output(scope, input, request.signal))
+
+/** `GET /api/activity/export?org=…&format=csv|ndjson[&actor=…][&action=…][&query=…][&from=…][&to=…]`. */
+export const activityExport = (request: Request, context: Context) =>
+  download(request, context, inputs.exportAudit, (scope, input) => context.services.activity.export(scope, input, request.signal))
 
 async function download<S extends z.ZodType<{ org: string }>>(
   request: Request,
@@ -33,10 +39,10 @@ async function download<S extends z.ZodType<{ org: string }>>(
     const { identity, ip, services } = context
     if (!identity) throw new AppError({ kind: 'unauthenticated', code: 'SIGN_IN_NEEDED', message: 'Sign in first, or send an API key.' })
     const scope = await services.organizations.scope({ userId: identity.userId, label: identity.name, ip }, input.org)
-    const { stream, filename } = await open(scope, input)
+    const { stream, filename, contentType = 'application/x-tar' } = await open(scope, input)
     return new Response(Readable.toWeb(stream) as ReadableStream<Uint8Array>, {
       headers: {
-        'content-type': 'application/x-tar',
+        'content-type': contentType,
         'content-disposition': `attachment; filename="${filename}"`,
         'cache-control': 'no-store',
         'x-content-type-options': 'nosniff',
@@ -45,7 +51,7 @@ async function download<S extends z.ZodType<{ org: string }>>(
   } catch (thrown) {
     const error =
       thrown instanceof ZodError
-        ? new AppError({ kind: 'bad-input', code: 'INPUT_INVALID', message: 'This address is no image.' })
+        ? new AppError({ kind: 'bad-input', code: 'INPUT_INVALID', message: 'This address names nothing that can be downloaded.' })
         : toAppError(thrown)
     if (error.kind === 'internal' || error.kind === 'unavailable')
       context.log.error({ code: error.code, err: error.cause ?? error }, error.message)

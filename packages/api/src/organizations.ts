@@ -8,7 +8,8 @@ export const organizationsRouter = router({
   members: orgProcedure.query(({ ctx }) => ctx.services.organizations.members(ctx.scope)),
   addMember: orgProcedure.input(inputs.addMember).mutation(({ ctx, input }) => ctx.services.organizations.addMember(ctx.scope, input)),
   search: orgProcedure.input(inputs.search).query(({ ctx, input }) => ctx.services.organizations.search(ctx.scope, input)),
-  audit: orgProcedure.input(inputs.listAudit).query(({ ctx, input }) => ctx.services.organizations.audit(ctx.scope, input)),
+  audit: orgProcedure.input(inputs.listAudit).query(({ ctx, input }) => ctx.services.activity.list(ctx.scope, input)),
+  auditFacets: orgProcedure.query(({ ctx }) => ctx.services.activity.facets(ctx.scope)),
   knownHosts: orgProcedure.query(({ ctx }) => ctx.services.organizations.knownHosts(ctx.scope)),
   forgetKnownHost: orgProcedure
     .input(inputs.forgetKnownHost)

@@ -34,6 +34,7 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   },
   'organizations.search': { reach: 'organization', input: { org: 'acme', query: 'web' } },
   'organizations.audit': { reach: 'organization' },
+  'organizations.auditFacets': { reach: 'organization' },
   'organizations.knownHosts': { reach: 'organization' },
   'organizations.forgetKnownHost': { reach: 'row', input: { org: 'acme', id: 'knh_00001' }, guestMay: false },
   'organizations.watch': { reach: 'organization' },

@@ -28,7 +28,16 @@ export {
   type SealedVariable,
   updateApp,
 } from './apps.repo'
-export { type AuditInput, listAudit, writeAudit } from './audit.repo'
+export {
+  type AuditFilter,
+  type AuditInput,
+  auditFacets,
+  auditTargets,
+  countAudit,
+  listAudit,
+  readAudit,
+  writeAudit,
+} from './audit.repo'
 export {
   appendBuildLogs,
   type BuildClaim,

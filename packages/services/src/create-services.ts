@@ -1,3 +1,4 @@
+import { createActivity } from './activity/activity'
 import { createApiKeys } from './api-keys/api-keys'
 import { createApps } from './apps/apps'
 import { createAuth } from './auth/auth'
@@ -25,6 +26,7 @@ export function createServices(deps: Deps): Services {
     setup: createSetup(deps),
     apiKeys: createApiKeys(deps),
     organizations: createOrganizations(deps),
+    activity: createActivity(deps),
     projects: createProjects(deps),
     apps: createApps(deps, deployments),
     webhooks: createWebhooks(deps),

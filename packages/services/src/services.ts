@@ -5,6 +5,7 @@
 import type { Readable } from 'node:stream'
 import type { BuildPolicyPreview, ContextMissing, inputs, views } from '@slipway/contracts'
 import type { z } from 'zod'
+import type { ActivityService } from './activity/service'
 import type { Actor, Identity, Scope } from './scope'
 
 type In<S extends z.ZodType> = z.infer<S>
@@ -46,7 +47,6 @@ export interface OrganizationsService {
   members(scope: Scope): Promise<views.MemberView[]>
   addMember(scope: Scope, input: Of<typeof inputs.addMember>): Promise<views.MemberView>
   search(scope: Scope, input: Of<typeof inputs.search>): Promise<views.SearchHit[]>
-  audit(scope: Scope, input: Of<typeof inputs.listAudit>): Promise<views.Page<views.AuditView>>
   knownHosts(scope: Scope): Promise<views.KnownHostView[]>
   /** The next build takes whatever key the host answers with. */
   forgetKnownHost(scope: Scope, input: Of<typeof inputs.forgetKnownHost>): Promise<views.KnownHostView[]>
@@ -174,6 +174,7 @@ export interface Services {
   setup: SetupService
   apiKeys: ApiKeysService
   organizations: OrganizationsService
+  activity: ActivityService
   projects: ProjectsService
   apps: AppsService
   webhooks: WebhooksService

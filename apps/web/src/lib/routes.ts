@@ -25,6 +25,8 @@ export const routes = {
     `/api/images/archive?${new URLSearchParams({ org, repository, reference, format })}`,
   hosts: (org: string) => `/${org}/hosts`,
   activity: (org: string) => `/${org}/activity`,
+  activityExport: (org: string, format: 'csv' | 'ndjson', filter: Record<string, string>) =>
+    `/api/activity/export?${new URLSearchParams({ org, format, ...filter })}`,
   settings: (org: string) => `/${org}/settings`,
   settingsTab: (org: string, tab: string) => `/${org}/settings/${tab}`,
   account: (org?: string) => (org ? `/account?from=${org}` : '/account'),

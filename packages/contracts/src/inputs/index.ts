@@ -5,9 +5,11 @@ import { buildPolicy } from '../agent/build-policy'
 import { contextDigest, contextMissing } from '../agent/context-api'
 import { imageArchiveFormat } from '../agent/image-output'
 import { dockerfileOrigin, keptDockerfile } from '../dockerfiles'
+import { auditFilter } from './activity'
 import { id, org, slug } from './base'
 import { givenContexts, namedContexts } from './named-contexts'
 
+export { auditFilter, exportAudit } from './activity'
 export { id, org, slug } from './base'
 export { givenContexts, type NamedContextInput, namedContexts } from './named-contexts'
 
@@ -267,7 +269,7 @@ export const createApiKey = z.object({
 })
 export const revokeApiKey = z.object({ id })
 export const addMember = org.extend({ email: z.email(), role: z.enum(['owner', 'admin', 'developer', 'guest']) })
-export const listAudit = org.extend(page.shape)
+export const listAudit = org.extend({ ...page.shape, ...auditFilter.shape })
 /** What of the organization's build cache goes: all, one kind of it, or what was not used for so many days. */
 export const clearBuildCache = org.extend({
   kind: z.enum(['layer', 'mount']).optional(),

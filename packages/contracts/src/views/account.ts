@@ -57,15 +57,6 @@ export interface KnownHostView {
   createdAt: Date
 }
 
-export interface AuditView {
-  id: string
-  actor: string
-  action: string
-  targetType: string
-  targetLabel: string
-  createdAt: Date
-}
-
 export interface SearchHit {
   kind: 'app' | 'project' | 'repository' | 'build' | 'action'
   label: string

@@ -3,6 +3,7 @@
  * Procedures, by router (packages/api): see the table in packages/api/README.md.
  */
 export type * from './account'
+export type * from './activity'
 export type * from './apps'
 export type * from './build-cache'
 export type * from './builds'

@@ -218,8 +218,5 @@ it('makes an example from the built-in Git endpoint, in a project of its own whe
   })
   expect((await h.services.apps.get(bob, { app: 'hello' })).settings.gitUrl).toBe('http://localhost:3000/api/examples/hello.git')
   expect(await h.services.organizations.search(bob, { query: 'hel' })).toMatchObject([{ kind: 'app', href: '/bobs/apps/hello' }])
-  expect((await h.services.organizations.audit(bob, { limit: 10 })).items.map((event) => event.action)).toEqual([
-    'app.create',
-    'project.create',
-  ])
+  expect((await h.services.activity.list(bob, { limit: 10 })).items.map((event) => event.action)).toEqual(['app.create', 'project.create'])
 })

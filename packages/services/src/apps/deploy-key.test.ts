@@ -68,11 +68,11 @@ describe('a deploy key', () => {
     const given = await h.services.apps.setDeployKey(scope, { app, key: `\r\n${own.private.replaceAll('\n', '\r\n')}` })
     expect(half(given.settings.deployKey ?? '')).toBe(half(own.public))
     expect(await openKey(app)).toBe(own.private)
-    const told = JSON.stringify([given, await h.services.organizations.audit(scope, { limit: 20 })])
+    const told = JSON.stringify([given, await h.services.activity.list(scope, { limit: 20 })])
     for (const line of own.private.split('\n').filter((text) => text.length > 20)) expect(told).not.toContain(line)
     expect((await h.services.apps.setDeployKey(scope, { app, key: null })).settings.deployKey).toBeNull()
     expect(await openKey(app)).toBeUndefined()
-    const audited = (await h.services.organizations.audit(scope, { limit: 4 })).items.map(({ action }) => action)
+    const audited = (await h.services.activity.list(scope, { limit: 4 })).items.map(({ action }) => action)
     expect(audited).toEqual(['app.removeDeployKey', 'app.setDeployKey', 'app.setDeployKey', 'app.setDeployKey'])
   })
 

@@ -73,6 +73,6 @@ it('previews without removing, clears what was asked for, and writes it down', a
   // What came free on the whole host is not told: other organizations had a part in it.
   expect(await h.services.buildCache.clear(scope, { kind: 'mount' })).toEqual({ ...preview })
   expect(asked.at(-1)?.body).toEqual({ ...mine, unusedForMs: 0, kind: 'mount', dryRun: false })
-  const [entry] = (await h.services.organizations.audit(scope, { limit: 5 })).items
+  const [entry] = (await h.services.activity.list(scope, { limit: 5 })).items
   expect(entry).toMatchObject({ action: 'build-cache.clear', targetLabel: 'cache mounts' })
 })

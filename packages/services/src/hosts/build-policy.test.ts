@@ -82,7 +82,7 @@ it('shows what an empty field means, previews, and keeps nothing until it is sav
 it('is kept, brought to the agent, and written down', async () => {
   expect(await h.services.hosts.setBuildPolicy(admin, { host: 'host_1', policy })).toMatchObject({ set: policy, applied: true })
   expect(has).toEqual(policy)
-  const [entry] = (await h.services.organizations.audit(owner, { limit: 5 })).items
+  const [entry] = (await h.services.activity.list(owner, { limit: 5 })).items
   expect(entry).toMatchObject({ action: 'build-policy.set', targetLabel: 'host_1', actor: 'Bob' })
   expect(await h.services.hosts.buildPolicy(owner, { host: 'host_1' })).toMatchObject({ set: policy, applied: true })
 })

@@ -37,7 +37,7 @@ describe('a look at a repository', () => {
     expect(await h.services.inspections.get(scope, { id })).toMatchObject({ state: 'succeeded', result })
     expect((await h.db.inspection.findUniqueOrThrow({ where: { id } })).gitToken).toBeNull()
     expect(await finishInspection(h.db, id, 'failed')).toBe(false)
-    const events = await h.services.organizations.audit(scope, { limit: 10 })
+    const events = await h.services.activity.list(scope, { limit: 10 })
     expect(events.items[0]).toMatchObject({ action: 'repository.inspect', targetLabel: repository.gitUrl })
     expect(JSON.stringify(events)).not.toContain('secret')
   })

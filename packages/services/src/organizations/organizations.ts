@@ -7,7 +7,6 @@ import {
   findOrganization,
   findUserByEmail,
   isUniqueViolation,
-  listAudit,
   listMembers,
   listMemberships,
   writeAudit,
@@ -112,20 +111,4 @@ export const createOrganizations = (deps: Deps): OrganizationsService => ({
   },
 
   search: (scope, input) => searchIn(deps.db, scope, input.query),
-
-  async audit(scope, input) {
-    const { rows, next, total } = await listAudit(deps.db, scope.organizationId, input)
-    return {
-      items: rows.map(({ id, actorLabel, action, targetType, targetLabel, createdAt }) => ({
-        id,
-        actor: actorLabel,
-        action,
-        targetType,
-        targetLabel,
-        createdAt,
-      })),
-      next,
-      total,
-    }
-  },
 })

@@ -26,7 +26,7 @@ export function RecentActivity({ org }: { org: string }) {
           ) : (
             <ul className="py-1">
               {page.items.map((event) => (
-                <AuditRow key={event.id} event={event} />
+                <AuditRow key={event.id} org={org} event={event} />
               ))}
             </ul>
           )

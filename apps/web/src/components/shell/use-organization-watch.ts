@@ -9,6 +9,7 @@ import { useVisible } from '@/lib/use-visible'
 const LISTS = new Set([
   'organizations.get',
   'organizations.audit',
+  'organizations.auditFacets',
   'organizations.members',
   'projects.list',
   'apps.list',
