@@ -96,12 +96,12 @@ export const buildHistory = (db: Tx, organizationId: string, appId: string, numb
     select: { number: true, state: true, startedAt: true, finishedAt: true, steps: { orderBy: { position: 'asc' } } },
   })
 
-/** The newest build of each app of the organization, for lists of apps. DISTINCT ON: Prisma's `distinct` would read all of them. */
+/** The newest build of each app of the organization, for lists of apps. Prisma's `distinct` would read all of them, and so would DISTINCT ON. */
 export async function latestBuilds(db: Tx, organizationId: string, appIds: string[]): Promise<BuildSummaryRow[]> {
   if (appIds.length === 0) return []
   const newest = await db.$queryRaw<{ id: string }[]>`
-    SELECT DISTINCT ON ("appId") "id" FROM "Build"
-    WHERE "organizationId" = ${organizationId} AND "appId" = ANY(${appIds}) ORDER BY "appId", "number" DESC`
+    SELECT n."id" FROM UNNEST(${appIds}::text[]) AS a("id") CROSS JOIN LATERAL (
+      SELECT x."id" FROM "Build" x WHERE x."appId" = a."id" AND x."organizationId" = ${organizationId} ORDER BY x."number" DESC LIMIT 1) n`
   return db.build.findMany({ where: { organizationId, id: { in: newest.map((row) => row.id) } }, include: summary })
 }
 

@@ -89,8 +89,8 @@ export async function listDeployments(db: Tx, organizationId: string, appId: str
 export async function latestDeployments(db: Tx, organizationId: string, appIds: string[]): Promise<DeploymentRow[]> {
   if (appIds.length === 0) return []
   const newest = await db.$queryRaw<{ id: string }[]>`
-    SELECT DISTINCT ON ("appId") "id" FROM "Deployment"
-    WHERE "organizationId" = ${organizationId} AND "appId" = ANY(${appIds}) ORDER BY "appId", "number" DESC`
+    SELECT n."id" FROM UNNEST(${appIds}::text[]) AS a("id") CROSS JOIN LATERAL (
+      SELECT x."id" FROM "Deployment" x WHERE x."appId" = a."id" AND x."organizationId" = ${organizationId} ORDER BY x."number" DESC LIMIT 1) n`
   return db.deployment.findMany({ where: { organizationId, id: { in: newest.map((row) => row.id) } }, include: full })
 }
 

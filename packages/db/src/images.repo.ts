@@ -2,48 +2,12 @@
 import { BUILD_CACHE_ARTIFACT } from '@slipway/core'
 import type { Tx } from './client'
 import type { Prisma } from './generated/client'
-import type { PageRequest, RowPage } from './page'
-import { toPage } from './page'
 import { deleteReferrers } from './registry-manifests.repo'
 
-/** A build cache has a tag, and is no image. */
-const ofImages = {
-  manifest: { OR: [{ artifactType: null }, { artifactType: { not: BUILD_CACHE_ARTIFACT } }] },
-} satisfies Prisma.TagWhereInput
-const repositoryColumns = { _count: { select: { tags: { where: ofImages } } } } satisfies Prisma.RepositoryInclude
-export type RepositoryRow = Prisma.RepositoryGetPayload<{ include: typeof repositoryColumns }>
-
-/** By name, so that a list does not move under the reader; the cursor is the last name. */
-export async function listRepositories(
-  db: Tx,
-  organizationId: string,
-  page: PageRequest & { query?: string },
-): Promise<RowPage<RepositoryRow>> {
-  const where = { organizationId, ...(page.query && { name: { contains: page.query, mode: 'insensitive' as const } }) }
-  const [rows, total] = await Promise.all([
-    db.repository.findMany({
-      where: { AND: [where, page.cursor ? { name: { gt: page.cursor } } : {}] },
-      take: page.limit + 1,
-      orderBy: { name: 'asc' },
-      include: repositoryColumns,
-    }),
-    db.repository.count({ where }),
-  ])
-  return toPage(rows, total, page.limit, (row) => row.name)
-}
+export type RepositoryRow = Prisma.RepositoryGetPayload<object>
 
 export const findRepositoryByName = (db: Tx, organizationId: string, name: string): Promise<RepositoryRow | null> =>
-  db.repository.findFirst({ where: { organizationId, name }, include: repositoryColumns })
-
-/** Bytes of each repository's own blobs, each counted once. */
-export async function repositorySizes(db: Tx, organizationId: string, repositoryIds: string[]): Promise<Map<string, number>> {
-  if (repositoryIds.length === 0) return new Map()
-  const rows = await db.$queryRaw<{ id: string; size: bigint }[]>`
-    SELECT rb."repositoryId" AS id, SUM(b."size")::bigint AS size
-    FROM "RepositoryBlob" rb JOIN "Blob" b USING ("digest") JOIN "Repository" r ON r."id" = rb."repositoryId"
-    WHERE r."organizationId" = ${organizationId} AND rb."repositoryId" = ANY(${repositoryIds}) GROUP BY rb."repositoryId"`
-  return new Map(rows.map((row) => [row.id, Number(row.size)]))
-}
+  db.repository.findFirst({ where: { organizationId, name } })
 
 const manifestDetail = {
   repository: { select: { name: true } },
@@ -52,27 +16,6 @@ const manifestDetail = {
   tags: { orderBy: { updatedAt: 'desc' } },
 } satisfies Prisma.ManifestInclude
 export type ManifestRow = Omit<Prisma.ManifestGetPayload<{ include: typeof manifestDetail }>, 'content'>
-
-/** Newest first; the cursor is `<updatedAt in ms>:<name>`. */
-export async function listTags(db: Tx, organizationId: string, repositoryId: string, page: PageRequest) {
-  const where = { repositoryId, repository: { organizationId }, ...ofImages }
-  const [at, ...name] = (page.cursor ?? '').split(':')
-  const updatedAt = new Date(Number(at))
-  const after: Prisma.TagWhereInput =
-    page.cursor && !Number.isNaN(updatedAt.getTime())
-      ? { OR: [{ updatedAt: { lt: updatedAt } }, { updatedAt, name: { gt: name.join(':') } }] }
-      : {}
-  const [rows, total] = await Promise.all([
-    db.tag.findMany({
-      where: { AND: [where, after] },
-      take: page.limit + 1,
-      orderBy: [{ updatedAt: 'desc' }, { name: 'asc' }],
-      include: { manifest: { omit: { content: true }, include: { layers: { select: { digest: true } }, children: true } } },
-    }),
-    db.tag.count({ where }),
-  ])
-  return toPage(rows, total, page.limit, (row) => `${row.updatedAt.getTime()}:${row.name}`)
-}
 
 /** By digest or by tag, in one repository of the organization. */
 export const findManifest = (db: Tx, organizationId: string, repositoryId: string, reference: string): Promise<ManifestRow | null> =>
@@ -93,13 +36,20 @@ export const findChildManifests = (db: Tx, organizationId: string, repositoryId:
     select: { digest: true, totalSize: true, os: true, architecture: true },
   })
 
-/** How many images (manifest digests) of the organization hold each layer. */
+/** A layer of a base image can be in all images there are; beyond so many only that it is many is told. */
+export const MANY_HOLDERS = 1000
+
+/** How many images (manifest digests) of the organization hold each layer; counted up to `MANY_HOLDERS`. */
 export async function layerHolders(db: Tx, organizationId: string, layers: string[]): Promise<Map<string, number>> {
   if (layers.length === 0) return new Map()
   const rows = await db.$queryRaw<{ digest: string; holders: bigint }[]>`
-    SELECT l."digest", COUNT(DISTINCT m."digest")::bigint AS holders
-    FROM "ManifestLayer" l JOIN "Manifest" m ON m."id" = l."manifestId"
-    WHERE m."organizationId" = ${organizationId} AND m."artifactType" IS DISTINCT FROM ${BUILD_CACHE_ARTIFACT} AND l."digest" = ANY(${[...new Set(layers)]}) GROUP BY l."digest"`
+    SELECT w."digest", (
+      SELECT COUNT(DISTINCT h."digest") FROM (
+        SELECT m."digest" FROM "ManifestLayer" l JOIN "Manifest" m ON m."id" = l."manifestId"
+        WHERE l."digest" = w."digest" AND m."organizationId" = ${organizationId} AND m."artifactType" IS DISTINCT FROM ${BUILD_CACHE_ARTIFACT}
+        LIMIT ${MANY_HOLDERS}
+      ) h
+    )::bigint AS holders FROM UNNEST(${[...new Set(layers)]}::text[]) AS w("digest")`
   return new Map(rows.map((row) => [row.digest, Number(row.holders)]))
 }
 
@@ -135,17 +85,6 @@ export const appsServing = (db: Tx, organizationId: string, digests: string[]) =
       },
     },
   })
-
-/** Digests of each repository, to tell which apps run an image of it. */
-export async function digestsOfRepositories(db: Tx, organizationId: string, repositoryIds: string[]) {
-  const rows = await db.manifest.findMany({
-    where: { organizationId, repositoryId: { in: repositoryIds } },
-    select: { repositoryId: true, digest: true },
-  })
-  const byRepository = new Map<string, string[]>()
-  for (const row of rows) byRepository.set(row.repositoryId, [...(byRepository.get(row.repositoryId) ?? []), row.digest])
-  return byRepository
-}
 
 export const removeImageTag = async (tx: Tx, organizationId: string, repositoryId: string, name: string): Promise<boolean> =>
   (await tx.tag.deleteMany({ where: { repositoryId, name, repository: { organizationId } } })).count === 1

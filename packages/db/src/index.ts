@@ -134,21 +134,18 @@ export {
   appsServing,
   attachedManifests,
   buildsOfDigests,
-  digestsOfRepositories,
   findChildManifests,
   findManifest,
   findOwnImage,
   findParentIndex,
   findRepositoryByName,
   layerHolders,
-  listRepositories,
-  listTags,
+  MANY_HOLDERS,
   type ManifestRow,
   manifestsByDigest,
   type RepositoryRow,
   removeImageManifest,
   removeImageTag,
-  repositorySizes,
 } from './images.repo'
 export {
   claimInspection,
@@ -255,6 +252,7 @@ export {
   putManifest,
   resolveManifest,
 } from './registry-manifests.repo'
+export { listRepositories, listTags, type RepositoryFacts, type RepositoryQuery, repositoryFacts } from './repositories.repo'
 export { searchBuilds, searchOrganization } from './search.repo'
 export { databaseVersion, readSetting, readWorkerHeartbeat, writeSetting, writeWorkerHeartbeat } from './settings.repo'
 export {

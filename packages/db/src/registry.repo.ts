@@ -135,8 +135,8 @@ export async function commitBlob(db: Db, { repositoryId, digest, size, uploadId,
       ), upload AS (
         DELETE FROM "Upload" WHERE "id" = ${uploadId ?? ''}
       )
-      INSERT INTO "RepositoryBlob" ("repositoryId", "digest", "createdAt", "seenAt") VALUES (${repositoryId}, ${digest}, ${now}, ${now})
-      ON CONFLICT ("repositoryId", "digest") DO UPDATE SET "seenAt" = EXCLUDED."seenAt"`
+      INSERT INTO "RepositoryBlob" ("repositoryId", "digest", "size", "createdAt", "seenAt") VALUES (${repositoryId}, ${digest}, ${size}, ${now}, ${now})
+      ON CONFLICT ("repositoryId", "digest") DO UPDATE SET "size" = EXCLUDED."size", "seenAt" = EXCLUDED."seenAt"`
   }, TRANSACTION)
 }
 
@@ -149,7 +149,7 @@ export async function mountBlob(db: Tx, source: RepositoryPath, targetId: string
   try {
     await db.repositoryBlob.upsert({
       where: { repositoryId_digest: { repositoryId: targetId, digest } },
-      create: { repositoryId: targetId, digest, seenAt: now },
+      create: { repositoryId: targetId, digest, size: blob.size, seenAt: now },
       update: { seenAt: now },
     })
   } catch (error) {

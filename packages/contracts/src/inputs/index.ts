@@ -254,9 +254,18 @@ export const redeploy = app
 export const rollback = app.extend({ number: z.number().int().positive().optional() })
 export const appLogs = app.extend({ tail: z.number().int().min(0).max(5000).default(200) })
 
-export const listRepositories = org.extend({ query: z.string().max(200).optional() }).extend(page.shape)
+export const listRepositories = org
+  .extend({
+    /** Part of the name. */
+    query: z.string().max(200).optional(),
+    sort: z.enum(['name', 'pushed', 'pulled', 'pulls', 'size']).default('name'),
+    order: z.enum(['asc', 'desc']).default('asc'),
+    visibility: z.enum(['private', 'public']).optional(),
+    running: z.boolean().optional(),
+  })
+  .extend(page.shape)
 export const repository = org.extend({ repository: z.string().min(1).max(255) })
-export const listTags = repository.extend(page.shape)
+export const listTags = repository.extend({ /** Part of the tag. */ query: z.string().max(128).optional() }).extend(page.shape)
 export const image = repository.extend({ /** Tag or digest. */ reference: z.string().min(1).max(255) })
 /** The newest document of a kind that is attached to an image. */
 export const attestation = image.extend({ kind: z.enum(['sbom', 'provenance']) })

@@ -3,7 +3,6 @@ import { AppError, notFound } from '@slipway/core'
 import {
   appsServing,
   buildsOfDigests,
-  digestsOfRepositories,
   emitEvent,
   findChildManifests,
   findParentIndex,
@@ -13,7 +12,7 @@ import {
   type RepositoryRow,
   removeImageManifest,
   removeImageTag,
-  repositorySizes,
+  repositoryFacts,
 } from '@slipway/db'
 import { audit } from '../audit'
 import { commitView } from '../builds/views'
@@ -31,21 +30,17 @@ export const createImages = (deps: Deps): ImagesService => {
 
   async function repositoryViews(scope: Scope, rows: RepositoryRow[]): Promise<views.RepositoryView[]> {
     const ids = rows.map((row) => row.id)
-    const [sizes, digests] = await Promise.all([
-      repositorySizes(db, scope.organizationId, ids),
-      digestsOfRepositories(db, scope.organizationId, ids),
-    ])
-    const serving = await appsServing(db, scope.organizationId, [...digests.values()].flat())
+    const facts = await repositoryFacts(db, scope.organizationId, ids)
     return rows.map((row) => ({
       name: row.name,
       reference: `${OWN_REGISTRY_HOST}/${scope.organization}/${row.name}`,
       visibility: row.visibility,
-      tags: row._count.tags,
-      size: sizes.get(row.id) ?? 0,
+      tags: facts.get(row.id)?.tags ?? 0,
+      size: facts.get(row.id)?.size ?? 0,
       lastPushedAt: row.lastPushedAt,
       lastPulledAt: row.lastPulledAt,
       pulls: row.pullCount,
-      runningIn: serving.filter((app) => digests.get(row.id)?.includes(app.servingDeployment?.imageDigest ?? '')).map((app) => app.slug),
+      runningIn: facts.get(row.id)?.runningIn ?? [],
     }))
   }
 
@@ -69,7 +64,7 @@ export const createImages = (deps: Deps): ImagesService => {
         buildsOfDigests(db, scope.organizationId, digests),
         appsServing(db, scope.organizationId, digests),
       ])
-      const items = rows.map(({ name, manifest, pushedBy, updatedAt, pullCount, lastPulledAt }): views.TagView => {
+      const items = rows.map(({ name, manifest, layers, pushedBy, updatedAt, pullCount, lastPulledAt }): views.TagView => {
         const build = builds.findLast((row) => row.manifestDigest === manifest.digest)
         return {
           name,
@@ -77,7 +72,7 @@ export const createImages = (deps: Deps): ImagesService => {
           mediaType: manifest.mediaType,
           platforms: manifest.children.length > 0 ? manifest.children.map(platformOf) : manifest.os ? [platformOf(manifest)] : [],
           size: Number(manifest.totalSize),
-          layers: manifest.layers.length,
+          layers,
           pushedBy,
           pushedAt: updatedAt,
           pulls: pullCount,
