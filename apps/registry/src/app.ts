@@ -1,6 +1,8 @@
 /** From a request to its handler: route, token, action, errors. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { requireToken } from './auth/challenge'
+import type { RegistryToken } from '@slipway/contracts'
+import { insufficientScope, requireToken } from './auth/challenge'
+import { opensShared, sharedDigest } from './auth/shared-image'
 import { issueToken } from './auth/token-endpoint'
 import { type Action, allows, allowsCatalog } from './auth/verify'
 import type { Registry } from './context'
@@ -64,7 +66,10 @@ async function inRepository(
   const method = request.method ?? 'GET'
   const action = actionOf(method, route)
   const scope = `repository:${route.name}:${SCOPE[action]}`
-  const token = await requireToken(request, registry, scope, (t) => allows(t, route.name, action))
+  const shared = (token: RegistryToken) => action === 'pull' && sharedDigest(token, route.name) !== undefined
+  const token = await requireToken(request, registry, scope, (t) => allows(t, route.name, action) || shared(t))
+  if (!allows(token, route.name, action) && !(await opensShared(registry.db, token, route)))
+    throw insufficientScope(request, registry, scope)
   const caller = { token, address: request.socket.remoteAddress ?? '' }
   switch (route.kind) {
     case 'blob':

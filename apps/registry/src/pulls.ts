@@ -1,4 +1,4 @@
-import { type Db, type ManifestHead, recordPulls } from '@slipway/db'
+import { type Db, type ManifestHead, recordPulls, recordSharePulls } from '@slipway/db'
 import type { Logger } from 'pino'
 
 const FLUSH_MS = 5000
@@ -10,6 +10,7 @@ const FLUSH_MS = 5000
 export class PullCounter {
   #repositories = new Map<string, Set<string>>()
   #tags = new Map<string, Set<string>>()
+  #shares = new Map<string, Set<string>>()
   #manifests = new Set<string>()
   /** Docker and containerd ask what a tag is (HEAD) and then get the digest: `<caller> <digest>` → the tag that was meant. */
   #asked = new Map<string, string>()
@@ -36,19 +37,22 @@ export class PullCounter {
     const { id, repositoryId } = head
     add(this.#repositories, repositoryId, caller)
     this.#manifests.add(id)
+    const share = /^share:(\S+)/.exec(caller)?.[1]
+    if (share !== undefined) add(this.#shares, share, caller)
     const key = `${caller} ${repositoryId} ${head.digest}`
     const tag = isDigest(reference) ? (this.#asked.get(key) ?? this.#askedBefore.get(key)) : reference
     if (tag !== undefined) add(this.#tags, `${repositoryId} ${tag}`, caller)
   }
 
   async flush(): Promise<void> {
-    const [repositories, tags, manifests] = [this.#repositories, this.#tags, this.#manifests]
+    const [repositories, tags, manifests, shares] = [this.#repositories, this.#tags, this.#manifests, this.#shares]
     this.#askedBefore = this.#asked
     this.#asked = new Map()
     if (repositories.size === 0) return
     this.#repositories = new Map()
     this.#tags = new Map()
     this.#manifests = new Set()
+    this.#shares = new Map()
     try {
       await recordPulls(this.db, {
         at: new Date(),
@@ -59,6 +63,11 @@ export class PullCounter {
         }),
         manifests: [...manifests],
       })
+      const at = new Date()
+      await recordSharePulls(
+        this.db,
+        [...shares].map(([shareId, callers]) => ({ shareId, count: callers.size, at })),
+      )
     } catch (error) {
       // A number that is a little low is better than pulls that wait for it.
       this.log.warn({ err: error, repositories: repositories.size }, 'pull counts were not written')

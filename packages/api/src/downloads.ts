@@ -7,7 +7,7 @@ import { inputs } from '@slipway/contracts'
 import { AppError, toAppError } from '@slipway/core'
 import type { Scope } from '@slipway/services'
 import { ZodError, type z } from 'zod'
-import type { Context } from './context'
+import { actorOf, type Context, signInNeeded } from './context'
 
 interface Download {
   stream: Readable
@@ -37,8 +37,8 @@ async function download<S extends z.ZodType<{ org: string }>>(
   try {
     const input = schema.parse(Object.fromEntries(new URL(request.url).searchParams))
     const { identity, ip, services } = context
-    if (!identity) throw new AppError({ kind: 'unauthenticated', code: 'SIGN_IN_NEEDED', message: 'Sign in first, or send an API key.' })
-    const scope = await services.organizations.scope({ userId: identity.userId, label: identity.name, ip }, input.org)
+    if (!identity) throw signInNeeded(context)
+    const scope = await services.organizations.scope(actorOf(identity, ip), input.org)
     const { stream, filename, contentType = 'application/x-tar' } = await open(scope, input)
     return new Response(Readable.toWeb(stream) as ReadableStream<Uint8Array>, {
       headers: {

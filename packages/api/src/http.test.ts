@@ -143,3 +143,31 @@ it('streams a build as it changes, resumes after the last event, and ends with t
   expect(text).not.toContain('line 2')
   await resumed?.cancel()
 })
+
+it('obeys what a key is limited to', async () => {
+  const { actor } = await h.scope(ada, 'acme')
+  await h.services.organizations.create(actor, { name: 'Second', slug: 'second' })
+  const make = async (input: object) => {
+    const { key } = await h.services.apiKeys.create(actor, { name: 'limited', ...input })
+    return { headers: { authorization: `Bearer ${key}` } }
+  }
+  const reader = await make({ scope: 'registry_read' })
+  const refused = await answer(await call('me.get', reader))
+  expect(refused).toMatchObject({ status: 403, body: { error: { json: { data: { app: { code: 'KEY_SCOPE' } } } } } })
+  expect((await call('projects.list', { ...reader, input: { org: 'acme' } })).status).toBe(403)
+  expect((await call('system.health', reader)).status).toBe(200)
+
+  const one = await make({ organization: 'second' })
+  expect((await call('projects.list', { ...one, input: { org: 'second' } })).status).toBe(200)
+  expect((await call('projects.list', { ...one, input: { org: 'acme' } })).status).toBe(404)
+  const me = await answer(await call('me.get', one))
+  expect(me.body).toMatchObject({ result: { data: { json: { organizations: [{ slug: 'second' }] } } } })
+  // Nor does it make itself a key that opens more.
+  expect((await call('me.apiKeys.create', { ...one, mutation: true, input: { name: 'more' } })).status).toBe(403)
+  expect((await call('organizations.create', { ...one, mutation: true, input: { name: 'Third' } })).status).toBe(403)
+  const { key } = await h.services.apiKeys.create(actor, { name: 'all' })
+  expect((await call('projects.list', { headers: { authorization: `Bearer ${key}` }, input: { org: 'acme' } })).status).toBe(200)
+  await expect(h.services.apiKeys.create(actor, { name: 'x', organization: 'nowhere' })).rejects.toMatchObject({
+    code: 'ORGANIZATION_NOT_FOUND',
+  })
+})

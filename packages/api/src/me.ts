@@ -1,8 +1,8 @@
 import { inputs } from '@slipway/contracts'
-import { router, userProcedure } from './trpc'
+import { identityProcedure, router, userProcedure } from './trpc'
 
 export const meRouter = router({
-  get: userProcedure.query(({ ctx }) => ctx.services.organizations.me(ctx.identity)),
+  get: identityProcedure.query(({ ctx }) => ctx.services.organizations.me(ctx.identity)),
   apiKeys: router({
     list: userProcedure.query(({ ctx }) => ctx.services.apiKeys.list(ctx.identity.userId)),
     create: userProcedure.input(inputs.createApiKey).mutation(({ ctx, input }) => ctx.services.apiKeys.create(ctx.actor, input)),

@@ -1,10 +1,10 @@
 import { inputs } from '@slipway/contracts'
 import { AppError, type ErrorKind, isAppError, toAppError } from '@slipway/core'
-import type { Actor, Scope } from '@slipway/services'
+import type { Scope } from '@slipway/services'
 import { initTRPC, TRPCError } from '@trpc/server'
 import superjson from 'superjson'
 import { ZodError } from 'zod'
-import type { Context } from './context'
+import { actorOf, type Context, signInNeeded } from './context'
 
 /** What a client finds in `error.data.app`; forms put `fields` beside their inputs. */
 export interface ErrorData {
@@ -102,22 +102,33 @@ export const publicProcedure = t.procedure.use(async ({ next, ctx, path }) => {
   return result
 })
 
-/** A signed-in user. Changes by cookie must come from our own pages; an API key proves that no foreign page sent it. */
-export const userProcedure = publicProcedure.use(({ next, ctx, type }) => {
+/** Somebody. Changes by cookie must come from our own pages; an API key proves that no foreign page sent it. */
+export const identityProcedure = publicProcedure.use(({ next, ctx, type }) => {
   const { identity } = ctx
-  if (!identity) throw new AppError({ kind: 'unauthenticated', code: 'SIGN_IN_NEEDED', message: 'Sign in first, or send an API key.' })
+  if (!identity) throw signInNeeded(ctx)
   if (type === 'mutation' && identity.via === 'session' && !ctx.sameOrigin)
     throw new AppError({
       kind: 'forbidden',
       code: 'FOREIGN_ORIGIN',
       message: 'This request came from another site, so it was refused. Use the panel itself, or an API key.',
     })
-  const actor: Actor = { userId: identity.userId, label: identity.name, ip: ctx.ip }
-  return next({ ctx: { ...ctx, identity, actor } })
+  return next({ ctx: { ...ctx, identity, actor: actorOf(identity, ctx.ip) } })
+})
+
+/** A signed-in user with all that is theirs: a key of one organization cannot make itself another, nor leave what it is for. */
+export const userProcedure = identityProcedure.use(({ next, ctx }) => {
+  const { organization } = ctx.identity
+  if (organization)
+    throw new AppError({
+      kind: 'forbidden',
+      code: 'KEY_SCOPE',
+      message: `This key is for ${organization} only. Sign in, or use a key for all organizations.`,
+    })
+  return next()
 })
 
 /** The one organization-scoped base: everything on an organization's data starts here with its membership checked. */
-export const orgProcedure = userProcedure.input(inputs.org).use(async ({ next, ctx, input }) => {
+export const orgProcedure = identityProcedure.input(inputs.org).use(async ({ next, ctx, input }) => {
   const scope: Scope = await ctx.services.organizations.scope(ctx.actor, input.org)
   return next({ ctx: { ...ctx, scope, via: ctx.identity.via === 'apiKey' ? ('api' as const) : ('manual' as const) } })
 })

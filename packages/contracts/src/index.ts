@@ -77,5 +77,6 @@ export {
   registryAccess,
   registryToken,
 } from './registry-token'
+export { allowedByGrants, coversRepository, ROBOT_ACTIONS, type RobotAction, type RobotGrant, robotGrants } from './robots'
 export type * as views from './views'
 export type * from './views'

@@ -33,6 +33,9 @@ export const ID_PREFIX = {
   replicationRun: 'rrn',
   damage: 'dmg',
   verification: 'ver',
+  robot: 'rob',
+  share: 'shr',
+  refreshToken: 'rft',
 } as const
 export type IdKind = keyof typeof ID_PREFIX
 

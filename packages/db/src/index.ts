@@ -9,7 +9,7 @@ export {
   standingsOnRepositories,
 } from './access.repo'
 export { findPasswordLogin, type PasswordLogin } from './accounts.repo'
-export { createApiKey, listApiKeys, revokeApiKey, useApiKey } from './api-keys.repo'
+export { createApiKey, isLiveKey, listApiKeys, revokeApiKey, useApiKey } from './api-keys.repo'
 export {
   type AppRow,
   appSlugTaken,
@@ -203,6 +203,13 @@ export {
 } from './pipeline.repo'
 export { createProject, findProject, listProjects } from './projects.repo'
 export {
+  createRefreshToken,
+  deleteRefreshToken,
+  findRefreshToken,
+  listRefreshTokens,
+  renewRefreshToken,
+} from './refresh-tokens.repo'
+export {
   abandonedUploads,
   type BlobCommit,
   type BlobUnlink,
@@ -253,8 +260,30 @@ export {
   resolveManifest,
 } from './registry-manifests.repo'
 export { listRepositories, listTags, type RepositoryFacts, type RepositoryQuery, repositoryFacts } from './repositories.repo'
+export {
+  countRobots,
+  createRobot,
+  deleteRobot,
+  findLiveRobot,
+  listRobots,
+  type NewRobot,
+  type RobotChange,
+  updateRobot,
+  useRobot,
+} from './robots.repo'
 export { searchBuilds, searchOrganization } from './search.repo'
 export { databaseVersion, readSetting, readWorkerHeartbeat, writeSetting, writeWorkerHeartbeat } from './settings.repo'
+export {
+  countShares,
+  createShare,
+  findLiveShare,
+  forgetShares,
+  isPartOfImage,
+  listShares,
+  type NewShare,
+  recordSharePulls,
+  revokeShare,
+} from './shares.repo'
 export {
   countRefusedSince,
   createDelivery,

@@ -19,10 +19,27 @@ export interface CatalogScope {
   userId: string | null
   /** Organization whose images every account may read. */
   baseOrganization: string
+  /** Slug: only of this organization, beside what anybody reads (an API key's limit). */
+  organization?: string
+  /** Not an account's but a robot's: what its patterns cover in its organization, and what anybody reads. */
+  robot?: { organization: string; patterns: readonly string[] }
+}
+
+/** Whether the caller may read repository `r` of organization `o`. */
+function readable(scope: CatalogScope): Prisma.Sql {
+  const { organization, robot, baseOrganization } = scope
+  const anybodys = Prisma.sql`(r."visibility" = 'public' OR o."slug" = ${baseOrganization})`
+  if (robot) {
+    const starred = robot.patterns.filter((pattern) => pattern.endsWith('*')).map((pattern) => pattern.slice(0, -1))
+    return Prisma.sql`(${anybodys} OR (o."slug" = ${robot.organization}
+      AND (r."name" = ANY(${[...robot.patterns]}) OR EXISTS (SELECT 1 FROM unnest(${starred}::text[]) AS s(start) WHERE starts_with(r."name", s.start)))))`
+  }
+  const account = readableByAccount(scope)
+  return organization === undefined ? account : Prisma.sql`(${anybodys} OR (o."slug" = ${organization} AND ${account}))`
 }
 
 /** Whether the account may read repository `r` of organization `o`. */
-const readable = ({ userId, baseOrganization }: CatalogScope): Prisma.Sql =>
+const readableByAccount = ({ userId, baseOrganization }: CatalogScope): Prisma.Sql =>
   userId === null ? Prisma.sql`true` : readableBy(userId, baseOrganization)
 
 /** Paths `<organization>/<repository>` that the account may pull, in byte order, after `last`. */

@@ -11,15 +11,19 @@ const SERVICE = 'slipway'
 const MAX_TTL_SECONDS = 3600
 
 export interface TokenAccess {
-  type: 'repository' | 'registry'
+  type: 'repository' | 'registry' | 'image'
   /** `<organization slug>/<repository>`; `catalog` for type registry. */
   name: string
   actions: ('pull' | 'push' | 'delete' | '*')[]
+  /** Of type image: the one that may be pulled, with what it is made of. */
+  digest?: string
 }
 
 export interface TokenRequest {
-  /** User id, `system:<who>`, or empty for nobody (anonymous pull of public images). */
+  /** User id, `robot:<id>`, `share:<id>`, `system:<who>`, or empty for nobody (anonymous pull of public images). */
   sub: string
+  /** The login was limited to this organization. */
+  org?: string
   access: TokenAccess[]
   ttlSeconds: number
 }
@@ -27,10 +31,10 @@ export interface TokenRequest {
 let imported: { pem: string; key: ReturnType<typeof importPKCS8> } | undefined
 
 /** A compact EdDSA JWT. `pem` is the PKCS8 text of an Ed25519 private key; throws when it is not one. */
-export async function signRegistryToken({ sub, access, ttlSeconds }: TokenRequest, pem: string): Promise<string> {
+export async function signRegistryToken({ sub, org, access, ttlSeconds }: TokenRequest, pem: string): Promise<string> {
   if (imported?.pem !== pem) imported = { pem, key: importPKCS8(pem, 'EdDSA') }
   const now = Math.floor(Date.now() / 1000)
-  return new SignJWT({ access })
+  return new SignJWT({ access, ...(org !== undefined && { org }) })
     .setProtectedHeader({ alg: 'EdDSA', typ: 'JWT' })
     .setIssuer(ISSUER)
     .setAudience(SERVICE)

@@ -6,6 +6,8 @@ export interface Identity {
   name: string
   email: string
   via: 'session' | 'apiKey'
+  /** Slug of the one organization that the API key is limited to. */
+  organization?: string | null
 }
 
 /** Who an audit event names. `userId` is null for what the system does by itself (webhook, sweep). */
@@ -13,6 +15,8 @@ export interface Actor {
   userId: string | null
   label: string
   ip: string | null
+  /** Slug of the one organization that the API key is limited to: every other one is not there. */
+  organization?: string | null
 }
 
 /**

@@ -31,8 +31,8 @@ export interface SetupService {
 }
 
 export interface ApiKeysService {
-  /** The user of a `slp_…` key; null for an unknown, expired or revoked one. */
-  verify(key: string): Promise<Identity | null>
+  /** The user of a `slp_…` key; null for an unknown, expired or revoked one. One for the registry opens nothing else. */
+  verify(key: string): Promise<Identity | 'registry-only' | null>
   list(userId: string): Promise<views.ApiKeyView[]>
   create(actor: Actor, input: In<typeof inputs.createApiKey>): Promise<views.CreatedApiKeyView>
   revoke(actor: Actor, input: In<typeof inputs.revokeApiKey>): Promise<views.ApiKeyView>

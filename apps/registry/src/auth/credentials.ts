@@ -1,8 +1,9 @@
-/** Who is at the token endpoint: e-mail and password, or any name and an API key. */
-import { createHash, createHmac, randomBytes } from 'node:crypto'
-import { type Db, findPasswordLogin, useApiKey } from '@slipway/db'
+/** Who is at the token endpoint: e-mail and password, or any name and one of the secrets of `logins.ts`. */
+import { createHmac, randomBytes } from 'node:crypto'
+import { type Db, findPasswordLogin } from '@slipway/db'
 import { hashPassword, verifyPassword } from 'better-auth/crypto'
 import { RegistryError } from '../errors'
+import { isSecret, type Login, loginWithPassword, loginWithSecret, sha256 } from './logins'
 import { LoginLimiter } from './rate-limit'
 
 export interface Credentials {
@@ -10,7 +11,6 @@ export interface Credentials {
   password: string
 }
 
-const API_KEY = /^slp_[A-Za-z0-9_-]{43}$/
 const REMEMBER_MS = 5 * 60_000
 const MAX_REMEMBERED = 1000
 /** scrypt takes 32 MB and 60 ms each: more at once would let strangers take the machine's memory. */
@@ -30,32 +30,31 @@ export class Authenticator {
 
   constructor(readonly db: Db) {}
 
-  /** The user's id. Throws UNAUTHORIZED with one sentence for every reason, and 429 after too many failures. */
-  async authenticate({ username, password }: Credentials, address: string): Promise<string> {
-    const account = username.slice(0, MAX_LENGTH).toLowerCase()
+  /** Throws UNAUTHORIZED with one sentence for every reason, and 429 after too many failures. */
+  async authenticate({ username, password }: Credentials, address: string): Promise<Login> {
+    // A key is not guessed; wrong ones under a name that many use (`share`) must not lock the right ones out.
+    const account = isSecret(password) ? sha256(password) : username.slice(0, MAX_LENGTH).toLowerCase()
     const wait = this.#limiter.retryAfter(account, address)
     if (wait > 0) {
       const message = `Too many failed logins. Wait ${Math.ceil(wait / 60)} minutes, then try again.`
       throw new RegistryError('TOOMANYREQUESTS', message, { headers: { 'retry-after': String(wait) } })
     }
-    const userId = await this.#find(account, password)
-    if (userId === undefined) {
+    const login = await this.#find(account, password, address)
+    if (!login) {
       this.#limiter.failed(account, address)
-      throw new RegistryError('UNAUTHORIZED', 'Wrong e-mail or password, or the API key is not valid any more.')
+      throw new RegistryError('UNAUTHORIZED', 'Wrong e-mail or password, or the key, robot or link is not valid any more.')
     }
     this.#limiter.succeeded(account, address)
-    return userId
+    return login
   }
 
-  async #find(account: string, password: string): Promise<string | undefined> {
-    if (API_KEY.test(password)) {
-      // Looked up by its SHA-256: nothing of the key is compared byte by byte with a secret.
-      return (await useApiKey(this.db, createHash('sha256').update(password).digest('hex')))?.userId
-    }
+  async #find(account: string, password: string, address: string): Promise<Login | undefined> {
+    // Looked up by its SHA-256: nothing of a key is compared byte by byte with a secret.
+    if (isSecret(password)) return loginWithSecret(this.db, password, address)
     const login = password.length <= MAX_LENGTH ? await findPasswordLogin(this.db, account) : null
     this.#dummyHash ??= hashPassword(randomBytes(16).toString('hex'))
     const good = await this.#verify(login?.passwordHash ?? (await this.#dummyHash), password)
-    return login && good ? login.userId : undefined
+    return login && good ? loginWithPassword(login.userId, login.passwordHash) : undefined
   }
 
   async #verify(hash: string, password: string): Promise<boolean> {

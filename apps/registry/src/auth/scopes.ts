@@ -1,9 +1,20 @@
-/** What a token may do: the scopes asked for, cut down to what the account, or nobody, has (core's access.ts has the table). */
-import { BASE_ORGANIZATION, type RegistryAccess } from '@slipway/contracts'
+/**
+ * What a token may do: the scopes asked for, cut down to what the caller has.
+ *
+ * | | |
+ * |---|---|
+ * | account | its roles, by the table of core's access.ts |
+ * | API key that only reads | pull, where its user may |
+ * | API key of one organization | there what its user may, elsewhere what anybody may |
+ * | robot | in its organization what its grants say, everywhere what anybody may |
+ * | share link | its image, and what anybody may |
+ */
+import { allowedByGrants, BASE_ORGANIZATION, type RegistryAccess } from '@slipway/contracts'
 import { effectiveRole, may } from '@slipway/core'
-import { type Db, standingsOnRepositories } from '@slipway/db'
+import { type CatalogScope, type Db, standingsOnRepositories } from '@slipway/db'
 import { isRepositoryName } from '@slipway/oci'
 import { repositoryPath } from '../http/route'
+import type { Principal } from './principal'
 
 type Actions = RegistryAccess['actions']
 export type Action = 'pull' | 'push' | 'delete'
@@ -46,20 +57,50 @@ export async function allowedToUser(db: Db, userId: string | null, names: readon
   return allowed
 }
 
-export async function grantScopes(db: Db, userId: string | null, wanted: readonly RegistryAccess[]): Promise<RegistryAccess[]> {
+export async function grantScopes(db: Db, principal: Principal, wanted: readonly RegistryAccess[]): Promise<RegistryAccess[]> {
   const repositories = wanted.filter((scope) => scope.type === 'repository')
-  const allowed = await allowedToUser(
+  const allowedOn = await allowedTo(
     db,
-    userId,
+    principal,
     repositories.map((scope) => scope.name),
   )
   const granted: RegistryAccess[] = []
   for (const scope of repositories) {
     const asked = scope.actions.includes('*') ? ACTIONS : scope.actions
-    const actions = asked.filter((action) => action !== '*' && allowed.get(scope.name)?.includes(action))
+    const allowed = allowedOn(scope.name)
+    const actions = asked.filter((action) => action !== '*' && allowed.includes(action))
     if (actions.length > 0) granted.push({ type: 'repository', name: scope.name, actions })
+    else if (principal.kind === 'share' && scope.name === principal.name && asked.includes('pull'))
+      granted.push({ type: 'image', name: scope.name, actions: ['pull'], digest: principal.digest })
   }
   const catalog = wanted.find((scope) => scope.type === 'registry' && scope.actions.includes('*'))
-  if (catalog && userId !== null) granted.push({ type: 'registry', name: 'catalog', actions: ['*'] })
+  if (catalog && catalogScope(principal)) granted.push({ type: 'registry', name: 'catalog', actions: ['*'] })
   return granted
+}
+
+async function allowedTo(db: Db, principal: Principal, names: readonly string[]): Promise<(name: string) => readonly Action[]> {
+  if (principal.kind === 'user') {
+    const { userId, writes, organization } = principal
+    const inside = (name: string) => organization === null || repositoryPath(name).organization === organization
+    const outside = names.filter((name) => !inside(name))
+    const allowed = await allowedToUser(db, userId, names.filter(inside))
+    const open = outside.length > 0 ? await allowedToUser(db, null, outside) : allowed
+    return (name) => ((inside(name) ? allowed : open).get(name) ?? []).filter((action) => writes || action === 'pull')
+  }
+  const open = await allowedToUser(db, null, names)
+  return (full) => {
+    const { organization, name } = repositoryPath(full)
+    const own = principal.kind === 'robot' && organization === principal.organization && organization !== BASE_ORGANIZATION
+    return [...(open.get(full) ?? []), ...(own ? allowedByGrants(principal.grants, name) : [])]
+  }
+}
+
+/** Whose repositories a catalog lists; undefined for those who get none. */
+export function catalogScope(principal: Principal): CatalogScope | undefined {
+  const common = { baseOrganization: BASE_ORGANIZATION }
+  if (principal.kind === 'user')
+    return { ...common, userId: principal.userId, ...(principal.organization !== null && { organization: principal.organization }) }
+  if (principal.kind !== 'robot') return undefined
+  const patterns = principal.grants.filter(({ actions }) => actions.includes('pull')).map(({ pattern }) => pattern)
+  return { ...common, userId: null, robot: { organization: principal.organization, patterns } }
 }

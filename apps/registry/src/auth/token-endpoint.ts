@@ -8,6 +8,8 @@ import { readBody } from '../http/body'
 import { sendJson } from '../http/respond'
 import type { Authenticator, Credentials } from './credentials'
 import type { TokenKeys } from './keys'
+import { isRefreshToken, type Login, makeRefreshToken } from './logins'
+import { NOBODY, subjectOf } from './principal'
 import { grantScopes, parseScopes } from './scopes'
 
 const TTL_SECONDS = 300
@@ -33,22 +35,45 @@ export async function issueToken(
   }
   const credentials = form ? formCredentials(form) : basicCredentials(request)
   const address = request.socket.remoteAddress ?? 'unknown'
-  const userId = credentials ? await context.authenticator.authenticate(credentials, address) : null
-  const access = await grantScopes(context.db, userId, parseScopes(parameters.getAll('scope')))
-  const token = await signRegistryToken({ sub: userId ?? '', access, ttlSeconds: TTL_SECONDS }, context.keys.pem)
-  const answer = { token, access_token: token, expires_in: TTL_SECONDS, issued_at: new Date().toISOString() }
+  const login: Login = credentials ? await context.authenticator.authenticate(credentials, address) : { principal: NOBODY }
+  const { principal } = login
+  const access = await grantScopes(context.db, principal, parseScopes(parameters.getAll('scope')))
+  const limit = principal.kind === 'user' && principal.organization !== null ? { org: principal.organization } : {}
+  const token = await signRegistryToken({ sub: subjectOf(principal), ...limit, access, ttlSeconds: TTL_SECONDS }, context.keys.pem)
+  const refresh = await refreshToken(context.db, parameters, login, credentials, address)
+  const answer = { token, access_token: token, ...refresh, expires_in: TTL_SECONDS, issued_at: new Date().toISOString() }
   sendJson(response, 200, answer, { 'cache-control': 'no-store' })
+}
+
+/** For a client that asks for one (`docker login` does), and back to the one that came with it. */
+async function refreshToken(
+  db: Db,
+  parameters: URLSearchParams,
+  { renewal }: Login,
+  credentials: Credentials | undefined,
+  address: string,
+): Promise<{ refresh_token?: string }> {
+  if (!renewal || !credentials) return {}
+  if (isRefreshToken(credentials.password)) return { refresh_token: credentials.password }
+  if (parameters.get('offline_token') !== 'true' && parameters.get('access_type') !== 'offline') return {}
+  const client = (parameters.get('client_id') ?? '').replace(/[^\w.-]/g, '').slice(0, 40)
+  return { refresh_token: await makeRefreshToken(db, renewal, client || 'unknown', address) }
 }
 
 async function readForm(request: IncomingMessage): Promise<URLSearchParams> {
   const tooLarge = () => new RegistryError('UNSUPPORTED', 'The login request is too large.', { status: 413 })
   const form = new URLSearchParams((await readBody(request, MAX_FORM, tooLarge)).toString('utf8'))
-  if (form.get('grant_type') !== 'password') throw new RegistryError('UNSUPPORTED', 'Only grant_type=password is supported.')
+  if (!['password', 'refresh_token'].includes(form.get('grant_type') ?? ''))
+    throw new RegistryError('UNSUPPORTED', 'Only grant_type=password and grant_type=refresh_token are supported.')
   return form
 }
 
 function formCredentials(form: URLSearchParams): Credentials {
-  return { username: form.get('username') ?? '', password: form.get('password') ?? '' }
+  // Nothing but a refresh token is taken for one: a password there would be a guess that no account counts.
+  const refresh = form.get('grant_type') === 'refresh_token'
+  if (!refresh) return { username: form.get('username') ?? '', password: form.get('password') ?? '' }
+  const token = form.get('refresh_token') ?? ''
+  return { username: 'refresh token', password: isRefreshToken(token) ? token : 'sli_' }
 }
 
 /** Undefined without an Authorization header; what is no Basic header is a failed login, not an anonymous one. */
@@ -58,6 +83,6 @@ function basicCredentials(request: IncomingMessage): Credentials | undefined {
   const encoded = /^Basic +([A-Za-z0-9+/=]+)$/i.exec(header)?.[1]
   const text = encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('utf8')
   const colon = text.indexOf(':')
-  if (colon === -1) throw new RegistryError('UNAUTHORIZED', 'Log in with a user name and a password, or an API key as the password.')
+  if (colon === -1) throw new RegistryError('UNAUTHORIZED', 'Log in with a user name and a password, or with a key as the password.')
   return { username: text.slice(0, colon), password: text.slice(colon + 1) }
 }

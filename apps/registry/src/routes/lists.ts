@@ -3,6 +3,8 @@ import type { ServerResponse } from 'node:http'
 import { BASE_ORGANIZATION, type RegistryToken } from '@slipway/contracts'
 import { findRepositoryByPath, listCatalog, listReferrers, listTagNames } from '@slipway/db'
 import { type Descriptor, isImageConfigType, isIndexType, OCI_INDEX, parseDigest, parseManifest } from '@slipway/oci'
+import { principalOf } from '../auth/principal'
+import { catalogScope } from '../auth/scopes'
 import { isSystem } from '../auth/verify'
 import type { Registry } from '../context'
 import { nameUnknown, RegistryError } from '../errors'
@@ -41,7 +43,8 @@ export async function listTags({ db }: Registry, response: ServerResponse, name:
 }
 
 export async function catalog({ db }: Registry, response: ServerResponse, token: RegistryToken, query: URLSearchParams): Promise<void> {
-  const scope = { userId: isSystem(token) ? null : token.sub, baseOrganization: BASE_ORGANIZATION }
+  const scope = isSystem(token) ? { userId: null, baseOrganization: BASE_ORGANIZATION } : catalogScope(await principalOf(db, token))
+  if (!scope) return sendJson(response, 200, { repositories: [] })
   const { items, headers } = await page('/v2/_catalog', query, (take, last) => listCatalog(db, scope, take, last))
   sendJson(response, 200, { repositories: items }, headers)
 }

@@ -6,11 +6,12 @@
  * told the same whether the source is there or not.
  */
 import type { IncomingMessage } from 'node:http'
-import { BASE_ORGANIZATION, type RegistryToken } from '@slipway/contracts'
+import type { RegistryToken } from '@slipway/contracts'
 import { mountBlob, type RepositoryRef, repositoriesWithBlob } from '@slipway/db'
 import { isDigest, isRepositoryName } from '@slipway/oci'
 import { insufficientScope } from '../auth/challenge'
-import { grantScopes } from '../auth/scopes'
+import { principalOf } from '../auth/principal'
+import { catalogScope, grantScopes } from '../auth/scopes'
 import { allows, isSystem } from '../auth/verify'
 import type { Registry } from '../context'
 import { repositoryPath } from '../http/route'
@@ -50,17 +51,18 @@ export async function mount(
 const isSource = (from: string) => isRepositoryName(from) && from.includes('/')
 
 /** Tokens of the system are made for what they are needed for, and say all of it. */
-const isPerson = (token: RegistryToken) => token.sub !== '' && !isSystem(token)
+const asksForMore = (token: RegistryToken) => token.sub !== '' && !isSystem(token)
 
 async function mayRead({ db }: Registry, token: RegistryToken, source: string): Promise<boolean> {
-  if (!isPerson(token)) return false
-  const granted = await grantScopes(db, token.sub, [{ type: 'repository', name: source, actions: ['pull'] }])
+  if (!asksForMore(token)) return false
+  const granted = await grantScopes(db, await principalOf(db, token), [{ type: 'repository', name: source, actions: ['pull'] }])
   return granted.some((access) => access.actions.includes('pull'))
 }
 
 async function anySource({ db }: Registry, digest: string, token: RegistryToken): Promise<string | undefined> {
-  if (!isPerson(token)) return undefined
-  const scope = { userId: token.sub, baseOrganization: BASE_ORGANIZATION }
+  if (!asksForMore(token)) return undefined
+  const scope = catalogScope(await principalOf(db, token))
+  if (!scope) return undefined
   const sources = await repositoriesWithBlob(db, scope, digest, MAX_SOURCES)
   return sources.find((source) => allows(token, source, 'pull')) ?? sources[0]
 }

@@ -8,10 +8,22 @@ import { dockerfileOrigin, keptDockerfile } from '../dockerfiles'
 import { auditFilter } from './activity'
 import { id, org, slug } from './base'
 import { givenContexts, namedContexts } from './named-contexts'
+import { API_KEY_SCOPES } from './tokens'
 
 export { auditFilter, exportAudit } from './activity'
 export { id, org, slug } from './base'
 export { givenContexts, type NamedContextInput, namedContexts } from './named-contexts'
+export {
+  API_KEY_SCOPES,
+  createRobot,
+  createShare,
+  listShares,
+  openShare,
+  revokeShare,
+  robot,
+  SHARE_HOURS,
+  updateRobot,
+} from './tokens'
 
 export const password = z.string().min(10, 'Use at least 10 characters.').max(200)
 export const setup = z.object({
@@ -275,6 +287,10 @@ export const imageArchive = image.extend({ format: imageArchiveFormat })
 export const createApiKey = z.object({
   name: z.string().trim().min(1, 'Name the key.').max(80),
   expiresInDays: z.number().int().min(1).max(3650).nullish(),
+  /** Absent: everything. */
+  scope: z.enum(API_KEY_SCOPES).optional(),
+  /** Only in this organization. Absent or null: in all that its user is in. */
+  organization: slug.nullish(),
 })
 export const revokeApiKey = z.object({ id })
 export const addMember = org.extend({ email: z.email(), role: z.enum(['owner', 'admin', 'developer', 'guest']) })

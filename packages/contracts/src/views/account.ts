@@ -38,6 +38,9 @@ export interface ApiKeyView {
   createdAt: Date
   lastUsedAt: Date | null
   expiresAt: Date | null
+  scope: 'everything' | 'registry_write' | 'registry_read'
+  /** Slug of the one organization that it is limited to. */
+  organization: string | null
 }
 
 export interface CreatedApiKeyView {

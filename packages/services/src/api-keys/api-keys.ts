@@ -1,7 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { views } from '@slipway/contracts'
 import { notFound } from '@slipway/core'
-import { type ApiKey, createApiKey, listApiKeys, listMemberships, revokeApiKey, type Tx, useApiKey, writeAudit } from '@slipway/db'
+import {
+  type ApiKey,
+  createApiKey,
+  findMembership,
+  listApiKeys,
+  listMemberships,
+  revokeApiKey,
+  type Tx,
+  useApiKey,
+  writeAudit,
+} from '@slipway/db'
 import type { Deps } from '../deps'
 import type { Actor } from '../scope'
 import type { ApiKeysService } from '../services'
@@ -16,7 +26,10 @@ export const createApiKeys = ({ db }: Pick<Deps, 'db'>): ApiKeysService => ({
   async verify(key) {
     if (!KEY.test(key)) return null
     const found = await useApiKey(db, hashApiKey(key))
-    return found ? { userId: found.userId, name: found.user.name, email: found.user.email, via: 'apiKey' } : null
+    if (!found) return null
+    if (found.scope !== 'everything') return 'registry-only'
+    const { name, email } = found.user
+    return { userId: found.userId, name, email, via: 'apiKey', organization: found.organization?.slug ?? null }
   },
 
   list: async (userId) => (await listApiKeys(db, userId)).map(toView),
@@ -26,7 +39,16 @@ export const createApiKeys = ({ db }: Pick<Deps, 'db'>): ApiKeysService => ({
     const key = `slp_${randomBytes(32).toString('base64url')}`
     const expiresAt = input.expiresInDays ? new Date(Date.now() + input.expiresInDays * DAY_MS) : null
     const row = await db.$transaction(async (tx) => {
-      const created = await createApiKey(tx, userId, { name: input.name, prefix: key.slice(4, 12), hash: hashApiKey(key), expiresAt })
+      const membership = input.organization ? await findMembership(tx, input.organization, userId) : null
+      if (input.organization && !membership) throw notFound('organization', 'ORGANIZATION_NOT_FOUND')
+      const created = await createApiKey(tx, userId, {
+        name: input.name,
+        prefix: key.slice(4, 12),
+        hash: hashApiKey(key),
+        expiresAt,
+        scope: input.scope ?? 'everything',
+        organizationId: membership?.organizationId ?? null,
+      })
       await auditEverywhere(tx, actor, userId, 'apiKey.create', created)
       return created
     })
@@ -49,9 +71,10 @@ function signedIn(actor: Actor): string {
   return actor.userId
 }
 
-/** A key works in every organization of its user, so each of them sees that there is one. */
+/** Each organization in which the key works sees that there is one. */
 async function auditEverywhere(tx: Tx, actor: Actor, userId: string, action: string, key: ApiKey): Promise<void> {
-  for (const { organizationId } of await listMemberships(tx, userId))
+  for (const { organizationId } of await listMemberships(tx, userId)) {
+    if (key.organizationId !== null && key.organizationId !== organizationId) continue
     await writeAudit(tx, organizationId, {
       actorUserId: userId,
       actorLabel: actor.label,
@@ -60,14 +83,20 @@ async function auditEverywhere(tx: Tx, actor: Actor, userId: string, action: str
       targetId: key.id,
       targetLabel: key.name,
       ipAddress: actor.ip,
+      data: { scope: key.scope },
     })
+  }
 }
 
-const toView = ({ id, name, prefix, createdAt, lastUsedAt, expiresAt }: ApiKey): views.ApiKeyView => ({
+type KeyRow = ApiKey & { organization: { slug: string } | null }
+
+const toView = ({ id, name, prefix, createdAt, lastUsedAt, expiresAt, scope, organization }: KeyRow): views.ApiKeyView => ({
   id,
   name,
   prefix: `slp_${prefix}…`,
   createdAt,
   lastUsedAt,
   expiresAt,
+  scope,
+  organization: organization?.slug ?? null,
 })

@@ -27,11 +27,14 @@ export const createOrganizations = (deps: Deps): OrganizationsService => ({
       id: identity.userId,
       name: identity.name,
       email: identity.email,
-      organizations: memberships.map(({ organization, role }) => ({ slug: organization.slug, name: organization.name, role })),
+      organizations: memberships
+        .filter(({ organization }) => !identity.organization || organization.slug === identity.organization)
+        .map(({ organization, role }) => ({ slug: organization.slug, name: organization.name, role })),
     }
   },
 
   async scope(actor, organization) {
+    if (actor.organization && actor.organization !== organization) throw notFound('organization', 'ORGANIZATION_NOT_FOUND')
     const membership = actor.userId ? await findMembership(deps.db, organization, actor.userId) : null
     if (!membership) throw notFound('organization', 'ORGANIZATION_NOT_FOUND')
     return { organizationId: membership.organizationId, organization, role: membership.role, actor }
