@@ -133,12 +133,23 @@ export function partEnvironment(settings, stores, env) {
 }
 
 const INHERITED =
-  /^(PATH|HOME|LANG|LC_[A-Z]+|TZ|TMPDIR|(https?|no|all)_proxy|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|GIT_SSL_CAINFO|RUST_LOG|LOG_LEVEL|SLIPWAY_[A-Z_]+)$/i
+  /^(PATH|HOME|LANG|LC_[A-Z]+|TZ|TMPDIR|(https?|no|all)_proxy|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|GIT_SSL_CAINFO|RUST_LOG|LOG_LEVEL|SLIPWAY_[A-Z0-9_]+)$/i
 
 /** @param {Record<string, string | undefined>} env @returns {Record<string, string>} */
 export function inherited(env) {
   return Object.fromEntries(
     Object.entries(env).flatMap(([key, value]) => (value !== undefined && INHERITED.test(key) ? [[key, value]] : [])),
+  )
+}
+
+/**
+ * Where the AWS SDK of the registry looks for who it is, when its store is a bucket. For no other part.
+ * @param {Record<string, string | undefined>} env @returns {Record<string, string>}
+ */
+export function bucketCredentials(env) {
+  if (text(env, 'SLIPWAY_REGISTRY_STORE') !== 's3') return {}
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([key, value]) => (value !== undefined && /^AWS_[A-Z0-9_]+$/.test(key) ? [[key, value]] : [])),
   )
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { partEnvironment, readSettings } from './settings.mjs'
+import { bucketCredentials, partEnvironment, readSettings } from './settings.mjs'
 
 describe('settings', () => {
   it('has defaults for everything', () => {
@@ -55,5 +55,11 @@ describe('settings', () => {
     })
     expect(Object.keys(env)).not.toContain('AWS_SECRET_ACCESS_KEY')
     expect(Object.keys(env)).not.toContain('NODE_OPTIONS')
+  })
+
+  it('gives the registry the credentials of its bucket, when it has one', () => {
+    const env = { PATH: '/bin', AWS_SECRET_ACCESS_KEY: 'secret', AWS_PROFILE: 'images' }
+    expect(bucketCredentials(env)).toEqual({})
+    expect(bucketCredentials({ ...env, SLIPWAY_REGISTRY_STORE: 's3' })).toEqual({ AWS_SECRET_ACCESS_KEY: 'secret', AWS_PROFILE: 'images' })
   })
 })

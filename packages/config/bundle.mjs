@@ -19,8 +19,10 @@ export const bundle = (appUrl) =>
   build({
     absWorkingDir: fileURLToPath(new URL('.', appUrl)),
     entryPoints: ['src/main.ts'],
-    outfile: 'dist/main.js',
+    outdir: 'dist',
     bundle: true,
+    // What is imported only when it is needed becomes a file of its own, and is loaded only then.
+    splitting: true,
     platform: 'node',
     target: 'node20',
     format: 'esm',

@@ -1,6 +1,7 @@
 /** The only reader of process.env in this app. */
 import path from 'node:path'
 import * as z from 'zod'
+import { readStoreSettings, type StoreSettings, storeSchema } from './store/settings'
 
 const GIBIBYTE = 1024 ** 3
 const DAY_MS = 24 * 3_600_000
@@ -21,6 +22,7 @@ const schema = z.object({
   SLIPWAY_REGISTRY_SCRUB_MIB_PER_SECOND: z.coerce.number().positive().max(10_000).default(20),
   SLIPWAY_DATA: z.string().min(1).default('/var/lib/slipway'),
   SLIPWAY_SECRETS: z.string().min(1).optional(),
+  ...storeSchema.shape,
   SLIPWAY_VERSION: z.string().default('dev'),
   SLIPWAY_LOG_LEVEL: z.string().optional(),
   LOG_LEVEL: z.string().optional(),
@@ -34,8 +36,7 @@ export interface Settings {
   host: string
   publicUrl: string | undefined
   maxBlobBytes: number
-  /** Root of the blob store. */
-  store: string
+  store: StoreSettings
   tokenKeyFile: string
   version: string
   scrub: { everyMs: number; bytesPerSecond: number }
@@ -58,7 +59,7 @@ export function readSettings(env: Record<string, string | undefined> = process.e
     host: values.SLIPWAY_REGISTRY_HOST,
     publicUrl: values.SLIPWAY_REGISTRY_PUBLIC_URL,
     maxBlobBytes: Math.floor(values.SLIPWAY_REGISTRY_MAX_BLOB_GIB * GIBIBYTE),
-    store: path.join(values.SLIPWAY_DATA, 'registry'),
+    store: readStoreSettings(values, path.join(values.SLIPWAY_DATA, 'registry')),
     tokenKeyFile: path.join(values.SLIPWAY_SECRETS ?? path.join(values.SLIPWAY_DATA, 'secrets'), 'registry-token.pem'),
     version: values.SLIPWAY_VERSION,
     scrub: {

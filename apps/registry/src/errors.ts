@@ -1,5 +1,5 @@
 import { AppError, type ErrorKind } from '@slipway/core'
-import { DigestMismatchError, StoreFullError, UploadTooLargeError } from './store/store'
+import { DigestMismatchError, StoreFullError, StoreUnavailableError, UploadTooLargeError } from './store/store'
 
 /** Codes of distribution-spec ("Error Codes"), and DISK_FULL, UNAVAILABLE and UNKNOWN, which it leaves to us. */
 const KIND = {
@@ -66,6 +66,10 @@ export function toRegistryError(error: unknown): RegistryError {
   if (error instanceof StoreFullError) {
     const message = 'The disk of the registry is full. Free space or delete images, then push again.'
     return new RegistryError('DISK_FULL', message, { status: 507, cause: error })
+  }
+  if (error instanceof StoreUnavailableError) {
+    const message = 'The registry cannot reach the store of its blobs. Try again in a moment.'
+    return new RegistryError('UNAVAILABLE', message, { headers: { 'retry-after': '5' }, cause: error.cause })
   }
   if (error instanceof DigestMismatchError) {
     const message = 'What arrived does not have the digest that was claimed. It was damaged on the way; push again.'

@@ -51,7 +51,7 @@ export class Collector {
   #stopped = false
 
   constructor(options: CollectorOptions) {
-    this.#options = { graceMs: HOUR_MS, abandonedAfterMs: 24 * HOUR_MS, storeKind: 'filesystem', ...options }
+    this.#options = { graceMs: HOUR_MS, abandonedAfterMs: 24 * HOUR_MS, storeKind: options.store.kind, ...options }
   }
 
   /** Now and every hour. */
@@ -105,6 +105,7 @@ export class Collector {
         if (!known.has(uploadId) && modifiedAt < before && !busyUploads.has(uploadId) && !this.#stopped) await sweep(uploadId)
       }
     }
+    if (!this.#stopped) await store.sweep?.(before)
     return swept
   }
 

@@ -2,14 +2,14 @@ import { pino } from 'pino'
 import { loadTokenKeys } from './auth/keys'
 import { readSettings } from './env'
 import { startRegistry } from './server'
-import { FilesystemStore } from './store/filesystem'
+import { openStore } from './store/open'
 
 async function main(): Promise<void> {
   const settings = readSettings()
   const log = pino({ name: 'registry', level: settings.logLevel })
   const keys = await loadTokenKeys(settings.tokenKeyFile)
-  const registry = await startRegistry({ ...settings, store: new FilesystemStore(settings.store), keys, log })
-  log.info({ port: registry.port, host: settings.host, store: settings.store, version: settings.version }, 'registry is ready')
+  const registry = await startRegistry({ ...settings, store: await openStore(settings.store), keys, log })
+  log.info({ port: registry.port, host: settings.host, store: settings.store.kind, version: settings.version }, 'registry is ready')
 
   let stopping = false
   const stop = (signal: string) => {

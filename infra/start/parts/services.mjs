@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { AGENT_BINARY, serviceEntry, WEB_SERVER } from '../builds.mjs'
 import { StartError } from '../errors.mjs'
 import { call } from '../http.mjs'
-import { inherited } from '../settings.mjs'
+import { bucketCredentials, inherited } from '../settings.mjs'
 
 /** Node keeps much more heap than these need unless it is told; the machine belongs to the applications. */
 const node = (/** @type {string} */ entry, /** @type {number} */ heapMb) => [
@@ -22,7 +22,7 @@ export const registry = ({ ports }, env) => ({
   title: 'Registry',
   argv: () => node(serviceEntry('registry'), 256),
   // Each push waits for the disk in a thread; with Node's own four, a few pushes would stop every pull.
-  env: { ...env, UV_THREADPOOL_SIZE: '16' },
+  env: { ...env, ...bucketCredentials(process.env), UV_THREADPOOL_SIZE: '16' },
   // 401 is the healthy answer: it asks for a token.
   ready: async () => [200, 401].includes((await call({ port: ports.registry, path: '/v2/' })).status),
 })

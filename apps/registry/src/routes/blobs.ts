@@ -17,6 +17,9 @@ import { DamagedOnDiskError, HeldBack, Witness } from '../integrity/held-back'
 /** A link that a push relied on longer ago is renewed when a push asks for the blob. */
 const RENEW_AFTER_MS = 10 * 60_000
 
+/** Below that, one more round trip costs more than the bytes. */
+const LINK_FROM_BYTES = 64 * 1024
+
 interface BlobRequest {
   name: string
   digest: string
@@ -64,6 +67,8 @@ export async function getBlob(registry: Registry, request: IncomingMessage, resp
   }
   const { start, end } = range === 'whole' ? { start: 0, end: size - 1 } : range
   const { store, integrity } = registry
+  // Where there is doubt, the bytes are looked at on their way through here.
+  if (size >= LINK_FROM_BYTES && !integrity.doubts(blob) && (await redirected(registry, response, digest, size))) return
   let source = await (store.file ? store.file(digest) : store.open(digest, range === 'whole' ? undefined : range))
   if (!source) throw lost(registry, digest)
   const file = source instanceof Readable ? undefined : await fileFacts(source)
@@ -104,6 +109,19 @@ async function fileFacts(file: FileHandle): Promise<{ size: number; writtenAt: D
     await file.close()
     throw error
   }
+}
+
+/**
+ * Sends the client to the store itself, for this blob alone and a minute; who may not read it never comes here. Docker,
+ * containerd, podman, skopeo and our own clients follow, and leave the token behind.
+ */
+async function redirected(registry: Registry, response: ServerResponse, digest: string, size: number): Promise<boolean> {
+  const location = await registry.store.link?.(digest)
+  if (location === undefined) return false
+  if ((await registry.store.size(digest)) !== size) throw lost(registry, digest)
+  // Not to be kept: the address works for a minute.
+  sendEmpty(response, 307, { location, 'docker-content-digest': digest, 'cache-control': 'no-store' })
+  return true
 }
 
 export async function deleteBlob({ db }: Registry, response: ServerResponse, { name, digest }: BlobRequest): Promise<void> {

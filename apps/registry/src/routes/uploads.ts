@@ -68,8 +68,10 @@ export async function startUpload(
       try {
         await registry.store.append(target.uploadId, chunksOf(request), registry.maxBlobBytes)
         await finish(registry, repository.id, target.uploadId, digest)
-      } finally {
-        await registry.store.discard(target.uploadId)
+      } catch (error) {
+        // Why it failed is what the client shall hear; what cannot be removed now, the sweep removes.
+        await registry.store.discard(target.uploadId).catch(() => undefined)
+        throw error
       }
     })
     return sendEmpty(response, 201, { location: `/v2/${name}/blobs/${digest}`, 'docker-content-digest': digest })

@@ -14,6 +14,7 @@ const READ_BYTES = 512 * 1024
 const MAX_RUNNING = 4096
 
 export class FilesystemStore implements BlobStore {
+  readonly kind = 'filesystem'
   readonly #paths: StorePaths
   /** sha256 over the first `bytes` of each open upload, so that sealing need not read it back. */
   readonly #running = new Map<string, StreamingDigest>()

@@ -11,12 +11,15 @@
  * 4. `open('sha256:9f…', { start, end })` streams it, as often as asked.
  * 5. `remove('sha256:9f…')` when the collector found no row for it. Streams that are open go on to their end.
  *
- * Any method may throw `StoreFullError`; other failures are the store's own errors and mean "try again later".
+ * Any method may throw `StoreFullError`, or `StoreUnavailableError` when the store did not answer in time or refused us.
+ * Other failures are the store's own errors and mean "try again later", too.
  */
 import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 
 export interface BlobStore {
+  /** As people are told where the blobs are. */
+  readonly kind: 'filesystem' | 's3'
   /** Once, before anything else. Throws when the place is not usable. */
   prepare(): Promise<void>
   /** Appends until the source ends; what arrived before the source failed is kept. Resolves to the upload's new size. */
@@ -33,6 +36,8 @@ export interface BlobStore {
   open(digest: string, range?: { start: number; end: number }): Promise<Readable | undefined>
   /** The blob's file, for stores that have one: it can be sent with less work than a stream. The caller closes it. */
   file?(digest: string): Promise<FileHandle | undefined>
+  /** For stores that clients can reach: where this blob alone can be fetched for a minute. Undefined: send it yourself. */
+  link?(digest: string): Promise<string | undefined>
   remove(digest: string): Promise<void>
   /**
    * Moves the bytes of a damaged blob to where nobody is served from, and keeps them: whether something can be saved of them is for a
@@ -45,6 +50,8 @@ export interface BlobStore {
   space?(): Promise<{ free: number; total: number }>
   blobs(): AsyncIterable<{ digest: string; size: number; modifiedAt: Date }>
   uploads(): AsyncIterable<{ uploadId: string; size: number; modifiedAt: Date }>
+  /** Removes what crashes before that moment left and neither `blobs` nor `uploads` tells. */
+  sweep?(before: Date): Promise<void>
 }
 
 /** The disk (or the quota) is full. */
@@ -52,6 +59,17 @@ export class StoreFullError extends Error {
   constructor(cause: unknown) {
     super('no space left in the blob store', { cause })
     this.name = 'StoreFullError'
+  }
+}
+
+/** The store is away, too slow, or does not let us in. `reason` is its own word for it. */
+export class StoreUnavailableError extends Error {
+  constructor(
+    readonly reason: string,
+    cause: unknown,
+  ) {
+    super('the blob store does not answer as it should', { cause })
+    this.name = 'StoreUnavailableError'
   }
 }
 
