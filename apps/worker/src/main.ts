@@ -8,6 +8,7 @@ import { createDeployments, createSealer, readMasterKey } from '@slipway/service
 import pino from 'pino'
 import type { Deps } from './deps'
 import { readEnv, servicesConfig } from './env'
+import { dispatchForever } from './events/dispatch'
 import { forgetSshSessions } from './pipeline/ssh'
 import { register } from './register'
 import { sweepForever } from './sweep'
@@ -52,7 +53,7 @@ async function main(): Promise<void> {
     stopping: stop.signal,
   }
   const consumers = register(deps)
-  const sweeping = Promise.all([sweepForever(deps), followRestarts(deps)])
+  const sweeping = Promise.all([sweepForever(deps), followRestarts(deps), dispatchForever(deps)])
   log.info({ version: env.SLIPWAY_VERSION, host: deps.hostId }, 'worker is at work')
 
   const end = async (signal: string) => {

@@ -19,6 +19,14 @@ export const listApps = (db: Tx, organizationId: string, projectId?: string): Pr
     orderBy: [{ updatedAt: 'desc' }, { id: 'desc' }],
   })
 
+/** Those that a push into the registry may deploy. */
+export const appsFollowingTags = (db: Tx, organizationId: string) =>
+  db.app.findMany({
+    where: { organizationId, source: 'image', followTag: true, desiredState: 'running', deletedAt: null },
+    select: { id: true, slug: true, imageReference: true },
+    orderBy: { id: 'asc' },
+  })
+
 /** Holds the app's row until the transaction ends: whoever creates or claims something of it waits. */
 export async function lockApp(tx: Tx, organizationId: string, appId: string) {
   await tx.$queryRaw`SELECT "id" FROM "App" WHERE "id" = ${appId} AND "organizationId" = ${organizationId} FOR UPDATE`

@@ -13,6 +13,7 @@ export { createApiKey, isLiveKey, listApiKeys, revokeApiKey, useApiKey } from '.
 export {
   type AppRow,
   appSlugTaken,
+  appsFollowingTags,
   countsOfApp,
   createApp,
   deletedApps,

@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream'
 import type { BuildPolicyPreview, ContextMissing, inputs, views } from '@slipway/contracts'
 import type { z } from 'zod'
 import type { ActivityService } from './activity/service'
+import type { MovedTags } from './deployments/follow'
 import type { Actor, Identity, Scope } from './scope'
 
 type In<S extends z.ZodType> = z.infer<S>
@@ -121,6 +122,8 @@ export interface DeploymentsService {
   cancel(scope: Scope, input: Of<typeof inputs.deployment>): Promise<views.DeploymentView>
   /** For the worker: the deployment of a build that has published. Idempotent: one deployment per build. */
   createFromBuild(buildId: string): Promise<{ id: string; number: number } | null>
+  /** For the worker: apps that follow a tag which a push moved, to the digest that it has now. Once per digest. */
+  followTags(moved: MovedTags): Promise<{ id: string; app: string; number: number }[]>
   /** For the worker: `KEY=value` of a deployment, decrypted. */
   environment(deploymentId: string): Promise<string[]>
 }

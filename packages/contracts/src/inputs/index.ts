@@ -180,6 +180,8 @@ export const createApp = z.discriminatedUnion('source', [
     source: z.literal('image'),
     /** `slipway.local/<org>/<name>:<tag>`, `<name>:<tag>` of Docker Hub, or any other reference. */
     imageReference: z.string().min(1).max(400),
+    /** A push that moves the tag deploys it; only of the organization's own repositories. */
+    followTag: z.boolean().optional(),
     ...appSettings.omit({ dockerfilePath: true, contextPath: true, target: true, autoDeploy: true, ...OF_BUILDS }).shape,
   }),
   base.extend({
@@ -202,6 +204,7 @@ export const updateApp = app.extend({
   /** null removes the token; absent keeps it. */
   gitToken: z.string().max(500).nullish(),
   imageReference: z.string().min(1).max(400).optional(),
+  followTag: z.boolean().optional(),
   /** null removes the one that is kept; absent keeps it. */
   dockerfile: keptDockerfile.nullish(),
   ...z.object(settingFields).partial().shape,

@@ -50,6 +50,8 @@ export interface AppView extends AppSummary {
     /** Kept with the app instead of in its repository. */
     dockerfile: KeptDockerfile | null
     imageReference: string | null
+    /** A push that moves its tag deploys it. */
+    followTag: boolean
     port: number | null
     healthPath: string
     healthTimeoutSeconds: number

@@ -44,6 +44,7 @@ export function createApps(deps: Deps, deployments: Pick<DeploymentsService, 'cr
         target: app.target,
         dockerfile: keptDockerfile.safeParse(app.keptDockerfile).data ?? null,
         imageReference: app.imageReference,
+        followTag: app.followTag,
         port: app.port,
         healthPath: app.healthPath,
         healthTimeoutSeconds: app.healthTimeoutSeconds,

@@ -7,6 +7,7 @@ import { audit } from '../audit'
 import { announceBuild, type CreatedBuild, insertBuild } from '../builds/create'
 import { announceCreated, type Created } from '../deployments/create'
 import { deployImage } from '../deployments/deployments'
+import { assertFollowable } from '../deployments/follow'
 import type { Deps } from '../deps'
 import { createProjectRow } from '../projects/projects'
 import { assertMay } from '../roles'
@@ -54,7 +55,7 @@ async function insertApp(deps: Deps, tx: Tx, scope: Scope, projectId: string, in
           ...ofBuilds(input),
         }
       : input.source === 'image'
-        ? { imageReference: input.imageReference.trim() }
+        ? { imageReference: input.imageReference.trim(), followTag: input.followTag ?? false }
         : {
             autoDeploy: false,
             ...ofBuilds(input),
@@ -125,6 +126,7 @@ export const creationMethods = (deps: Deps): Pick<AppsService, 'create' | 'creat
         throw new AppError({ kind: 'not-found', code: 'PROJECT_NOT_FOUND', message: 'This project does not exist. Choose another one.' })
       // Before anything is written, so that a wrong name is told at the form.
       if (app.source === 'image') await resolveImage(deps, scope, app.imageReference)
+      if (app.source === 'image' && app.followTag) assertFollowable(deps, scope, app.imageReference)
       return create(scope, async () => project.id, app)
     },
 

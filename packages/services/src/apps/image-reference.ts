@@ -10,7 +10,7 @@ import type { Scope } from '../scope'
  * `localhost:5000/acme/api` (as docker push writes it) and `slipway.local/acme/api` are the same image.
  */
 export async function resolveImage(deps: Deps, scope: Scope, written: string): Promise<{ reference: string; digest: string | null }> {
-  const reference = canonical(deps, parseReference(written))
+  const reference = ownReference(deps, written)
   if (reference.registry !== OWN_REGISTRY_HOST) return { reference: formatReference(reference), digest: reference.digest ?? null }
   const [organization = '', ...name] = reference.repository.split('/')
   const found = await findOwnImage(deps.db, {
@@ -28,7 +28,9 @@ export async function resolveImage(deps: Deps, scope: Scope, written: string): P
   return { reference: formatReference(reference), digest: found.digest }
 }
 
-function canonical(deps: Deps, reference: Reference): Reference {
+/** `localhost:5000/acme/api` as `slipway.local/acme/api`; every other name as it is. */
+export function ownReference(deps: Deps, written: string): Reference {
+  const reference = parseReference(written)
   const port = deps.config.registryPort
   const own = [registryHost(deps.config), `localhost:${port}`, `127.0.0.1:${port}`]
   return own.includes(reference.registry) ? { ...reference, registry: OWN_REGISTRY_HOST } : reference

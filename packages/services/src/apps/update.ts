@@ -1,6 +1,7 @@
 import { AppError, sshAddress } from '@slipway/core'
 import { Prisma, updateApp } from '@slipway/db'
 import { audit } from '../audit'
+import { assertFollowable } from '../deployments/follow'
 import { announce, type Deps } from '../deps'
 import { assertMay } from '../roles'
 import type { AppsService } from '../services'
@@ -8,7 +9,8 @@ import { resolveImage } from './image-reference'
 import { loadApp } from './load'
 
 const OF_GIT = ['gitUrl', 'gitBranch', 'dockerfilePath', 'contextPath', 'target', 'dockerfile', 'namedContexts']
-const FOREIGN = { git: ['imageReference'], image: OF_GIT, upload: [...OF_GIT, 'gitToken', 'imageReference'] } as const
+const OF_IMAGE = ['imageReference', 'followTag']
+const FOREIGN = { git: OF_IMAGE, image: OF_GIT, upload: [...OF_GIT, ...OF_IMAGE, 'gitToken'] } as const
 const ORIGIN = { git: 'a repository', image: 'an image', upload: 'uploaded files' } as const
 
 /** A token goes over http(s) only. */
@@ -33,6 +35,7 @@ export const updateMethod =
         message: `${wrong} does not apply to an app made from ${ORIGIN[app.source]}.`,
       })
     if (input.imageReference) await resolveImage(deps, scope, input.imageReference)
+    if (input.followTag ?? app.followTag) assertFollowable(deps, scope, input.imageReference ?? app.imageReference ?? '')
     for (const { value } of input.namedContexts ?? [])
       if (value.startsWith('docker-image://')) await resolveImage(deps, scope, value.slice('docker-image://'.length))
 

@@ -33,6 +33,7 @@ import {
   SKIPPED_HOPS,
   settingsOf,
 } from './create'
+import { deployFollowers } from './follow'
 import { deploymentView, deploymentViews } from './views'
 
 type Via = 'create' | 'manual' | 'api'
@@ -207,6 +208,8 @@ export const createDeployments = (deps: Deps): DeploymentsService => ({
     announce(deps, { organizationId: created.app.organizationId, buildIds: [buildId] })
     return { id: created.made.id, number: created.made.number }
   },
+
+  followTags: (moved) => deployFollowers(deps, moved),
 
   async environment(deploymentId) {
     const row = await findDeploymentToRun(deps.db, deploymentId)

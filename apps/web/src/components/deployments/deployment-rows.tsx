@@ -11,6 +11,9 @@ export function changeOf(d: views.DeploymentView): string {
   if (d.kind === 'rollback') return d.source === null ? 'Roll back' : `Roll back to #${d.source}`
   if (d.commit) return firstLine(d.commit.message)
   if (d.kind === 'redeploy') return 'Redeploy'
+  // `ada pushed api:main`
+  const push = d.trigger === 'push' && d.build === null ? d.hops.find(({ hop }) => hop === 'push')?.proof : null
+  if (push) return `Deployed because ${push}`
   return d.imageReference
 }
 

@@ -1,7 +1,7 @@
 'use client'
 import { inputs } from '@slipway/contracts'
 import { slugify } from '@slipway/core'
-import { Field, Input } from '@slipway/ui'
+import { Field, Input, Switch } from '@slipway/ui'
 import { type FormEvent, useState } from 'react'
 import { emptyRow, problemsOf, toInput } from '@/components/variables/rows'
 import { VariableEditor } from '@/components/variables/variable-editor'
@@ -16,8 +16,11 @@ function nameOf(reference: string): string {
   return slugify(last.replace(/:.*$/, ''))
 }
 
+/** A push is heard of in the own registry only, and a digest never moves. */
+const followable = (org: string, reference: string) => reference.trim().startsWith(`slipway.local/${org}/`) && !reference.includes('@')
+
 export function FromImage({ org, image }: { org: string; image: string }) {
-  const form = useForm({ imageReference: image, name: nameOf(image), port: '', healthPath: '/' })
+  const form = useForm({ imageReference: image, name: nameOf(image), port: '', healthPath: '/', followTag: true })
   const { values: v, errors, set } = form
   const [named, setNamed] = useState(false)
   const [rows, setRows] = useState(() => [emptyRow()])
@@ -36,6 +39,7 @@ export function FromImage({ org, image }: { org: string; image: string }) {
       project: project.choice.newName === null ? project.choice.slug : slugify(project.choice.newName),
       name: v.name,
       imageReference: v.imageReference.trim(),
+      followTag: v.followTag && followable(org, v.imageReference),
       port: numberOrNull(v.port),
       healthPath: v.healthPath,
       variables: toInput(rows),
@@ -72,6 +76,14 @@ export function FromImage({ org, image }: { org: string; image: string }) {
             />
           )}
         </Field>
+        {followable(org, v.imageReference) && (
+          <Switch
+            checked={v.followTag}
+            onChange={(on) => set('followTag', on)}
+            label="Follow the tag"
+            hint="A push of it deploys the new image."
+          />
+        )}
       </FormCard>
       <FormCard title="App">
         <div className="grid gap-4 sm:grid-cols-2">

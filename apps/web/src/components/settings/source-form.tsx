@@ -18,6 +18,7 @@ const valuesOf = ({ name, settings: s }: views.AppView) => ({
   target: s.target ?? '',
   imageReference: s.imageReference ?? '',
   autoDeploy: s.autoDeploy,
+  followTag: s.followTag,
 })
 
 /** Where the app comes from. */
@@ -50,7 +51,7 @@ export function SourceForm({ org, app }: { org: string; app: views.AppView }) {
             autoDeploy: v.autoDeploy,
             ...token,
           }
-        : { imageReference: v.imageReference.trim() }
+        : { imageReference: v.imageReference.trim(), followTag: v.followTag }
     const input = form.check(inputs.updateApp, { org, app: app.slug, name: v.name, ...part })
     if (input) update.mutate(input)
   }
@@ -77,6 +78,14 @@ export function SourceForm({ org, app }: { org: string; app: views.AppView }) {
           </Field>
         )}
       </div>
+      {app.source === 'image' && (
+        <Switch
+          checked={v.followTag}
+          onChange={(on) => set('followTag', on)}
+          label="Follow the tag"
+          hint={`A push of it to slipway.local/${org}/… deploys the new image.`}
+        />
+      )}
       {git && (
         <>
           <Field label="Git URL" error={errors.gitUrl} hint={sshAddress(v.gitUrl.trim()) && 'Over SSH: read with the deploy key below.'}>
