@@ -2,26 +2,26 @@ import { channels, inputs } from '@slipway/contracts'
 import { tracked } from '@trpc/server'
 import * as z from 'zod'
 import { onlyChanges, stream } from './live'
-import { type OrgCall, orgProcedure, router } from './trpc'
+import { appProcedure, type OrgCall, orgProcedure, router } from './trpc'
 
 export const appsRouter = router({
   list: orgProcedure.query(({ ctx }) => ctx.services.apps.list(ctx.scope)),
-  get: orgProcedure.input(inputs.app).query(({ ctx, input }) => ctx.services.apps.get(ctx.scope, input)),
+  get: appProcedure.input(inputs.app).query(({ ctx, input }) => ctx.services.apps.get(ctx.scope, input)),
   create: orgProcedure.input(inputs.createApp).mutation(({ ctx, input }) => ctx.services.apps.create(ctx.scope, input)),
   createExample: orgProcedure.input(inputs.createExample).mutation(({ ctx, input }) => ctx.services.apps.createExample(ctx.scope, input)),
-  update: orgProcedure.input(inputs.updateApp).mutation(({ ctx, input }) => ctx.services.apps.update(ctx.scope, input)),
-  setDeployKey: orgProcedure.input(inputs.setDeployKey).mutation(({ ctx, input }) => ctx.services.apps.setDeployKey(ctx.scope, input)),
-  variables: orgProcedure.input(inputs.app).query(({ ctx, input }) => ctx.services.apps.variables(ctx.scope, input)),
-  setVariables: orgProcedure.input(inputs.setVariables).mutation(({ ctx, input }) => ctx.services.apps.setVariables(ctx.scope, input)),
-  webhook: orgProcedure.input(inputs.app).query(({ ctx, input }) => ctx.services.webhooks.get(ctx.scope, input)),
-  rotateWebhookSecret: orgProcedure.input(inputs.app).mutation(({ ctx, input }) => ctx.services.webhooks.rotateSecret(ctx.scope, input)),
-  stop: orgProcedure.input(inputs.app).mutation(({ ctx, input }) => ctx.services.apps.stop(ctx.scope, input)),
-  start: orgProcedure.input(inputs.app).mutation(({ ctx, input }) => ctx.services.apps.start(ctx.scope, input)),
-  delete: orgProcedure.input(inputs.deleteApp).mutation(({ ctx, input }) => ctx.services.apps.delete(ctx.scope, input)),
-  stats: orgProcedure.input(inputs.app).query(({ ctx, input }) => ctx.services.apps.stats(ctx.scope, input)),
-  watch: orgProcedure.input(inputs.app).subscription((call) => stream(call, watchApp(call))),
+  update: appProcedure.input(inputs.updateApp).mutation(({ ctx, input }) => ctx.services.apps.update(ctx.scope, input)),
+  setDeployKey: appProcedure.input(inputs.setDeployKey).mutation(({ ctx, input }) => ctx.services.apps.setDeployKey(ctx.scope, input)),
+  variables: appProcedure.input(inputs.app).query(({ ctx, input }) => ctx.services.apps.variables(ctx.scope, input)),
+  setVariables: appProcedure.input(inputs.setVariables).mutation(({ ctx, input }) => ctx.services.apps.setVariables(ctx.scope, input)),
+  webhook: appProcedure.input(inputs.app).query(({ ctx, input }) => ctx.services.webhooks.get(ctx.scope, input)),
+  rotateWebhookSecret: appProcedure.input(inputs.app).mutation(({ ctx, input }) => ctx.services.webhooks.rotateSecret(ctx.scope, input)),
+  stop: appProcedure.input(inputs.app).mutation(({ ctx, input }) => ctx.services.apps.stop(ctx.scope, input)),
+  start: appProcedure.input(inputs.app).mutation(({ ctx, input }) => ctx.services.apps.start(ctx.scope, input)),
+  delete: appProcedure.input(inputs.deleteApp).mutation(({ ctx, input }) => ctx.services.apps.delete(ctx.scope, input)),
+  stats: appProcedure.input(inputs.app).query(({ ctx, input }) => ctx.services.apps.stats(ctx.scope, input)),
+  watch: appProcedure.input(inputs.app).subscription((call) => stream(call, watchApp(call))),
   /** Batches of lines; each is tracked by the instant of its last line, so a reconnect resumes after it. */
-  logs: orgProcedure
+  logs: appProcedure
     .input(inputs.appLogs.extend({ lastEventId: z.iso.datetime().nullish() }))
     .subscription((call) => stream(call, followLogs(call))),
 })

@@ -3,7 +3,7 @@ import { isBuildOver } from '@slipway/core'
 import { tracked } from '@trpc/server'
 import * as z from 'zod'
 import { stream } from './live'
-import { type OrgCall, orgProcedure, router } from './trpc'
+import { appProcedure, maybeAppProcedure, type OrgCall, router } from './trpc'
 
 const watchInput = inputs.buildLogs.extend({
   lastEventId: z
@@ -13,15 +13,15 @@ const watchInput = inputs.buildLogs.extend({
 })
 
 export const buildsRouter = router({
-  list: orgProcedure.input(inputs.listBuilds).query(({ ctx, input }) => ctx.services.builds.list(ctx.scope, input)),
-  get: orgProcedure.input(inputs.build).query(({ ctx, input }) => ctx.services.builds.get(ctx.scope, input)),
-  trigger: orgProcedure.input(inputs.triggerBuild).mutation(({ ctx, input }) => ctx.services.builds.trigger(ctx.scope, input, ctx.via)),
-  upload: orgProcedure.input(inputs.uploadBuild).mutation(({ ctx, input }) => ctx.services.builds.upload(ctx.scope, input)),
-  made: orgProcedure.input(inputs.build).query(({ ctx, input }) => ctx.services.builds.made(ctx.scope, input)),
-  cancel: orgProcedure.input(inputs.build).mutation(({ ctx, input }) => ctx.services.builds.cancel(ctx.scope, input)),
-  insights: orgProcedure.input(inputs.build).query(({ ctx, input }) => ctx.services.builds.insights(ctx.scope, input)),
-  logs: orgProcedure.input(inputs.buildLogs).query(({ ctx, input }) => ctx.services.builds.logs(ctx.scope, input)),
-  watch: orgProcedure.input(watchInput).subscription((call) => stream(call, watchBuild(call))),
+  list: maybeAppProcedure.input(inputs.listBuilds).query(({ ctx, input }) => ctx.services.builds.list(ctx.scope, input)),
+  get: appProcedure.input(inputs.build).query(({ ctx, input }) => ctx.services.builds.get(ctx.scope, input)),
+  trigger: appProcedure.input(inputs.triggerBuild).mutation(({ ctx, input }) => ctx.services.builds.trigger(ctx.scope, input, ctx.via)),
+  upload: appProcedure.input(inputs.uploadBuild).mutation(({ ctx, input }) => ctx.services.builds.upload(ctx.scope, input)),
+  made: appProcedure.input(inputs.build).query(({ ctx, input }) => ctx.services.builds.made(ctx.scope, input)),
+  cancel: appProcedure.input(inputs.build).mutation(({ ctx, input }) => ctx.services.builds.cancel(ctx.scope, input)),
+  insights: appProcedure.input(inputs.build).query(({ ctx, input }) => ctx.services.builds.insights(ctx.scope, input)),
+  logs: appProcedure.input(inputs.buildLogs).query(({ ctx, input }) => ctx.services.builds.logs(ctx.scope, input)),
+  watch: appProcedure.input(watchInput).subscription((call) => stream(call, watchBuild(call))),
 })
 
 /** A successful build leads to its deployment a moment later; whoever watches wants to be told. */

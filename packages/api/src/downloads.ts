@@ -5,7 +5,7 @@
 import { Readable } from 'node:stream'
 import { inputs } from '@slipway/contracts'
 import { AppError, toAppError } from '@slipway/core'
-import type { Scope } from '@slipway/services'
+import type { Actor, Scope, Services } from '@slipway/services'
 import { ZodError, type z } from 'zod'
 import { actorOf, type Context, signInNeeded } from './context'
 
@@ -18,27 +18,46 @@ interface Download {
 
 /** `GET /api/images/archive?org=…&repository=…&reference=…&format=oci|docker`. */
 export const imageArchive = (request: Request, context: Context) =>
-  download(request, context, inputs.imageArchive, (scope, input) => context.services.images.archive(scope, input, request.signal))
+  download(
+    request,
+    context,
+    inputs.imageArchive,
+    ({ access }, actor, input) => access.repositoryScope(actor, input.org, input.repository),
+    (scope, input) => context.services.images.archive(scope, input, request.signal),
+  )
 
 /** `GET /api/builds/output?org=…&app=…&number=…&kind=files|oci|docker[&platform=…][&name=…]`. */
 export const buildOutput = (request: Request, context: Context) =>
-  download(request, context, inputs.buildOutput, (scope, input) => context.services.builds.output(scope, input, request.signal))
+  download(
+    request,
+    context,
+    inputs.buildOutput,
+    ({ access }, actor, input) => access.appScope(actor, input.org, input.app),
+    (scope, input) => context.services.builds.output(scope, input, request.signal),
+  )
 
 /** `GET /api/activity/export?org=…&format=csv|ndjson[&actor=…][&action=…][&query=…][&from=…][&to=…]`. */
 export const activityExport = (request: Request, context: Context) =>
-  download(request, context, inputs.exportAudit, (scope, input) => context.services.activity.export(scope, input, request.signal))
+  download(
+    request,
+    context,
+    inputs.exportAudit,
+    ({ organizations }, actor, input) => organizations.scope(actor, input.org),
+    (scope, input) => context.services.activity.export(scope, input, request.signal),
+  )
 
 async function download<S extends z.ZodType<{ org: string }>>(
   request: Request,
   context: Context,
   schema: S,
+  scopeOf: (services: Services, actor: Actor, input: z.output<S>) => Promise<Scope>,
   open: (scope: Scope, input: z.output<S>) => Promise<Download>,
 ): Promise<Response> {
   try {
     const input = schema.parse(Object.fromEntries(new URL(request.url).searchParams))
     const { identity, ip, services } = context
     if (!identity) throw signInNeeded(context)
-    const scope = await services.organizations.scope(actorOf(identity, ip), input.org)
+    const scope = await scopeOf(services, actorOf(identity, ip), input)
     const { stream, filename, contentType = 'application/x-tar' } = await open(scope, input)
     return new Response(Readable.toWeb(stream) as ReadableStream<Uint8Array>, {
       headers: {

@@ -1,13 +1,22 @@
 import type { Context } from './context'
 import { toTrpcError } from './trpc'
 
+interface Watched {
+  ctx: Context & { stillMay: () => Promise<void> }
+  path: string
+}
+
 /**
  * A subscription's items; what its source throws leaves as the same refusal that a query would give. (A middleware cannot
  * do this: it is over before the first item is asked for.)
  */
-export async function* stream<T>({ ctx, path }: { ctx: Context; path: string }, items: AsyncIterable<T>): AsyncGenerator<T, void> {
+export async function* stream<T>({ ctx, path }: Watched, items: AsyncIterable<T>): AsyncGenerator<T, void> {
   try {
-    yield* items
+    for await (const item of items) {
+      // A stream lives for half an hour; who was removed meanwhile gets nothing more of it.
+      await ctx.stillMay()
+      yield item
+    }
   } catch (error) {
     throw toTrpcError(error, path, ctx.log)
   }

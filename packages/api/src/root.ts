@@ -1,4 +1,5 @@
 import type { inferRouterInputs, inferRouterOutputs } from '@trpc/server'
+import { accessRouter, invitationsRouter, membersRouter, teamsRouter } from './access'
 import { appsRouter } from './apps'
 import { buildCacheRouter } from './build-cache'
 import { buildsRouter } from './builds'
@@ -17,6 +18,10 @@ export const appRouter = router({
   setup: setupRouter,
   me: meRouter,
   organizations: organizationsRouter,
+  access: accessRouter,
+  members: membersRouter,
+  invitations: invitationsRouter,
+  teams: teamsRouter,
   projects: projectsRouter,
   apps: appsRouter,
   builds: buildsRouter,

@@ -1,6 +1,6 @@
 import { inputs } from '@slipway/contracts'
 import { AppError, type ErrorKind, isAppError, toAppError } from '@slipway/core'
-import type { Scope } from '@slipway/services'
+import type { Identity, Scope } from '@slipway/services'
 import { initTRPC, TRPCError } from '@trpc/server'
 import superjson from 'superjson'
 import { ZodError } from 'zod'
@@ -127,15 +127,49 @@ export const userProcedure = identityProcedure.use(({ next, ctx }) => {
   return next()
 })
 
-/** The one organization-scoped base: everything on an organization's data starts here with its membership checked. */
-export const orgProcedure = identityProcedure.input(inputs.org).use(async ({ next, ctx, input }) => {
-  const scope: Scope = await ctx.services.organizations.scope(ctx.actor, input.org)
-  return next({ ctx: { ...ctx, scope, via: ctx.identity.via === 'apiKey' ? ('api' as const) : ('manual' as const) } })
+const scoped = (ctx: Context & { identity: Identity }, scope: Scope, again: () => Promise<Scope>) => ({
+  ...ctx,
+  scope,
+  via: ctx.identity.via === 'apiKey' ? ('api' as const) : ('manual' as const),
+  stillMay: async () => void (await again()),
 })
 
-/** What a resolver of the organization-scoped base is called with. */
+/** The one organization-scoped base: everything on an organization's data starts here with its membership checked. */
+export const orgProcedure = identityProcedure.input(inputs.org).use(async ({ next, ctx, input }) => {
+  const open = () => ctx.services.organizations.scope(ctx.actor, input.org)
+  return next({ ctx: scoped(ctx, await open(), open) })
+})
+
+/** On one repository: also for those whom a grant or its visibility lets in. Their scope reaches nothing else (`Scope.within`). */
+export const repositoryProcedure = identityProcedure.input(inputs.repository).use(async ({ next, ctx, input }) => {
+  const open = () => ctx.services.access.repositoryScope(ctx.actor, input.org, input.repository)
+  return next({ ctx: scoped(ctx, await open(), open) })
+})
+
+/** On one app: also for those whom a grant on its project lets in. */
+export const appProcedure = identityProcedure.input(inputs.app).use(async ({ next, ctx, input }) => {
+  const open = () => ctx.services.access.appScope(ctx.actor, input.org, input.app)
+  return next({ ctx: scoped(ctx, await open(), open) })
+})
+
+/** On a list that may be of one app. */
+export const maybeAppProcedure = identityProcedure
+  .input(inputs.org.extend({ app: inputs.slug.optional() }))
+  .use(async ({ next, ctx, input }) => {
+    const { app } = input
+    const open = () =>
+      app ? ctx.services.access.appScope(ctx.actor, input.org, app) : ctx.services.organizations.scope(ctx.actor, input.org)
+    return next({ ctx: scoped(ctx, await open(), open) })
+  })
+
+export const projectProcedure = identityProcedure.input(inputs.projectAccess).use(async ({ next, ctx, input }) => {
+  const open = () => ctx.services.access.projectScope(ctx.actor, input.org, input.project)
+  return next({ ctx: scoped(ctx, await open(), open) })
+})
+
+/** What a resolver of a scoped base is called with. */
 export interface OrgCall<Input> {
-  ctx: Context & { scope: Scope }
+  ctx: Context & { scope: Scope; stillMay: () => Promise<void> }
   input: Input
   signal: AbortSignal | undefined
 }

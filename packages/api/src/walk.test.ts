@@ -12,18 +12,55 @@ import { appRouter, createCaller } from './root'
 type Reach = 'public' | 'own' | 'organization' | 'row'
 const app = { org: 'acme', app: 'web' }
 const image = { org: 'acme', repository: 'web', reference: 'latest' }
+/** `nobody`: what a public one answers to made-up input. `ends`: takes the guest out of the organization, so that the walk leaves it to access.test.ts. */
 /** `host`: asks the host's agent, which these tests have not: who may ask hears that it does not answer. */
-const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: false; host?: true }> = {
+const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: false; host?: true; nobody?: string; ends?: true }> = {
   'setup.status': { reach: 'public' },
   'setup.create': {
     reach: 'public',
     input: { token: 'x', name: 'Eve', email: 'eve@example.com', password: 'long enough pw', organizationName: 'Evil' },
+    nobody: 'CONFLICT',
   },
   'system.health': { reach: 'public' },
   'me.get': { reach: 'own' },
   'me.apiKeys.list': { reach: 'own' },
   'me.apiKeys.create': { reach: 'own', input: { name: 'ci' } },
   'me.apiKeys.revoke': { reach: 'own', input: { id: 'key_of_somebody_else' } },
+  'access.repository': { reach: 'row', input: image },
+  'access.setVisibility': { reach: 'row', input: { ...image, visibility: 'public', confirm: 'web' }, guestMay: false },
+  'access.grantOnRepository': {
+    reach: 'row',
+    input: { ...image, role: 'admin', to: { kind: 'user', email: 'mallory@example.com' } },
+    guestMay: false,
+  },
+  'access.revokeOnRepository': { reach: 'row', input: { ...image, id: 'grt_00001' }, guestMay: false },
+  'access.project': { reach: 'row', input: { org: 'acme', project: 'shop' } },
+  'access.grantOnProject': {
+    reach: 'row',
+    input: { org: 'acme', project: 'shop', role: 'admin', to: { kind: 'user', email: 'mallory@example.com' } },
+    guestMay: false,
+  },
+  'access.revokeOnProject': { reach: 'row', input: { org: 'acme', project: 'shop', id: 'grt_00001' }, guestMay: false },
+  'access.shared': { reach: 'own', input: {} },
+  'access.outside': { reach: 'own', input: { org: 'acme' } },
+  'members.setRole': { reach: 'row', input: { org: 'acme', id: 'mem_00001', role: 'owner' }, guestMay: false },
+  'members.remove': { reach: 'row', input: { org: 'acme', id: 'mem_00001' }, guestMay: false },
+  'members.leave': { reach: 'organization', guestMay: false, ends: true },
+  'invitations.list': { reach: 'organization', guestMay: false },
+  'invitations.create': { reach: 'organization', input: { org: 'acme', role: 'owner' }, guestMay: false },
+  'invitations.revoke': { reach: 'row', input: { org: 'acme', id: 'inv_00001' }, guestMay: false },
+  'invitations.look': { reach: 'public', input: { token: 'x' }, nobody: 'NOT_FOUND' },
+  'invitations.accept': { reach: 'own', input: { token: 'x' } },
+  'invitations.join': {
+    reach: 'public',
+    input: { token: 'x', name: 'Eve', email: 'eve@example.com', password: 'long enough pw' },
+    nobody: 'NOT_FOUND',
+  },
+  'teams.list': { reach: 'organization' },
+  'teams.create': { reach: 'organization', input: { org: 'acme', name: 'Evil' }, guestMay: false },
+  'teams.delete': { reach: 'row', input: { org: 'acme', team: 'core' }, guestMay: false },
+  'teams.addMember': { reach: 'row', input: { org: 'acme', team: 'core', member: 'mem_00001' }, guestMay: false },
+  'teams.removeMember': { reach: 'row', input: { org: 'acme', team: 'core', member: 'mem_00001' }, guestMay: false },
   'organizations.create': { reach: 'own', input: { name: 'Another' } },
   'organizations.get': { reach: 'organization' },
   'organizations.members': { reach: 'organization' },
@@ -134,6 +171,8 @@ async function furnish(organization: string, identity: Identity) {
   await h.db.inspection.create({
     data: { id: 'ins_00001', organizationId, gitUrl: 'https://git.example.com/web.git', gitBranch: 'main', state: 'succeeded' },
   })
+  await h.db.team.create({ data: { id: 'tea_00001', organizationId, slug: 'core', name: 'Core' } })
+  await h.db.member.updateMany({ where: { organizationId, userId: identity.userId }, data: { id: 'mem_00001' } })
   await h.db.knownHost.create({ data: { id: 'knh_00001', organizationId, host: 'git.example', keyType: 'ssh-ed25519', key: 'AAAA' } })
   const repository = await h.db.repository.create({ data: { id: 'rep_00001', organizationId, name: 'web' } })
   const manifest = await h.db.manifest.create({
@@ -192,7 +231,7 @@ it('knows every procedure of the router', () => {
 
 describe('nobody', () => {
   it.each(ALL)('%s', async (path, entry) => {
-    const expected = entry.reach !== 'public' ? 'UNAUTHORIZED' : path === 'setup.create' ? 'CONFLICT' : 'allowed'
+    const expected = entry.reach !== 'public' ? 'UNAUTHORIZED' : (entry.nobody ?? 'allowed')
     expect(await outcome(path, inputOf(entry), null)).toBe(expected)
   })
 })
@@ -207,6 +246,9 @@ describe('a member of another organization, in their own, with the ids of this o
   it.each(ALL.filter(([, { reach }]) => reach === 'row'))('%s', async (path, entry) => {
     expect(await outcome(path, inputOf(entry, 'evil'), mallory)).toBe('NOT_FOUND')
   })
+  it('access.outside', async () => {
+    expect(await outcome('access.outside', { org: 'acme' }, mallory)).toBe('NOT_FOUND')
+  })
   it('me.apiKeys.revoke', async () => {
     const { view } = await callerOf(owner).me.apiKeys.create({ name: 'mine' })
     expect(await outcome('me.apiKeys.revoke', { id: view.id }, mallory)).toBe('NOT_FOUND')
@@ -215,7 +257,7 @@ describe('a member of another organization, in their own, with the ids of this o
 })
 
 describe('a guest', () => {
-  it.each(ALL.filter(([, { reach }]) => reach === 'organization' || reach === 'row'))('%s', async (path, entry) => {
+  it.each(ALL.filter(([, { reach, ends }]) => !ends && (reach === 'organization' || reach === 'row')))('%s', async (path, entry) => {
     const got = await outcome(path, inputOf(entry), guest)
     if (entry.guestMay === false) expect(got).toBe('FORBIDDEN')
     else expect(got).toBe(entry.host ? 'SERVICE_UNAVAILABLE' : 'allowed')

@@ -3,6 +3,7 @@ export {
   type ProjectStanding,
   type RepositoryStanding,
   repositoriesSharedWith,
+  type SharedPage,
   type SharedRepositoryRow,
   standingOnApp,
   standingOnProject,
@@ -130,6 +131,19 @@ export {
 } from './events.repo'
 export type * from './generated/client'
 export { Prisma } from './generated/client'
+export {
+  countGrants,
+  countMembersByRole,
+  deleteGrant,
+  findProjectOfRepository,
+  type GrantedOn,
+  type GrantedTo,
+  type GrantRow,
+  isMember,
+  listGrants,
+  putGrant,
+  setVisibility,
+} from './grants.repo'
 export { type HostFacts, hostBuildPolicy, listHosts, markHostOffline, setHostBuildPolicy, upsertHost } from './hosts.repo'
 export {
   appsServing,
@@ -174,7 +188,26 @@ export {
   type Verdict,
   writeStoreCount,
 } from './integrity.repo'
+export {
+  countOpenInvitations,
+  createInvitation,
+  findOpenInvitation,
+  type InvitationRow,
+  listOpenInvitations,
+  type NewInvitation,
+  revokeInvitation,
+  takeInvitation,
+} from './invitations.repo'
 export { forgetKnownHost, type HostKey, learnHosts, listKnownHosts } from './known-hosts.repo'
+export {
+  countOwners,
+  findMember,
+  findMemberOfUser,
+  lockOrganization,
+  type MemberRow,
+  removeMember,
+  setMemberRole,
+} from './members.repo'
 export {
   addMember,
   countsOf,
@@ -183,7 +216,9 @@ export {
   createOrganization,
   findMembership,
   findOrganization,
+  findOrganizationBySlug,
   findUserByEmail,
+  findUserEmail,
   firstOrganizationId,
   listMembers,
   listMemberships,
@@ -285,6 +320,7 @@ export {
   recordSharePulls,
   revokeShare,
 } from './shares.repo'
+export { addToTeam, countTeams, createTeam, deleteTeam, findTeam, listTeams, removeFromTeam, type TeamRow } from './teams.repo'
 export {
   countRefusedSince,
   createDelivery,

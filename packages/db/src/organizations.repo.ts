@@ -13,6 +13,8 @@ export const listMemberships = (db: Tx, userId: string) =>
 
 export const findOrganization = (db: Tx, organizationId: string) => db.organization.findUnique({ where: { id: organizationId } })
 
+export const findOrganizationBySlug = (db: Tx, slug: string) => db.organization.findUnique({ where: { slug } })
+
 /** The one that the set-up made: its owners run the installation. The one of the base images is older, and nobody's. */
 export const firstOrganizationId = async (db: Tx) =>
   (
@@ -30,6 +32,9 @@ export async function createOrganization(tx: Tx, data: { slug: string; name: str
 }
 
 export const organizationSlugTaken = async (db: Tx, slug: string) => (await db.organization.count({ where: { slug } })) > 0
+
+export const findUserEmail = async (db: Tx, userId: string) =>
+  (await db.user.findUnique({ where: { id: userId }, select: { email: true } }))?.email ?? null
 
 export const findUserByEmail = (db: Tx, email: string) => db.user.findUnique({ where: { email: email.toLowerCase() } })
 

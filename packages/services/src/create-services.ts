@@ -1,3 +1,4 @@
+import { createAccess } from './access/access'
 import { createActivity } from './activity/activity'
 import { createApiKeys } from './api-keys/api-keys'
 import { createApps } from './apps/apps'
@@ -13,9 +14,12 @@ import { createHealth } from './health/health'
 import { createHosts } from './hosts/hosts'
 import { createImages } from './images/images'
 import { createInspections } from './inspections/inspections'
+import { createInvitations } from './members/invitations'
+import { createMembers } from './members/members'
 import { createOrganizations } from './organizations/organizations'
 import { createProjects } from './projects/projects'
 import type { Services } from './services'
+import { createTeams } from './teams/teams'
 import { createWebhooks } from './webhooks/webhooks'
 
 /** All use cases over one set of connections; the caller made these and ends them. */
@@ -27,6 +31,10 @@ export function createServices(deps: Deps): Services {
     apiKeys: createApiKeys(deps),
     organizations: createOrganizations(deps),
     activity: createActivity(deps),
+    access: createAccess(deps),
+    members: createMembers(deps),
+    invitations: createInvitations(deps),
+    teams: createTeams(deps),
     projects: createProjects(deps),
     apps: createApps(deps, deployments),
     webhooks: createWebhooks(deps),

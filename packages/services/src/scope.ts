@@ -29,10 +29,10 @@ export interface Scope {
   role: views.Role
   actor: Actor
   /**
-   * Set when the role holds on one repository or app only, because a grant raised it there or the caller is no member.
+   * Set when the role holds on one repository, app or project only, because a grant raised it there or the caller is no member.
    * The loaders (`loadRepository`, `loadApp`) find nothing else with it.
    */
-  within?: { repository: string } | { app: string }
+  within?: { repository: string } | { app: string } | { project: string }
   /** No member: of the organization they see that thing, and nothing that it leads to. */
   outside?: true
 }

@@ -5,9 +5,12 @@
 import type { Readable } from 'node:stream'
 import type { BuildPolicyPreview, ContextMissing, inputs, views } from '@slipway/contracts'
 import type { z } from 'zod'
+import type { AccessService } from './access/service'
 import type { ActivityService } from './activity/service'
 import type { MovedTags } from './deployments/follow'
+import type { InvitationsService, MembersService } from './members/service'
 import type { Actor, Identity, Scope } from './scope'
+import type { TeamsService } from './teams/service'
 
 type In<S extends z.ZodType> = z.infer<S>
 /** The part of an input that is not the organization: that one is already in the scope. */
@@ -178,6 +181,10 @@ export interface Services {
   apiKeys: ApiKeysService
   organizations: OrganizationsService
   activity: ActivityService
+  access: AccessService
+  members: MembersService
+  invitations: InvitationsService
+  teams: TeamsService
   projects: ProjectsService
   apps: AppsService
   webhooks: WebhooksService

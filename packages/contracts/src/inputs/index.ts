@@ -10,6 +10,26 @@ import { id, org, slug } from './base'
 import { givenContexts, namedContexts } from './named-contexts'
 import { API_KEY_SCOPES } from './tokens'
 
+export {
+  createTeam,
+  grantOnProject,
+  grantOnRepository,
+  invitation,
+  invitationToken,
+  inviteMember,
+  joinByInvitation,
+  member,
+  outside,
+  projectAccess,
+  repositoryAccess,
+  revokeOnProject,
+  revokeOnRepository,
+  setMemberRole,
+  setVisibility,
+  shared,
+  team,
+  teamMember,
+} from './access'
 export { auditFilter, exportAudit } from './activity'
 export { id, org, slug } from './base'
 export { givenContexts, type NamedContextInput, namedContexts } from './named-contexts'

@@ -2,6 +2,7 @@
  * What the tRPC procedures answer (types only; superjson carries Dates). Sizes in bytes, durations in milliseconds.
  * Procedures, by router (packages/api): see the table in packages/api/README.md.
  */
+export type * from './access'
 export type * from './account'
 export type * from './activity'
 export type * from './apps'

@@ -1,6 +1,6 @@
 import { BASE_ORGANIZATION, OWN_REGISTRY_HOST } from '@slipway/contracts'
-import { AppError } from '@slipway/core'
-import { findOwnImage } from '@slipway/db'
+import { AppError, effectiveRole } from '@slipway/core'
+import { findOwnImage, standingsOnRepositories } from '@slipway/db'
 import { formatReference, parseReference, type Reference } from '@slipway/oci'
 import { type Deps, registryHost } from '../deps'
 import type { Scope } from '../scope'
@@ -19,13 +19,21 @@ export async function resolveImage(deps: Deps, scope: Scope, written: string): P
     reference: reference.digest ?? reference.tag ?? 'latest',
   })
   // Images of other organizations are as unknown as ones that are not there, unless every account may pull them.
-  if (!found || !(organization === scope.organization || organization === BASE_ORGANIZATION || found.isOpen))
+  const own = organization === scope.organization && !scope.outside
+  if (!found || !(own || organization === BASE_ORGANIZATION || found.isOpen || (await mayPull(deps, scope, organization, name.join('/')))))
     throw new AppError({
       kind: 'not-found',
       code: 'IMAGE_NOT_FOUND',
       message: `There is no image ${formatReference(reference)}. Push it first, or check the name and the tag.`,
     })
   return { reference: formatReference(reference), digest: found.digest }
+}
+
+/** Who is no member runs what they may pull themselves, and nothing else of the organization. */
+async function mayPull({ db }: Deps, { actor, outside }: Scope, organization: string, name: string): Promise<boolean> {
+  if (!outside) return false
+  const standing = (await standingsOnRepositories(db, actor.userId, [{ organization, name }])).get(`${organization}/${name}`)
+  return standing !== undefined && effectiveRole(standing, true) !== null
 }
 
 /** `localhost:5000/acme/api` as `slipway.local/acme/api`; every other name as it is. */

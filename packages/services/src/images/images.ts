@@ -40,7 +40,7 @@ export const createImages = (deps: Deps): ImagesService => {
       lastPushedAt: row.lastPushedAt,
       lastPulledAt: row.lastPulledAt,
       pulls: row.pullCount,
-      runningIn: facts.get(row.id)?.runningIn ?? [],
+      runningIn: scope.outside ? [] : (facts.get(row.id)?.runningIn ?? []),
     }))
   }
 
@@ -60,10 +60,10 @@ export const createImages = (deps: Deps): ImagesService => {
       const repository = await loadRepository(db, scope, input.repository)
       const { rows, next, total } = await listTags(db, scope.organizationId, repository.id, input)
       const digests = rows.map((row) => row.manifest.digest)
-      const [builds, serving] = await Promise.all([
-        buildsOfDigests(db, scope.organizationId, digests),
-        appsServing(db, scope.organizationId, digests),
-      ])
+      // Who is no member sees the image, not the apps that made it or run it.
+      const [builds, serving] = scope.outside
+        ? [[], []]
+        : await Promise.all([buildsOfDigests(db, scope.organizationId, digests), appsServing(db, scope.organizationId, digests)])
       const items = rows.map(({ name, manifest, layers, pushedBy, updatedAt, pullCount, lastPulledAt }): views.TagView => {
         const build = builds.findLast((row) => row.manifestDigest === manifest.digest)
         return {
@@ -126,7 +126,7 @@ export const createImages = (deps: Deps): ImagesService => {
             throw new AppError({
               kind: 'conflict',
               code: 'IMAGE_IN_USE',
-              message: `This image runs in ${users.map((app) => app.slug).join(', ')}. Deploy another one there first.`,
+              message: `This image runs in ${scope.outside ? 'an app' : users.map((app) => app.slug).join(', ')}. Deploy another one there first.`,
             })
           const parent = await findParentIndex(tx, scope.organizationId, repository.id, manifest.digest)
           if (parent)

@@ -3,7 +3,9 @@ import { findManifest, findRepositoryByName, type RepositoryRow, type Tx } from 
 import type { Scope } from '../scope'
 
 export async function loadRepository(db: Tx, scope: Scope, name: string): Promise<RepositoryRow> {
-  const repository = await findRepositoryByName(db, scope.organizationId, name)
+  const { within } = scope
+  const reached = !within || ('repository' in within && within.repository === name)
+  const repository = reached && (await findRepositoryByName(db, scope.organizationId, name))
   if (!repository) throw notFound('repository', 'REPOSITORY_NOT_FOUND')
   return repository
 }

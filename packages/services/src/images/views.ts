@@ -21,7 +21,9 @@ interface Found {
 }
 
 export function imageView(config: ServicesConfig, scope: Scope, repository: string, found: Found): views.ImageView {
-  const { manifest, holders, build, serving, children, index } = found
+  const { manifest, children, index } = found
+  // Who is no member sees the image, not what of the organization made it, shares its layers or runs it.
+  const { holders, build, serving } = scope.outside ? { holders: new Map<string, number>(), build: null, serving: [] } : found
   const name = `${registryHost(config)}/${scope.organization}/${repository}`
   const tag = manifest.tags[0]?.name
   const pulled = tag ? `${name}:${tag}` : `${name}@${manifest.digest}`
