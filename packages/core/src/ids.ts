@@ -26,6 +26,7 @@ export const ID_PREFIX = {
   delivery: 'dlv',
   audit: 'aud',
   knownHost: 'knh',
+  upstream: 'ups',
   event: 'evt',
   outgoingWebhook: 'owh',
   outgoingDelivery: 'odl',

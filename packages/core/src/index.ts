@@ -41,3 +41,4 @@ export {
   type StepState,
   UNSETTLED_DEPLOYMENT_STATES,
 } from './states'
+export { isUpstreamHost, upstreamHost, upstreamNamespace } from './upstream-names'

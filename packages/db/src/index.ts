@@ -322,6 +322,33 @@ export {
 } from './shares.repo'
 export { addToTeam, countTeams, createTeam, deleteTeam, findTeam, listTeams, removeFromTeam, type TeamRow } from './teams.repo'
 export {
+  type CacheContents,
+  cacheContents,
+  createUpstream,
+  deleteUpstream,
+  emptyCache,
+  findUpstreamById,
+  listUpstreams,
+  shareUpstream,
+  type UpstreamWithShares,
+  updateUpstream,
+} from './upstream-settings.repo'
+export {
+  cachedBytes,
+  cacheRepositoriesWith,
+  ensureCacheRepository,
+  evictCached,
+  findUpstream,
+  linkCachedBlob,
+  organizationPullsThrough,
+  pullableUpstreams,
+  putCachedManifest,
+  recordUpstreamUse,
+  touchCachedImage,
+  type UpstreamRow,
+  type UpstreamUse,
+} from './upstreams.repo'
+export {
   countRefusedSince,
   createDelivery,
   createWebhook,

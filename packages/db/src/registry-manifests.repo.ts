@@ -102,7 +102,7 @@ async function store(tx: Tx, input: NewManifest): Promise<void> {
   const manifestId = known?.id ?? newId('manifest')
   if (!known) {
     const total = children.reduce((sum, c) => sum + c.totalSize, BigInt(blobs.total + input.content.byteLength))
-    await insert(tx, manifestId, input, total)
+    await insertManifest(tx, manifestId, input, total)
     await recountIndexes(tx, repositoryId, digest)
   } else {
     // Heals a row that was damaged; one that is right is not written.
@@ -187,7 +187,8 @@ async function holdBlobs(tx: Tx, { repositoryId, needsBlobs }: NewManifest, now:
   }
 }
 
-async function insert(tx: Tx, id: string, input: NewManifest, totalSize: bigint): Promise<void> {
+/** The row and its layers and children, without asking for any blob. */
+export async function insertManifest(tx: Tx, id: string, input: NewManifest, totalSize: bigint): Promise<void> {
   await tx.manifest.create({
     data: {
       id,
