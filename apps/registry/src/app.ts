@@ -9,25 +9,28 @@ import type { Registry } from './context'
 import { RegistryError, toRegistryError } from './errors'
 import { health } from './health'
 import { sendError, sendJson } from './http/respond'
-import { parseRoute, type RepositoryRoute } from './http/route'
+import { parseRoute, type RepositoryRoute, repositoryPath } from './http/route'
 import { deleteBlob, getBlob, headBlob } from './routes/blobs'
 import { catalog, listTags, referrers } from './routes/lists'
 import { storeManifest } from './routes/manifest-put'
 import { getManifest, removeManifest } from './routes/manifests'
 import { cancelUpload, finishUpload, patchUpload, startUpload, uploadStatus } from './routes/uploads'
+import { mirrored } from './upstream/mirror'
+import { fromUpstream } from './upstream/serve'
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
-export function createHandler(registry: Registry): Handler {
+/** `mirrorOf`: an upstream whose names all names are, as docker's `registry-mirrors` has it. */
+export function createHandler(registry: Registry, mirrorOf?: string): Handler {
   return (request, response) => {
     response.setHeader('docker-distribution-api-version', 'registry/2.0')
     response.setHeader('x-content-type-options', 'nosniff')
-    handle(registry, request, response).catch((thrown: unknown) => fail(registry, request, response, thrown))
+    handle(registry, request, response, mirrorOf).catch((thrown: unknown) => fail(registry, request, response, thrown))
   }
 }
 
-async function handle(registry: Registry, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const found = parseRoute(request.method ?? 'GET', request.url ?? '/')
+async function handle(registry: Registry, request: IncomingMessage, response: ServerResponse, mirrorOf?: string): Promise<void> {
+  const found = parseRoute(request.method ?? 'GET', mirrored(request.url ?? '/', mirrorOf))
   if (!found) throw new RegistryError('UNSUPPORTED', 'There is nothing at this address.', { status: 404 })
   const { route, query } = found
   switch (route.kind) {
@@ -71,6 +74,8 @@ async function inRepository(
   if (!allows(token, route.name, action) && !(await opensShared(registry.db, token, route)))
     throw insufficientScope(request, registry, scope)
   const caller = { token, address: request.socket.remoteAddress ?? '' }
+  const remote = await registry.upstreams.remoteOf(repositoryPath(route.name))
+  if (remote) return fromUpstream(registry, remote, { request, response, route, query, caller })
   switch (route.kind) {
     case 'blob':
       if (method === 'DELETE') return deleteBlob(registry, response, route)

@@ -8,6 +8,7 @@ import type { Integrity } from './integrity/integrity'
 import type { ManifestCache } from './manifest-cache'
 import type { PullCounter } from './pulls'
 import type { BlobStore } from './store/store'
+import type { Upstreams } from './upstream/upstreams'
 
 /** What every handler works with; made once per process. */
 export interface Registry {
@@ -23,6 +24,7 @@ export interface Registry {
   pulls: PullCounter
   manifests: ManifestCache
   integrity: Integrity
+  upstreams: Upstreams
   /** Uploads that a request is writing to now; the sweep leaves them, a second writer is refused. */
   busyUploads: Set<string>
 }

@@ -16,6 +16,8 @@ const schema = z.object({
     .url({ protocol: /^https?$/ })
     .transform((url) => url.replace(/\/+$/, ''))
     .optional(),
+  /** Where docker's `registry-mirrors` may point: every name there is docker.io's. None: no such port. */
+  SLIPWAY_REGISTRY_MIRROR_PORT: z.coerce.number().int().min(1).max(65_535).optional(),
   SLIPWAY_REGISTRY_MAX_BLOB_GIB: z.coerce.number().positive().max(1024).default(64),
   /** Each blob is read and compared with its digest once in so many days; 0: never. */
   SLIPWAY_REGISTRY_SCRUB_DAYS: z.coerce.number().min(0).max(3650).default(14),
@@ -37,6 +39,9 @@ export interface Settings {
   publicUrl: string | undefined
   maxBlobBytes: number
   store: StoreSettings
+  /** Folder of the keys. */
+  secrets: string
+  mirrorPort: number | undefined
   tokenKeyFile: string
   version: string
   scrub: { everyMs: number; bytesPerSecond: number }
@@ -53,6 +58,7 @@ export function readSettings(env: Record<string, string | undefined> = process.e
   const values = result.data
   const level = values.SLIPWAY_LOG_LEVEL ?? values.LOG_LEVEL ?? 'info'
   if (!LEVELS.includes(level)) throw new Error(`LOG_LEVEL must be one of ${LEVELS.join(', ')}`)
+  const secrets = values.SLIPWAY_SECRETS ?? path.join(values.SLIPWAY_DATA, 'secrets')
   return {
     databaseUrl: values.DATABASE_URL,
     port: values.SLIPWAY_REGISTRY_PORT,
@@ -60,7 +66,9 @@ export function readSettings(env: Record<string, string | undefined> = process.e
     publicUrl: values.SLIPWAY_REGISTRY_PUBLIC_URL,
     maxBlobBytes: Math.floor(values.SLIPWAY_REGISTRY_MAX_BLOB_GIB * GIBIBYTE),
     store: readStoreSettings(values, path.join(values.SLIPWAY_DATA, 'registry')),
-    tokenKeyFile: path.join(values.SLIPWAY_SECRETS ?? path.join(values.SLIPWAY_DATA, 'secrets'), 'registry-token.pem'),
+    secrets,
+    mirrorPort: values.SLIPWAY_REGISTRY_MIRROR_PORT,
+    tokenKeyFile: path.join(secrets, 'registry-token.pem'),
     version: values.SLIPWAY_VERSION,
     scrub: {
       everyMs: values.SLIPWAY_REGISTRY_SCRUB_DAYS * DAY_MS,

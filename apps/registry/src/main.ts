@@ -1,4 +1,5 @@
-import { pino } from 'pino'
+import { createSealer, readMasterKey, type Sealer } from '@slipway/secrets'
+import { type Logger, pino } from 'pino'
 import { loadTokenKeys } from './auth/keys'
 import { readSettings } from './env'
 import { startRegistry } from './server'
@@ -8,7 +9,9 @@ async function main(): Promise<void> {
   const settings = readSettings()
   const log = pino({ name: 'registry', level: settings.logLevel })
   const keys = await loadTokenKeys(settings.tokenKeyFile)
-  const registry = await startRegistry({ ...settings, store: await openStore(settings.store), keys, log })
+  const sealer = openSealer(settings.secrets, log)
+  const store = await openStore(settings.store)
+  const registry = await startRegistry({ ...settings, store, keys, log, ...(sealer ? { sealer } : {}) })
   log.info({ port: registry.port, host: settings.host, store: settings.store.kind, version: settings.version }, 'registry is ready')
 
   let stopping = false
@@ -26,6 +29,16 @@ async function main(): Promise<void> {
   }
   process.on('SIGTERM', () => stop('SIGTERM'))
   process.on('SIGINT', () => stop('SIGINT'))
+}
+
+/** Upstreams' credentials are sealed with the master key. Without it everything else works, so it is a line in the log. */
+function openSealer(secrets: string, log: Logger): Sealer | undefined {
+  try {
+    return createSealer(readMasterKey(secrets))
+  } catch (error) {
+    log.warn({ err: error }, 'no master key: upstreams that have credentials cannot be asked')
+    return undefined
+  }
 }
 
 main().catch((error: unknown) => {

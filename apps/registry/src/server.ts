@@ -1,6 +1,8 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createDb, type Db } from '@slipway/db'
+import { DOCKER_HUB } from '@slipway/oci'
+import type { Sealer } from '@slipway/secrets'
 import type { Logger } from 'pino'
 import { createHandler } from './app'
 import { Authenticator } from './auth/credentials'
@@ -13,6 +15,8 @@ import { Scrubber } from './integrity/scrubber'
 import { ManifestCache } from './manifest-cache'
 import { PullCounter } from './pulls'
 import type { BlobStore } from './store/store'
+import type { RemoteLimits } from './upstream/remote'
+import { Upstreams } from './upstream/upstreams'
 
 const POOL = 12
 /** Between two bytes, either way. Whole requests have no deadline: a layer takes as long as the line is slow. */
@@ -31,12 +35,21 @@ export interface RegistryOptions {
   publicUrl?: string
   maxBlobBytes: number
   version: string
+  /** Where every name is docker.io's, for docker's `registry-mirrors`; 0: any free port. None by default. */
+  mirrorPort?: number | undefined
+  /** Opens the credentials of upstreams. */
+  sealer?: Sealer
+  /** Deadlines towards upstreams. */
+  upstreamLimits?: RemoteLimits
   /** Of the round over the store; none by default. */
   scrub?: { everyMs: number; bytesPerSecond: number }
 }
 
 export interface RunningRegistry {
   port: number
+  mirrorPort?: number | undefined
+  /** Writes what upstreams noted, and lets their caches shrink, which otherwise happens every few seconds. */
+  settle(): Promise<void>
   /** Stops listening, lets requests end for at most `deadlineMs`, then cuts them off. */
   stop(deadlineMs?: number): Promise<void>
 }
@@ -58,16 +71,22 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
       const other = await listen(registry, '::1', port).catch((error: unknown) => log.info({ err: error }, 'no IPv6 loopback here'))
       if (other) servers.push(other)
     }
+    const mirror = options.mirrorPort === undefined ? undefined : await listen(registry, host, options.mirrorPort, DOCKER_HUB)
+    if (mirror) servers.push(mirror)
     registry.pulls.start()
+    registry.upstreams.start()
     collector.start()
     scrubber.start()
     return {
       port,
+      ...(mirror ? { mirrorPort: (mirror.address() as AddressInfo).port } : {}),
+      settle: () => registry.upstreams.settle(),
       stop: async (deadlineMs = 10_000) => {
         await drain(servers, deadlineMs)
         await collector.stop()
         await scrubber.stop()
         await registry.pulls.stop()
+        await registry.upstreams.stop()
         await db.$disconnect()
       },
     }
@@ -78,9 +97,21 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
   }
 }
 
-function makeRegistry({ store, keys, log, publicUrl, maxBlobBytes, version, scrub }: RegistryOptions, db: Db): Registry {
+function makeRegistry(
+  { store, keys, log, publicUrl, maxBlobBytes, version, scrub, sealer, upstreamLimits }: RegistryOptions,
+  db: Db,
+): Registry {
   // Pulls look for themselves only where the round does not come by.
   const staleAfterMs = scrub && scrub.everyMs > 0 ? 2 * scrub.everyMs : undefined
+  const manifests = new ManifestCache()
+  const busyUploads = new Set<string>()
+  const integrity = new Integrity({ db, store, log, ...(staleAfterMs === undefined ? {} : { staleAfterMs }) })
+  const upstreams = new Upstreams({
+    registry: { db, store, log, manifests, busyUploads, maxBlobBytes },
+    ...(sealer && { sealer }),
+    ...(upstreamLimits && { limits: upstreamLimits }),
+  })
+  integrity.repairers.push((digest) => upstreams.refetch(digest))
   return {
     db,
     store,
@@ -92,15 +123,16 @@ function makeRegistry({ store, keys, log, publicUrl, maxBlobBytes, version, scru
     version,
     log,
     pulls: new PullCounter(db, log),
-    manifests: new ManifestCache(),
-    integrity: new Integrity({ db, store, log, ...(staleAfterMs === undefined ? {} : { staleAfterMs }) }),
-    busyUploads: new Set(),
+    manifests,
+    integrity,
+    upstreams,
+    busyUploads,
   }
 }
 
-function listen(registry: Registry, host: string, port: number): Promise<Server> {
+function listen(registry: Registry, host: string, port: number, mirrorOf?: string): Promise<Server> {
   const options = { requestTimeout: 0, headersTimeout: HEADERS_MS, keepAliveTimeout: 65_000, highWaterMark: SOCKET_BYTES, noDelay: true }
-  const server = createServer(options, createHandler(registry))
+  const server = createServer(options, createHandler(registry, mirrorOf))
   server.setTimeout(IDLE_MS)
   return new Promise((resolve, reject) => {
     server.once('error', reject)

@@ -2,6 +2,7 @@
 import { newId, upstreamNamespace } from '@slipway/core'
 import type { Db, Tx } from './client'
 import { isUniqueViolation } from './errors'
+import type { Prisma } from './generated/client'
 import { findRepositoryByPath, lockRepository, type RepositoryPath, type RepositoryRef } from './registry.repo'
 import { insertManifest, type NewManifest } from './registry-manifests.repo'
 
@@ -36,23 +37,29 @@ export async function findUpstream(db: Tx, host: string): Promise<UpstreamRow | 
   return row && { ...row, limitBytes: Number(row.limitBytes) }
 }
 
+/** A person, perhaps with a key of one organization only; `account`: who logged in as no person; `nobody`: who did not. */
+export type Puller = { userId: string; organization: string | null } | 'account' | 'nobody'
+
 /**
- * Those of `hosts` that the account may pull through; null: somebody who did not log in. What an upstream shows to everybody is
- * everybody's here who has an account; what it shows to our credentials is for the organizations that these are shared with.
+ * Those of `hosts` that one may pull through. What an upstream shows to everybody is everybody's here who logged in; what it shows to
+ * our credentials is for the organizations that these are shared with.
  */
-export async function pullableUpstreams(db: Tx, userId: string | null, hosts: readonly string[]): Promise<Set<string>> {
-  if (hosts.length === 0) return new Set()
+export async function pullableUpstreams(db: Tx, puller: Puller, hosts: readonly string[]): Promise<Set<string>> {
   const rows = await db.upstream.findMany({
     where: {
       host: { in: [...hosts] },
       enabled: true,
-      ...(userId === null
-        ? { anonymous: true, secret: null }
-        : { OR: [{ secret: null }, { shares: { some: { organization: { members: { some: { userId } } } } } }] }),
+      ...(puller === 'nobody' ? { anonymous: true, secret: null } : { OR: [{ secret: null }, ...sharedWith(puller)] }),
     },
     select: { host: true },
   })
   return new Set(rows.map((row) => row.host))
+}
+
+function sharedWith(puller: Exclude<Puller, 'nobody'>): Prisma.UpstreamWhereInput[] {
+  if (puller === 'account') return []
+  const { userId, organization } = puller
+  return [{ shares: { some: { organization: { members: { some: { userId } }, ...(organization !== null && { slug: organization }) } } } }]
 }
 
 /** Whether builds and deployments of the organization pull through the upstream. */
@@ -104,6 +111,11 @@ export async function putCachedManifest(db: Db, input: NewManifest): Promise<boo
     },
     { maxWait: 15_000, timeout: 30_000 },
   )
+}
+
+/** The upstream has it no more. */
+export const forgetCachedTag = async (db: Tx, repositoryId: string, name: string): Promise<void> => {
+  await db.tag.deleteMany({ where: { repositoryId, name } })
 }
 
 /**

@@ -29,7 +29,7 @@ export async function authorize({ challenge, scope, credentials, send }: Authori
     throw denied('The registry asks for a login of a kind that is not supported.')
   const url = new URL(realm)
   if (parameters.service !== undefined) url.searchParams.set('service', parameters.service)
-  url.searchParams.set('scope', scope)
+  if (scope !== '') url.searchParams.set('scope', scope)
   const response = await send(url.href, basic === undefined ? {} : { authorization: basic })
   if (!response.ok) {
     await response.body?.cancel()

@@ -1,5 +1,5 @@
 /** A small client of any OCI registry: manifests, blobs, tags, referrers; Docker token authentication. Every call has a deadline. */
-import { AppError } from '@slipway/core'
+import { AppError, isAppError } from '@slipway/core'
 import * as z from 'zod'
 import { authorize, type RegistryCredentials } from './client-auth'
 import { digestOf, parseDigest } from './digest'
@@ -25,6 +25,8 @@ export interface FetchedManifest {
 const MAX_MANIFEST = 4 * 1024 * 1024
 /** Of a list: a registry that always knows of another one is not believed. */
 const MAX_PAGES = 1000
+/** A client of many repositories keeps that many logins. */
+const MAX_TOKENS = 500
 const referrersAnswer = z.object({ manifests: z.array(descriptor).max(10_000) })
 const tagsAnswer = z.object({ name: z.string(), tags: z.array(z.string()).nullable() })
 
@@ -160,6 +162,29 @@ export class RegistryClient {
     return digest
   }
 
+  /**
+   * Whatever the registry answers, once it knows who asks: for those who pass heads and bodies on. `path`: below the repository.
+   * Throws `REGISTRY_DENIED` when the login is refused, `REGISTRY_UNREACHABLE`.
+   */
+  ask(method: 'GET' | 'HEAD', repository: string, path: string, headers: Record<string, string> = {}): Promise<Response> {
+    const scope = `repository:${repository}:pull`
+    return this.#authorized(method, `${this.#options.baseUrl}/v2/${repository}/${path}`, headers, scope)
+  }
+
+  /** Throws unless there is a registry that takes the credentials, if there are any. */
+  async ping(): Promise<void> {
+    const response = await this.#authorized('GET', `${this.#options.baseUrl}/v2/`, {}, '')
+    await response.body?.cancel()
+    if (response.ok) return
+    if (response.status === 404)
+      throw new AppError({
+        kind: 'unavailable',
+        code: 'REGISTRY_FAILED',
+        message: `At ${this.#options.baseUrl} there is no registry. Check the address.`,
+      })
+    throw failure(response.status, '/v2/', '', this.#options.baseUrl)
+  }
+
   /** `path`: below the repository, or a whole URL that the registry gave. */
   async #request(
     method: string,
@@ -171,17 +196,33 @@ export class RegistryClient {
   ): Promise<Response> {
     const scope = `repository:${repository}:${push ? 'pull,push' : 'pull'}`
     const url = /^https?:/.test(path) ? path : `${this.#options.baseUrl}/v2/${repository}/${path}`
-    let response = await this.#send(method, url, headers, scope, body)
-    if (response.status === 401) {
-      await response.body?.cancel()
-      const challenge = response.headers.get('www-authenticate') ?? ''
-      const header = await authorize({ challenge, scope, credentials: this.#options.credentials, send: (u, h) => this.#fetch('GET', u, h) })
-      this.#tokens.set(scope, header)
-      response = await this.#send(method, url, headers, scope, body)
-    }
+    const response = await this.#authorized(method, url, headers, scope, body)
     if (response.ok || alsoFine.includes(response.status)) return response
     await response.body?.cancel()
     throw failure(response.status, repository, path, this.#options.baseUrl)
+  }
+
+  async #authorized(
+    method: string,
+    url: string,
+    headers: Record<string, string>,
+    scope: string,
+    body?: Uint8Array<ArrayBuffer>,
+  ): Promise<Response> {
+    const response = await this.#send(method, url, headers, scope, body)
+    if (response.status !== 401) return response
+    await response.body?.cancel()
+    const challenge = response.headers.get('www-authenticate') ?? ''
+    const header = await authorize({ challenge, scope, credentials: this.#options.credentials, send: (u, h) => this.#fetch('GET', u, h) })
+    this.#remember(scope, header)
+    return this.#send(method, url, headers, scope, body)
+  }
+
+  #remember(scope: string, header: string): void {
+    this.#tokens.delete(scope)
+    this.#tokens.set(scope, header)
+    const oldest = this.#tokens.keys().next().value
+    if (this.#tokens.size > MAX_TOKENS && oldest !== undefined) this.#tokens.delete(oldest)
   }
 
   #send(method: string, url: string, headers: Record<string, string>, scope: string, body?: Uint8Array<ArrayBuffer>): Promise<Response> {
@@ -196,6 +237,8 @@ export class RegistryClient {
     try {
       return await this.#options.fetch(url, { method, headers, signal: abort.signal, ...(body && { body }) })
     } catch (cause) {
+      // Of a guard, which says itself what is wrong with the address.
+      if (isAppError(cause)) throw cause
       throw unreachable(this.#options.baseUrl, cause)
     } finally {
       clearTimeout(timer)

@@ -8,10 +8,12 @@
  * | API key of one organization | there what its user may, elsewhere what anybody may |
  * | robot | in its organization what its grants say, everywhere what anybody may |
  * | share link | its image, and what anybody may |
+ *
+ * Of another registry's images, of which we keep copies: pull, for whom the upstream is set up.
  */
 import { allowedByGrants, BASE_ORGANIZATION, type RegistryAccess } from '@slipway/contracts'
-import { effectiveRole, may } from '@slipway/core'
-import { type CatalogScope, type Db, standingsOnRepositories } from '@slipway/db'
+import { effectiveRole, may, upstreamHost } from '@slipway/core'
+import { type CatalogScope, type Db, type Puller, pullableUpstreams, standingsOnRepositories } from '@slipway/db'
 import { isRepositoryName } from '@slipway/oci'
 import { repositoryPath } from '../http/route'
 import type { Principal } from './principal'
@@ -78,7 +80,29 @@ export async function grantScopes(db: Db, principal: Principal, wanted: readonly
   return granted
 }
 
-async function allowedTo(db: Db, principal: Principal, names: readonly string[]): Promise<(name: string) => readonly Action[]> {
+async function allowedTo(db: Db, principal: Principal, all: readonly string[]): Promise<(name: string) => readonly Action[]> {
+  const hostOf = (name: string) => upstreamHost(repositoryPath(name).organization)
+  const copies = all.filter((name) => hostOf(name) !== undefined)
+  if (copies.length === 0) return allowedHere(db, principal, all)
+  const upstreams = await pullableUpstreams(db, pullerOf(principal), [...new Set(copies.flatMap((name) => hostOf(name) ?? []))])
+  const allowed = await allowedHere(
+    db,
+    principal,
+    all.filter((name) => hostOf(name) === undefined),
+  )
+  return (name) => {
+    const host = hostOf(name)
+    // Nobody's repositories here, so no role says anything about them.
+    return host === undefined ? allowed(name) : upstreams.has(host) ? ['pull'] : []
+  }
+}
+
+function pullerOf(principal: Principal): Puller {
+  if (principal.kind === 'user') return { userId: principal.userId, organization: principal.organization }
+  return principal.kind === 'robot' ? 'account' : 'nobody'
+}
+
+async function allowedHere(db: Db, principal: Principal, names: readonly string[]): Promise<(name: string) => readonly Action[]> {
   if (principal.kind === 'user') {
     const { userId, writes, organization } = principal
     const inside = (name: string) => organization === null || repositoryPath(name).organization === organization

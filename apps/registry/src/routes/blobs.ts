@@ -32,7 +32,7 @@ async function linked({ db }: Registry, { name, digest }: BlobRequest): Promise<
   return blob
 }
 
-const blobHeaders = (digest: string) => ({
+export const blobHeaders = (digest: string) => ({
   'content-type': 'application/octet-stream',
   'docker-content-digest': digest,
   etag: `"${digest}"`,

@@ -7,13 +7,15 @@ import { newId } from '@slipway/core'
 import type { Db } from '@slipway/db'
 import { OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST, signRegistryToken, type TokenAccess } from '@slipway/oci'
 import { digestBytes } from '@slipway/oci/node'
+import type { Sealer } from '@slipway/secrets'
 import { createTestDatabase } from '@slipway/testing'
 import { hashPassword } from 'better-auth/crypto'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { tokenKeysOf } from '../auth/keys'
 import { startRegistry } from '../server'
 import { FilesystemStore } from '../store/filesystem'
 import type { BlobStore } from '../store/store'
+import type { RemoteLimits } from '../upstream/remote'
 
 export const PASSWORD = 'correct horse battery'
 export const newKeyPem = () => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
@@ -73,6 +75,11 @@ export interface Fixture {
   /** A request with a token for `all` on the repository named in its path. */
   call(method: string, url: string, init?: CallInit): Promise<Response>
   push(name: string, tag: string, layers?: string[]): Promise<PushedImage>
+  store: BlobStore
+  log: Logger
+  mirrorPort: number | undefined
+  /** Writes what upstreams noted, and lets their caches shrink. */
+  settle(): Promise<void>
   close(): Promise<void>
 }
 
@@ -94,9 +101,13 @@ export async function startFixture({
   store,
   maxBlobBytes = 1024 ** 3,
   database: shared,
+  ...others
 }: {
   store?: BlobStore
   maxBlobBytes?: number
+  sealer?: Sealer
+  mirrorPort?: number
+  upstreamLimits?: RemoteLimits
   /** Another registry over the same database, with keys of its own. */
   database?: { databaseUrl: string; db: Db; people: People }
 } = {}): Promise<Fixture> {
@@ -104,11 +115,14 @@ export async function startFixture({
   const root = await mkdtemp(path.join(tmpdir(), 'slipway-registry-'))
   const pem = newKeyPem()
   const people = shared?.people ?? (await seedAccounts(database.db))
+  const bytes = store ?? new FilesystemStore(root)
+  const log = pino({ level: 'silent' })
   const registry = await startRegistry({
+    ...others,
     databaseUrl: database.url,
-    store: store ?? new FilesystemStore(root),
+    store: bytes,
     keys: tokenKeysOf(pem),
-    log: pino({ level: 'silent' }),
+    log,
     host: '127.0.0.1',
     port: 0,
     maxBlobBytes,
@@ -126,6 +140,10 @@ export async function startFixture({
     sign: client.sign,
     call: client.call,
     push: client.push,
+    store: bytes,
+    log,
+    mirrorPort: registry.mirrorPort,
+    settle: registry.settle,
     async close() {
       await registry.stop(500)
       await database.drop()
