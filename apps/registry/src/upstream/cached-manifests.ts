@@ -42,13 +42,15 @@ export class CachedManifests {
   /** Sees to it that the repository has the manifest, if there is one. Throws `MANIFEST_UNKNOWN`, `UNAVAILABLE`, `TOOMANYREQUESTS`. */
   async ready(remote: Remote, path: RepositoryPath, reference: string): Promise<Ready> {
     const key = `${remote.row.id} ${path.name} ${reference}`
+    const since = Date.now()
     const head = await resolveManifest(this.registry.db, path, reference)
     if (head) await this.#touch(head)
-    if (head && (reference.includes(':') || this.#fresh.within(key, remote.row.revalidateMinutes * 60_000))) {
+    if (head && (reference.includes(':') || this.#fresh.within(key, remote.row.revalidateMinutes * 60_000 - 1))) {
       return { fetched: false, warning: undefined }
     }
     if (!head && this.#absent.within(key, ABSENT_MS)) throw manifestUnknown(reference)
-    // One of many asks, the others take its answer.
+    // One of many asks, the others take its answer, also one that came while they looked.
+    if (this.#fresh.within(key, Date.now() - since)) return { fetched: false, warning: undefined }
     const running = this.#running.get(key) ?? this.#ask(remote, path, reference, head, key).finally(() => this.#running.delete(key))
     this.#running.set(key, running)
     return running
@@ -175,7 +177,7 @@ class Memory {
 
   within(key: string, ms: number): boolean {
     const at = this.#at.get(key)
-    return at !== undefined && Date.now() - at < ms
+    return at !== undefined && Date.now() - at <= ms
   }
 
   set(key: string): void {
