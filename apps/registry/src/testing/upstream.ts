@@ -40,7 +40,7 @@ export class PlainUpstream {
   readonly digest: string
   readonly #server = createServer((request, response) => this.#serve(request, response))
 
-  constructor(layer: Buffer = Buffer.alloc(3_000_000, 'layer')) {
+  constructor(layer: Buffer = Buffer.alloc(600_000, 'layer')) {
     this.layer = layer
     this.layerDigest = digestBytes(layer)
     const describe = (mediaType: string, content: Buffer) => ({ mediaType, digest: digestBytes(content), size: content.byteLength })

@@ -186,11 +186,11 @@ describe('a bad upstream', () => {
 
 describe('the cache', () => {
   it('lets go of what nobody pulled for longest, and gets it again', async () => {
-    await use({ limitBytes: 4_000_000 })
+    await use({ limitBytes: 800_000 })
     await get('manifests/1')
     await bytes(await blob())
-    const [first, second] = [upstream.layerDigest, digestBytes(Buffer.alloc(2_000_000, 'other'))]
-    upstream.answers.set(`blobs/${second}`, (_, response) => response.end(Buffer.alloc(2_000_000, 'other')))
+    const [first, second] = [upstream.layerDigest, digestBytes(Buffer.alloc(400_000, 'other'))]
+    upstream.answers.set(`blobs/${second}`, (_, response) => response.end(Buffer.alloc(400_000, 'other')))
     await bytes(await get(`blobs/${second}`))
     await fixture.settle()
     const kept = await fixture.db.repositoryBlob.findMany({
@@ -198,8 +198,12 @@ describe('the cache', () => {
     })
     expect(kept.map(({ digest }) => digest)).toEqual([second])
     expect((await bytes(await blob())).equals(upstream.layer)).toBe(true)
-    // A layer larger than the whole cache is said to be.
-    await fixture.db.upstream.updateMany({ where: { url }, data: { limitBytes: 1000 } })
+  })
+
+  it('takes no layer that is larger than all of it, and says so', async () => {
+    await use({ limitBytes: 1000 })
+    const response = await blob()
+    expect([response.status, (await response.json()).errors[0].message]).toEqual([403, expect.stringContaining('Raise its limit')])
   })
 
   it('fetches again what is damaged or gone on disk', async () => {
