@@ -11,7 +11,9 @@ import { inspectionsRouter } from './inspections'
 import { meRouter } from './me'
 import { organizationsRouter } from './organizations'
 import { projectsRouter } from './projects'
+import { robotsRouter } from './robots'
 import { setupRouter } from './setup'
+import { sharesRouter } from './shares'
 import { createCallerFactory, publicProcedure, router } from './trpc'
 
 export const appRouter = router({
@@ -31,6 +33,8 @@ export const appRouter = router({
   deployments: deploymentsRouter,
   images: imagesRouter,
   hosts: hostsRouter,
+  robots: robotsRouter,
+  shares: sharesRouter,
   system: router({ health: publicProcedure.query(({ ctx }) => ctx.services.health.get()) }),
 })
 

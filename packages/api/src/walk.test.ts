@@ -61,6 +61,8 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   'teams.delete': { reach: 'row', input: { org: 'acme', team: 'core' }, guestMay: false },
   'teams.addMember': { reach: 'row', input: { org: 'acme', team: 'core', member: 'mem_00001' }, guestMay: false },
   'teams.removeMember': { reach: 'row', input: { org: 'acme', team: 'core', member: 'mem_00001' }, guestMay: false },
+  'me.logins.list': { reach: 'own' },
+  'me.logins.end': { reach: 'own', input: { id: 'rft_of_somebody_else' } },
   'organizations.create': { reach: 'own', input: { name: 'Another' } },
   'organizations.get': { reach: 'organization' },
   'organizations.members': { reach: 'organization' },
@@ -130,6 +132,19 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   'images.provenance': { reach: 'row', input: image },
   'images.attestation': { reach: 'row', input: { ...image, kind: 'sbom' } },
   'images.delete': { reach: 'row', input: image, guestMay: false },
+  'robots.list': { reach: 'organization', guestMay: false },
+  'robots.create': {
+    reach: 'organization',
+    input: { org: 'acme', name: 'spy', grants: [{ pattern: '*', actions: ['pull'] }], expiresInDays: null },
+    guestMay: false,
+  },
+  'robots.update': { reach: 'row', input: { org: 'acme', id: 'rob_00001', disabled: true }, guestMay: false },
+  'robots.rotate': { reach: 'row', input: { org: 'acme', id: 'rob_00001' }, guestMay: false },
+  'robots.delete': { reach: 'row', input: { org: 'acme', id: 'rob_00001' }, guestMay: false },
+  'shares.list': { reach: 'row', input: image, guestMay: false },
+  'shares.create': { reach: 'row', input: { ...image, expiresInHours: 24 }, guestMay: false },
+  'shares.revoke': { reach: 'row', input: { org: 'acme', id: 'shr_00001' }, guestMay: false },
+  'shares.open': { reach: 'public', input: { token: 'x' } },
   'hosts.list': { reach: 'organization' },
   // Of the installation, not of an organization: who else is refused stands in services' build-policy.test.ts.
   'hosts.buildPolicy': { reach: 'organization', input: { org: 'acme', host: 'host_1' }, guestMay: false },
@@ -189,6 +204,11 @@ async function furnish(organization: string, identity: Identity) {
     },
   })
   await h.db.tag.create({ data: { repositoryId: repository.id, name: 'latest', manifestId: manifest.id, pushedBy: 'Ada' } })
+  await h.db.robot.create({
+    data: { id: 'rob_00001', organizationId, name: 'ci', prefix: 'x', hash: 'r', grants: [], createdBy: 'Ada' },
+  })
+  const link = { repositoryId: repository.id, digest: manifest.digest, prefix: 'x', hash: 's', createdBy: 'Ada' }
+  await h.db.share.create({ data: { id: 'shr_00001', organizationId, ...link, expiresAt: new Date(Date.now() + 3_600_000) } })
   await h.db.build.updateMany({ where: { organizationId, number: 1 }, data: { state: 'succeeded', manifestDigest: manifest.digest } })
   const build = await h.db.build.findFirstOrThrow({ where: { organizationId, number: 1 } })
   await h.services.deployments.createFromBuild(build.id)

@@ -34,13 +34,19 @@ export interface RegistryDeed {
 
 const labelOf = (sub: string): string => (sub.startsWith('system:') ? 'Slipway' : sub === '' ? 'somebody without an account' : sub)
 
+/** Id of the robot that the token was made for; empty: it was none. */
+const robotIn = (sub: string): string => (sub.startsWith('robot:') ? sub.slice('robot:'.length) : '')
+
 /** Its audit event and what is told outside, as one statement: a push waits for nothing else. */
 export async function recordDeed(tx: Tx, { repositoryId, sub, address, action, suffix, data, kind }: RegistryDeed): Promise<void> {
   const now = new Date()
   const json = JSON.stringify(data)
   await tx.$executeRaw`
     WITH target AS (
-      SELECT r."id", r."organizationId", r."name", u."id" AS "userId", COALESCE(u."name", ${labelOf(sub)}) AS actor
+      SELECT r."id", r."organizationId", r."name", u."id" AS "userId", COALESCE(u."name", (
+        SELECT 'robot$' || o."slug" || '+' || b."name" FROM "Robot" b JOIN "Organization" o ON o."id" = b."organizationId"
+        WHERE b."id" = ${robotIn(sub)}
+      ), ${labelOf(sub)}) AS actor
       FROM "Repository" r LEFT JOIN "User" u ON u."id" = ${sub} WHERE r."id" = ${repositoryId}
     ), told AS (
       INSERT INTO "Event" ("id", "organizationId", "kind", "repository", "actorLabel", "data", "notBefore", "createdAt")

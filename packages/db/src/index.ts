@@ -313,6 +313,7 @@ export {
   countShares,
   createShare,
   findLiveShare,
+  findShare,
   forgetShares,
   isPartOfImage,
   listShares,

@@ -29,6 +29,9 @@ export const countShares = (db: Tx, organizationId: string, now = new Date()) =>
 
 const WITH_IMAGE = { repository: { include: { organization: { select: { slug: true, name: true } } } } } as const
 
+export const findShare = (db: Tx, organizationId: string, id: string) =>
+  db.share.findFirst({ where: { id, organizationId }, include: WITH_IMAGE })
+
 /** The revoked link, or null when the organization has no such live one. */
 export async function revokeShare(tx: Tx, organizationId: string, id: string, now = new Date()) {
   const { count } = await tx.share.updateMany({ where: { id, organizationId, revokedAt: null }, data: { revokedAt: now } })

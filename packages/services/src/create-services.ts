@@ -14,11 +14,14 @@ import { createHealth } from './health/health'
 import { createHosts } from './hosts/hosts'
 import { createImages } from './images/images'
 import { createInspections } from './inspections/inspections'
+import { createLogins } from './logins/logins'
 import { createInvitations } from './members/invitations'
 import { createMembers } from './members/members'
 import { createOrganizations } from './organizations/organizations'
 import { createProjects } from './projects/projects'
+import { createRobots } from './robots/robots'
 import type { Services } from './services'
+import { createShares } from './shares/shares'
 import { createTeams } from './teams/teams'
 import { createWebhooks } from './webhooks/webhooks'
 
@@ -45,6 +48,9 @@ export function createServices(deps: Deps): Services {
     images: createImages(deps),
     hosts: createHosts(deps),
     buildCache: createBuildCache(deps),
+    robots: createRobots(deps),
+    shares: createShares(deps),
+    logins: createLogins(deps),
     health: createHealth(deps),
     changes: createChanges(deps),
   }

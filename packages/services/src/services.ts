@@ -8,8 +8,11 @@ import type { z } from 'zod'
 import type { AccessService } from './access/service'
 import type { ActivityService } from './activity/service'
 import type { MovedTags } from './deployments/follow'
+import type { LoginsService } from './logins/service'
 import type { InvitationsService, MembersService } from './members/service'
+import type { RobotsService } from './robots/service'
 import type { Actor, Identity, Scope } from './scope'
+import type { SharesService } from './shares/service'
 import type { TeamsService } from './teams/service'
 
 type In<S extends z.ZodType> = z.infer<S>
@@ -195,6 +198,9 @@ export interface Services {
   images: ImagesService
   hosts: HostsService
   buildCache: BuildCacheService
+  robots: RobotsService
+  shares: SharesService
+  logins: LoginsService
   health: HealthService
   changes: ChangesService
 }

@@ -37,6 +37,7 @@ export {
   API_KEY_SCOPES,
   createRobot,
   createShare,
+  endLogin,
   listShares,
   openShare,
   revokeShare,

@@ -26,5 +26,6 @@ const sharedImage = org.extend({ repository: z.string().min(1).max(255), referen
 export const listShares = sharedImage
 export const createShare = sharedImage.extend({ expiresInHours: z.number().int().min(SHARE_HOURS.min).max(SHARE_HOURS.max) })
 export const revokeShare = org.extend({ id })
+export const endLogin = z.object({ id })
 /** Whatever stands in the address of the page: what is no token is told as an unknown one. */
 export const openShare = z.object({ token: z.string().max(200) })
