@@ -5,7 +5,11 @@ import { readSettings } from './env'
 import { startRegistry } from './server'
 import { openStore } from './store/open'
 
+import { verifyCommand } from './verify/command'
+
 async function main(): Promise<void> {
+  const [command, ...rest] = process.argv.slice(2)
+  if (command === 'verify') process.exit(await verifyCommand(rest, (line) => process.stdout.write(`${line}\n`)))
   const settings = readSettings()
   const log = pino({ name: 'registry', level: settings.logLevel })
   const keys = await loadTokenKeys(settings.tokenKeyFile)

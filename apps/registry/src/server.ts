@@ -17,6 +17,7 @@ import { PullCounter } from './pulls'
 import type { BlobStore } from './store/store'
 import type { RemoteLimits } from './upstream/remote'
 import { Upstreams } from './upstream/upstreams'
+import { VerificationWatch } from './verify/watch'
 
 const POOL = 12
 /** Between two bytes, either way. Whole requests have no deadline: a layer takes as long as the line is slow. */
@@ -61,6 +62,7 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
   const registry = makeRegistry(options, db)
   const collector = new Collector({ db, store, log, busyUploads: registry.busyUploads })
   const scrubber = new Scrubber({ db, log, integrity: registry.integrity, ...(options.scrub ?? { everyMs: 0, bytesPerSecond: 1 }) })
+  const verifications = new VerificationWatch({ db, store, log, integrity: registry.integrity })
   const servers: Server[] = []
   try {
     const first = await listen(registry, host, options.port)
@@ -77,6 +79,7 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
     registry.upstreams.start()
     collector.start()
     scrubber.start()
+    verifications.start()
     return {
       port,
       ...(mirror ? { mirrorPort: (mirror.address() as AddressInfo).port } : {}),
@@ -85,6 +88,7 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
         await drain(servers, deadlineMs)
         await collector.stop()
         await scrubber.stop()
+        await verifications.stop()
         await registry.pulls.stop()
         await registry.upstreams.stop()
         await db.$disconnect()

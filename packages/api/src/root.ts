@@ -14,6 +14,7 @@ import { projectsRouter } from './projects'
 import { robotsRouter } from './robots'
 import { setupRouter } from './setup'
 import { sharesRouter } from './shares'
+import { storageRouter } from './storage'
 import { createCallerFactory, publicProcedure, router } from './trpc'
 
 export const appRouter = router({
@@ -35,6 +36,7 @@ export const appRouter = router({
   hosts: hostsRouter,
   robots: robotsRouter,
   shares: sharesRouter,
+  storage: storageRouter,
   system: router({ health: publicProcedure.query(({ ctx }) => ctx.services.health.get()) }),
 })
 

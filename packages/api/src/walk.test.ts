@@ -150,6 +150,14 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   'hosts.buildPolicy': { reach: 'organization', input: { org: 'acme', host: 'host_1' }, guestMay: false },
   'hosts.previewBuildPolicy': { reach: 'organization', input: { org: 'acme', host: 'host_1', policy: {} }, guestMay: false },
   'hosts.setBuildPolicy': { reach: 'organization', input: { org: 'acme', host: 'host_1', policy: {} }, guestMay: false },
+  'storage.get': { reach: 'organization' },
+  'storage.repositories': { reach: 'organization' },
+  'storage.collectable': { reach: 'organization' },
+  // The whole store, as the hosts: services' storage.test.ts says who is refused besides.
+  'storage.installation': { reach: 'organization', guestMay: false },
+  'storage.verify': { reach: 'organization', guestMay: false },
+  'storage.verification': { reach: 'organization', input: { org: 'acme', id: 'ver_00001' }, guestMay: false },
+  'storage.cancelVerification': { reach: 'organization', input: { org: 'acme', id: 'ver_00001' }, guestMay: false },
   'buildCache.get': { reach: 'organization', host: true },
   'buildCache.preview': { reach: 'organization', input: { org: 'acme' }, host: true },
   'buildCache.clear': { reach: 'organization', input: { org: 'acme' }, guestMay: false },
@@ -188,6 +196,7 @@ async function furnish(organization: string, identity: Identity) {
   })
   await h.db.team.create({ data: { id: 'tea_00001', organizationId, slug: 'core', name: 'Core' } })
   await h.db.member.updateMany({ where: { organizationId, userId: identity.userId }, data: { id: 'mem_00001' } })
+  await h.db.storeVerification.create({ data: { id: 'ver_00001', requestedBy: 'Ada', state: 'done' } })
   await h.db.knownHost.create({ data: { id: 'knh_00001', organizationId, host: 'git.example', keyType: 'ssh-ed25519', key: 'AAAA' } })
   const repository = await h.db.repository.create({ data: { id: 'rep_00001', organizationId, name: 'web' } })
   const manifest = await h.db.manifest.create({

@@ -321,6 +321,21 @@ export {
   recordSharePulls,
   revokeShare,
 } from './shares.repo'
+export {
+  BLOB_USES,
+  type BlobUse,
+  type ByteCount,
+  damagedBlobs,
+  type InstallationStorage,
+  installationStorage,
+  largestImages,
+  latestDamages,
+  manifestBytes,
+  type OrganizationStorage,
+  openUploads,
+  organizationStorage,
+  storeState,
+} from './storage.repo'
 export { addToTeam, countTeams, createTeam, deleteTeam, findTeam, listTeams, removeFromTeam, type TeamRow } from './teams.repo'
 export {
   type CacheContents,
@@ -351,6 +366,28 @@ export {
   type UpstreamRow,
   type UpstreamUse,
 } from './upstreams.repo'
+export {
+  blobsOfManifest,
+  cancelVerification,
+  claimVerification,
+  createVerification,
+  endVerification,
+  findVerification,
+  lastVerifiedAt,
+  latestVerifications,
+  type ManifestParts,
+  type ManifestWithParts,
+  manifestsAfter,
+  type NewVerification,
+  rebuildManifest,
+  releaseVerification,
+  relinkBlob,
+  saveVerification,
+  setBlobSize,
+  type VerificationProblem,
+  type VerificationProgress,
+  type VerificationRow,
+} from './verification.repo'
 export {
   countRefusedSince,
   createDelivery,

@@ -149,7 +149,7 @@ async function setTag(tx: Tx, name: string, manifestId: string, { repositoryId, 
 }
 
 /** An index may come before its children do: with each that arrives, the sizes of those that name it are summed again. */
-async function recountIndexes(tx: Tx, repositoryId: string, arrived: string): Promise<void> {
+export async function recountIndexes(tx: Tx, repositoryId: string, arrived: string): Promise<void> {
   for (let level = [arrived]; level.length > 0; ) {
     const rows = await tx.$queryRaw<{ digest: string }[]>`
       UPDATE "Manifest" p SET "totalSize" = p."size" + (

@@ -22,6 +22,7 @@ import { createProjects } from './projects/projects'
 import { createRobots } from './robots/robots'
 import type { Services } from './services'
 import { createShares } from './shares/shares'
+import { createStorage } from './storage/storage'
 import { createTeams } from './teams/teams'
 import { createWebhooks } from './webhooks/webhooks'
 
@@ -51,6 +52,7 @@ export function createServices(deps: Deps): Services {
     robots: createRobots(deps),
     shares: createShares(deps),
     logins: createLogins(deps),
+    storage: createStorage(deps),
     health: createHealth(deps),
     changes: createChanges(deps),
   }

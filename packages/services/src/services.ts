@@ -13,6 +13,7 @@ import type { InvitationsService, MembersService } from './members/service'
 import type { RobotsService } from './robots/service'
 import type { Actor, Identity, Scope } from './scope'
 import type { SharesService } from './shares/service'
+import type { StorageService } from './storage/service'
 import type { TeamsService } from './teams/service'
 
 type In<S extends z.ZodType> = z.infer<S>
@@ -201,6 +202,7 @@ export interface Services {
   robots: RobotsService
   shares: SharesService
   logins: LoginsService
+  storage: StorageService
   health: HealthService
   changes: ChangesService
 }

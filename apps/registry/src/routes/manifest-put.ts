@@ -93,7 +93,7 @@ function tagParameters(query: URLSearchParams): string[] {
 
 type Parts = Pick<NewManifest, 'layers' | 'children' | 'needsBlobs' | 'configDigest' | 'config' | 'os' | 'architecture'>
 
-function indexParts(children: Descriptor[]): Parts {
+export function indexParts(children: Descriptor[]): Parts {
   return {
     layers: [],
     needsBlobs: [],
@@ -106,7 +106,11 @@ function indexParts(children: Descriptor[]): Parts {
   }
 }
 
-async function imageParts(registry: Registry, repositoryId: string, manifest: ImageManifest): Promise<Parts> {
+export async function imageParts(
+  registry: Pick<Registry, 'db' | 'store' | 'log'>,
+  repositoryId: string,
+  manifest: ImageManifest,
+): Promise<Parts> {
   const config = await readConfig(registry, repositoryId, manifest.config)
   return {
     children: [],
@@ -121,7 +125,7 @@ async function imageParts(registry: Registry, repositoryId: string, manifest: Im
 
 /** Of images only; an artifact's config is its own business. The row's link is checked before a byte is read. */
 async function readConfig(
-  { db, store, log }: Registry,
+  { db, store, log }: Pick<Registry, 'db' | 'store' | 'log'>,
   repositoryId: string,
   { mediaType, digest, size }: Descriptor,
 ): Promise<ImageConfigFile | undefined> {
@@ -138,7 +142,7 @@ async function readConfig(
 }
 
 /** image-spec: an artifact without artifactType is of its config's type. */
-function artifactTypeOf(parsed: ParsedManifest): string | undefined {
+export function artifactTypeOf(parsed: ParsedManifest): string | undefined {
   if (parsed.manifest.artifactType !== undefined) return parsed.manifest.artifactType
   return parsed.kind === 'image' && !isImageConfigType(parsed.manifest.config.mediaType) ? parsed.manifest.config.mediaType : undefined
 }

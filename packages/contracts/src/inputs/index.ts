@@ -33,6 +33,7 @@ export {
 export { auditFilter, exportAudit } from './activity'
 export { id, org, slug } from './base'
 export { givenContexts, type NamedContextInput, namedContexts } from './named-contexts'
+export { startVerification, storageRepositories, verification } from './storage'
 export {
   API_KEY_SCOPES,
   createRobot,

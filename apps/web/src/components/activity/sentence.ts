@@ -26,6 +26,8 @@ const DEEDS: Record<string, string> = {
   'organization.create': 'created the organization',
   'project.create': 'created the project',
   'repository.create': 'made the repository',
+  'registry.verify': 'had all bytes checked of the',
+  'registry.verifyCancel': 'stopped the check of the',
   'repository.inspect': 'looked at the repository',
   'robot.create': 'made the robot',
   'robot.delete': 'deleted the robot',
