@@ -1,15 +1,19 @@
 /** From a request to its handler: route, token, action, errors. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RegistryToken } from '@slipway/contracts'
+import { tagRefusal } from '@slipway/core'
+import { TagRuleError } from '@slipway/db'
 import { insufficientScope, requireToken } from './auth/challenge'
 import { opensShared, sharedDigest } from './auth/shared-image'
 import { issueToken } from './auth/token-endpoint'
 import { type Action, allows, allowsCatalog } from './auth/verify'
-import type { Registry } from './context'
+import type { Caller, Registry } from './context'
 import { RegistryError, toRegistryError } from './errors'
 import { health } from './health'
 import { sendError, sendJson } from './http/respond'
 import { parseRoute, type RepositoryRoute, repositoryPath } from './http/route'
+import { movedTo } from './moved'
+import { refuseOverQuota } from './quota'
 import { deleteBlob, getBlob, headBlob } from './routes/blobs'
 import { catalog, listTags, referrers } from './routes/lists'
 import { storeManifest } from './routes/manifest-put'
@@ -70,12 +74,51 @@ async function inRepository(
   const action = actionOf(method, route)
   const scope = `repository:${route.name}:${SCOPE[action]}`
   const shared = (token: RegistryToken) => action === 'pull' && sharedDigest(token, route.name) !== undefined
-  const token = await requireToken(request, registry, scope, (t) => allows(t, route.name, action) || shared(t))
-  if (!allows(token, route.name, action) && !(await opensShared(registry.db, token, route)))
-    throw insufficientScope(request, registry, scope)
+  let at = route
+  const token = await requireToken(request, registry, scope, async (t) => {
+    if (allows(t, route.name, action) || shared(t)) return true
+    const to = await movedTo(registry.db, route.name)
+    if (to === undefined || !allows(t, to, action)) return false
+    at = { ...route, name: to }
+    return true
+  })
+  if (!allows(token, at.name, action) && !(await opensShared(registry.db, token, route))) throw insufficientScope(request, registry, scope)
   const caller = { token, address: request.socket.remoteAddress ?? '' }
   const remote = await registry.upstreams.remoteOf(repositoryPath(route.name))
   if (remote) return fromUpstream(registry, remote, { request, response, route, query, caller })
+  try {
+    await dispatch(registry, request, response, at, query, caller)
+  } catch (thrown) {
+    const to = at === route && isUnknown(thrown) ? await movedTo(registry.db, route.name) : undefined
+    if (to === undefined) throw await refusal(registry, at, thrown)
+    if (!allows(token, to, action)) throw insufficientScope(request, registry, scope)
+    await dispatch(registry, request, response, { ...at, name: to }, query, caller).catch(async (again: unknown) => {
+      throw await refusal(registry, { ...at, name: to }, again)
+    })
+  }
+}
+
+const isUnknown = (thrown: unknown) => thrown instanceof RegistryError && thrown.status === 404
+
+/** A rule of the organization that said no, as the sentence for the person at the client. */
+async function refusal({ db }: Registry, { name }: RepositoryRoute, thrown: unknown): Promise<unknown> {
+  if (thrown instanceof TagRuleError) {
+    const { rule, tag, deed } = thrown.refusal
+    const detail = { tag, rule: rule.tags, kind: rule.kind }
+    return new RegistryError('DENIED', tagRefusal(rule, { tag, deed }, name), { status: 403, detail, cause: thrown })
+  }
+  return refuseOverQuota(db, repositoryPath(name).organization, thrown)
+}
+
+async function dispatch(
+  registry: Registry,
+  request: IncomingMessage,
+  response: ServerResponse,
+  route: RepositoryRoute,
+  query: URLSearchParams,
+  caller: Caller,
+): Promise<void> {
+  const method = request.method ?? 'GET'
   switch (route.kind) {
     case 'blob':
       if (method === 'DELETE') return deleteBlob(registry, response, route)

@@ -7,6 +7,7 @@ import type { TokenVerifier } from './auth/verify'
 import type { Integrity } from './integrity/integrity'
 import type { ManifestCache } from './manifest-cache'
 import type { PullCounter } from './pulls'
+import type { QuotaDoor } from './quota'
 import type { BlobStore } from './store/store'
 import type { Upstreams } from './upstream/upstreams'
 
@@ -25,6 +26,7 @@ export interface Registry {
   manifests: ManifestCache
   integrity: Integrity
   upstreams: Upstreams
+  quota: QuotaDoor
   /** Uploads that a request is writing to now; the sweep leaves them, a second writer is refused. */
   busyUploads: Set<string>
 }

@@ -16,6 +16,7 @@ import {
   forgetBlob,
   knownBlobs,
   knownUploads,
+  reconcileUsage,
   releaseLooseLinks,
   repositoriesWithLooseLinks,
   unlinkedBlobs,
@@ -79,6 +80,9 @@ export class Collector {
     const links = await this.#releaseLinks(now)
     const blobs = (await this.#forgetBlobs(now)) + (await this.#eraseStrays(now))
     if (!this.#stopped) await countStore(this.#options.db, this.#options.store, this.#options.storeKind)
+    const wrong = await reconcileUsage(this.#options.db)
+    if (wrong > 0)
+      this.#options.log.warn({ organizations: wrong }, 'what organizations use was counted anew: it did not agree with their blobs')
     if (uploads + links + blobs > 0) this.#options.log.info({ uploads, links, blobs }, 'collected')
     return { uploads, links, blobs }
   }

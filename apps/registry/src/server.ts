@@ -14,6 +14,7 @@ import { Integrity } from './integrity/integrity'
 import { Scrubber } from './integrity/scrubber'
 import { ManifestCache } from './manifest-cache'
 import { PullCounter } from './pulls'
+import { QuotaDoor } from './quota'
 import type { BlobStore } from './store/store'
 import type { RemoteLimits } from './upstream/remote'
 import { Upstreams } from './upstream/upstreams'
@@ -131,6 +132,7 @@ function makeRegistry(
     integrity,
     upstreams,
     busyUploads,
+    quota: new QuotaDoor(db),
   }
 }
 

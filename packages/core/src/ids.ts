@@ -37,6 +37,9 @@ export const ID_PREFIX = {
   robot: 'rob',
   share: 'shr',
   refreshToken: 'rft',
+  tagRule: 'tgr',
+  retention: 'ret',
+  retentionRun: 'rtr',
 } as const
 export type IdKind = keyof typeof ID_PREFIX
 

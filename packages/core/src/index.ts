@@ -17,7 +17,9 @@ export { BUILD_CACHE_ARTIFACT } from './artifacts'
 export { AppError, type AppErrorInit, type ErrorKind, HTTP_STATUS, isAppError, notFound, toAppError } from './errors'
 export { EVENT_KINDS, type EventKind } from './events'
 export { formatAgo, formatBytes, formatDuration, shortDigest } from './format'
+export { GLOB_MAX, GLOB_PATTERN, globMatches } from './glob'
 export { ID_PREFIX, type IdKind, newId, SLUG_PATTERN, slugify } from './ids'
+export { type QuotaRefusal, quotaSentence } from './quota'
 export { knownHostName, type SshAddress, sshAddress } from './ssh-address'
 export {
   type AppState,
@@ -41,4 +43,5 @@ export {
   type StepState,
   UNSETTLED_DEPLOYMENT_STATES,
 } from './states'
+export { keptByRule, refusingRule, type TagChange, type TagRuleFacts, tagRefusal } from './tag-rules'
 export { isUpstreamHost, upstreamHost, upstreamNamespace } from './upstream-names'

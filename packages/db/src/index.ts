@@ -239,6 +239,19 @@ export {
 } from './pipeline.repo'
 export { createProject, findProject, listProjects } from './projects.repo'
 export {
+  listUsages,
+  noteQuotaRefusal,
+  organizationHasBlob,
+  organizationUsage,
+  quotaRefusal,
+  type Room,
+  reconcileUsage,
+  roomFor,
+  setQuota,
+  type UsageRow,
+} from './quota.repo'
+export { deleteRedirect, type MovedRepository, movedRepositories, movedRepository, redirectsOf } from './redirects.repo'
+export {
   createRefreshToken,
   deleteRefreshToken,
   findRefreshToken,
@@ -336,6 +349,19 @@ export {
   organizationStorage,
   storeState,
 } from './storage.repo'
+export {
+  assertManifestMayGo,
+  assertTagsMayGo,
+  assertTagsMaySet,
+  createTagRule,
+  deleteTagRule,
+  listTagRules,
+  rulesOfRepository,
+  standing,
+  type TagRefusal,
+  TagRuleError,
+  tagsMatching,
+} from './tag-rules.repo'
 export { addToTeam, countTeams, createTeam, deleteTeam, findTeam, listTeams, removeFromTeam, type TeamRow } from './teams.repo'
 export {
   type CacheContents,

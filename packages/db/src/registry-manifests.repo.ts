@@ -4,6 +4,7 @@ import type { Db, Tx } from './client'
 import { recordDeed } from './events.repo'
 import { Prisma } from './generated/client'
 import { lockRepository, type RepositoryPath } from './registry.repo'
+import { assertManifestMayGo, assertTagsMayGo, assertTagsMaySet } from './tag-rules.repo'
 
 export interface ManifestHead {
   id: string
@@ -75,7 +76,7 @@ class Refused extends Error {
   }
 }
 
-/** The manifest, its layers and children, and its tag become visible together or not at all. */
+/** The manifest, its layers and children, and its tag become visible together or not at all. Throws TagRuleError. */
 export async function putManifest(db: Db, input: NewManifest): Promise<PutManifest> {
   try {
     await db.$transaction((tx) => store(tx, input), { maxWait: 15_000, timeout: 30_000 })
@@ -90,6 +91,7 @@ async function store(tx: Tx, input: NewManifest): Promise<void> {
   const { repositoryId, digest } = input
   const now = new Date()
   if (!(await lockRepository(tx, repositoryId))) throw new Refused({ outcome: 'repository-gone' })
+  await assertTagsMaySet(tx, { ...input, sub: input.pushedBy, artifactType: input.artifactType })
   await tx.repository.update({ where: { id: repositoryId }, data: { lastPushedAt: now } })
   const blobs = await holdBlobs(tx, input, now)
   const children = await tx.manifest.findMany({
@@ -217,10 +219,11 @@ export async function insertManifest(tx: Tx, id: string, input: NewManifest, tot
   }
 }
 
-/** Deletes the manifest with all its tags. False: the repository has none with this digest. */
+/** Deletes the manifest with all its tags; throws TagRuleError. False: the repository has none with this digest. */
 export async function deleteManifest(db: Db, repositoryId: string, digest: string, by: DeletedBy): Promise<boolean> {
   return db.$transaction(async (tx) => {
     await lockRepository(tx, repositoryId)
+    await assertManifestMayGo(tx, repositoryId, digest, by.sub)
     const tags = await tx.tag.findMany({ where: { repositoryId, manifest: { digest } }, select: { name: true }, take: 1000 })
     const deleted = (await tx.manifest.deleteMany({ where: { repositoryId, digest } })).count > 0
     if (!deleted) return false
@@ -248,9 +251,10 @@ export const deleteReferrers = (tx: Tx, repositoryId: string, subject: string): 
     )
     DELETE FROM "Manifest" WHERE "id" IN (SELECT "id" FROM referrer)`
 
-/** Deletes the tag only. */
+/** Deletes the tag only; throws TagRuleError. */
 export const deleteTag = (db: Db, repositoryId: string, name: string, by: DeletedBy): Promise<boolean> =>
   db.$transaction(async (tx) => {
+    await assertTagsMayGo(tx, repositoryId, [name], by.sub)
     const tag = await tx.tag.findUnique({
       where: { repositoryId_name: { repositoryId, name } },
       select: { manifest: { select: { digest: true } } },

@@ -23,12 +23,12 @@ export async function requireToken(
   request: IncomingMessage,
   { verifier, publicUrl }: Challenger,
   scope: string | undefined,
-  allowed: (token: RegistryToken) => boolean = () => true,
+  allowed: (token: RegistryToken) => boolean | Promise<boolean> = () => true,
 ): Promise<RegistryToken> {
   const header = request.headers.authorization ?? ''
   const bearer = /^Bearer +([A-Za-z0-9._~+/=-]+)$/i.exec(header)?.[1]
   const token = bearer === undefined ? undefined : await verifier.verify(bearer)
-  if (token && allowed(token)) return token
+  if (token && (await allowed(token))) return token
   if (token) throw insufficientScope(request, { publicUrl }, scope)
   const headers = challenge(request, publicUrl, scope, bearer === undefined ? undefined : 'invalid_token')
   throw new RegistryError('UNAUTHORIZED', 'Log in first: docker login with your e-mail and password, or with an API key.', { headers })

@@ -6,6 +6,7 @@ import { signRegistryToken } from '@slipway/oci'
 import { RegistryError } from '../errors'
 import { readBody } from '../http/body'
 import { sendJson } from '../http/respond'
+import { withNewNames } from '../moved'
 import type { Authenticator, Credentials } from './credentials'
 import type { TokenKeys } from './keys'
 import { isRefreshToken, type Login, makeRefreshToken } from './logins'
@@ -37,7 +38,7 @@ export async function issueToken(
   const address = request.socket.remoteAddress ?? 'unknown'
   const login: Login = credentials ? await context.authenticator.authenticate(credentials, address) : { principal: NOBODY }
   const { principal } = login
-  const access = await grantScopes(context.db, principal, parseScopes(parameters.getAll('scope')))
+  const access = await grantScopes(context.db, principal, await withNewNames(context.db, parseScopes(parameters.getAll('scope'))))
   const limit = principal.kind === 'user' && principal.organization !== null ? { org: principal.organization } : {}
   const token = await signRegistryToken({ sub: subjectOf(principal), ...limit, access, ttlSeconds: TTL_SECONDS }, context.keys.pem)
   const refresh = await refreshToken(context.db, parameters, login, credentials, address)

@@ -10,6 +10,7 @@ import type { Registry } from '../context'
 import { nameUnknown, RegistryError } from '../errors'
 import { sendJson } from '../http/respond'
 import { repositoryPath } from '../http/route'
+import { movedTo } from '../moved'
 import { content } from './manifests'
 
 /** Also the page when the client does not ask for a size: old clients do not follow links, so it is generous. */
@@ -59,8 +60,10 @@ export async function referrers(
   const { n, last } = pageOf(query, MAX_REFERRERS)
   const wanted = query.get('artifactType') || undefined
   const repository = await findRepositoryByPath(registry.db, repositoryPath(name))
+  // The specification: never 404 here; but a repository that has moved is asked under its new name.
+  if (!repository && (await movedTo(registry.db, name))) throw nameUnknown()
   const found = !repository
-    ? [] // The specification: never 404 here; a subject that was not pushed yet has no referrers.
+    ? [] // A subject that was not pushed yet has no referrers.
     : await listReferrers(registry.db, repository.id, digest, {
         take: n + 1,
         after: last,

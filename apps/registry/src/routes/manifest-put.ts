@@ -40,14 +40,17 @@ export async function storeManifest(
   assertReference(reference)
   const byDigest = reference.includes(':')
   const tags = byDigest ? tagParameters(query) : [reference]
+  // Before the body: the request may be one for another name.
+  const repository = await findRepositoryByPath(registry.db, repositoryPath(name))
+  if (!repository) throw nameUnknown()
   const tooLarge = () => new RegistryError('MANIFEST_INVALID', 'A manifest may have at most 4 MiB.', { status: 413 })
   const content = await readBody(request, MAX_MANIFEST, tooLarge)
   const parsed = parseManifest(content, request.headers['content-type'])
   const digest = digestBytes(content, byDigest ? parseDigest(reference).algorithm : 'sha256')
   if (byDigest && digest !== reference) throw new DigestMismatchError(reference, digest)
 
-  const repository = await findRepositoryByPath(registry.db, repositoryPath(name))
-  if (!repository) throw nameUnknown()
+  // One that has more than it may have gets no new image; moving tags among what is there costs nothing.
+  await registry.quota.assertRoom(repository.organizationId, 0)
   const result = await putManifest(registry.db, {
     repositoryId: repository.id,
     organizationId: repository.organizationId,

@@ -8,7 +8,9 @@ import {
   deleteUpload,
   ensureRepository,
   ensureSystemOrganization,
+  findRepositoryByPath,
   findUpload,
+  quotaRefusal,
   type RepositoryRef,
   touchUpload,
 } from '@slipway/db'
@@ -19,7 +21,9 @@ import { nameUnknown, RegistryError, uploadUnknown } from '../errors'
 import { chunksOf, contentLength, parseContentRange } from '../http/body'
 import { sendEmpty } from '../http/respond'
 import { repositoryPath } from '../http/route'
-import { DigestMismatchError } from '../store/store'
+import { movedTo } from '../moved'
+import { NoRoom } from '../quota'
+import { DigestMismatchError, UploadTooLargeError } from '../store/store'
 import { mount } from './mount'
 
 interface UploadTarget {
@@ -40,6 +44,10 @@ const progress = (target: UploadTarget, size: number) => ({
 async function repositoryToPush({ db }: Registry, name: string, { token, address }: Caller): Promise<RepositoryRef> {
   const path = repositoryPath(name)
   if (path.organization === BASE_ORGANIZATION && isSystem(token)) await ensureSystemOrganization(db, BASE_ORGANIZATION, 'Base images')
+  const at = await findRepositoryByPath(db, path)
+  if (at) return at
+  // Made anew it would end what the old name leads to; a person's push goes where the repository is now. A build means this name.
+  if (!isSystem(token) && (await movedTo(db, name))) throw nameUnknown()
   const repository = await ensureRepository(db, path, { sub: token.sub, address })
   if (!repository) throw nameUnknown()
   return repository
@@ -61,13 +69,14 @@ export async function startUpload(
   if (mounted !== null && (await mount(registry, request, repository, { name, digest: mounted, from, token: caller.token }))) {
     return sendEmpty(response, 201, { location: `/v2/${name}/blobs/${mounted}`, 'docker-content-digest': mounted })
   }
+  await registry.quota.assertRoom(repository.organizationId, contentLength(request) || 1, digest ?? undefined)
   if (digest !== null) {
     // Whole in this one request: a session that nobody else can name needs no row.
     const target = { name, uploadId: newId('upload') }
     await occupied(registry, target.uploadId, async () => {
       try {
         await registry.store.append(target.uploadId, chunksOf(request), registry.maxBlobBytes)
-        await finish(registry, repository.id, target.uploadId, digest)
+        await finish(registry, repository, target.uploadId, digest)
       } catch (error) {
         // Why it failed is what the client shall hear; what cannot be removed now, the sweep removes.
         await registry.store.discard(target.uploadId).catch(() => undefined)
@@ -100,7 +109,11 @@ async function occupied<T>({ busyUploads }: Registry, uploadId: string, work: ()
 }
 
 /** Appends the request's body after checking that it continues where the upload ends. Resolves to the new size. */
-async function appendBody(registry: Registry, request: IncomingMessage, target: UploadTarget): Promise<number> {
+async function appendBody(
+  registry: Registry,
+  request: IncomingMessage,
+  target: UploadTarget & { organizationId: string },
+): Promise<number> {
   const size = await registry.store.uploadSize(target.uploadId)
   const length = contentLength(request)
   const header = request.headers['content-range']
@@ -118,7 +131,15 @@ async function appendBody(registry: Registry, request: IncomingMessage, target: 
   if (length !== undefined && size + length > registry.maxBlobBytes) {
     throw new RegistryError('SIZE_INVALID', `A blob may have at most ${registry.maxBlobBytes} bytes.`, { status: 413 })
   }
-  return registry.store.append(target.uploadId, chunksOf(request), registry.maxBlobBytes)
+  const left = (await registry.quota.left(target.organizationId)) ?? Infinity
+  await registry.quota.assertRoom(target.organizationId, size + (length ?? 0))
+  try {
+    return await registry.store.append(target.uploadId, chunksOf(request), Math.min(registry.maxBlobBytes, Math.max(left, 0)))
+  } catch (error) {
+    if (!(error instanceof UploadTooLargeError) || left >= registry.maxBlobBytes) throw error
+    await registry.quota.assertRoom(target.organizationId, left + 1)
+    throw error
+  }
 }
 
 export async function patchUpload(
@@ -127,8 +148,8 @@ export async function patchUpload(
   response: ServerResponse,
   target: UploadTarget,
 ): Promise<void> {
-  await openUpload(registry, target)
-  const size = await occupied(registry, target.uploadId, () => appendBody(registry, request, target))
+  const { organizationId } = await openUpload(registry, target)
+  const size = await occupied(registry, target.uploadId, () => appendBody(registry, request, { ...target, organizationId }))
   await touchUpload(registry.db, target.uploadId, size)
   sendEmpty(response, 202, progress(target, size))
 }
@@ -140,17 +161,17 @@ export async function finishUpload(
   target: UploadTarget,
   query: URLSearchParams,
 ): Promise<void> {
-  const { repositoryId } = await openUpload(registry, target)
+  const { repositoryId, organizationId } = await openUpload(registry, target)
   const digest = query.get('digest')
   if (digest === null) throw new RegistryError('DIGEST_INVALID', 'The last request of an upload needs ?digest=.')
   parseDigest(digest)
   await occupied(registry, target.uploadId, async () => {
-    if (contentLength(request) !== 0) await appendBody(registry, request, target)
+    if (contentLength(request) !== 0) await appendBody(registry, request, { ...target, organizationId })
     try {
-      await finish(registry, repositoryId, target.uploadId, digest)
+      await finish(registry, { id: repositoryId, organizationId }, target.uploadId, digest)
     } catch (error) {
-      // What was sent is wrong and stays wrong.
-      if (error instanceof DigestMismatchError) await drop(registry, target.uploadId)
+      // What was sent is wrong and stays wrong, or has no room.
+      if (error instanceof DigestMismatchError || error instanceof NoRoom || quotaRefusal(error)) await drop(registry, target.uploadId)
       throw error
     }
   })
@@ -158,9 +179,10 @@ export async function finishUpload(
 }
 
 /** Verify and sync, then place and link, which ends the session: nothing is visible before, everything after. */
-async function finish({ store, db }: Registry, repositoryId: string, uploadId: string, digest: string): Promise<void> {
+async function finish({ store, db, quota }: Registry, repository: RepositoryRef, uploadId: string, digest: string): Promise<void> {
   const { size } = await store.seal(uploadId, digest)
-  await commitBlob(db, { repositoryId, digest, size, uploadId, place: () => store.place(uploadId, digest) })
+  await quota.assertRoom(repository.organizationId, size, digest)
+  await commitBlob(db, { repositoryId: repository.id, digest, size, uploadId, place: () => store.place(uploadId, digest) })
 }
 
 async function drop({ store, db }: Registry, uploadId: string): Promise<void> {

@@ -2,6 +2,8 @@ import { OWN_REGISTRY_HOST, type views } from '@slipway/contracts'
 import { AppError, notFound } from '@slipway/core'
 import {
   appsServing,
+  assertManifestMayGo,
+  assertTagsMayGo,
   buildsOfDigests,
   emitEvent,
   findChildManifests,
@@ -13,10 +15,12 @@ import {
   removeImageManifest,
   removeImageTag,
   repositoryFacts,
+  type Tx,
 } from '@slipway/db'
 import { audit } from '../audit'
 import { commitView } from '../builds/views'
 import { announce, type Deps } from '../deps'
+import { underRules } from '../policies/refusals'
 import { assertMay } from '../roles'
 import type { Scope } from '../scope'
 import type { ImagesService } from '../services'
@@ -119,7 +123,11 @@ export const createImages = (deps: Deps): ImagesService => {
       const manifest = await loadManifest(db, scope, repository, input.reference)
       const byDigest = input.reference === manifest.digest
       const label = `${repository.name}${byDigest ? '@' : ':'}${input.reference}`
-      const removed = await db.$transaction(async (tx) => {
+      const remove = async (tx: Tx) => {
+        const by = scope.actor.userId ?? ''
+        await (byDigest
+          ? assertManifestMayGo(tx, repository.id, manifest.digest, by)
+          : assertTagsMayGo(tx, repository.id, [input.reference], by))
         if (byDigest) {
           const users = await appsServing(tx, scope.organizationId, [manifest.digest])
           if (users.length > 0)
@@ -141,7 +149,8 @@ export const createImages = (deps: Deps): ImagesService => {
         const gone = { digest: manifest.digest, tags: byDigest ? manifest.tags.map((tag) => tag.name) : [input.reference] }
         await emitEvent(tx, scope.organizationId, { kind: 'delete', repository: repository.name, actor: scope.actor.label, data: gone })
         return { tags: byDigest ? manifest.tags.map((tag) => tag.name) : [input.reference], manifest: byDigest ? manifest.digest : null }
-      })
+      }
+      const removed = await underRules(`${scope.organization}/${repository.name}`, () => db.$transaction(remove))
       announce(deps, { organizationId: scope.organizationId })
       return removed
     },

@@ -1,0 +1,60 @@
+/** Limits of organizations at the door, so that bytes for which there is no room are not taken at all. */
+import { type QuotaRefusal, quotaSentence } from '@slipway/core'
+import { type Db, noteQuotaRefusal, organizationHasBlob, quotaRefusal, type Room, roomFor } from '@slipway/db'
+import { RegistryError } from './errors'
+
+/** Short: what decides is the count of the transaction that links a blob, which no cache stands before. */
+const REMEMBER_MS = 500
+const MAX_REMEMBERED = 1000
+
+/** Thrown where there is no room; `refuseOverQuota` makes the sentence of it. */
+export class NoRoom extends Error {
+  constructor(
+    readonly organizationId: string,
+    readonly refusal: QuotaRefusal,
+  ) {
+    super('no room')
+  }
+}
+
+export class QuotaDoor {
+  readonly #rooms = new Map<string, { room: Promise<Room>; until: number }>()
+
+  constructor(readonly db: Db) {}
+
+  /** Bytes that the organization may still take, about; undefined without a limit. */
+  async left(organizationId: string): Promise<number | undefined> {
+    return (await this.#room(organizationId)).left ?? undefined
+  }
+
+  /** Throws NoRoom when `bytes` more are too many, unless the organization has the blob already. */
+  async assertRoom(organizationId: string, bytes: number, digest?: string): Promise<void> {
+    const { left, refusal } = await this.#room(organizationId)
+    if (left === null || bytes <= left) return
+    if (digest !== undefined && (await organizationHasBlob(this.db, organizationId, digest))) return
+    throw new NoRoom(organizationId, { ...refusal, wanted: bytes })
+  }
+
+  #room(organizationId: string): Promise<Room> {
+    const now = Date.now()
+    const kept = this.#rooms.get(organizationId)
+    if (kept && kept.until > now) return kept.room
+    const room = roomFor(this.db, organizationId)
+    this.#rooms.delete(organizationId)
+    this.#rooms.set(organizationId, { room, until: now + REMEMBER_MS })
+    // An answer that did not come is asked for again.
+    room.catch(() => this.#rooms.delete(organizationId))
+    const oldest = this.#rooms.keys().next().value
+    if (this.#rooms.size > MAX_REMEMBERED && oldest !== undefined) this.#rooms.delete(oldest)
+    return room
+  }
+}
+
+/** What was thrown, or for a limit of `organization` (its slug) the error that says so, noted for those who are told. */
+export async function refuseOverQuota(db: Db, organization: string, thrown: unknown): Promise<unknown> {
+  const found = thrown instanceof NoRoom ? { ...thrown.refusal, organizationId: thrown.organizationId } : quotaRefusal(thrown)
+  if (!found) return thrown
+  const { organizationId, ...detail } = found
+  await noteQuotaRefusal(db, organizationId)
+  return new RegistryError('DENIED', quotaSentence(detail, organization), { status: 403, detail, cause: thrown })
+}

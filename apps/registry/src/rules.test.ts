@@ -1,0 +1,187 @@
+/** Rules of tags and limits of organizations, as clients meet them. */
+import { newId } from '@slipway/core'
+import { organizationUsage, reconcileUsage } from '@slipway/db'
+import { OCI_INDEX, OCI_MANIFEST } from '@slipway/oci'
+import { digestBytes } from '@slipway/oci/node'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type Fixture, startFixture } from './testing/fixture'
+
+let f: Fixture
+let acme: string
+let rival: string
+beforeAll(async () => {
+  f = await startFixture()
+  acme = (await f.db.organization.findUniqueOrThrow({ where: { slug: 'acme' } })).id
+  rival = (await f.db.organization.findUniqueOrThrow({ where: { slug: 'rival' } })).id
+})
+afterAll(() => f.close())
+
+const errorOf = async (response: Response) => {
+  const { errors } = (await response.json()) as { errors: { code: string; message: string; detail: unknown }[] }
+  return { status: response.status, ...errors[0] }
+}
+const as = (sub: string, name: string) => f.sign([{ type: 'repository', name, actions: ['pull', 'push', 'delete'] }], sub)
+const put = async (name: string, tag: string, manifest: string, sub = f.people.dan.id) =>
+  f.call('PUT', `/v2/${name}/manifests/${tag}`, { headers: { 'content-type': OCI_MANIFEST }, body: manifest, token: await as(sub, name) })
+
+async function rule(data: { kind: 'immutable' | 'protected'; tags: string; repositories?: string; builds?: boolean; repository?: string }) {
+  const { repository, ...rest } = data
+  const repositoryId = repository
+    ? (await f.db.repository.findFirstOrThrow({ where: { name: repository, organizationId: acme } })).id
+    : null
+  await f.db.tagRule.create({ data: { id: newId('tagRule'), organizationId: acme, repositoryId, ...rest } })
+}
+
+describe('tags', () => {
+  beforeEach(async () => {
+    await f.db.tagRule.deleteMany()
+  })
+
+  it('that are immutable are made once, and stay: not moved, not deleted, by nobody', async () => {
+    await rule({ kind: 'immutable', tags: 'v*', repositories: 'im*' })
+    const first = await f.push('acme/immutable', 'v1', ['one'])
+    const second = await f.push('acme/immutable', 'main', ['two'])
+    for (const sub of [f.people.dan.id, f.people.ada.id, 'system:worker']) {
+      const refused = await errorOf(await put('acme/immutable', 'v1', second.manifest, sub))
+      expect(refused).toMatchObject({ status: 403, code: 'DENIED', detail: { tag: 'v1', rule: 'v*', kind: 'immutable' } })
+      expect(refused.message).toContain('immutable by the rule "v*" of acme')
+    }
+    expect((await put('acme/immutable', 'v1', first.manifest)).status, 'the same again').toBe(201)
+    expect((await put('acme/immutable', 'v2', second.manifest)).status, 'a new one').toBe(201)
+    expect((await put('acme/immutable', 'main', first.manifest)).status, 'what no rule matches').toBe(201)
+    for (const reference of ['v1', first.digest]) {
+      expect(await errorOf(await f.call('DELETE', `/v2/acme/immutable/manifests/${reference}`))).toMatchObject({
+        status: 403,
+        code: 'DENIED',
+      })
+    }
+    const got = await f.call('GET', '/v2/acme/immutable/manifests/v1')
+    expect(got.headers.get('docker-content-digest')).toBe(first.digest)
+    const elsewhere = await f.push('acme/other', 'v1', ['one'])
+    expect((await put('acme/other', 'v1', second.manifest)).status, `${elsewhere.digest}: another repository`).not.toBe(403)
+  })
+
+  it('that are immutable hold the parts of an index, too', async () => {
+    const child = await f.push('acme/index', 'amd64', ['x'])
+    const index = JSON.stringify({
+      schemaVersion: 2,
+      mediaType: OCI_INDEX,
+      manifests: [{ mediaType: OCI_MANIFEST, digest: child.digest, size: child.manifest.length }],
+    })
+    const headers = { 'content-type': OCI_INDEX }
+    expect((await f.call('PUT', '/v2/acme/index/manifests/v1', { headers, body: index })).status).toBe(201)
+    await rule({ kind: 'immutable', tags: 'v*', repository: 'index' })
+    expect((await f.call('DELETE', '/v2/acme/index/manifests/amd64')).status).toBe(202)
+    const refused = await errorOf(await f.call('DELETE', `/v2/acme/index/manifests/${child.digest}`))
+    expect(refused).toMatchObject({ code: 'DENIED', detail: { tag: 'v1' } })
+  })
+
+  it('that are protected are for owners and admins, and for builds where the rule says so', async () => {
+    const image = await f.push('acme/protected', 'dev', ['p'])
+    await rule({ kind: 'protected', tags: 'main', repository: 'protected' })
+    expect(await errorOf(await put('acme/protected', 'main', image.manifest))).toMatchObject({ code: 'DENIED', status: 403 })
+    expect(await errorOf(await put('acme/protected', 'main', image.manifest, 'system:worker'))).toMatchObject({ code: 'DENIED' })
+    expect((await put('acme/protected', 'main', image.manifest, f.people.ada.id)).status).toBe(201)
+    const remove = async (sub: string) => f.call('DELETE', '/v2/acme/protected/manifests/main', { token: await as(sub, 'acme/protected') })
+    expect((await remove(f.people.dan.id)).status).toBe(403)
+    expect((await remove(f.people.ada.id)).status).toBe(202)
+    await f.db.tagRule.updateMany({ data: { builds: true } })
+    expect((await put('acme/protected', 'main', image.manifest, 'system:worker')).status).toBe(201)
+    expect((await remove('system:worker')).status).toBe(403)
+  })
+
+  it('that are immutable and new: of many pushes at once one wins', async () => {
+    const images = await Promise.all(['1', '2', '3', '4'].map((n) => f.push('acme/race', `b${n}`, [`layer ${n}`])))
+    await rule({ kind: 'immutable', tags: 'v*', repository: 'race' })
+    const answers = await Promise.all(images.map((image) => put('acme/race', 'v1', image.manifest)))
+    expect(answers.map((a) => a.status).sort()).toEqual([201, 403, 403, 403])
+    const winner = images[answers.findIndex((a) => a.status === 201)]
+    expect((await f.call('HEAD', '/v2/acme/race/manifests/v1')).headers.get('docker-content-digest')).toBe(winner?.digest)
+  })
+})
+
+describe('limits', () => {
+  const limit = async (maxBytes: number | null, maxRepositories: number | null = null) => {
+    const data = { maxBytes: maxBytes === null ? null : BigInt(maxBytes), maxRepositories, refusedAt: null }
+    await f.db.organizationUsage.update({ where: { organizationId: rival }, data })
+    // What the door remembers of before.
+    await new Promise((resolve) => setTimeout(resolve, 550))
+  }
+  const used = () => organizationUsage(f.db, rival)
+  const blob = (name: string, content: string) =>
+    f.call('POST', `/v2/${name}/blobs/uploads/?digest=${digestBytes(content)}`, { body: content })
+
+  it('count each blob of an organization once, with every link that comes and goes', async () => {
+    await f.push('rival/a', 'v1', ['x'.repeat(1000), 'y'.repeat(500)])
+    const { bytes } = await used()
+    await f.push('rival/b', 'v1', ['x'.repeat(1000), 'y'.repeat(500)])
+    expect(await used()).toMatchObject({ bytes, repositories: 2 })
+    await f.push('rival/b', 'v2', ['z'.repeat(300)])
+    const more = (await used()).bytes
+    expect(more).toBeGreaterThan(bytes + 300)
+    const b = await f.db.repository.findFirstOrThrow({ where: { organizationId: rival, name: 'b' } })
+    await f.db.repository.delete({ where: { id: b.id } })
+    expect(await used()).toMatchObject({ bytes, repositories: 1 })
+    expect(await reconcileUsage(f.db)).toBe(0)
+    await f.db.organizationUsage.update({ where: { organizationId: rival }, data: { bytes: 1n } })
+    expect(await reconcileUsage(f.db)).toBe(1)
+    expect((await used()).bytes).toBe(bytes)
+  })
+
+  it('refuse what would pass them, at the start and at the end, and nothing of it is kept', async () => {
+    const { bytes } = await used()
+    await limit(bytes + 1000)
+    const refused = await errorOf(await blob('rival/a', 'b'.repeat(1001)))
+    expect(refused).toMatchObject({
+      status: 403,
+      code: 'DENIED',
+      detail: { what: 'bytes', used: bytes, limit: bytes + 1000, wanted: 1001 },
+    })
+    expect(refused.message).toMatch(/^rival uses .* Delete images, or ask an operator/)
+    // In chunks, of which none says how long the whole will be.
+    const location = (await f.call('POST', '/v2/rival/a/blobs/uploads/')).headers.get('location') ?? ''
+    expect((await f.call('PATCH', location, { body: 'c'.repeat(900) })).status).toBe(202)
+    expect((await errorOf(await f.call('PATCH', location, { body: 'c'.repeat(900) }))).code).toBe('DENIED')
+    expect((await blob('rival/a', 'x'.repeat(1000))).status, 'what is there already costs nothing').toBe(201)
+    expect((await used()).bytes).toBe(bytes)
+    expect((await f.db.organizationUsage.findUniqueOrThrow({ where: { organizationId: rival } })).refusedAt).not.toBeNull()
+    await limit(bytes)
+    expect(await errorOf(await f.call('POST', '/v2/rival/a/blobs/uploads/'))).toMatchObject({ status: 403, code: 'DENIED' })
+  })
+
+  it('are not passed by pushes that come at once', async () => {
+    const { bytes } = await used()
+    await limit(bytes + 2500)
+    const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => blob('rival/a', `${n}`.repeat(1000))))
+    expect(answers.filter((a) => a.status === 201)).toHaveLength(2)
+    expect((await used()).bytes).toBe(bytes + 2000)
+    expect(await reconcileUsage(f.db)).toBe(0)
+  })
+
+  it('hold for mounts and for manifests of an organization that has too much', async () => {
+    await f.db.repository.updateMany({ where: { organizationId: acme, name: 'immutable' }, data: { visibility: 'public' } })
+    const { bytes } = await used()
+    const big = 'm'.repeat(5000)
+    await f.call('POST', `/v2/acme/immutable/blobs/uploads/?digest=${digestBytes(big)}`, { body: big })
+    await limit(bytes + 100)
+    const token = await f.sign([
+      { type: 'repository', name: 'rival/a', actions: ['pull', 'push'] },
+      { type: 'repository', name: 'acme/immutable', actions: ['pull'] },
+    ])
+    const mounted = await f.call('POST', `/v2/rival/a/blobs/uploads/?mount=${digestBytes(big)}&from=acme/immutable`, { token })
+    expect(await errorOf(mounted)).toMatchObject({ status: 403, code: 'DENIED', detail: { wanted: 5000 } })
+    await limit(bytes - 1)
+    const head = await f.call('GET', '/v2/rival/a/manifests/v1')
+    const again = await f.call('PUT', '/v2/rival/a/manifests/v3', { headers: { 'content-type': OCI_MANIFEST }, body: await head.text() })
+    expect(await errorOf(again)).toMatchObject({ status: 403, code: 'DENIED' })
+  })
+
+  it('count repositories', async () => {
+    await limit(null, 1)
+    const refused = await errorOf(await blob('rival/one-too-many', 'x'))
+    expect(refused).toMatchObject({ status: 403, code: 'DENIED', detail: { what: 'repositories', used: 1, limit: 1 } })
+    expect(await f.db.repository.count({ where: { organizationId: rival } })).toBe(1)
+    await limit(null)
+    expect((await blob('rival/one-too-many', 'x')).status).toBe(201)
+  })
+})

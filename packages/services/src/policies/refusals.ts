@@ -1,0 +1,21 @@
+/** What rules and limits of the registry refuse, as use cases tell it. */
+import { AppError, quotaSentence, tagRefusal } from '@slipway/core'
+import { quotaRefusal, TagRuleError } from '@slipway/db'
+
+/** Runs `work`, with a rule's or a limit's refusal in it made a sentence. `repository`: as `acme/api`. */
+export async function underRules<T>(repository: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof TagRuleError) {
+      const { rule, tag, deed } = error.refusal
+      const message = tagRefusal(rule, { tag, deed }, repository)
+      throw new AppError({ kind: 'forbidden', code: 'TAG_RULE', message, details: { tag, rule: rule.tags, kind: rule.kind }, cause: error })
+    }
+    const over = quotaRefusal(error)
+    if (!over) throw error
+    const { organizationId: _, ...details } = over
+    const message = quotaSentence(over, repository.split('/')[0] ?? '')
+    throw new AppError({ kind: 'conflict', code: 'QUOTA_EXCEEDED', message, details, cause: error })
+  }
+}
