@@ -5,6 +5,7 @@ import type { Deps } from './deps'
 import { runBuild } from './pipeline/build'
 import { runDeployment } from './pipeline/deploy'
 import { runInspection } from './pipeline/inspect'
+import { readLayer } from './pipeline/layer'
 
 export function register(deps: Deps): Consumer[] {
   const options = (concurrency: number) => ({ concurrency, onError: (error: Error) => deps.log.warn({ err: error }, 'queue') })
@@ -13,6 +14,8 @@ export function register(deps: Deps): Consumer[] {
     consume(url, 'build', options(deps.env.SLIPWAY_BUILD_CONCURRENCY), ({ buildId }, deadline) => runBuild(deps, buildId, deadline)),
     consume(url, 'deploy', options(8), ({ deploymentId }, deadline) => runDeployment(deps, deploymentId, deadline)),
     consume(url, 'inspect', options(2), ({ inspectionId }, deadline) => runInspection(deps, inspectionId, deadline)),
+    // The agent lists two at a time.
+    consume(url, 'layer', options(2), ({ layer }, deadline) => readLayer(deps, layer, deadline)),
     consume(url, 'converge', options(4), ({ appId }, deadline) => convergeApp(deps, appId, deadline)),
   ]
 }

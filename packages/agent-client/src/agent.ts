@@ -24,6 +24,7 @@ import { type AgentContexts, createContexts } from './contexts'
 import { agentError } from './errors'
 import { containerStarts } from './events'
 import { type ImageOutput, imageOutput } from './image-output'
+import { type AgentLayers, createLayers } from './layers'
 import { type ContainerLogLine, containerLogs } from './logs'
 
 export interface Agent {
@@ -38,6 +39,7 @@ export interface Agent {
     sshKeys?: BuildSecrets,
   ): AsyncGenerator<BuildEvent>
   contexts: AgentContexts
+  layers: AgentLayers
   /** Idempotent: a build that is not running is not an error. */
   cancelBuild(id: string): Promise<void>
   /** What the build cache holds of one organization; `images` is the beginning of its images' names. */
@@ -67,6 +69,7 @@ export function createAgent({ socketPath }: { socketPath: string }): Agent {
     health: async (deadlineMs = 2000) => agentHealth.parse(JSON.parse(await call(socketPath, 'GET', '/slipway/v1/health', deadlineMs))),
     build: (request, signal, secrets, token, keys) => streamBuild(socketPath, request, signal, secrets, token, keys),
     contexts: createContexts(socketPath),
+    layers: createLayers(socketPath),
     async cancelBuild(id) {
       await call(socketPath, 'DELETE', `/slipway/v1/builds/${encodeURIComponent(id)}`, 5000, [404])
     },

@@ -16,6 +16,19 @@ interface Download {
   contentType?: string
 }
 
+/** `GET /api/images/file?org=…&repository=…&reference=…&path=…[&layer=…]`: never rendered, whatever it is. */
+export const imageFile = (request: Request, context: Context) =>
+  download(
+    request,
+    context,
+    inputs.fileOfImage,
+    ({ access }, actor, input) => access.repositoryScope(actor, input.org, input.repository),
+    async (scope, input) => ({
+      ...(await context.services.files.download(scope, input, request.signal)),
+      contentType: 'application/octet-stream',
+    }),
+  )
+
 /** `GET /api/images/archive?org=…&repository=…&reference=…&format=oci|docker`. */
 export const imageArchive = (request: Request, context: Context) =>
   download(

@@ -1,5 +1,5 @@
 export { type Context, type ContextInit, clientIp, createContext, type ErrorLog, isSameOrigin } from './context'
 export { contextUpload } from './contexts'
-export { activityExport, buildOutput, imageArchive } from './downloads'
+export { activityExport, buildOutput, imageArchive, imageFile } from './downloads'
 export { type AppRouter, appRouter, createCaller, type RouterInputs, type RouterOutputs } from './root'
 export type { ErrorData } from './trpc'

@@ -5,6 +5,7 @@ import { buildCacheRouter } from './build-cache'
 import { buildsRouter } from './builds'
 import { contextsRouter } from './contexts'
 import { deploymentsRouter } from './deployments'
+import { filesRouter } from './files'
 import { hostsRouter } from './hosts'
 import { imagesRouter } from './images'
 import { inspectionsRouter } from './inspections'
@@ -33,6 +34,7 @@ export const appRouter = router({
   contexts: contextsRouter,
   deployments: deploymentsRouter,
   images: imagesRouter,
+  files: filesRouter,
   hosts: hostsRouter,
   robots: robotsRouter,
   shares: sharesRouter,

@@ -2,8 +2,11 @@
  * Every procedure of the router with another organization's ids, as a guest, as nobody, and from a foreign page
  * (design rule 2). The list is the router's own: a new procedure without an entry here fails the first test.
  */
+import { generateKeyPairSync } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Identity } from '@slipway/services'
-import { createHarness, type Harness } from '@slipway/services/testing'
+import { createHarness, type Harness, listingOf, readLayer } from '@slipway/services/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Context } from './context'
 import { appRouter, createCaller } from './root'
@@ -131,6 +134,14 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   'images.sbom': { reach: 'row', input: image },
   'images.provenance': { reach: 'row', input: image },
   'images.attestation': { reach: 'row', input: { ...image, kind: 'sbom' } },
+  'files.state': { reach: 'row', input: image },
+  'files.list': { reach: 'row', input: image },
+  'files.search': { reach: 'row', input: { ...image, query: 'motd' } },
+  // Asks the registry, which these tests have not.
+  'files.text': { reach: 'row', input: { ...image, path: 'etc/motd' }, host: true },
+  'files.packages': { reach: 'row', input: image },
+  'files.compare': { reach: 'row', input: { ...image, other: { repository: 'web', reference: 'latest' } } },
+  'files.whereUsed': { reach: 'organization', input: { org: 'acme', kind: 'file', query: 'motd' } },
   'images.delete': { reach: 'row', input: image, guestMay: false },
   'robots.list': { reach: 'organization', guestMay: false },
   'robots.create': {
@@ -177,6 +188,8 @@ let guest: Identity
 
 beforeAll(async () => {
   h = await createHarness()
+  const key = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' })
+  await writeFile(join(h.secretsDir, 'registry-token.pem'), key)
   owner = await h.user('Ada', 'acme')
   mallory = await h.user('Mallory', 'evil')
   guest = await h.user('Guest')
@@ -212,6 +225,8 @@ async function furnish(organization: string, identity: Identity) {
       pushedBy: 'Ada',
     },
   })
+  const layer = await readLayer(h.db, listingOf({ 'etc/motd': 'hello' }))
+  await h.db.manifestLayer.create({ data: { manifestId: manifest.id, position: 0, digest: layer, mediaType: 'x.tar', size: 1n } })
   await h.db.tag.create({ data: { repositoryId: repository.id, name: 'latest', manifestId: manifest.id, pushedBy: 'Ada' } })
   await h.db.robot.create({
     data: { id: 'rob_00001', organizationId, name: 'ci', prefix: 'x', hash: 'r', grants: [], createdBy: 'Ada' },

@@ -39,6 +39,7 @@ export {
   type TreeEntry,
 } from './agent/context-api'
 export { type ImageArchiveFormat, imageArchiveFormat } from './agent/image-output'
+export { type LayerListing, layerListing, MAX_LAYER_LISTING, MAX_LAYER_LISTING_TEXT } from './agent/layer-listing'
 export {
   BUILD_TYPE,
   type BuildParameters,

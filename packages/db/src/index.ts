@@ -200,6 +200,22 @@ export {
 } from './invitations.repo'
 export { forgetKnownHost, type HostKey, learnHosts, listKnownHosts } from './known-hosts.repo'
 export {
+  countUnreadLayers,
+  failLayerIndex,
+  imagesWithLayers,
+  indexesOf,
+  type LayerPackageInput,
+  layerDocuments,
+  layerStates,
+  layersWithNames,
+  layerToRead,
+  manifestsById,
+  packageNames,
+  packagesNamed,
+  saveLayerIndex,
+  unreadLayers,
+} from './layers.repo'
+export {
   countOwners,
   findMember,
   findMemberOfUser,

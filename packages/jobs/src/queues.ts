@@ -16,7 +16,7 @@ export function createQueues(redisUrl: string, onError: (error: Error) => void):
     queue.on('error', onError)
     return queue
   }
-  return { build: make('build'), deploy: make('deploy'), converge: make('converge'), inspect: make('inspect') }
+  return { build: make('build'), deploy: make('deploy'), converge: make('converge'), inspect: make('inspect'), layer: make('layer') }
 }
 
 export async function closeQueues(queues: Queues): Promise<void> {

@@ -15,6 +15,7 @@ import { createHosts } from './hosts/hosts'
 import { createImages } from './images/images'
 import { createInspections } from './inspections/inspections'
 import { createLogins } from './logins/logins'
+import { createFiles } from './layers/files'
 import { createInvitations } from './members/invitations'
 import { createMembers } from './members/members'
 import { createOrganizations } from './organizations/organizations'
@@ -47,6 +48,7 @@ export function createServices(deps: Deps): Services {
     contexts: createContexts(deps),
     deployments,
     images: createImages(deps),
+    files: createFiles(deps),
     hosts: createHosts(deps),
     buildCache: createBuildCache(deps),
     robots: createRobots(deps),

@@ -8,6 +8,7 @@ import type { z } from 'zod'
 import type { AccessService } from './access/service'
 import type { ActivityService } from './activity/service'
 import type { MovedTags } from './deployments/follow'
+import type { FilesService } from './layers/service'
 import type { LoginsService } from './logins/service'
 import type { InvitationsService, MembersService } from './members/service'
 import type { RobotsService } from './robots/service'
@@ -197,6 +198,7 @@ export interface Services {
   contexts: ContextsService
   deployments: DeploymentsService
   images: ImagesService
+  files: FilesService
   hosts: HostsService
   buildCache: BuildCacheService
   robots: RobotsService

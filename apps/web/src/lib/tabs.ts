@@ -8,17 +8,10 @@ export interface Tab {
 export const SETTINGS_TABS: Tab[] = [
   { tab: null, label: 'General' },
   { tab: 'members', label: 'Members' },
-  { tab: 'teams', label: 'Teams' },
 ]
 
 /** `/[org]/images/<repository>/-/<tab>`: a component each in `components/images/repository-page.tsx`. */
-export const REPOSITORY_TABS: Tab[] = [
-  { tab: null, label: 'Tags' },
-  { tab: 'access', label: 'Access' },
-]
+export const REPOSITORY_TABS: Tab[] = [{ tab: null, label: 'Tags' }]
 
 /** `/[org]/images/<repository>:<tag>/-/<tab>`: a component each in `components/images/image-page.tsx`. */
 export const IMAGE_TABS: Tab[] = [{ tab: null, label: 'Overview' }]
-
-/** Those of them that are also for who is no member of the organization. */
-export const OUTSIDE_TABS = new Set<string | null>([null, 'access'])

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Deps } from '../deps'
 import { sweepContainers } from './containers'
 import { bringBuildPolicy, reportHost } from './host'
+import { sweepLayers } from './layers'
 import { sweepWork } from './work'
 
 const PERIOD_MS = 5000
@@ -12,6 +13,7 @@ export async function sweepForever(deps: Deps): Promise<void> {
     await step(deps, 'host', () => reportHost(deps.db, deps.agent, deps.env.SLIPWAY_VERSION, deps.log))
     await step(deps, 'build policy', () => bringBuildPolicy(deps))
     await step(deps, 'work', () => sweepWork(deps))
+    await step(deps, 'layers', () => sweepLayers(deps))
     await step(deps, 'containers', () => sweepContainers(deps))
     try {
       await sleep(PERIOD_MS, undefined, { signal: deps.stopping })

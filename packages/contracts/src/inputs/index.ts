@@ -32,6 +32,7 @@ export {
 } from './access'
 export { auditFilter, exportAudit } from './activity'
 export { id, org, slug } from './base'
+export { compareImages, fileOfImage, imageFiles, listFiles, searchFiles, whereUsed } from './files'
 export { givenContexts, type NamedContextInput, namedContexts } from './named-contexts'
 export { startVerification, storageRepositories, verification } from './storage'
 export {

@@ -13,6 +13,8 @@ export const jobs = {
   converge: { queue: 'converge', schema: z.object({ appId: z.string() }), deadlineMs: 5 * 60_000 },
   /** A look at a repository whose app does not exist yet, or has no Dockerfile. */
   inspect: { queue: 'inspect', schema: z.object({ inspectionId: z.string() }), deadlineMs: 2 * 60_000 },
+  /** Reads one layer blob and writes down what is inside. The digest with a dash for its colon, which ids of jobs must not have. */
+  layer: { queue: 'layer', schema: z.object({ layer: z.string().regex(/^[a-z0-9]+-[0-9a-f]{32,128}$/) }), deadlineMs: 15 * 60_000 },
 } as const
 export type JobName = keyof typeof jobs
 export type JobData<N extends JobName> = z.infer<(typeof jobs)[N]['schema']>

@@ -16,6 +16,8 @@ import type { Deps, ServicesConfig } from '../deps'
 import type { Identity, Scope } from '../scope'
 import type { Services } from '../services'
 
+export { imageOf, listingOf, readLayer } from '../layers/testing'
+
 export interface Harness {
   services: Services
   deps: Deps

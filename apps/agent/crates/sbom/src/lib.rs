@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod apk;
+mod collect;
 mod dpkg;
 mod elf;
 mod fields;
@@ -24,6 +25,7 @@ mod scan;
 mod spdx_document;
 mod walk;
 
+pub use collect::Collector;
 pub use package::{Kind, Package};
 pub use scan::{Inventory, Limits, scan};
 pub use spdx_document::{Subject, document};

@@ -11,6 +11,20 @@ pub enum Kind {
     Go,
 }
 
+impl Kind {
+    /// As package URLs name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Deb => "deb",
+            Kind::Apk => "apk",
+            Kind::Rpm => "rpm",
+            Kind::Npm => "npm",
+            Kind::Python => "pypi",
+            Kind::Go => "golang",
+        }
+    }
+}
+
 /// One package, as the image itself tells of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Package {

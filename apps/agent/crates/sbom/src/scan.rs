@@ -28,11 +28,11 @@ impl Default for Limits {
 }
 
 /// Databases of packages: of one file.
-const MAX_DATABASE: u64 = 256 << 20;
+pub(crate) const MAX_DATABASE: u64 = 256 << 20;
 /// Manifests of single packages.
-const MAX_MANIFEST: u64 = 2 << 20;
-const MAX_LOCK: u64 = 32 << 20;
-const MAX_STATUS_FILES: usize = 20_000;
+pub(crate) const MAX_MANIFEST: u64 = 2 << 20;
+pub(crate) const MAX_LOCK: u64 = 32 << 20;
+pub(crate) const MAX_STATUS_FILES: usize = 20_000;
 /// Larger files are named without a checksum.
 const MAX_HASHED: u64 = 512 << 20;
 
@@ -116,13 +116,13 @@ pub fn scan(root: OwnedFd, layers: &[PathBuf], limits: &Limits) -> Result<Invent
     Ok(Inventory { packages, evidence, distribution, notes })
 }
 
-const LOCK: &str = "package-lock.json";
+pub(crate) const LOCK: &str = "package-lock.json";
 
-fn is_lock(path: &str) -> bool {
+pub(crate) fn is_lock(path: &str) -> bool {
     (path == LOCK || path.ends_with("/package-lock.json")) && !path.contains("node_modules/")
 }
 
-fn is_status(path: &str) -> bool {
+pub(crate) fn is_status(path: &str) -> bool {
     path.strip_prefix(dpkg::STATUS_D).is_some_and(|name| name.starts_with('/') && !name.ends_with(".md5sums"))
 }
 

@@ -21,6 +21,10 @@ impl Digest {
         hex::encode(self.0)
     }
 
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// From 64 lower-case hex digits without the algorithm.
     pub fn from_hex(text: &str) -> Result<Digest, Error> {
         let lower = text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));

@@ -2,8 +2,6 @@ import type { views } from '@slipway/contracts'
 
 /** What was done, between who did it and what it was done to. */
 const DEEDS: Record<string, string> = {
-  'access.grant': 'gave a role on',
-  'access.revoke': 'took a role away on',
   'apiKey.create': 'made the API key',
   'apiKey.revoke': 'revoked the API key',
   'app.create': 'created the app',
@@ -23,14 +21,8 @@ const DEEDS: Record<string, string> = {
   'deployment.rollback': 'rolled back',
   'image.delete': 'deleted the image',
   'image.push': 'pushed',
-  'invitation.accept': 'accepted an invitation, as',
-  'invitation.create': 'invited',
-  'invitation.revoke': 'withdrew the invitation of',
   'member.add': 'added the member',
   'login.end': 'ended a login to the registry of',
-  'member.leave': 'left',
-  'member.remove': 'removed the member',
-  'member.setRole': 'changed the role of',
   'organization.create': 'created the organization',
   'project.create': 'created the project',
   'repository.create': 'made the repository',
@@ -45,12 +37,7 @@ const DEEDS: Record<string, string> = {
   'robot.update': 'changed what it may do, or until when, of the robot',
   'share.create': 'shared by a link',
   'share.revoke': 'revoked a link to',
-  'repository.setVisibility': 'changed who may see',
   'tag.delete': 'deleted the tag',
-  'team.addMember': 'added somebody to the team',
-  'team.create': 'made the team',
-  'team.delete': 'deleted the team',
-  'team.removeMember': 'took somebody out of the team',
   'webhook.rotateSecret': 'renewed the webhook secret of',
 }
 

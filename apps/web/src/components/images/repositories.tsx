@@ -92,7 +92,7 @@ export function Repositories({ org }: { org: string }) {
                         </RowLink>
                         <p className="truncate font-mono text-ink-3 text-xs leading-5">
                           {r.reference}
-                          {r.visibility !== 'private' && ` · ${r.visibility}`}
+                          {r.visibility === 'public' && ' · public'}
                         </p>
                       </Td>
                       <Td optional className="max-w-56 truncate">

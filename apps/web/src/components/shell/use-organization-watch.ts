@@ -11,8 +11,6 @@ const LISTS = new Set([
   'organizations.audit',
   'organizations.auditFacets',
   'organizations.members',
-  'invitations.list',
-  'teams.list',
   'projects.list',
   'apps.list',
   'builds.list',
@@ -30,7 +28,7 @@ const isList = (query: Query) => {
 }
 
 /** Renews every list in sight when something of the organization changed, at most every 400 ms. */
-export function useOrganizationWatch(org: string, member = true) {
+export function useOrganizationWatch(org: string) {
   const trpc = useTRPC()
   const client = useQueryClient()
   const visible = useVisible()
@@ -45,7 +43,7 @@ export function useOrganizationWatch(org: string, member = true) {
     trpc.organizations.watch.subscriptionOptions(
       { org },
       {
-        enabled: visible && member,
+        enabled: visible,
         onData: () => {
           timer.current ??= setTimeout(() => {
             timer.current = null

@@ -6,6 +6,7 @@ pub mod contexts;
 pub mod disk;
 pub mod health;
 pub mod images;
+pub mod layers;
 pub mod logs;
 pub mod sbom;
 
@@ -23,5 +24,6 @@ pub fn router() -> Router<App> {
         .merge(disk::router())
         .merge(logs::router())
         .merge(images::router())
+        .merge(layers::router())
         .merge(sbom::router())
 }
