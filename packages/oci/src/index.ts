@@ -1,3 +1,4 @@
+export { cachedReference, originalReference } from './cached-names'
 export { type FetchedManifest, RegistryClient, type RegistryClientOptions } from './client'
 export type { RegistryCredentials } from './client-auth'
 export { type DigestAlgorithm, digestOf, isDigest, type ParsedDigest, parseDigest, verifyDigest } from './digest'

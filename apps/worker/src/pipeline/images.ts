@@ -1,9 +1,9 @@
 import { agentError, engineStatus, type ImageProgress, pullImage } from '@slipway/agent-client'
 import { BASE_ORGANIZATION, OWN_REGISTRY_HOST, type RegistryAccess } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
-import { repositoryVisibility } from '@slipway/db'
+import { organizationPullsThrough, repositoryVisibility } from '@slipway/db'
 import { formatPlatform, type Platform, parsePlatform } from '@slipway/dockerfile'
-import { formatReference, parseReference, signRegistryToken } from '@slipway/oci'
+import { cachedReference, formatReference, originalReference, parseReference, signRegistryToken } from '@slipway/oci'
 import type { Deps } from '../deps'
 
 /** Long enough for a large image over a slow line; the registry checks it once per request. */
@@ -12,19 +12,33 @@ const TOKEN_TTL_SECONDS = 30 * 60
 export const systemToken = (deps: Deps, access: RegistryAccess[]) =>
   signRegistryToken({ sub: 'system:worker', access, ttlSeconds: TOKEN_TTL_SECONDS }, deps.env.registryKey)
 
+export interface PullAccess {
+  /** What the engine is asked for. */
+  name: string
+  /** Our registry has it, or keeps a copy of it. */
+  own: boolean
+  token: string | undefined
+  /** Of a copy: the image's own name. */
+  original?: string
+  /** The registry that the engine asks itself, as no upstream of that name is set up for the organization. */
+  direct?: string
+}
+
 /**
  * Whether `organization` may use the image, and with which token. The engine's own store is shared by all organizations
  * of a host, so this is asked before every look-up there, not only before a pull.
  */
-export async function pullAccess(
-  deps: Deps,
-  organization: string,
-  reference: string,
-): Promise<{ name: string; own: boolean; token: string | undefined }> {
+export async function pullAccess(deps: Deps, organization: string, reference: string): Promise<PullAccess> {
   // The canonical form: an engine would otherwise take `FROM 9f0c6b1e` for an image id, of whichever organization.
-  const parsed = parseReference(reference)
+  const parsed = originalReference(parseReference(reference), OWN_REGISTRY_HOST)
   const name = formatReference(parsed)
-  if (parsed.registry !== OWN_REGISTRY_HOST) return { name, own: false, token: undefined }
+  if (parsed.registry !== OWN_REGISTRY_HOST) {
+    const cached = cachedReference(parsed, OWN_REGISTRY_HOST)
+    if (!cached || !(await organizationPullsThrough(deps.db, organization, parsed.registry)))
+      return { name, own: false, token: undefined, direct: parsed.registry }
+    const token = await systemToken(deps, [{ type: 'repository', name: cached.repository, actions: ['pull'] }])
+    return { name: formatReference(cached), own: true, token, original: name }
+  }
   const [owner = '', ...rest] = parsed.repository.split('/')
   const own = owner === organization || owner === BASE_ORGANIZATION
   // What every account may pull, an app of any organization may run.
@@ -56,8 +70,11 @@ export async function ensureImage(
   onProgress?: (line: string) => void,
   platform: Platform | null = null,
 ): Promise<LocalImage> {
-  const { name, own, token } = await pullAccess(deps, organization, reference)
-  if (platform) return pullForeign(deps, reference, { name, token, platform }, signal, onProgress)
+  const { name, own, token, original, direct } = await pullAccess(deps, organization, reference)
+  if (platform) return pullForeign(deps, reference, { name, token, platform, direct }, signal, onProgress)
+  // Loaded or pulled by somebody on the host under its own name: that is the one that was meant.
+  const loaded = original === undefined ? null : await inspectImage(deps, original)
+  if (loaded) return loaded
   const local = await inspectImage(deps, name)
   if (local && (!own || name.includes('@'))) return local
   try {
@@ -68,7 +85,7 @@ export async function ensureImage(
       return local as LocalImage
     }
     if (error instanceof AppError && ['AGENT_UNREACHABLE', 'DISK_FULL'].includes(error.code)) throw error
-    throw imageNotFound(reference, error)
+    throw imageNotFound(reference, error, direct)
   }
   const image = await inspectImage(deps, name)
   if (!image) throw imageNotFound(reference)
@@ -81,7 +98,7 @@ const tellPull = (line: ImageProgress, onProgress?: (line: string) => void) =>
 async function pullForeign(
   deps: Deps,
   reference: string,
-  { name, token, platform }: { name: string; token: string | undefined; platform: Platform },
+  { name, token, platform, direct }: Pick<PullAccess, 'name' | 'token' | 'direct'> & { platform: Platform },
   signal: AbortSignal,
   onProgress?: (line: string) => void,
 ): Promise<LocalImage> {
@@ -101,7 +118,7 @@ async function pullForeign(
   } catch (error) {
     if (signal.aborted) throw signal.reason
     if (error instanceof AppError && ['AGENT_UNREACHABLE', 'DISK_FULL'].includes(error.code)) throw error
-    throw imageNotFound(reference, error)
+    throw imageNotFound(reference, error, direct)
   }
   const image = digest === undefined ? null : await inspectImage(deps, pinned(name, digest))
   if (!image) throw imageNotFound(reference)
@@ -127,7 +144,7 @@ export async function inspectImage(deps: Deps, name: string): Promise<LocalImage
   }
 }
 
-function imageNotFound(reference: string, cause?: unknown): AppError {
+function imageNotFound(reference: string, cause?: unknown, direct?: string): AppError {
   const why = cause instanceof AppError ? ` (${cause.message.slice(0, 300)})` : ''
   // Said only when the registry says so: one that does not answer has it perhaps.
   const absent = !(cause instanceof AppError) || cause.kind === 'not-found' || cause.details.engineCode === 404
@@ -137,7 +154,7 @@ function imageNotFound(reference: string, cause?: unknown): AppError {
     code: 'IMAGE_NOT_FOUND',
     message: base
       ? `The base image ${reference} is not made yet. Run npm run base-images on this machine, then build again.`
-      : `The image ${reference} cannot be pulled${why}. Check its name, and that this installation may read it.`,
+      : `The image ${reference} cannot be pulled${why}. Check its name, and that this installation may read it.${direct === undefined ? '' : ` No upstream ${direct} is set up for this organization, so the registry there was asked itself; with one under Settings → Upstreams, what was pulled once stays here.`}`,
     cause,
     details: { reference },
   })

@@ -7,12 +7,14 @@ import {
   BUILD_TYPE,
   type BuildParameters,
   type BuildPlan,
+  OWN_REGISTRY_HOST,
   type ProvenanceStatement,
   SLSA_PROVENANCE,
   UPLOADED_CONTEXT,
 } from '@slipway/contracts'
 import type { BuildRunRow } from '@slipway/db'
 import { formatPlatform } from '@slipway/dockerfile'
+import { formatReference, originalReference, parseReference } from '@slipway/oci'
 import type { Commit } from './checkout'
 import { inputsOf } from './inputs'
 import type { GitMaterial } from './plan'
@@ -111,7 +113,7 @@ function materials({ plan, platform, gitContexts }: BuiltFrom) {
   for (const { id, op } of plan.vertices.toReversed()) {
     if (!needed.has(id)) continue
     for (const input of inputsOf(op)) needed.add(input)
-    if (op.type === 'image') found.set(op.reference, { uri: `oci://${op.reference}`, digest: digestSet(op.digest) })
+    if (op.type === 'image') found.set(op.reference, { uri: `oci://${originalName(op.reference)}`, digest: digestSet(op.digest) })
     const git = op.type === 'context' ? gitContexts.find(({ name }) => name === op.name) : undefined
     if (git) {
       const uri = `git+${withoutCredentials(git.url)}${git.ref && `@${git.ref}`}`
@@ -125,6 +127,12 @@ function materials({ plan, platform, gitContexts }: BuiltFrom) {
 function digestSet(digest: string): Record<string, string> {
   const [algorithm = 'sha256', value = ''] = digest.split(':')
   return { [algorithm]: value }
+}
+
+/** What others know the image by, also when it came through our cache. */
+function originalName(reference: string): string {
+  if (!reference.startsWith(`${OWN_REGISTRY_HOST}/`)) return reference
+  return formatReference(originalReference(parseReference(reference), OWN_REGISTRY_HOST))
 }
 
 /** Whoever wrote a token into the address did not mean to publish it. */

@@ -1,7 +1,7 @@
 import { BASE_ORGANIZATION, OWN_REGISTRY_HOST } from '@slipway/contracts'
 import { AppError, effectiveRole } from '@slipway/core'
 import { findOwnImage, standingsOnRepositories } from '@slipway/db'
-import { formatReference, parseReference, type Reference } from '@slipway/oci'
+import { formatReference, originalReference, parseReference, type Reference } from '@slipway/oci'
 import { type Deps, registryHost } from '../deps'
 import type { Scope } from '../scope'
 
@@ -36,10 +36,11 @@ async function mayPull({ db }: Deps, { actor, outside }: Scope, organization: st
   return standing !== undefined && effectiveRole(standing, true) !== null
 }
 
-/** `localhost:5000/acme/api` as `slipway.local/acme/api`; every other name as it is. */
+/** `localhost:5000/acme/api` as `slipway.local/acme/api`, a copy by the name of what it is a copy of; every other name as it is. */
 export function ownReference(deps: Deps, written: string): Reference {
   const reference = parseReference(written)
   const port = deps.config.registryPort
   const own = [registryHost(deps.config), `localhost:${port}`, `127.0.0.1:${port}`]
-  return own.includes(reference.registry) ? { ...reference, registry: OWN_REGISTRY_HOST } : reference
+  const ours = own.includes(reference.registry) ? { ...reference, registry: OWN_REGISTRY_HOST } : reference
+  return originalReference(ours, OWN_REGISTRY_HOST)
 }
