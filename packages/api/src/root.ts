@@ -17,6 +17,7 @@ import { setupRouter } from './setup'
 import { sharesRouter } from './shares'
 import { storageRouter } from './storage'
 import { createCallerFactory, publicProcedure, router } from './trpc'
+import { upstreamsRouter } from './upstreams'
 
 export const appRouter = router({
   setup: setupRouter,
@@ -39,6 +40,7 @@ export const appRouter = router({
   robots: robotsRouter,
   shares: sharesRouter,
   storage: storageRouter,
+  upstreams: upstreamsRouter,
   system: router({ health: publicProcedure.query(({ ctx }) => ctx.services.health.get()) }),
 })
 

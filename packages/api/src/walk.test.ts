@@ -15,6 +15,16 @@ import { appRouter, createCaller } from './root'
 type Reach = 'public' | 'own' | 'organization' | 'row'
 const app = { org: 'acme', app: 'web' }
 const image = { org: 'acme', repository: 'web', reference: 'latest' }
+const UPSTREAM = {
+  url: 'https://ghcr.io',
+  enabled: true,
+  username: '',
+  allowPrivate: false,
+  anonymous: false,
+  limitBytes: 1024 ** 3,
+  revalidateMinutes: 5,
+  shares: [],
+}
 /** `nobody`: what a public one answers to made-up input. `ends`: takes the guest out of the organization, so that the walk leaves it to access.test.ts. */
 /** `host`: asks the host's agent, which these tests have not: who may ask hears that it does not answer. */
 const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: false; host?: true; nobody?: string; ends?: true }> = {
@@ -169,6 +179,17 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   'storage.verify': { reach: 'organization', guestMay: false },
   'storage.verification': { reach: 'organization', input: { org: 'acme', id: 'ver_00001' }, guestMay: false },
   'storage.cancelVerification': { reach: 'organization', input: { org: 'acme', id: 'ver_00001' }, guestMay: false },
+  // Of the installation as well: who else is refused stands in services' upstreams.test.ts.
+  'upstreams.list': { reach: 'organization' },
+  'upstreams.create': { reach: 'organization', input: { org: 'acme', host: 'ghcr.io', ...UPSTREAM }, guestMay: false },
+  'upstreams.update': { reach: 'organization', input: { org: 'acme', id: 'ups_00001', ...UPSTREAM }, guestMay: false },
+  'upstreams.remove': { reach: 'organization', input: { org: 'acme', id: 'ups_00001' }, guestMay: false },
+  'upstreams.empty': { reach: 'organization', input: { org: 'acme', id: 'ups_00001' }, guestMay: false },
+  'upstreams.test': {
+    reach: 'organization',
+    input: { org: 'acme', id: 'ups_00001', url: 'http://127.0.0.1:1', username: '', allowPrivate: false },
+    guestMay: false,
+  },
   'buildCache.get': { reach: 'organization', host: true },
   'buildCache.preview': { reach: 'organization', input: { org: 'acme' }, host: true },
   'buildCache.clear': { reach: 'organization', input: { org: 'acme' }, guestMay: false },

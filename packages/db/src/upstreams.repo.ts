@@ -136,8 +136,8 @@ export async function linkCachedBlob(db: Tx, path: RepositoryPath, digest: strin
                     OR EXISTS (SELECT 1 FROM "ManifestLayer" y WHERE y."manifestId" = m."id" AND y."digest" = b."digest")))
       FOR KEY SHARE OF b
     ), linked AS (
-      INSERT INTO "RepositoryBlob" ("repositoryId", "digest", "createdAt", "seenAt")
-      SELECT here."id", found."digest", now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC' FROM here, found
+      INSERT INTO "RepositoryBlob" ("repositoryId", "digest", "size", "createdAt", "seenAt")
+      SELECT here."id", found."digest", found."size", now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC' FROM here, found
       ON CONFLICT ("repositoryId", "digest") DO UPDATE SET "seenAt" = EXCLUDED."seenAt"
     )
     SELECT "size" FROM found`

@@ -25,6 +25,7 @@ import type { Services } from './services'
 import { createShares } from './shares/shares'
 import { createStorage } from './storage/storage'
 import { createTeams } from './teams/teams'
+import { createUpstreams } from './upstreams/upstreams'
 import { createWebhooks } from './webhooks/webhooks'
 
 /** All use cases over one set of connections; the caller made these and ends them. */
@@ -55,6 +56,7 @@ export function createServices(deps: Deps): Services {
     shares: createShares(deps),
     logins: createLogins(deps),
     storage: createStorage(deps),
+    upstreams: createUpstreams(deps),
     health: createHealth(deps),
     changes: createChanges(deps),
   }

@@ -16,6 +16,7 @@ import type { Actor, Identity, Scope } from './scope'
 import type { SharesService } from './shares/service'
 import type { StorageService } from './storage/service'
 import type { TeamsService } from './teams/service'
+import type { UpstreamsService } from './upstreams/service'
 
 type In<S extends z.ZodType> = z.infer<S>
 /** The part of an input that is not the organization: that one is already in the scope. */
@@ -205,6 +206,7 @@ export interface Services {
   shares: SharesService
   logins: LoginsService
   storage: StorageService
+  upstreams: UpstreamsService
   health: HealthService
   changes: ChangesService
 }

@@ -77,7 +77,7 @@ export class PlainUpstream {
       response.writeHead(200, { 'content-length': content.byteLength, ...headers })
       response.end(request.method === 'HEAD' ? undefined : content)
     }
-    if (path === '/v2/team/app/manifests/1' || path === `/v2/team/app/manifests/${this.digest}`)
+    if (/^\/v2\/team\/(app|other)\/manifests\/1$/.test(path) || path.endsWith(`/manifests/${this.digest}`))
       send(this.manifest, { 'content-type': OCI_MANIFEST, 'docker-content-digest': this.digest })
     else if (path.endsWith(`/blobs/${this.layerDigest}`)) send(this.layer, {})
     else if (path.endsWith(`/blobs/${digestBytes(this.config)}`)) send(this.config, {})

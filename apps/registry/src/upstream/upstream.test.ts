@@ -115,10 +115,16 @@ describe('one fetch', () => {
     await use()
     await get('manifests/1')
     await bytes(await blob())
-    upstream.answers.clear()
-    const other = `${name.split('/')[0]}/team/other`
-    // Named by no manifest there: the upstream is asked, and says no.
-    expect((await fixture.call('GET', `/v2/${other}/blobs/${upstream.layerDigest}`)).status).toBe(200)
+    const other = `/v2/${name.split('/')[0]}/team/other`
+    const config = `blobs/${digestBytes(upstream.config)}`
+    // Named by no manifest that is known of there: the upstream is asked.
+    expect((await get(config)).status).toBe(200)
+    expect((await fixture.call('GET', `${other}/${config}`)).status).toBe(200)
+    expect(upstream.count('GET', config)).toBe(2)
+    expect((await fixture.call('GET', `${other}/manifests/1`)).status).toBe(200)
+    const linked = await fixture.call('GET', `${other}/blobs/${upstream.layerDigest}`)
+    expect((await bytes(linked)).equals(upstream.layer)).toBe(true)
+    expect(upstream.count('GET', upstream.layerDigest)).toBe(1)
     const secret = await fixture.push('acme/private', '1', ['a layer of acme'])
     expect((await get(`blobs/${secret.layers[0]}`)).status).toBe(404)
   })

@@ -8,6 +8,7 @@ export interface Tab {
 export const SETTINGS_TABS: Tab[] = [
   { tab: null, label: 'General' },
   { tab: 'members', label: 'Members' },
+  { tab: 'upstreams', label: 'Upstreams' },
 ]
 
 /** `/[org]/images/<repository>/-/<tab>`: a component each in `components/images/repository-page.tsx`. */

@@ -47,6 +47,7 @@ export {
   SHARE_HOURS,
   updateRobot,
 } from './tokens'
+export { createUpstream, testUpstream, updateUpstream, upstream } from './upstreams'
 
 export const password = z.string().min(10, 'Use at least 10 characters.').max(200)
 export const setup = z.object({

@@ -38,6 +38,10 @@ const DEEDS: Record<string, string> = {
   'share.create': 'shared by a link',
   'share.revoke': 'revoked a link to',
   'tag.delete': 'deleted the tag',
+  'upstream.add': 'set up the upstream',
+  'upstream.change': 'changed the upstream',
+  'upstream.empty': 'emptied the cache of',
+  'upstream.remove': 'removed the upstream',
   'webhook.rotateSecret': 'renewed the webhook secret of',
 }
 
