@@ -14,11 +14,14 @@ const packageName = (path) =>
 const isWithinReach = (folder, name) =>
   existsSync(join(folder, 'node_modules', name)) || (dirname(folder) !== folder && isWithinReach(dirname(folder), name))
 
-/** @param {string} appUrl import.meta.url of the app's build.mjs */
-export const bundle = (appUrl) =>
+/**
+ * @param {string} appUrl import.meta.url of the app's build.mjs
+ * @param {Record<string, string>} [more] files of their own besides `main`, such as threads: name → source
+ */
+export const bundle = (appUrl, more = {}) =>
   build({
     absWorkingDir: fileURLToPath(new URL('.', appUrl)),
-    entryPoints: ['src/main.ts'],
+    entryPoints: { main: 'src/main.ts', ...more },
     outdir: 'dist',
     bundle: true,
     // What is imported only when it is needed becomes a file of its own, and is loaded only then.

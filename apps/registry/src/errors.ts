@@ -101,6 +101,7 @@ const AWAY = new Set([
   '57P01',
   '57P03',
   '53300',
+  '57014',
 ])
 
 function isDatabaseAway(error: unknown, depth = 0): boolean {

@@ -59,7 +59,7 @@ export interface RunningRegistry {
 export async function startRegistry(options: RegistryOptions): Promise<RunningRegistry> {
   const { store, log, host } = options
   await store.prepare()
-  const db = createDb(options.databaseUrl, { poolSize: POOL })
+  const db = createDb(options.databaseUrl, { poolSize: POOL, direct: true })
   const registry = makeRegistry(options, db)
   const collector = new Collector({ db, store, log, busyUploads: registry.busyUploads })
   const scrubber = new Scrubber({ db, log, integrity: registry.integrity, ...(options.scrub ?? { everyMs: 0, bytesPerSecond: 1 }) })

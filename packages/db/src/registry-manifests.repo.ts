@@ -1,6 +1,7 @@
 /** Manifests and tags as the registry service reads and writes them. */
 import { BUILD_CACHE_ARTIFACT, newId } from '@slipway/core'
 import type { Db, Tx } from './client'
+import { directly, statement } from './direct'
 import { recordDeed } from './events.repo'
 import { Prisma } from './generated/client'
 import { lockRepository, type RepositoryPath } from './registry.repo'
@@ -14,22 +15,27 @@ export interface ManifestHead {
   size: number
 }
 
+/** The same as a type, not an interface, as rows are. */
+type ManifestRow = Pick<ManifestHead, keyof ManifestHead>
+
 /** A manifest by tag or by digest (told by the colon, which tags cannot have). Null: this repository has none. */
 export async function resolveManifest(db: Tx, { organization, name }: RepositoryPath, reference: string): Promise<ManifestHead | null> {
-  const rows = reference.includes(':')
-    ? await db.$queryRaw<ManifestHead[]>`
+  const rows = await directly(db).query<ManifestRow>(
+    reference.includes(':')
+      ? statement`
         SELECT m."id", m."repositoryId", m."digest", m."mediaType", m."size"
         FROM "Organization" o
         JOIN "Repository" r ON r."organizationId" = o."id"
         JOIN "Manifest" m ON m."repositoryId" = r."id"
         WHERE o."slug" = ${organization} AND r."name" = ${name} AND m."digest" = ${reference}`
-    : await db.$queryRaw<ManifestHead[]>`
+      : statement`
         SELECT m."id", m."repositoryId", m."digest", m."mediaType", m."size"
         FROM "Organization" o
         JOIN "Repository" r ON r."organizationId" = o."id"
         JOIN "Tag" t ON t."repositoryId" = r."id"
         JOIN "Manifest" m ON m."id" = t."manifestId"
-        WHERE o."slug" = ${organization} AND r."name" = ${name} AND t."name" = ${reference}`
+        WHERE o."slug" = ${organization} AND r."name" = ${name} AND t."name" = ${reference}`,
+  )
   return rows[0] ?? null
 }
 

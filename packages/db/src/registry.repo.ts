@@ -7,6 +7,7 @@
  */
 import { newId } from '@slipway/core'
 import type { Db, Tx } from './client'
+import { directly, statement, timestamp } from './direct'
 import { isUniqueViolation } from './errors'
 import { recordDeed } from './events.repo'
 import { Prisma } from './generated/client'
@@ -24,8 +25,12 @@ export interface RepositoryRef {
 /** Transactions here wait for a digest's lock, held only during a rename or unlink. */
 const TRANSACTION = { maxWait: 15_000, timeout: 30_000 }
 
-export const findRepositoryByPath = (db: Tx, { organization, name }: RepositoryPath): Promise<RepositoryRef | null> =>
-  db.repository.findFirst({ where: { name, organization: { slug: organization } }, select: { id: true, organizationId: true } })
+export async function findRepositoryByPath(db: Tx, { organization, name }: RepositoryPath): Promise<RepositoryRef | null> {
+  const rows = await directly(db).query<{ id: string; organizationId: string }>(statement`
+    SELECT r."id", r."organizationId" FROM "Repository" r JOIN "Organization" o ON o."id" = r."organizationId"
+    WHERE o."slug" = ${organization} AND r."name" = ${name}`)
+  return rows[0] ?? null
+}
 
 /** The repository, made by `by` when it is missing. Null when there is no such organization. */
 export async function ensureRepository(
@@ -80,15 +85,31 @@ export interface LinkedBlob {
 
 /** A blob through its repository; null when this repository does not link it, whoever else does. */
 export async function findLinkedBlob(db: Tx, { organization, name }: RepositoryPath, digest: string): Promise<LinkedBlob | null> {
-  const rows = await db.$queryRaw<(Omit<LinkedBlob, 'size'> & { size: bigint })[]>`
-    SELECT l."repositoryId", b."size", l."seenAt", b."verifiedAt", b."damagedAt"
+  const rows = await directly(db).query<{
+    repositoryId: string
+    size: string
+    seenAt: number
+    verifiedAt: number
+    damagedAt: number | null
+  }>(statement`
+    SELECT l."repositoryId", b."size"::text AS size, extract(epoch FROM l."seenAt")::float8 AS "seenAt",
+      extract(epoch FROM b."verifiedAt")::float8 AS "verifiedAt", extract(epoch FROM b."damagedAt")::float8 AS "damagedAt"
     FROM "Organization" o
     JOIN "Repository" r ON r."organizationId" = o."id"
     JOIN "RepositoryBlob" l ON l."repositoryId" = r."id"
     JOIN "Blob" b ON b."digest" = l."digest"
-    WHERE o."slug" = ${organization} AND r."name" = ${name} AND l."digest" = ${digest}`
+    WHERE o."slug" = ${organization} AND r."name" = ${name} AND l."digest" = ${digest}`)
   const row = rows[0]
-  return row ? { ...row, size: Number(row.size) } : null
+  if (!row) return null
+  const date = (seconds: number) => new Date(seconds * 1000)
+  const { repositoryId, size, seenAt, verifiedAt, damagedAt } = row
+  return {
+    repositoryId,
+    size: Number(size),
+    seenAt: date(seenAt),
+    verifiedAt: date(verifiedAt),
+    damagedAt: damagedAt === null ? null : date(damagedAt),
+  }
 }
 
 /** Sizes by digest of those blobs that the repository links. */
@@ -116,17 +137,16 @@ export interface BlobCommit {
   size: number
   /** The session that it came through, if that has a row: it ends with the commit. */
   uploadId?: string
-  /** Moves the verified, synced bytes to their place. Runs under the digest's lock, before any row is written. */
+  /** Moves the verified, synced bytes to their place. Runs under the digest's lock, and ends before any row is seen. */
   place: () => Promise<void>
 }
 
 /** File first, row second: a crash in between leaves a file without a row, which is harmless, never a row without a file. */
 export async function commitBlob(db: Db, { repositoryId, digest, size, uploadId, place }: BlobCommit): Promise<void> {
-  await db.$transaction(async (tx) => {
-    await lockDigest(tx, digest)
-    await place()
-    const now = new Date()
-    await tx.$executeRaw`
+  const now = timestamp(new Date())
+  await directly(db).underLock(digest, TRANSACTION.timeout, async (tx) => {
+    // Both at once: nobody sees the row before the end of the transaction, and that waits for the file.
+    const rows = tx.query(statement`
       WITH blob AS (
         INSERT INTO "Blob" ("digest", "size", "createdAt", "verifiedAt") VALUES (${digest}, ${size}, ${now}, ${now})
         ON CONFLICT ("digest") DO UPDATE SET "size" = EXCLUDED."size", "verifiedAt" = EXCLUDED."verifiedAt", "damagedAt" = NULL
@@ -136,8 +156,11 @@ export async function commitBlob(db: Db, { repositoryId, digest, size, uploadId,
         DELETE FROM "Upload" WHERE "id" = ${uploadId ?? ''}
       )
       INSERT INTO "RepositoryBlob" ("repositoryId", "digest", "size", "createdAt", "seenAt") VALUES (${repositoryId}, ${digest}, ${size}, ${now}, ${now})
-      ON CONFLICT ("repositoryId", "digest") DO UPDATE SET "size" = EXCLUDED."size", "seenAt" = EXCLUDED."seenAt"`
-  }, TRANSACTION)
+      ON CONFLICT ("repositoryId", "digest") DO UPDATE SET "size" = EXCLUDED."size", "seenAt" = EXCLUDED."seenAt"`)
+    const [placed, written] = await Promise.allSettled([place(), rows])
+    if (placed.status === 'rejected') throw placed.reason
+    if (written.status === 'rejected') throw written.reason
+  })
 }
 
 /** Links a blob of one repository to another (cross-repository mount). Null when the source does not link it. */
@@ -185,31 +208,37 @@ export async function lockRepository(tx: Tx, repositoryId: string): Promise<bool
  * An upload's row is worth less than a wait for the disk: when a crash of the machine takes one, its client begins again.
  * The setting holds for the statement's own transaction.
  */
-const UNSYNCED = Prisma.sql`WITH unsynced AS (SELECT set_config('synchronous_commit', 'off', true))`
-
 export async function createUpload(db: Tx, repository: RepositoryRef, startedBy: string): Promise<string> {
   const id = newId('upload')
-  await db.$executeRaw`${UNSYNCED}
+  const now = timestamp(new Date())
+  await directly(db).query(statement`
+    WITH unsynced AS (SELECT set_config('synchronous_commit', 'off', true))
     INSERT INTO "Upload" ("id", "repositoryId", "organizationId", "startedBy", "startedAt", "updatedAt")
     SELECT ${id}, ${repository.id}, ${repository.organizationId}, ${startedBy}, now.at, now.at
-    FROM unsynced, (SELECT ${new Date()}::timestamp AS at) now`
+    FROM unsynced, (SELECT ${now}::timestamp AS at) now`)
   return id
 }
 
 /** The open session, only through the repository it was started in. */
-export const findUpload = (db: Tx, { organization, name }: RepositoryPath, id: string) =>
-  db.upload.findFirst({
-    where: { id, repository: { name, organization: { slug: organization } } },
-    select: { id: true, repositoryId: true, organizationId: true },
-  })
+export async function findUpload(db: Tx, { organization, name }: RepositoryPath, id: string) {
+  const rows = await directly(db).query<{ id: string; repositoryId: string; organizationId: string }>(statement`
+    SELECT u."id", u."repositoryId", u."organizationId" FROM "Upload" u
+    JOIN "Repository" r ON r."id" = u."repositoryId" JOIN "Organization" o ON o."id" = r."organizationId"
+    WHERE u."id" = ${id} AND r."name" = ${name} AND o."slug" = ${organization}`)
+  return rows[0] ?? null
+}
 
 /** Keeps the session from being swept as abandoned. */
 export async function touchUpload(db: Tx, id: string, bytes: number, now = new Date()): Promise<void> {
-  await db.$executeRaw`${UNSYNCED} UPDATE "Upload" u SET "updatedAt" = ${now}, "bytes" = ${bytes} FROM unsynced WHERE u."id" = ${id}`
+  await directly(db).query(statement`
+    WITH unsynced AS (SELECT set_config('synchronous_commit', 'off', true))
+    UPDATE "Upload" u SET "updatedAt" = ${timestamp(now)}::timestamp, "bytes" = ${bytes} FROM unsynced WHERE u."id" = ${id}`)
 }
 
 export async function deleteUpload(db: Tx, id: string): Promise<void> {
-  await db.$executeRaw`${UNSYNCED} DELETE FROM "Upload" u USING unsynced WHERE u."id" = ${id}`
+  await directly(db).query(statement`
+    WITH unsynced AS (SELECT set_config('synchronous_commit', 'off', true))
+    DELETE FROM "Upload" u USING unsynced WHERE u."id" = ${id}`)
 }
 
 export const abandonedUploads = (db: Tx, before: Date, take = 500) =>

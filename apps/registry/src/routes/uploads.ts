@@ -75,7 +75,7 @@ export async function startUpload(
     const target = { name, uploadId: newId('upload') }
     await occupied(registry, target.uploadId, async () => {
       try {
-        await registry.store.append(target.uploadId, chunksOf(request), registry.maxBlobBytes)
+        await registry.store.append(target.uploadId, chunksOf(request), registry.maxBlobBytes, { mayTake: true })
         await finish(registry, repository, target.uploadId, digest)
       } catch (error) {
         // Why it failed is what the client shall hear; what cannot be removed now, the sweep removes.
@@ -114,10 +114,10 @@ async function appendBody(
   request: IncomingMessage,
   target: UploadTarget & { organizationId: string },
 ): Promise<number> {
-  const size = await registry.store.uploadSize(target.uploadId)
   const length = contentLength(request)
   const header = request.headers['content-range']
   if (header !== undefined) {
+    const size = await registry.store.uploadSize(target.uploadId)
     const range = parseContentRange(header)
     if (!range) throw new RegistryError('BLOB_UPLOAD_INVALID', 'The Content-Range is not <start>-<end>.')
     if (range.start !== size) {
@@ -128,13 +128,17 @@ async function appendBody(
       throw new RegistryError('SIZE_INVALID', 'Content-Range and Content-Length do not agree.')
     }
   }
-  if (length !== undefined && size + length > registry.maxBlobBytes) {
+  if (length !== undefined && length > registry.maxBlobBytes) {
     throw new RegistryError('SIZE_INVALID', `A blob may have at most ${registry.maxBlobBytes} bytes.`, { status: 413 })
   }
   const left = (await registry.quota.left(target.organizationId)) ?? Infinity
-  await registry.quota.assertRoom(target.organizationId, size + (length ?? 0))
+  if (left !== Infinity) {
+    const size = await registry.store.uploadSize(target.uploadId)
+    await registry.quota.assertRoom(target.organizationId, size + (length ?? 0))
+  }
+  const most = Math.min(registry.maxBlobBytes, Math.max(left, 0))
   try {
-    return await registry.store.append(target.uploadId, chunksOf(request), Math.min(registry.maxBlobBytes, Math.max(left, 0)))
+    return await registry.store.append(target.uploadId, chunksOf(request), most, { mayTake: true })
   } catch (error) {
     if (!(error instanceof UploadTooLargeError) || left >= registry.maxBlobBytes) throw error
     await registry.quota.assertRoom(target.organizationId, left + 1)

@@ -4,20 +4,22 @@ import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { parseDigest } from '@slipway/oci'
 import { StreamingDigest } from '@slipway/oci/node'
+import { type Ingested, IngestThread } from './ingest-thread'
 import { ALGORITHMS, PREFIXES, StorePaths } from './paths'
 import { type BlobStore, DigestMismatchError, StoreFullError, UploadTooLargeError } from './store'
 
 /** Small network reads are gathered to this size: one write per megabyte instead of sixteen. */
 const WRITE_BYTES = 1024 * 1024
 const READ_BYTES = 512 * 1024
-/** Running digests kept in memory; an upload whose digest was forgotten is read again when it is sealed. */
-const MAX_RUNNING = 4096
+/** Uploads whose digest is kept in memory; that of another one is made from its file when it is sealed. */
+const MAX_REMEMBERED = 4096
 
 export class FilesystemStore implements BlobStore {
   readonly kind = 'filesystem'
   readonly #paths: StorePaths
-  /** sha256 over the first `bytes` of each open upload, so that sealing need not read it back. */
-  readonly #running = new Map<string, StreamingDigest>()
+  readonly #ingest = new IngestThread()
+  /** What each open upload had when its last append ended, so that sealing need not read it back. */
+  readonly #ingested = new Map<string, Ingested>()
 
   constructor(root: string) {
     this.#paths = new StorePaths(root)
@@ -34,39 +36,40 @@ export class FilesystemStore implements BlobStore {
     await access(this.#paths.uploads, constants.W_OK)
   }
 
-  async append(uploadId: string, source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<number> {
-    const file = await open(this.#paths.upload(uploadId), 'a', 0o600)
-    let size = (await file.stat()).size
-    let running = this.#running.get(uploadId) ?? (size === 0 ? new StreamingDigest() : undefined)
-    // A digest over other than exactly what lies there is worth nothing.
-    if (running?.bytes !== size) running = undefined
-    this.#running.delete(uploadId)
+  async append(uploadId: string, source: AsyncIterable<Uint8Array>, maxBytes: number, { mayTake = false } = {}): Promise<number> {
+    const key = this.#paths.upload(uploadId)
+    const ingest = this.#ingest
+    let size = await ingest.begin(key, key)
+    // While one batch is written and hashed, the next one is gathered.
+    let written: Promise<unknown> = Promise.resolve()
     try {
       for await (const batch of gathered(source)) {
         if (size + batch.bytes > maxBytes) throw new UploadTooLargeError(maxBytes)
-        const written = writeAll(file, batch.chunks)
-        // Hashing and writing at the same time: the write is in another thread.
-        if (running) for (const chunk of batch.chunks) running.update(chunk)
         await written
         size += batch.bytes
+        written = ingest.write(key, batch.chunks, mayTake)
+        written.catch(() => undefined)
       }
     } catch (error) {
-      if (error instanceof UploadTooLargeError || !isFull(error)) throw error
-      // Part of a batch may lie there; cut it off, so that the size told to the client is what was hashed.
-      running = undefined
-      await file.truncate(size)
-      throw new StoreFullError(error)
+      throw isFull(error) ? new StoreFullError(error) : error
     } finally {
-      await file.close()
-      if (running?.bytes === size) this.#remember(uploadId, running)
+      try {
+        await written
+      } catch (error) {
+        // biome-ignore lint/correctness/noUnsafeFinally: the disk's word counts more than the line's.
+        throw isFull(error) ? new StoreFullError(error) : error
+      } finally {
+        this.#remember(uploadId, await ingest.end(key))
+      }
     }
     return size
   }
 
-  #remember(uploadId: string, running: StreamingDigest): void {
-    this.#running.set(uploadId, running)
-    const oldest = this.#running.keys().next().value
-    if (this.#running.size > MAX_RUNNING && oldest !== undefined) this.#running.delete(oldest)
+  #remember(uploadId: string, ingested: Ingested): void {
+    this.#ingested.delete(uploadId)
+    this.#ingested.set(uploadId, ingested)
+    const oldest = this.#ingested.keys().next().value
+    if (this.#ingested.size > MAX_REMEMBERED && oldest !== undefined) this.#ingested.delete(oldest)
   }
 
   async uploadSize(uploadId: string): Promise<number> {
@@ -79,9 +82,10 @@ export class FilesystemStore implements BlobStore {
     const file = await open(this.#paths.upload(uploadId), 'a+', 0o600)
     try {
       const { size } = await file.stat()
-      const running = this.#running.get(uploadId)
-      const known = running?.algorithm === algorithm && running.bytes === size ? running.current() : undefined
-      const actual = known ?? (await hashFile(file, algorithm))
+      const ingested = this.#ingested.get(uploadId)
+      // A digest over other than exactly what lies there is worth nothing.
+      const known = algorithm === 'sha256' && ingested?.size === size ? ingested.sha256 : undefined
+      const actual = known === undefined ? await hashFile(file, algorithm) : `sha256:${known}`
       if (actual !== digest) throw new DigestMismatchError(digest, actual)
       await file.datasync()
       return { size }
@@ -101,11 +105,11 @@ export class FilesystemStore implements BlobStore {
     } catch (error) {
       throw isFull(error) ? new StoreFullError(error) : error
     }
-    this.#running.delete(uploadId)
+    this.#ingested.delete(uploadId)
   }
 
   async discard(uploadId: string): Promise<void> {
-    this.#running.delete(uploadId)
+    this.#ingested.delete(uploadId)
     await rm(this.#paths.upload(uploadId), { force: true })
   }
 
@@ -204,21 +208,6 @@ async function* gathered(source: AsyncIterable<Uint8Array>): AsyncIterable<Batch
     if (!next || next.done) return
     chunks = []
     bytes = 0
-  }
-}
-
-/** writev may write less than asked (a full disk does that first); the rest then fails with the reason. */
-async function writeAll(file: FileHandle, chunks: Uint8Array[]): Promise<void> {
-  let rest = chunks
-  for (;;) {
-    let { bytesWritten } = await file.writev(rest)
-    while (rest[0] !== undefined && bytesWritten >= rest[0].byteLength) {
-      bytesWritten -= rest[0].byteLength
-      rest = rest.slice(1)
-    }
-    const [first, ...others] = rest
-    if (first === undefined) return
-    rest = [first.subarray(bytesWritten), ...others]
   }
 }
 

@@ -22,8 +22,11 @@ export interface BlobStore {
   readonly kind: 'filesystem' | 's3'
   /** Once, before anything else. Throws when the place is not usable. */
   prepare(): Promise<void>
-  /** Appends until the source ends; what arrived before the source failed is kept. Resolves to the upload's new size. */
-  append(uploadId: string, source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<number>
+  /**
+   * Appends until the source ends; what arrived before the source failed is kept. Resolves to the upload's new size. `mayTake`: nobody
+   * else looks at the source's chunks any more, so that they need not be copied.
+   */
+  append(uploadId: string, source: AsyncIterable<Uint8Array>, maxBytes: number, options?: { mayTake?: boolean }): Promise<number>
   /** Bytes so far; 0 for an upload that nothing was appended to yet. */
   uploadSize(uploadId: string): Promise<number>
   seal(uploadId: string, digest: string): Promise<{ size: number }>
