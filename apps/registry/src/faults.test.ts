@@ -60,7 +60,7 @@ it('goes on with an upload after kill −9 in the middle of it', async () => {
   const location = (await client.call('POST', '/v2/acme/app/blobs/uploads/')).headers.get('location') ?? ''
   await half(client, location, content.subarray(0, 3 * 1024 * 1024))
   const sizeNow = async (c: TestClient) => Number((await c.call('GET', location)).headers.get('range')?.slice(2)) + 1
-  await expect.poll(() => sizeNow(client)).toBeGreaterThan(1024 * 1024)
+  await expect.poll(() => sizeNow(client), { timeout: 15_000 }).toBeGreaterThan(1024 * 1024)
   await registry.end('SIGKILL')
   expect(await exists(fileOf(digestBytes(content)))).toBe(false)
 
