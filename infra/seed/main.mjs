@@ -1,10 +1,11 @@
-// `npm run seed -- demo`: fills a running, new Slipway with a scenario.
+// `npm run seed -- demo` (or `large`): fills a running, new Slipway with a scenario.
 import { StartError } from '../start/errors.mjs'
 import { readSettings } from '../start/settings.mjs'
 import { createClient } from './client.mjs'
 import { demo } from './demo.mjs'
+import { large } from './large.mjs'
 
-const SCENARIOS = { demo }
+const SCENARIOS = { demo, large }
 
 const [name = 'demo'] = process.argv.slice(2)
 const say = (line) => process.stdout.write(`${line}\n`)

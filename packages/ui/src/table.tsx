@@ -1,3 +1,4 @@
+import { ArrowDown, ArrowUp } from 'lucide-react'
 import type { HTMLAttributes, TdHTMLAttributes, ThHTMLAttributes } from 'react'
 import { cn } from './cn'
 
@@ -24,6 +25,35 @@ export function Th({ right, optional, className, ...rest }: ThHTMLAttributes<HTM
     />
   )
 }
+/** A column that the rows can be sorted by; `sorted` is null where they are by another one. */
+export function SortTh({
+  sorted,
+  onSort,
+  children,
+  ...rest
+}: ThHTMLAttributes<HTMLTableCellElement> & CellProps & { sorted: 'asc' | 'desc' | null; onSort: () => void }) {
+  const Arrow = sorted === 'asc' ? ArrowUp : ArrowDown
+  return (
+    <Th aria-sort={sorted === 'asc' ? 'ascending' : sorted === 'desc' ? 'descending' : 'none'} {...rest}>
+      <button
+        type="button"
+        onClick={onSort}
+        className={cn(
+          'group -mx-1 inline-flex cursor-pointer items-center gap-1 rounded px-1 transition-colors duration-120 hover:text-ink',
+          rest.right && 'flex-row-reverse',
+          sorted && 'text-ink-2',
+        )}
+      >
+        {children}
+        <Arrow
+          aria-hidden
+          className={cn('size-3', sorted ? 'opacity-100' : 'opacity-0 group-hover:opacity-50 group-focus-visible:opacity-50')}
+        />
+      </button>
+    </Th>
+  )
+}
+
 export function Td({ right, optional, className, ...rest }: TdHTMLAttributes<HTMLTableCellElement> & CellProps) {
   return (
     <td

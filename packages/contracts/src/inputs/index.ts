@@ -1,5 +1,5 @@
 /** zod schemas of every tRPC procedure's input; shared by packages/api, the web forms and the CLI. */
-import { sshAddress } from '@slipway/core'
+import { sshAddress, VISIBILITIES } from '@slipway/core'
 import * as z from 'zod'
 import { buildPolicy } from '../agent/build-policy'
 import { contextDigest, contextMissing } from '../agent/context-api'
@@ -299,7 +299,7 @@ export const listRepositories = org
     query: z.string().max(200).optional(),
     sort: z.enum(['name', 'pushed', 'pulled', 'pulls', 'size']).default('name'),
     order: z.enum(['asc', 'desc']).default('asc'),
-    visibility: z.enum(['private', 'public']).optional(),
+    visibility: z.enum(VISIBILITIES).optional(),
     running: z.boolean().optional(),
   })
   .extend(page.shape)

@@ -72,7 +72,7 @@ export interface LayerView {
   size: number
   createdBy: string | null
   madeAt: Date | null
-  /** Other images (manifests) of the organization with this layer. */
+  /** Other images (manifests) of the organization with this layer; 999: at least as many. */
   sharedBy: number
 }
 

@@ -67,7 +67,7 @@ export function LayersCard({ image }: { image: views.ImageView }) {
                 )}
               </Td>
               <Td right optional className="text-ink-2">
-                {layer.sharedBy === 0 ? '–' : layer.sharedBy === 1 ? '1 image' : `${layer.sharedBy} images`}
+                {holders(layer.sharedBy)}
               </Td>
               <Td right>{formatBytes(layer.size)}</Td>
             </Tr>
@@ -77,3 +77,6 @@ export function LayersCard({ image }: { image: views.ImageView }) {
     </Card>
   )
 }
+
+/** Counted up to a thousand (`sharedBy`). */
+const holders = (count: number) => (count === 0 ? '–' : count === 1 ? '1 image' : count >= 999 ? '1,000+ images' : `${count} images`)

@@ -1,7 +1,24 @@
 'use client'
+import type { views } from '@slipway/contracts'
 import { formatBytes } from '@slipway/core'
-import { Button, Card, Dialog, EmptyState, Input, PageHead, RowLink, StatusPill, Table, Td, Th, TimeAgo, Tr } from '@slipway/ui'
-import { useInfiniteQuery } from '@tanstack/react-query'
+import {
+  Button,
+  Card,
+  Dialog,
+  EmptyState,
+  Input,
+  PageHead,
+  RowLink,
+  Select,
+  SortTh,
+  StatusPill,
+  Table,
+  Td,
+  Th,
+  TimeAgo,
+  Tr,
+} from '@slipway/ui'
+import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
 import { Layers, Search, Upload } from 'lucide-react'
 import { useDeferredValue, useState } from 'react'
 import { Load } from '@/components/load'
@@ -10,17 +27,45 @@ import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
 import { HowToPush } from './how-to-push'
 
+type Sort = 'name' | 'pushed' | 'pulled' | 'pulls' | 'size'
+type Filter = 'all' | 'running' | views.RepositoryView['visibility']
+
+const FILTERS: { value: Filter; label: string }[] = [
+  { value: 'all', label: 'All repositories' },
+  { value: 'running', label: 'Running now' },
+  { value: 'private', label: 'Private' },
+  { value: 'internal', label: 'Internal' },
+  { value: 'public', label: 'Public' },
+]
+
 export function Repositories({ org }: { org: string }) {
   const trpc = useTRPC()
   const [text, setText] = useState('')
   const [pushing, setPushing] = useState(false)
+  const [filter, setFilter] = useState<Filter>('all')
+  const [{ sort, order }, setSort] = useState<{ sort: Sort; order: 'asc' | 'desc' }>({ sort: 'name', order: 'asc' })
   const words = useDeferredValue(text.trim())
+  const narrowed = words !== '' || filter !== 'all'
   const query = useInfiniteQuery(
     trpc.images.repositories.infiniteQueryOptions(
-      { org, query: words || undefined, limit: 50 },
-      { getNextPageParam: (page) => page.next ?? undefined },
+      {
+        org,
+        query: words || undefined,
+        limit: 50,
+        sort,
+        order,
+        ...(filter === 'running' ? { running: true } : filter === 'all' ? {} : { visibility: filter }),
+      },
+      // What is shown stays until the new order is there: a table that goes away under the pointer cannot be clicked twice.
+      { getNextPageParam: (page) => page.next ?? undefined, placeholderData: keepPreviousData },
     ),
   )
+  const total = query.data?.pages[0]?.total
+  /** Numbers and times begin with the largest; once more turns them round. */
+  const column = (by: Sort) => ({
+    sorted: sort === by ? order : null,
+    onSort: () => setSort({ sort: by, order: sort === by ? (order === 'asc' ? 'desc' : 'asc') : by === 'name' ? 'asc' : 'desc' }),
+  })
   return (
     <>
       <PageHead
@@ -41,21 +86,43 @@ export function Repositories({ org }: { org: string }) {
         <HowToPush org={org} />
       </Dialog>
       <Card>
-        <div className="relative border-line border-b p-2.5">
-          <Search className="absolute top-4.5 left-5 size-4 text-ink-3" aria-hidden />
-          <Input
-            aria-label="Search the images"
-            placeholder="Search"
-            value={text}
-            onChange={(e) => setText(e.target.value)}
-            className="pl-8.5 sm:max-w-80"
-          />
+        <div className="flex items-center gap-2 border-line border-b p-2.5">
+          <div className="relative min-w-0 flex-1 sm:max-w-80">
+            <Search className="absolute top-2 left-2.5 size-4 text-ink-3" aria-hidden />
+            <Input
+              aria-label="Search the images"
+              placeholder="Search"
+              value={text}
+              onChange={(e) => setText(e.target.value)}
+              className="pl-8.5"
+            />
+          </div>
+          <Select aria-label="Show" value={filter} options={FILTERS} onChange={setFilter} className="w-40 shrink-0" />
+          {total !== undefined && total > 0 && (
+            <span className="num ml-auto hidden pr-1.5 text-ink-3 text-xs sm:inline">
+              {total.toLocaleString('en')} {total === 1 ? 'repository' : 'repositories'}
+            </span>
+          )}
         </div>
         <Load query={allItems(query)} what="the images">
           {(items) =>
             items.length === 0 ? (
-              words ? (
-                <EmptyState title={`No repository is called “${words}”`}>Change the search.</EmptyState>
+              narrowed ? (
+                <EmptyState
+                  title={words ? `No repository is called “${words}”` : 'No repository like that'}
+                  actions={
+                    <Button
+                      onClick={() => {
+                        setText('')
+                        setFilter('all')
+                      }}
+                    >
+                      Show all
+                    </Button>
+                  }
+                >
+                  {filter === 'all' ? 'Change the search.' : `Only “${FILTERS.find((f) => f.value === filter)?.label}” is looked at.`}
+                </EmptyState>
               ) : (
                 <div className="mx-auto max-w-xl">
                   <EmptyState icon={<Layers aria-hidden />} title="No image yet" actions={<HowToPush org={org} />}>
@@ -67,20 +134,23 @@ export function Repositories({ org }: { org: string }) {
               <Table>
                 <thead>
                   <tr>
-                    <Th>Repository</Th>
+                    <SortTh {...column('name')}>Repository</SortTh>
                     <Th optional>Runs in</Th>
                     <Th right optional className="w-20">
                       Tags
                     </Th>
-                    <Th right optional className="w-20">
+                    <SortTh right optional className="w-20" {...column('pulls')}>
                       Pulls
-                    </Th>
-                    <Th right className="w-24">
+                    </SortTh>
+                    <SortTh right optional className="w-28" {...column('pulled')}>
+                      Pulled
+                    </SortTh>
+                    <SortTh right className="w-24" {...column('size')}>
                       Size
-                    </Th>
-                    <Th right className="w-28">
+                    </SortTh>
+                    <SortTh right className="w-28" {...column('pushed')}>
                       Pushed
-                    </Th>
+                    </SortTh>
                   </tr>
                 </thead>
                 <tbody>
@@ -92,7 +162,7 @@ export function Repositories({ org }: { org: string }) {
                         </RowLink>
                         <p className="truncate font-mono text-ink-3 text-xs leading-5">
                           {r.reference}
-                          {r.visibility === 'public' && ' · public'}
+                          {r.visibility !== 'private' && ` · ${r.visibility}`}
                         </p>
                       </Td>
                       <Td optional className="max-w-56 truncate">
@@ -107,6 +177,9 @@ export function Repositories({ org }: { org: string }) {
                       </Td>
                       <Td right optional className="text-ink-2">
                         {r.pulls}
+                      </Td>
+                      <Td right optional className="text-ink-2">
+                        {r.lastPulledAt ? <TimeAgo at={r.lastPulledAt} /> : '–'}
                       </Td>
                       <Td right>{formatBytes(r.size)}</Td>
                       <Td right className="text-ink-2">

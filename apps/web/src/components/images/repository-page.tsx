@@ -2,11 +2,13 @@
 import type { views } from '@slipway/contracts'
 import { formatBytes, shortDigest } from '@slipway/core'
 import {
+  Button,
   Card,
   CardHeader,
   CopyButton,
   EmptyState,
   Hash,
+  Input,
   LinkButton,
   LinkTabs,
   PageHead,
@@ -18,10 +20,10 @@ import {
   TimeAgo,
   Tr,
 } from '@slipway/ui'
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import { Rocket, Tag } from 'lucide-react'
+import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { Rocket, Search, Tag } from 'lucide-react'
 import { notFound } from 'next/navigation'
-import type { ReactNode } from 'react'
+import { type ReactNode, useDeferredValue, useState } from 'react'
 import { CommitFacts, firstLine } from '@/components/commit'
 import { Load } from '@/components/load'
 import { allItems, More } from '@/components/more'
@@ -30,6 +32,9 @@ import { REPOSITORY_TABS } from '@/lib/tabs'
 import { useTRPC } from '@/lib/trpc'
 import { HowToPush } from './how-to-push'
 import { pusherName } from './image-facts'
+
+/** A list of so many is seen at once. */
+const SEARCHED_FROM = 10
 
 export interface RepositoryTabProps {
   org: string
@@ -83,10 +88,12 @@ export function RepositoryPage({ org, repository, tab }: { org: string; reposito
 
 function Tags({ org, view }: RepositoryTabProps) {
   const trpc = useTRPC()
+  const [text, setText] = useState('')
+  const words = useDeferredValue(text.trim())
   const query = useInfiniteQuery(
     trpc.images.tags.infiniteQueryOptions(
-      { org, repository: view.name, limit: 50 },
-      { getNextPageParam: (page) => page.next ?? undefined },
+      { org, repository: view.name, query: words || undefined, limit: 50 },
+      { getNextPageParam: (page) => page.next ?? undefined, placeholderData: keepPreviousData },
     ),
   )
   const pulls = view.pulls === 1 ? '1 pull' : `${view.pulls} pulls`
@@ -105,9 +112,25 @@ function Tags({ org, view }: RepositoryTabProps) {
           </>
         }
       />
+      {view.tags > SEARCHED_FROM && (
+        <div className="relative border-line border-b p-2.5">
+          <Search className="absolute top-4.5 left-5 size-4 text-ink-3" aria-hidden />
+          <Input
+            aria-label="Search the tags"
+            placeholder={`Search ${view.tags.toLocaleString('en')} tags`}
+            value={text}
+            onChange={(e) => setText(e.target.value)}
+            className="pl-8.5 sm:max-w-80"
+          />
+        </div>
+      )}
       <Load query={allItems(query)} what="the tags">
         {(items) =>
-          items.length === 0 ? (
+          items.length === 0 && words ? (
+            <EmptyState title={`No tag is called “${words}”`} actions={<Button onClick={() => setText('')}>Show all</Button>}>
+              Change the search.
+            </EmptyState>
+          ) : items.length === 0 ? (
             <div className="mx-auto max-w-xl">
               <EmptyState icon={<Tag aria-hidden />} title="No tag" actions={<HowToPush org={org} repository={view.name} />}>
                 Its tags were deleted, or none was pushed yet.
