@@ -37,6 +37,17 @@ const labelOf = (sub: string): string => (sub.startsWith('system:') ? 'Slipway' 
 /** Id of the robot that the token was made for; empty: it was none. */
 const robotIn = (sub: string): string => (sub.startsWith('robot:') ? sub.slice('robot:'.length) : '')
 
+/** Names for people of those whose tokens pushed (`Manifest.pushedBy`); who is gone is told by no id. `system:…` stays, as the page has words for it. */
+export async function namesOfSubjects(db: Tx, subjects: string[]): Promise<(subject: string) => string> {
+  const wanted = [...new Set(subjects)]
+  const rows = await db.$queryRaw<{ subject: string; name: string }[]>`
+    SELECT u."id" AS subject, u."name" FROM "User" u WHERE u."id" = ANY(${wanted})
+    UNION ALL SELECT 'robot:' || b."id", 'robot$' || o."slug" || '+' || b."name" FROM "Robot" b JOIN "Organization" o ON o."id" = b."organizationId"
+    WHERE b."id" = ANY(${wanted.map(robotIn).filter(Boolean)})`
+  const names = new Map(rows.map((row) => [row.subject, row.name]))
+  return (subject) => names.get(subject) ?? (/^(usr_|robot:)/.test(subject) ? 'somebody who is gone' : subject)
+}
+
 /** Its audit event and what is told outside, as one statement: a push waits for nothing else. */
 export async function recordDeed(tx: Tx, { repositoryId, sub, address, action, suffix, data, kind }: RegistryDeed): Promise<void> {
   const now = new Date()

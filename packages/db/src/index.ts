@@ -124,6 +124,7 @@ export {
   type EventRow,
   emitEvent,
   type NewEvent,
+  namesOfSubjects,
   postponeEvent,
   type RegistryDeed,
   recordDeed,

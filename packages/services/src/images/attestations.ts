@@ -15,7 +15,7 @@ import {
   type views,
 } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
-import { attachedManifests, type ManifestRow, type RepositoryRow } from '@slipway/db'
+import { attachedManifests, type ManifestRow, namesOfSubjects, type RepositoryRow } from '@slipway/db'
 import { RegistryClient, signRegistryToken } from '@slipway/oci'
 import type { z } from 'zod'
 import type { Deps } from '../deps'
@@ -35,8 +35,9 @@ async function newest({ db }: Deps, scope: Scope, { repository, manifest }: Load
   const found = rows.find(({ annotations }) => kind === 'sbom' || predicateOf(annotations) === SLSA_PROVENANCE)
   const [blob] = found?.layers ?? []
   if (!found || !blob) return null
-  const { digest, pushedBy, createdAt } = found
-  return { view: { digest, pushedBy, pushedAt: createdAt, size: Number(blob.size) }, blob: blob.digest }
+  const { digest, createdAt } = found
+  const nameOf = await namesOfSubjects(db, [found.pushedBy])
+  return { view: { digest, pushedBy: nameOf(found.pushedBy), pushedAt: createdAt, size: Number(blob.size) }, blob: blob.digest }
 }
 
 const predicateOf = (annotations: unknown): unknown =>

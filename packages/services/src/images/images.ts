@@ -11,6 +11,7 @@ import {
   layerHolders,
   listRepositories,
   listTags,
+  namesOfSubjects,
   type RepositoryRow,
   removeImageManifest,
   removeImageTag,
@@ -68,6 +69,10 @@ export const createImages = (deps: Deps): ImagesService => {
       const [builds, serving] = scope.outside
         ? [[], []]
         : await Promise.all([buildsOfDigests(db, scope.organizationId, digests), appsServing(db, scope.organizationId, digests)])
+      const nameOf = await namesOfSubjects(
+        db,
+        rows.map((row) => row.pushedBy),
+      )
       const items = rows.map(({ name, manifest, layers, pushedBy, updatedAt, pullCount, lastPulledAt }): views.TagView => {
         const build = builds.findLast((row) => row.manifestDigest === manifest.digest)
         return {
@@ -77,7 +82,7 @@ export const createImages = (deps: Deps): ImagesService => {
           platforms: manifest.children.length > 0 ? manifest.children.map(platformOf) : manifest.os ? [platformOf(manifest)] : [],
           size: Number(manifest.totalSize),
           layers,
-          pushedBy,
+          pushedBy: nameOf(pushedBy),
           pushedAt: updatedAt,
           pulls: pullCount,
           lastPulledAt,
@@ -109,7 +114,17 @@ export const createImages = (deps: Deps): ImagesService => {
           manifest.children.map((child) => child.digest),
         ),
       ])
-      return imageView(deps.config, scope, repository.name, { manifest, holders, build: builds.at(-1) ?? null, serving, children, index })
+      const nameOf = await namesOfSubjects(db, [manifest.pushedBy])
+      const pushedBy = nameOf(manifest.pushedBy)
+      return imageView(deps.config, scope, repository.name, {
+        manifest,
+        pushedBy,
+        holders,
+        build: builds.at(-1) ?? null,
+        serving,
+        children,
+        index,
+      })
     },
 
     archive: archiveMethod(deps),

@@ -12,6 +12,8 @@ type Rows<F extends (...args: never[]) => Promise<unknown[]>> = Awaited<ReturnTy
 
 interface Found {
   manifest: ManifestRow
+  /** In words. */
+  pushedBy: string
   holders: Map<string, number>
   build: Rows<typeof buildsOfDigests>[number] | null
   serving: Rows<typeof appsServing>
@@ -38,7 +40,7 @@ export function imageView(config: ServicesConfig, scope: Scope, repository: stri
     size: Number(manifest.totalSize),
     // The newest layer is when the image was made; the row only knows when it was pushed.
     createdAt: manifest.layers.findLast((layer) => layer.madeAt !== null)?.madeAt ?? null,
-    pushedBy: manifest.pushedBy,
+    pushedBy: found.pushedBy,
     pushedAt: manifest.createdAt,
     config: configView(manifest.config),
     layers: manifest.layers.map(({ position, digest, mediaType, size, createdBy, madeAt }) => ({

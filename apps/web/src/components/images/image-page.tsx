@@ -1,9 +1,8 @@
 'use client'
 import type { views } from '@slipway/contracts'
 import { shortDigest } from '@slipway/core'
-import { Card, Columns, CopyButton, Hash, LinkButton, LinkTabs, PageHead, Skeleton, SkeletonRows, StatusPill } from '@slipway/ui'
+import { Card, Columns, CopyButton, Hash, LinkTabs, PageHead, Skeleton, SkeletonRows, StatusPill } from '@slipway/ui'
 import { useQuery } from '@tanstack/react-query'
-import { Rocket } from 'lucide-react'
 import { notFound } from 'next/navigation'
 import type { ReactNode } from 'react'
 import { Load } from '@/components/load'
@@ -12,6 +11,7 @@ import { IMAGE_TABS } from '@/lib/tabs'
 import { useTRPC } from '@/lib/trpc'
 import { ConfigCard } from './config-card'
 import { DeleteImage } from './delete-image'
+import { DeployButton } from './deploy-button'
 import { DownloadMenu } from './download-menu'
 import { ProvenanceCard, RunsInCard } from './image-facts'
 import { LayersCard } from './layers-card'
@@ -73,9 +73,7 @@ function ImageHead({ org, repository, reference, image }: ImageTabProps) {
             docker pull
           </CopyButton>
           {image.platform && <DownloadMenu org={org} repository={repository} reference={reference} />}
-          <LinkButton variant="primary" icon={<Rocket aria-hidden />} href={routes.newApp(org, { image: full })}>
-            Deploy
-          </LinkButton>
+          <DeployButton org={org} image={image} reference={full} />
         </>
       }
     >

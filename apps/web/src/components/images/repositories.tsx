@@ -145,7 +145,7 @@ export function Repositories({ org }: { org: string }) {
                     <SortTh right optional className="w-28" {...column('pulled')}>
                       Pulled
                     </SortTh>
-                    <SortTh right className="w-24" {...column('size')}>
+                    <SortTh right optional className="w-24" {...column('size')}>
                       Size
                     </SortTh>
                     <SortTh right className="w-28" {...column('pushed')}>
@@ -156,12 +156,16 @@ export function Repositories({ org }: { org: string }) {
                 <tbody>
                   {items.map((r) => (
                     <Tr key={r.name} interactive>
-                      <Td className="max-w-0">
+                      <Td className="w-2/5 max-w-0">
                         <RowLink href={routes.repository(org, r.name)} className="block truncate font-medium">
                           {r.name}
                         </RowLink>
-                        <p className="truncate font-mono text-ink-3 text-xs leading-5">
+                        <p className="hidden truncate font-mono text-ink-3 text-xs leading-5 md:block">
                           {r.reference}
+                          {r.visibility !== 'private' && ` · ${r.visibility}`}
+                        </p>
+                        <p className="truncate text-ink-3 text-xs leading-5 md:hidden">
+                          {formatBytes(r.size)} · {r.tags.toLocaleString('en')} {r.tags === 1 ? 'tag' : 'tags'}
                           {r.visibility !== 'private' && ` · ${r.visibility}`}
                         </p>
                       </Td>
@@ -173,15 +177,17 @@ export function Repositories({ org }: { org: string }) {
                         )}
                       </Td>
                       <Td right optional className="text-ink-2">
-                        {r.tags}
+                        {r.tags.toLocaleString('en')}
                       </Td>
                       <Td right optional className="text-ink-2">
-                        {r.pulls}
+                        {r.pulls.toLocaleString('en')}
                       </Td>
                       <Td right optional className="text-ink-2">
                         {r.lastPulledAt ? <TimeAgo at={r.lastPulledAt} /> : '–'}
                       </Td>
-                      <Td right>{formatBytes(r.size)}</Td>
+                      <Td right optional>
+                        {formatBytes(r.size)}
+                      </Td>
                       <Td right className="text-ink-2">
                         {r.lastPushedAt ? <TimeAgo at={r.lastPushedAt} /> : '–'}
                       </Td>
