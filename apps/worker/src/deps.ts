@@ -2,7 +2,7 @@ import type { Agent } from '@slipway/agent-client'
 import type { Db } from '@slipway/db'
 import type { Ingress } from '@slipway/ingress'
 import type { Queues, Signals } from '@slipway/jobs'
-import type { DeploymentsService, Sealer } from '@slipway/services'
+import type { DeploymentsService, OutgoingWork, Sealer } from '@slipway/services'
 import type { Logger } from 'pino'
 import type { Env } from './env'
 
@@ -15,6 +15,7 @@ export interface Deps {
   signals: Signals
   sealer: Sealer
   deployments: DeploymentsService
+  outgoing: OutgoingWork
   agent: Agent
   ingress: Ingress
   /** This machine's row in `Host`. */

@@ -4,7 +4,7 @@ import { createAgent } from '@slipway/agent-client'
 import { createDb } from '@slipway/db'
 import { createIngress } from '@slipway/ingress'
 import { closeQueues, connectRedis, createQueues, createSignals } from '@slipway/jobs'
-import { createDeployments, createSealer, readMasterKey } from '@slipway/services'
+import { createDeployments, createOutgoingWork, createSealer, readMasterKey } from '@slipway/services'
 import pino from 'pino'
 import type { Deps } from './deps'
 import { readEnv, servicesConfig } from './env'
@@ -35,7 +35,8 @@ async function main(): Promise<void> {
     baseDomain: env.SLIPWAY_BASE_DOMAIN,
   })
   const sealer = createSealer(readMasterKey(env.SLIPWAY_SECRETS))
-  const deployments = createDeployments({ db, queues, redis, signals, agent, sealer, config: servicesConfig(env), log })
+  const config = servicesConfig(env)
+  const deployments = createDeployments({ db, queues, redis, signals, agent, sealer, config, log })
   mkdirSync(join(env.SLIPWAY_DATA, 'checkouts'), { recursive: true, mode: 0o700 })
   await forgetSshSessions(join(env.SLIPWAY_DATA, 'run'))
 
@@ -47,6 +48,7 @@ async function main(): Promise<void> {
     signals,
     sealer,
     deployments,
+    outgoing: createOutgoingWork({ db, sealer, config, log }),
     agent,
     ingress,
     hostId: await reportHost(db, agent, env.SLIPWAY_VERSION, log),
@@ -62,6 +64,7 @@ async function main(): Promise<void> {
     setTimeout(() => process.exit(1), STOP_MS).unref()
     stop.abort(new Error('the worker is stopping'))
     await Promise.all([sweeping, ...consumers.map((consumer) => consumer.close())])
+    deps.outgoing.close()
     await closeQueues(queues)
     await signals.close()
     await db.$disconnect()

@@ -16,6 +16,7 @@ export function register(deps: Deps): Consumer[] {
     consume(url, 'inspect', options(2), ({ inspectionId }, deadline) => runInspection(deps, inspectionId, deadline)),
     // The agent lists two at a time.
     consume(url, 'layer', options(2), ({ layer }, deadline) => readLayer(deps, layer, deadline)),
+    consume(url, 'deliver', options(8), async ({ deliveryId }) => void (await deps.outgoing.deliver(deliveryId))),
     consume(url, 'converge', options(4), ({ appId }, deadline) => convergeApp(deps, appId, deadline)),
   ]
 }

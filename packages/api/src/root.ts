@@ -11,6 +11,7 @@ import { imagesRouter } from './images'
 import { inspectionsRouter } from './inspections'
 import { meRouter } from './me'
 import { organizationsRouter } from './organizations'
+import { outgoingRouter } from './outgoing'
 import { projectsRouter } from './projects'
 import { robotsRouter } from './robots'
 import { setupRouter } from './setup'
@@ -41,6 +42,7 @@ export const appRouter = router({
   shares: sharesRouter,
   storage: storageRouter,
   upstreams: upstreamsRouter,
+  outgoing: outgoingRouter,
   system: router({ health: publicProcedure.query(({ ctx }) => ctx.services.health.get()) }),
 })
 

@@ -190,6 +190,19 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
     input: { org: 'acme', id: 'ups_00001', url: 'http://127.0.0.1:1', username: '', allowPrivate: false },
     guestMay: false,
   },
+  'outgoing.list': { reach: 'organization', guestMay: false },
+  'outgoing.create': {
+    reach: 'organization',
+    input: { org: 'acme', name: 'x', url: 'https://example.com', events: ['push'] },
+    guestMay: false,
+  },
+  'outgoing.update': { reach: 'row', input: { org: 'acme', id: 'owh_00001', name: 'x' }, guestMay: false },
+  'outgoing.rotateSecret': { reach: 'row', input: { org: 'acme', id: 'owh_00001' }, guestMay: false },
+  'outgoing.delete': { reach: 'row', input: { org: 'acme', id: 'owh_00001' }, guestMay: false },
+  'outgoing.test': { reach: 'row', input: { org: 'acme', id: 'owh_00001' }, guestMay: false },
+  'outgoing.deliveries': { reach: 'row', input: { org: 'acme', id: 'owh_00001' }, guestMay: false },
+  'outgoing.delivery': { reach: 'row', input: { org: 'acme', id: 'odl_00001' }, guestMay: false },
+  'outgoing.redeliver': { reach: 'row', input: { org: 'acme', id: 'odl_00001' }, guestMay: false },
   'buildCache.get': { reach: 'organization', host: true },
   'buildCache.preview': { reach: 'organization', input: { org: 'acme' }, host: true },
   'buildCache.clear': { reach: 'organization', input: { org: 'acme' }, guestMay: false },
@@ -231,6 +244,10 @@ async function furnish(organization: string, identity: Identity) {
   await h.db.team.create({ data: { id: 'tea_00001', organizationId, slug: 'core', name: 'Core' } })
   await h.db.member.updateMany({ where: { organizationId, userId: identity.userId }, data: { id: 'mem_00001' } })
   await h.db.storeVerification.create({ data: { id: 'ver_00001', requestedBy: 'Ada', state: 'done' } })
+  await h.db.outgoingWebhook.create({
+    data: { id: 'owh_00001', organizationId, name: 'ci', url: 'https://example.com', events: ['push'], secret: new Uint8Array(1) },
+  })
+  await h.db.outgoingDelivery.create({ data: { id: 'odl_00001', organizationId, webhookId: 'owh_00001', kind: 'push', body: '{}' } })
   await h.db.knownHost.create({ data: { id: 'knh_00001', organizationId, host: 'git.example', keyType: 'ssh-ed25519', key: 'AAAA' } })
   const repository = await h.db.repository.create({ data: { id: 'rep_00001', organizationId, name: 'web' } })
   const manifest = await h.db.manifest.create({

@@ -243,6 +243,25 @@ export {
   organizationSlugTaken,
   withSetupLock,
 } from './organizations.repo'
+export {
+  claimDelivery,
+  countPending,
+  createDeliveries,
+  createOutgoing,
+  deleteOutgoing,
+  dueDeliveries,
+  findDelivery,
+  findOutgoing,
+  finishDelivery,
+  listDeliveries,
+  listeners,
+  listOutgoing,
+  type NewOutgoing,
+  type OutgoingDeliveryRow,
+  type OutgoingWebhookRow,
+  trimOutgoing,
+  updateOutgoing,
+} from './outgoing.repo'
 export type { PageRequest, RowPage } from './page'
 export {
   findHost,

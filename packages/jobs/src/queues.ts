@@ -17,6 +17,14 @@ export function createQueues(redisUrl: string, onError: (error: Error) => void):
     return queue
   }
   return { build: make('build'), deploy: make('deploy'), converge: make('converge'), inspect: make('inspect'), layer: make('layer') }
+  return {
+    build: make('build'),
+    deploy: make('deploy'),
+    converge: make('converge'),
+    inspect: make('inspect'),
+    deliver: make('deliver'),
+    replicate: make('replicate'),
+  }
 }
 
 export async function closeQueues(queues: Queues): Promise<void> {

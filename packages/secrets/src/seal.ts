@@ -15,7 +15,7 @@ const NONCE = 12
 const TAG = 16
 
 export interface SealedFor {
-  kind: 'gitToken' | 'deployKey' | 'variable' | 'webhook' | 'environment' | 'upload' | 'upstream'
+  kind: 'gitToken' | 'deployKey' | 'variable' | 'webhook' | 'environment' | 'upload' | 'upstream' | 'outgoing' | 'replication'
   organizationId: string
   /** Of the row that holds the value. */
   id: string

@@ -19,6 +19,7 @@ import { createLogins } from './logins/logins'
 import { createInvitations } from './members/invitations'
 import { createMembers } from './members/members'
 import { createOrganizations } from './organizations/organizations'
+import { createOutgoing } from './outgoing/outgoing'
 import { createProjects } from './projects/projects'
 import { createRobots } from './robots/robots'
 import type { Services } from './services'
@@ -41,6 +42,7 @@ export function createServices(deps: Deps): Services {
     members: createMembers(deps),
     invitations: createInvitations(deps),
     teams: createTeams(deps),
+    outgoing: createOutgoing(deps),
     projects: createProjects(deps),
     apps: createApps(deps, deployments),
     webhooks: createWebhooks(deps),

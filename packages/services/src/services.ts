@@ -12,6 +12,7 @@ import type { FilesService } from './layers/service'
 import type { LoginsService } from './logins/service'
 import type { InvitationsService, MembersService } from './members/service'
 import type { RobotsService } from './robots/service'
+import type { OutgoingService } from './outgoing/service'
 import type { Actor, Identity, Scope } from './scope'
 import type { SharesService } from './shares/service'
 import type { StorageService } from './storage/service'
@@ -191,6 +192,7 @@ export interface Services {
   members: MembersService
   invitations: InvitationsService
   teams: TeamsService
+  outgoing: OutgoingService
   projects: ProjectsService
   apps: AppsService
   webhooks: WebhooksService

@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isAppError } from '@slipway/core'
 import { EventFailed, type EventRow, postponeEvent, takeEvent } from '@slipway/db'
+import { enqueue } from '@slipway/jobs'
 import * as z from 'zod'
 import type { Deps } from '../deps'
 
@@ -24,9 +25,13 @@ export async function dispatchForever(deps: Deps): Promise<void> {
 /** The oldest event that is due. False: there was none, or Postgres is away. */
 export async function dispatchOne(deps: Deps): Promise<boolean> {
   try {
-    return await takeEvent(deps.db, async (_tx, event) => {
+    let deliveries: string[] = []
+    const found = await takeEvent(deps.db, async (tx, event) => {
       await followTags(deps, event)
+      deliveries = await deps.outgoing.handOn(tx, event)
     })
+    for (const deliveryId of deliveries) await enqueue(deps.queues, 'deliver', { deliveryId }, (error) => warnQueue(deps, error))
+    return found
   } catch (error) {
     if (!(error instanceof EventFailed)) {
       if (!deps.stopping.aborted) deps.log.warn({ err: error }, 'cannot read the outbox; trying again')
@@ -44,6 +49,8 @@ export async function dispatchOne(deps: Deps): Promise<boolean> {
     }
   }
 }
+
+const warnQueue = ({ log }: Deps, error: unknown) => log.warn({ err: error }, 'could not enqueue; the next sweep tries again')
 
 async function followTags({ deployments, log }: Deps, event: EventRow): Promise<void> {
   if (event.kind !== 'push' || event.repository === null) return

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Deps } from '../deps'
 import { sweepContainers } from './containers'
+import { sweepDeliveries } from './deliveries'
 import { bringBuildPolicy, reportHost } from './host'
 import { sweepLayers } from './layers'
 import { sweepWork } from './work'
@@ -14,6 +15,7 @@ export async function sweepForever(deps: Deps): Promise<void> {
     await step(deps, 'build policy', () => bringBuildPolicy(deps))
     await step(deps, 'work', () => sweepWork(deps))
     await step(deps, 'layers', () => sweepLayers(deps))
+    await step(deps, 'webhooks', () => sweepDeliveries(deps))
     await step(deps, 'containers', () => sweepContainers(deps))
     try {
       await sleep(PERIOD_MS, undefined, { signal: deps.stopping })

@@ -15,6 +15,10 @@ export const jobs = {
   inspect: { queue: 'inspect', schema: z.object({ inspectionId: z.string() }), deadlineMs: 2 * 60_000 },
   /** Reads one layer blob and writes down what is inside. The digest with a dash for its colon, which ids of jobs must not have. */
   layer: { queue: 'layer', schema: z.object({ layer: z.string().regex(/^[a-z0-9]+-[0-9a-f]{32,128}$/) }), deadlineMs: 15 * 60_000 },
+  /** One event to one webhook. */
+  deliver: { queue: 'deliver', schema: z.object({ deliveryId: z.string() }), deadlineMs: 30_000 },
+  /** Images of one replication rule, to or from another registry. */
+  replicate: { queue: 'replicate', schema: z.object({ runId: z.string() }), deadlineMs: 6 * 3_600_000 },
 } as const
 export type JobName = keyof typeof jobs
 export type JobData<N extends JobName> = z.infer<(typeof jobs)[N]['schema']>
