@@ -9,6 +9,8 @@ export const SETTINGS_TABS: Tab[] = [
   { tab: null, label: 'General' },
   { tab: 'members', label: 'Members' },
   { tab: 'upstreams', label: 'Upstreams' },
+  { tab: 'teams', label: 'Teams' },
+  { tab: 'webhooks', label: 'Webhooks' },
 ]
 
 /** `/[org]/images/<repository>/-/<tab>`: a component each in `components/images/repository-page.tsx`. */
