@@ -74,7 +74,6 @@ function Message({ title, headers, body }: { title: string; headers: Record<stri
       <h3 className="font-medium text-sm">{title}</h3>
       {/* A region that scrolls is reached from the keyboard. */}
       <section
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: see above
         tabIndex={0}
         aria-label={title}
         className="max-h-72 overflow-auto rounded-sm border border-line bg-sunken p-3"
