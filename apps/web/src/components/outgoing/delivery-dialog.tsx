@@ -73,11 +73,7 @@ function Message({ title, headers, body }: { title: string; headers: Record<stri
     <div className="grid min-w-0 gap-1.5">
       <h3 className="font-medium text-sm">{title}</h3>
       {/* A region that scrolls is reached from the keyboard. */}
-      <section
-        tabIndex={0}
-        aria-label={title}
-        className="max-h-72 overflow-auto rounded-sm border border-line bg-sunken p-3"
-      >
+      <section tabIndex={0} aria-label={title} className="max-h-72 overflow-auto rounded-sm border border-line bg-sunken p-3">
         <pre className="whitespace-pre-wrap break-all font-mono text-xs leading-5">
           {lines.length > 0 && <span className="text-ink-3">{`${lines.join('\n')}\n\n`}</span>}
           {pretty(body) || 'no body'}
