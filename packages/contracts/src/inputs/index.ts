@@ -34,8 +34,8 @@ export { auditFilter, exportAudit } from './activity'
 export { id, org, slug } from './base'
 export { compareImages, fileOfImage, imageFiles, listFiles, searchFiles, whereUsed } from './files'
 export { givenContexts, type NamedContextInput, namedContexts } from './named-contexts'
-export { startVerification, storageRepositories, verification } from './storage'
 export { createOutgoing, listDeliveries, outgoing, outgoingUrl, updateOutgoing } from './outgoing'
+export { startVerification, storageRepositories, verification } from './storage'
 export {
   API_KEY_SCOPES,
   createRobot,
