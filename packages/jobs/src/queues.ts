@@ -16,7 +16,6 @@ export function createQueues(redisUrl: string, onError: (error: Error) => void):
     queue.on('error', onError)
     return queue
   }
-  return { build: make('build'), deploy: make('deploy'), converge: make('converge'), inspect: make('inspect'), layer: make('layer') }
   return {
     build: make('build'),
     deploy: make('deploy'),
@@ -24,6 +23,7 @@ export function createQueues(redisUrl: string, onError: (error: Error) => void):
     inspect: make('inspect'),
     deliver: make('deliver'),
     replicate: make('replicate'),
+    layer: make('layer'),
   }
 }
 
