@@ -253,6 +253,8 @@ describe('the rest of the panel', () => {
     '/acme/activity',
     '/acme/settings',
     '/acme/settings/members',
+    '/acme/settings/robots',
+    '/s/none',
     '/account',
     '/acme/apps/shop/variables',
     '/acme/apps/shop/deployments',

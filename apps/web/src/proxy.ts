@@ -2,12 +2,14 @@
 import { type NextRequest, NextResponse } from 'next/server'
 
 const PUBLIC_PAGES = new Set(['/login', '/setup'])
+/** The page of a share link: its token is all that is asked for. */
+const SHARED = /^\/s\/[^/]+$/
 
 export function proxy(request: NextRequest) {
   const { pathname, search } = request.nextUrl
   // Only whether a session cookie is there; whether it is valid is decided by the API on every call.
   const hasSession = request.cookies.getAll().some((c) => c.name.endsWith('session_token'))
-  if (!hasSession && !PUBLIC_PAGES.has(pathname)) {
+  if (!hasSession && !PUBLIC_PAGES.has(pathname) && !SHARED.test(pathname)) {
     const login = new URL('/login', request.nextUrl)
     if (pathname !== '/') login.searchParams.set('next', pathname + search)
     return NextResponse.redirect(login)

@@ -11,6 +11,7 @@ export const SETTINGS_TABS: Tab[] = [
   { tab: 'upstreams', label: 'Upstreams' },
   { tab: 'teams', label: 'Teams' },
   { tab: 'webhooks', label: 'Webhooks' },
+  { tab: 'robots', label: 'Robots' },
 ]
 
 /** `/[org]/images/<repository>/-/<tab>`: a component each in `components/images/repository-page.tsx`. */

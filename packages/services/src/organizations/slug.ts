@@ -13,6 +13,7 @@ const RESERVED = new Set([
   'login',
   'logout',
   'new-organization',
+  's',
   'setup',
   'static',
   'token',

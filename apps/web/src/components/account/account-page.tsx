@@ -8,6 +8,7 @@ import { Shell } from '@/components/shell/shell'
 import { type Theme, useTheme } from '@/lib/theme'
 import { useTRPC } from '@/lib/trpc'
 import { ApiKeys } from './api-keys'
+import { RegistryLogins } from './registry-logins'
 
 /** The account stands beside the organizations; its frame is that of the organization one came from. */
 export function AccountPage({ from }: { from: string | null }) {
@@ -71,6 +72,7 @@ function Account() {
         </div>
       </Card>
       <ApiKeys />
+      <RegistryLogins />
     </div>
   )
 }

@@ -8,6 +8,8 @@ import { InlineError, Load } from '@/components/load'
 import { useTRPC } from '@/lib/trpc'
 import { NewKey } from './new-key'
 
+const OPENS = { everything: 'everything', registry_write: 'registry', registry_read: 'registry, pull only' } as const
+
 export function ApiKeys() {
   const trpc = useTRPC()
   const query = useQuery(trpc.me.apiKeys.list.queryOptions())
@@ -33,13 +35,14 @@ export function ApiKeys() {
                 </Button>
               }
             >
-              For the command line, for scripts, and as the password of docker login. A key acts as you.
+              For the command line, for scripts, and as the password of docker login. A key acts as you, as far as you let it.
             </EmptyState>
           ) : (
             <Table>
               <thead>
                 <tr>
                   <Th>Name</Th>
+                  <Th optional>Opens</Th>
                   <Th optional>Created</Th>
                   <Th optional>Last used</Th>
                   <Th>Expires</Th>
@@ -54,6 +57,10 @@ export function ApiKeys() {
                     <Td className="max-w-0">
                       <p className="truncate font-medium">{key.name}</p>
                       <p className="font-mono text-ink-3 text-xs leading-5">slp_{key.prefix.replace(/^slp_/, '')}…</p>
+                    </Td>
+                    <Td optional className="text-ink-2">
+                      {OPENS[key.scope]}
+                      {key.organization && <p className="truncate text-ink-3 text-xs leading-5">in {key.organization}</p>}
                     </Td>
                     <Td optional className="text-ink-2">
                       <TimeAgo at={key.createdAt} />

@@ -1,7 +1,7 @@
 'use client'
 import { inputs } from '@slipway/contracts'
 import { Button, Callout, Command, Dialog, Field, Input, Select } from '@slipway/ui'
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { KeyRound } from 'lucide-react'
 import { type FormEvent, useEffect, useState } from 'react'
 import { InlineError } from '@/components/load'
@@ -15,11 +15,22 @@ const LIFETIMES = [
   { value: 'never', label: 'Never' },
 ]
 
+const SCOPES = [
+  { value: 'everything', label: 'Everything I may do' },
+  { value: 'registry_write', label: 'The registry: pull, push, delete' },
+  { value: 'registry_read', label: 'The registry: pull only' },
+] as const
+type KeyScope = (typeof SCOPES)[number]['value']
+const EMPTY = { name: '', lifetime: '90', scope: 'everything' as KeyScope, organization: '' }
+/** Radix knows no empty value. */
+const ALL = '*'
+
 /** Makes a key and shows it this once. */
 export function NewKey({ open, onOpenChange }: { open: boolean; onOpenChange: (open: boolean) => void }) {
   const trpc = useTRPC()
   const client = useQueryClient()
-  const form = useForm({ name: '', lifetime: '90' })
+  const form = useForm(EMPTY)
+  const me = useQuery(trpc.me.get.queryOptions())
   const [made, setMade] = useState<string | null>(null)
   const create = useMutation(
     trpc.me.apiKeys.create.mutationOptions({
@@ -35,15 +46,21 @@ export function NewKey({ open, onOpenChange }: { open: boolean; onOpenChange: (o
   useEffect(() => {
     if (open) return
     setMade(null)
-    reset({ name: '', lifetime: '90' })
+    reset(EMPTY)
   }, [open, reset])
 
   const submit = (event: FormEvent) => {
     event.preventDefault()
-    const { name, lifetime } = form.values
-    const input = form.check(inputs.createApiKey, { name, expiresInDays: lifetime === 'never' ? null : Number(lifetime) })
+    const { name, lifetime, scope, organization } = form.values
+    const input = form.check(inputs.createApiKey, {
+      name,
+      expiresInDays: lifetime === 'never' ? null : Number(lifetime),
+      scope,
+      organization: organization || null,
+    })
     if (input && !create.isPending) create.mutate(input)
   }
+  const organizations = me.data?.organizations ?? []
   if (made) {
     return (
       <Dialog open={open} onOpenChange={onOpenChange} title="The key is made" wide>
@@ -65,6 +82,21 @@ export function NewKey({ open, onOpenChange }: { open: boolean; onOpenChange: (o
         <Field label="Name" error={form.errors.name} hint="What uses it: laptop, ci.">
           {(c) => <Input {...c} autoFocus value={form.values.name} onChange={(e) => form.set('name', e.target.value)} />}
         </Field>
+        <Field label="Opens" error={form.errors.scope}>
+          {(c) => <Select {...c} value={form.values.scope} options={[...SCOPES]} onChange={(v) => form.set('scope', v)} />}
+        </Field>
+        {organizations.length > 1 && (
+          <Field label="Organization" error={form.errors.organization}>
+            {(c) => (
+              <Select
+                {...c}
+                value={form.values.organization || ALL}
+                options={[{ value: ALL, label: 'All of mine' }, ...organizations.map((o) => ({ value: o.slug, label: o.name }))]}
+                onChange={(v) => form.set('organization', v === ALL ? '' : v)}
+              />
+            )}
+          </Field>
+        )}
         <Field label="Expires" error={form.errors.expiresInDays}>
           {(c) => <Select {...c} value={form.values.lifetime} options={LIFETIMES} onChange={(v) => form.set('lifetime', v)} />}
         </Field>

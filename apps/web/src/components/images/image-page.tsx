@@ -6,6 +6,7 @@ import { useQuery } from '@tanstack/react-query'
 import { notFound } from 'next/navigation'
 import type { ReactNode } from 'react'
 import { Load } from '@/components/load'
+import { ShareImage } from '@/components/shares/share-dialog'
 import { routes } from '@/lib/routes'
 import { IMAGE_TABS } from '@/lib/tabs'
 import { useTRPC } from '@/lib/trpc'
@@ -72,6 +73,7 @@ function ImageHead({ org, repository, reference, image }: ImageTabProps) {
           <CopyButton text={image.commands.docker} label={image.commands.docker}>
             docker pull
           </CopyButton>
+          <ShareImage org={org} repository={repository} reference={reference} />
           {image.platform && <DownloadMenu org={org} repository={repository} reference={reference} />}
           <DeployButton org={org} image={image} reference={full} />
         </>
