@@ -4,9 +4,10 @@ import type { RegistryToken } from '@slipway/contracts'
 import { tagRefusal } from '@slipway/core'
 import { TagRuleError } from '@slipway/db'
 import { insufficientScope, requireToken } from './auth/challenge'
+import { keySet } from './auth/keys'
 import { opensShared, sharedDigest } from './auth/shared-image'
 import { issueToken } from './auth/token-endpoint'
-import { type Action, allows, allowsCatalog } from './auth/verify'
+import { type Action, allows, allowsCatalog, isSystem } from './auth/verify'
 import type { Caller, Registry } from './context'
 import { RegistryError, toRegistryError } from './errors'
 import { health } from './health'
@@ -42,6 +43,8 @@ async function handle(registry: Registry, request: IncomingMessage, response: Se
       return health(registry, response)
     case 'token':
       return issueToken(request, response, query, registry)
+    case 'jwks':
+      return sendJson(response, 200, keySet(registry.keys), { 'cache-control': 'public, max-age=300' })
     case 'base':
       await requireToken(request, registry, undefined)
       return sendJson(response, 200, {})
@@ -84,6 +87,7 @@ async function inRepository(
   })
   if (!allows(token, at.name, action) && !(await opensShared(registry.db, token, route))) throw insufficientScope(request, registry, scope)
   const caller = { token, address: request.socket.remoteAddress ?? '' }
+  count(registry, response, route, method, caller)
   const remote = await registry.upstreams.remoteOf(repositoryPath(route.name))
   if (remote) return fromUpstream(registry, remote, { request, response, route, query, caller })
   try {
@@ -139,6 +143,13 @@ async function dispatch(
     case 'referrers':
       return referrers(registry, response, route, query)
   }
+}
+
+/** A pull is a manifest that is got; looking whether it is there costs nobody anything. Our own parts are not counted. */
+function count({ limiters }: Registry, response: ServerResponse, route: RepositoryRoute, method: string, { token, address }: Caller): void {
+  if (isSystem(token)) return
+  if (route.kind === 'manifest' && method === 'GET') limiters.manifests.take(token.sub, address, response)
+  else if (route.kind === 'upload-start') limiters.uploads.take(token.sub, address, response)
 }
 
 function fail(registry: Registry, request: IncomingMessage, response: ServerResponse, thrown: unknown): void {

@@ -3,6 +3,7 @@ import type { Db } from '@slipway/db'
 import type { Logger } from 'pino'
 import type { Authenticator } from './auth/credentials'
 import type { TokenKeys } from './auth/keys'
+import type { Limiters } from './auth/request-limits'
 import type { TokenVerifier } from './auth/verify'
 import type { Integrity } from './integrity/integrity'
 import type { ManifestCache } from './manifest-cache'
@@ -18,6 +19,7 @@ export interface Registry {
   keys: TokenKeys
   verifier: TokenVerifier
   authenticator: Authenticator
+  limiters: Limiters
   publicUrl: string | undefined
   maxBlobBytes: number
   version: string

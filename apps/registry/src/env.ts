@@ -1,10 +1,19 @@
 /** The only reader of process.env in this app. */
 import path from 'node:path'
 import * as z from 'zod'
+import type { Limit, RequestLimits } from './auth/request-limits'
 import { readStoreSettings, type StoreSettings, storeSchema } from './store/settings'
 
 const GIBIBYTE = 1024 ** 3
 const DAY_MS = 24 * 3_600_000
+
+const requestLimit = z
+  .string()
+  .regex(/^(?:off|[1-9]\d{0,9}\/[1-9]\d{0,5})$/, 'must be <requests>/<seconds>, as 1200/60, or off')
+  .transform((text) => {
+    const [count, seconds] = text.split('/').map(Number)
+    return count !== undefined && seconds !== undefined ? { count, seconds } : undefined
+  })
 
 const schema = z.object({
   DATABASE_URL: z.string({ error: 'is required: postgresql://…' }).regex(/^postgres(ql)?:\/\//, 'must start with postgresql://'),
@@ -18,6 +27,12 @@ const schema = z.object({
     .optional(),
   /** Where docker's `registry-mirrors` may point: every name there is docker.io's. None: no such port. */
   SLIPWAY_REGISTRY_MIRROR_PORT: z.coerce.number().int().min(1).max(65_535).optional(),
+  /** Days after which another key signs the tokens; 0: never by itself. */
+  SLIPWAY_REGISTRY_KEY_DAYS: z.coerce.number().min(0).max(3650).default(90),
+  /** Requests of an account in so many seconds, `1200/60`; `off`: no limit. An address may five times that, nobody in particular once. */
+  SLIPWAY_REGISTRY_LIMIT_TOKENS: requestLimit.default({ count: 1200, seconds: 60 }),
+  SLIPWAY_REGISTRY_LIMIT_MANIFESTS: requestLimit.default({ count: 60_000, seconds: 600 }),
+  SLIPWAY_REGISTRY_LIMIT_UPLOADS: requestLimit.default({ count: 20_000, seconds: 600 }),
   SLIPWAY_REGISTRY_MAX_BLOB_GIB: z.coerce.number().positive().max(1024).default(64),
   /** Each blob is read and compared with its digest once in so many days; 0: never. */
   SLIPWAY_REGISTRY_SCRUB_DAYS: z.coerce.number().min(0).max(3650).default(14),
@@ -43,6 +58,8 @@ export interface Settings {
   secrets: string
   mirrorPort: number | undefined
   tokenKeyFile: string
+  keyDays: number
+  limits: RequestLimits
   version: string
   scrub: { everyMs: number; bytesPerSecond: number }
   logLevel: string
@@ -68,6 +85,12 @@ export function readSettings(env: Record<string, string | undefined> = process.e
     store: readStoreSettings(values, path.join(values.SLIPWAY_DATA, 'registry')),
     secrets,
     mirrorPort: values.SLIPWAY_REGISTRY_MIRROR_PORT,
+    keyDays: values.SLIPWAY_REGISTRY_KEY_DAYS,
+    limits: limitsOf({
+      tokens: values.SLIPWAY_REGISTRY_LIMIT_TOKENS,
+      manifests: values.SLIPWAY_REGISTRY_LIMIT_MANIFESTS,
+      uploads: values.SLIPWAY_REGISTRY_LIMIT_UPLOADS,
+    }),
     tokenKeyFile: path.join(secrets, 'registry-token.pem'),
     version: values.SLIPWAY_VERSION,
     scrub: {
@@ -77,3 +100,6 @@ export function readSettings(env: Record<string, string | undefined> = process.e
     logLevel: level,
   }
 }
+
+const limitsOf = (limits: Record<keyof RequestLimits, Limit | undefined>): RequestLimits =>
+  Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== undefined))

@@ -6,7 +6,8 @@ import type { Sealer } from '@slipway/secrets'
 import type { Logger } from 'pino'
 import { createHandler } from './app'
 import { Authenticator } from './auth/credentials'
-import type { TokenKeys } from './auth/keys'
+import { type TokenKeys, watchKeys } from './auth/keys'
+import { makeLimiters, type RequestLimits } from './auth/request-limits'
 import { TokenVerifier } from './auth/verify'
 import type { Registry } from './context'
 import { Collector } from './gc'
@@ -30,6 +31,9 @@ export interface RegistryOptions {
   databaseUrl: string
   store: BlobStore
   keys: TokenKeys
+  /** Days after which another key signs; 0: never by itself. */
+  keyDays?: number
+  limits?: RequestLimits
   log: Logger
   host: string
   /** 0: any free port. */
@@ -77,6 +81,7 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
     const mirror = options.mirrorPort === undefined ? undefined : await listen(registry, host, options.mirrorPort, DOCKER_HUB)
     if (mirror) servers.push(mirror)
     registry.pulls.start()
+    const unwatch = options.keyDays ? watchKeys(options.keys, options.keyDays, log) : () => undefined
     registry.upstreams.start()
     collector.start()
     scrubber.start()
@@ -87,6 +92,7 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
       settle: () => registry.upstreams.settle(),
       stop: async (deadlineMs = 10_000) => {
         await drain(servers, deadlineMs)
+        unwatch()
         await collector.stop()
         await scrubber.stop()
         await verifications.stop()
@@ -103,7 +109,7 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
 }
 
 function makeRegistry(
-  { store, keys, log, publicUrl, maxBlobBytes, version, scrub, sealer, upstreamLimits }: RegistryOptions,
+  { store, keys, log, publicUrl, maxBlobBytes, version, scrub, sealer, upstreamLimits, limits }: RegistryOptions,
   db: Db,
 ): Registry {
   // Pulls look for themselves only where the round does not come by.
@@ -123,6 +129,7 @@ function makeRegistry(
     keys,
     verifier: new TokenVerifier(keys),
     authenticator: new Authenticator(db),
+    limiters: makeLimiters(limits),
     publicUrl,
     maxBlobBytes,
     version,

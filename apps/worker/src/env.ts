@@ -21,8 +21,8 @@ const schema = z.object({
 })
 
 export type Env = z.infer<typeof schema> & {
-  /** PEM of the key that signs registry tokens. */
-  registryKey: string
+  /** PEM of the key that signs registry tokens, read each time: another one may sign tomorrow. */
+  readonly registryKey: string
 }
 
 /** The worker's settings; ends the process with one line per wrong setting. */
@@ -32,7 +32,14 @@ export function readEnv(): Env {
     for (const issue of parsed.error.issues) process.stderr.write(`worker: ${issue.path.join('.')}: ${issue.message}\n`)
     process.exit(78) // EX_CONFIG
   }
-  return { ...parsed.data, registryKey: readFileSync(join(parsed.data.SLIPWAY_SECRETS, 'registry-token.pem'), 'utf8') }
+  const file = join(parsed.data.SLIPWAY_SECRETS, 'registry-token.pem')
+  readFileSync(file)
+  return {
+    ...parsed.data,
+    get registryKey() {
+      return readFileSync(file, 'utf8')
+    },
+  }
 }
 
 export const servicesConfig = (env: Env): ServicesConfig => ({

@@ -1,8 +1,18 @@
-/** What needs Node: hashing of streams. Apart from the index, so that the rest runs in a browser. */
+/** What needs Node: hashing of streams, and keys in files. Apart from the index, so that the rest runs in a browser. */
 import { createHash } from 'node:crypto'
 import { Transform, type TransformCallback } from 'node:stream'
 import { AppError } from '@slipway/core'
 import { type DigestAlgorithm, parseDigest } from './digest'
+
+export {
+  publicHalf,
+  readSigningKey,
+  readSigningKeys,
+  rotateSigningKey,
+  type SigningKeys,
+  thumbprint,
+  type VerifyingKey,
+} from './signing-keys'
 
 /** A running digest, fed chunk by chunk. `current()` may be asked at any time and does not end it. */
 export class StreamingDigest {

@@ -3,7 +3,7 @@
  * for itself and the agent, all with `<secrets>/registry-token.pem`. The shape is `registryToken` of @slipway/contracts;
  * that package is not imported here (core ← oci), the registry's tests parse one with the other.
  */
-import { importPKCS8, SignJWT } from 'jose'
+import { calculateJwkThumbprint, exportJWK, importPKCS8, SignJWT } from 'jose'
 
 const ISSUER = 'slipway'
 const SERVICE = 'slipway'
@@ -28,19 +28,26 @@ export interface TokenRequest {
   ttlSeconds: number
 }
 
-let imported: { pem: string; key: ReturnType<typeof importPKCS8> } | undefined
+let imported: { pem: string; key: ReturnType<typeof importKey> } | undefined
+
+/** With its id for those who look it up in our key set; we ourselves look at no `kid`. */
+async function importKey(pem: string) {
+  const key = await importPKCS8(pem, 'EdDSA', { extractable: true })
+  return { key, kid: await calculateJwkThumbprint(await exportJWK(key)) }
+}
 
 /** A compact EdDSA JWT. `pem` is the PKCS8 text of an Ed25519 private key; throws when it is not one. */
 export async function signRegistryToken({ sub, org, access, ttlSeconds }: TokenRequest, pem: string): Promise<string> {
-  if (imported?.pem !== pem) imported = { pem, key: importPKCS8(pem, 'EdDSA') }
+  if (imported?.pem !== pem) imported = { pem, key: importKey(pem) }
+  const { key, kid } = await imported.key
   const now = Math.floor(Date.now() / 1000)
   return new SignJWT({ access, ...(org !== undefined && { org }) })
-    .setProtectedHeader({ alg: 'EdDSA', typ: 'JWT' })
+    .setProtectedHeader({ alg: 'EdDSA', typ: 'JWT', kid })
     .setIssuer(ISSUER)
     .setAudience(SERVICE)
     .setSubject(sub)
     .setIssuedAt(now)
     .setExpirationTime(now + Math.min(Math.max(1, Math.floor(ttlSeconds)), MAX_TTL_SECONDS))
     .setJti(crypto.randomUUID())
-    .sign(await imported.key)
+    .sign(key)
 }

@@ -11,6 +11,7 @@ import type { Authenticator, Credentials } from './credentials'
 import type { TokenKeys } from './keys'
 import { isRefreshToken, type Login, makeRefreshToken } from './logins'
 import { NOBODY, subjectOf } from './principal'
+import type { Limiters } from './request-limits'
 import { grantScopes, parseScopes } from './scopes'
 
 const TTL_SECONDS = 300
@@ -20,6 +21,7 @@ interface TokenContext {
   db: Db
   keys: TokenKeys
   authenticator: Authenticator
+  limiters: Limiters
 }
 
 export async function issueToken(
@@ -36,8 +38,11 @@ export async function issueToken(
   }
   const credentials = form ? formCredentials(form) : basicCredentials(request)
   const address = request.socket.remoteAddress ?? 'unknown'
+  const { limiters } = context
+  limiters.tokens.takeAddress(address, credentials === undefined, response)
   const login: Login = credentials ? await context.authenticator.authenticate(credentials, address) : { principal: NOBODY }
   const { principal } = login
+  if (principal.kind !== 'nobody') limiters.tokens.takeAccount(subjectOf(principal), response)
   const access = await grantScopes(context.db, principal, await withNewNames(context.db, parseScopes(parameters.getAll('scope'))))
   const limit = principal.kind === 'user' && principal.organization !== null ? { org: principal.organization } : {}
   const token = await signRegistryToken({ sub: subjectOf(principal), ...limit, access, ttlSeconds: TTL_SECONDS }, context.keys.pem)

@@ -7,7 +7,7 @@ const MAX_KEPT = 2000
 /** Tokens are under 1 kB; what is longer is not ours. */
 const MAX_LENGTH = 8192
 
-/** Checks bearer tokens against our own key only; `kid`, `jwk` and `jku` of the token are never looked at. */
+/** Checks bearer tokens against our own keys only; `kid`, `jwk` and `jku` of the token are never looked at. */
 export class TokenVerifier {
   readonly #kept = new Map<string, RegistryToken>()
 
@@ -22,20 +22,38 @@ export class TokenVerifier {
       return undefined
     }
     if (token.length > MAX_LENGTH) return undefined
+    const found = await this.#byAnyKey(token, now)
+    // Signed with a key that is newer than what we have read, perhaps: no good token is refused because of that.
+    const parsed = found ?? ((await this.#newKeys()) ? await this.#byAnyKey(token, now) : undefined)
+    if (parsed) this.#keep(token, parsed)
+    return parsed
+  }
+
+  async #byAnyKey(token: string, now: number): Promise<RegistryToken | undefined> {
+    for (const { key, until } of this.keys.verifying) {
+      if (until !== null && until.getTime() <= now) continue
+      try {
+        const { payload } = await jwtVerify(token, key, {
+          algorithms: ['EdDSA'],
+          issuer: 'slipway',
+          audience: REGISTRY_SERVICE,
+          requiredClaims: ['exp', 'iat', 'sub', 'jti'],
+          currentDate: new Date(now),
+        })
+        return registryToken.parse(payload)
+      } catch {
+        // Forged, expired, for another service, or no token at all: to the client they are one.
+      }
+    }
+    return undefined
+  }
+
+  async #newKeys(): Promise<boolean> {
     try {
-      const { payload } = await jwtVerify(token, this.keys.publicKey, {
-        algorithms: ['EdDSA'],
-        issuer: 'slipway',
-        audience: REGISTRY_SERVICE,
-        requiredClaims: ['exp', 'iat', 'sub', 'jti'],
-        currentDate: new Date(now),
-      })
-      const parsed = registryToken.parse(payload)
-      this.#keep(token, parsed)
-      return parsed
+      return await this.keys.refresh()
     } catch {
-      // Forged, expired, for another service, or no token at all: to the client they are one.
-      return undefined
+      // The folder cannot be read now: what is loaded is what there is, and `watchKeys` says so in the log.
+      return false
     }
   }
 

@@ -6,6 +6,7 @@ export type Route =
   | { kind: 'base' }
   | { kind: 'health' }
   | { kind: 'token' }
+  | { kind: 'jwks' }
   | { kind: 'catalog' }
   | { kind: 'blob'; name: string; digest: string }
   | { kind: 'upload-start'; name: string }
@@ -20,6 +21,7 @@ export const METHODS: Record<Route['kind'], readonly string[]> = {
   base: ['GET', 'HEAD'],
   health: ['GET', 'HEAD'],
   token: ['GET', 'POST'],
+  jwks: ['GET', 'HEAD'],
   catalog: ['GET', 'HEAD'],
   blob: ['GET', 'HEAD', 'DELETE'],
   'upload-start': ['POST'],
@@ -57,6 +59,7 @@ function parsePath(path: string): Route | undefined {
   if (path === '/v2/' || path === '/v2') return { kind: 'base' }
   if (path === '/healthz') return { kind: 'health' }
   if (path === '/token') return { kind: 'token' }
+  if (path === '/.well-known/jwks.json') return { kind: 'jwks' }
   if (path === '/v2/_catalog') return { kind: 'catalog' }
   if (!path.startsWith('/v2/')) return undefined
   const parts = path.slice('/v2/'.length).split('/')

@@ -11,7 +11,8 @@ import type { Sealer } from '@slipway/secrets'
 import { createTestDatabase } from '@slipway/testing'
 import { hashPassword } from 'better-auth/crypto'
 import { type Logger, pino } from 'pino'
-import { tokenKeysOf } from '../auth/keys'
+import { type TokenKeys, tokenKeysOf } from '../auth/keys'
+import type { RequestLimits } from '../auth/request-limits'
 import { startRegistry } from '../server'
 import { FilesystemStore } from '../store/filesystem'
 import type { BlobStore } from '../store/store'
@@ -101,6 +102,7 @@ export async function startFixture({
   store,
   maxBlobBytes = 1024 ** 3,
   database: shared,
+  keys,
   ...others
 }: {
   store?: BlobStore
@@ -108,6 +110,9 @@ export async function startFixture({
   sealer?: Sealer
   mirrorPort?: number
   upstreamLimits?: RemoteLimits
+  limits?: RequestLimits
+  /** Instead of one that stays, whose tokens the fixture makes itself. */
+  keys?: TokenKeys
   /** Another registry over the same database, with keys of its own. */
   database?: { databaseUrl: string; db: Db; people: People }
 } = {}): Promise<Fixture> {
@@ -121,7 +126,7 @@ export async function startFixture({
     ...others,
     databaseUrl: database.url,
     store: bytes,
-    keys: tokenKeysOf(pem),
+    keys: keys ?? tokenKeysOf(pem),
     log,
     host: '127.0.0.1',
     port: 0,
