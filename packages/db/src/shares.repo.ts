@@ -41,7 +41,8 @@ export async function revokeShare(tx: Tx, organizationId: string, id: string, no
 /** A link by the hash of its token, while it opens and its image is there. */
 export async function findLiveShare(db: Tx, hash: string, now = new Date()) {
   const share = await db.share.findFirst({ where: { hash, revokedAt: null, expiresAt: { gt: now } }, include: WITH_IMAGE })
-  if (!share) return null
+  // A repository that went to another organization takes none of its links with it.
+  if (!share || share.repository.organizationId !== share.organizationId) return null
   const { repositoryId, digest } = share
   const manifest = await db.manifest.findUnique({ where: { repositoryId_digest: { repositoryId, digest } }, select: { id: true } })
   return manifest ? { ...share, manifestId: manifest.id } : null

@@ -22,7 +22,7 @@ it('makes a robot, shows its secret once and keeps a hash, and changes, renews a
   const { robots } = h.services
   const { secret, view, command } = await robots.create(acme, { name: 'ci', grants, expiresInDays: 30 })
   expect(view).toMatchObject({ login: 'robot$acme+ci', state: 'active', grants, createdBy: 'Ada', lastUsedAt: null })
-  expect(command).toBe(`docker login localhost:5000 -u 'robot$acme+ci' -p ${secret}`)
+  expect(command).toBe(`echo ${secret} | docker login localhost:5000 -u 'robot$acme+ci' --password-stdin`)
   const row = await h.db.robot.findUniqueOrThrow({ where: { id: view.id } })
   expect(row.hash).toBe(sha256(secret))
   expect(JSON.stringify([row, await h.db.auditEvent.findMany()])).not.toContain(secret)
@@ -38,8 +38,12 @@ it('makes a robot, shows its secret once and keeps a hash, and changes, renews a
   expect(renewed.secret).not.toBe(secret)
   expect(await h.db.robot.count({ where: { hash: sha256(secret) } })).toBe(0)
 
-  for (const change of [robots.update(rival, { id: view.id, disabled: true }), robots.rotate(rival, view), robots.delete(rival, view)])
-    await expect(change).rejects.toMatchObject({ code: 'ROBOT_NOT_FOUND' })
+  for (const change of [
+    () => robots.update(rival, { id: view.id, disabled: true }),
+    () => robots.rotate(rival, view),
+    () => robots.delete(rival, view),
+  ])
+    await expect(change()).rejects.toMatchObject({ code: 'ROBOT_NOT_FOUND' })
   expect((await robots.list(acme)).map((robot) => robot.name)).toEqual(['ci'])
   await robots.delete(acme, { id: view.id })
   expect(await robots.list(acme)).toEqual([])
@@ -68,7 +72,10 @@ it('shares one image by a link that anybody opens until it ends', async () => {
     digest,
     sharedBy: 'Ada',
     expiresAt: view.expiresAt,
-    commands: { login: `docker login localhost:5000 -u share -p ${token}`, docker: `docker pull localhost:5000/acme/team/api@${digest}` },
+    commands: {
+      login: `echo ${token} | docker login localhost:5000 -u share --password-stdin`,
+      docker: `docker pull localhost:5000/acme/team/api@${digest}`,
+    },
   })
   expect(await shares.list(acme, image)).toMatchObject([{ id: view.id, pulls: 0 }])
   expect(JSON.stringify(await shares.list(acme, image))).not.toContain(token)

@@ -25,7 +25,7 @@ export const createRobots = ({ db, config }: Pick<Deps, 'db' | 'config'>): Robot
   const made = (scope: Scope, robot: Robot, secret: string): views.CreatedRobotView => {
     const view = toView(scope, robot)
     // In single quotes: a shell would take $acme for a variable.
-    return { secret, view, command: `docker login ${registryHost(config)} -u '${view.login}' -p ${secret}` }
+    return { secret, view, command: `echo ${secret} | docker login ${registryHost(config)} -u '${view.login}' --password-stdin` }
   }
 
   return {

@@ -112,7 +112,7 @@ export const createShares = ({ db, config }: Pick<Deps, 'db' | 'config'>): Share
       sharedBy: share.createdBy,
       expiresAt: share.expiresAt,
       commands: {
-        login: `docker login ${host} -u share -p ${token}`,
+        login: `echo ${token} | docker login ${host} -u share --password-stdin`,
         docker: `docker pull ${image}`,
         podman: `podman pull --creds share:${token} ${image}`,
         skopeo: `skopeo copy --src-creds share:${token} docker://${image} oci:image`,
