@@ -26,6 +26,7 @@ export async function findPages(request, org) {
     { name: 'new-app', href: `/${org}/apps/new` },
     { name: 'builds', href: `/${org}/builds` },
     { name: 'images', href: `/${org}/images` },
+    { name: 'storage', href: `/${org}/storage`, everywhere: true },
     { name: 'hosts', href: `/${org}/hosts` },
     { name: 'activity', href: `/${org}/activity` },
     { name: 'settings', href: `/${org}/settings` },

@@ -249,6 +249,7 @@ describe('the rest of the panel', () => {
     '/acme/apps',
     '/acme/builds',
     '/acme/images',
+    '/acme/storage',
     '/acme/hosts',
     '/acme/activity',
     '/acme/settings',

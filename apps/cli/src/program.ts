@@ -7,6 +7,7 @@ import { listCommands } from './commands/lists'
 import { loginCommands } from './commands/login'
 import { logsCommand } from './commands/logs'
 import { projectCommands } from './commands/projects'
+import { registryCommands } from './commands/registry'
 import type { CliEnv } from './env'
 import { type CliError, EXIT, toCliError } from './errors'
 import { type Io, json, palette, plain } from './output'
@@ -54,6 +55,7 @@ export async function run(argv: readonly string[], io: Io, env: CliEnv, version:
   listCommands(program, action)
   logsCommand(program, action)
   lintCommand(program, action)
+  registryCommands(program, action)
 
   try {
     await program.parseAsync(argv, { from: 'user' })

@@ -113,7 +113,8 @@ export interface StoreCount {
 
 /** What the collector saw in the store. */
 export async function writeStoreCount(db: Tx, count: StoreCount, countedAt = new Date()): Promise<void> {
-  await db.blobStoreState.upsert({ where: { id: 'store' }, create: { ...count, countedAt }, update: { ...count, countedAt } })
+  // With the id in both, one statement of Postgres: two processes may write the first one at once.
+  await db.blobStoreState.upsert({ where: { id: 'store' }, create: { id: 'store', ...count, countedAt }, update: { ...count, countedAt } })
 }
 
 /** One process at a time makes the round over the store; whoever stops renewing loses it. False: another one has it. */

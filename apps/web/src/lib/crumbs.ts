@@ -6,6 +6,7 @@ const PLACES: Record<string, string> = {
   apps: 'Apps',
   builds: 'Builds',
   images: 'Images',
+  storage: 'Storage',
   hosts: 'Hosts',
   activity: 'Activity',
   settings: 'Settings',

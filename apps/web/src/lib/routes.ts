@@ -23,6 +23,7 @@ export const routes = {
   imageTab: (org: string, name: string, reference: string, tab: string) => `${routes.image(org, name, reference)}/-/${tab}`,
   imageArchive: (org: string, repository: string, reference: string, format: 'oci' | 'docker') =>
     `/api/images/archive?${new URLSearchParams({ org, repository, reference, format })}`,
+  storage: (org: string) => `/${org}/storage`,
   hosts: (org: string) => `/${org}/hosts`,
   activity: (org: string) => `/${org}/activity`,
   activityExport: (org: string, format: 'csv' | 'ndjson', filter: Record<string, string>) =>

@@ -1,7 +1,7 @@
 'use client'
 import type { views } from '@slipway/contracts'
 import { RailLink } from '@slipway/ui'
-import { Activity, Hammer, Layers, LayoutDashboard, Rocket, Server, Settings } from 'lucide-react'
+import { Activity, Hammer, HardDrive, Layers, LayoutDashboard, Rocket, Server, Settings } from 'lucide-react'
 import { routes } from '@/lib/routes'
 
 /** The places of an organization, with how much is in each. */
@@ -44,6 +44,9 @@ export function Places({
         count={counts?.repositories}
       >
         Images
+      </RailLink>
+      <RailLink {...link} href={routes.storage(org)} icon={<HardDrive aria-hidden />} active={at(routes.storage(org))}>
+        Storage
       </RailLink>
       <RailLink {...link} href={routes.hosts(org)} icon={<Server aria-hidden />} active={at(routes.hosts(org))} count={counts?.hosts}>
         Hosts

@@ -1,0 +1,48 @@
+'use client'
+import type { views } from '@slipway/contracts'
+import { formatBytes, shortDigest } from '@slipway/core'
+import { Card, CardHeader, Hash, Table, Td, Th, Tr } from '@slipway/ui'
+import { count } from '@/components/organization/build-cache-card'
+
+/** Layers that several repositories have, those first that would cost most if they did not share them. */
+export function SharedLayersCard({ layers }: { org: string; layers: views.SharedLayerView[] }) {
+  return (
+    <Card>
+      <CardHeader title="Layers shared by most" aside="kept once" />
+      <Table>
+        <thead>
+          <tr>
+            <Th className="w-28">Layer</Th>
+            <Th>Step</Th>
+            <Th right optional>
+              In
+            </Th>
+            <Th right className="w-24">
+              Size
+            </Th>
+          </tr>
+        </thead>
+        <tbody>
+          {layers.map((layer) => (
+            <Tr key={layer.digest}>
+              <Td>
+                <Hash copy={layer.digest} label="the layer's digest">
+                  {shortDigest(layer.digest, 8)}
+                </Hash>
+              </Td>
+              <Td className="max-w-0">
+                <span className="block truncate font-mono text-[12.5px]" title={layer.step ?? undefined}>
+                  {layer.step ?? <span className="text-ink-3">of {layer.example}</span>}
+                </span>
+              </Td>
+              <Td right optional className="text-ink-2">
+                {count(layer.repositories, 'repository', 'repositories')} · {count(layer.images, 'image')}
+              </Td>
+              <Td right>{formatBytes(layer.size)}</Td>
+            </Tr>
+          ))}
+        </tbody>
+      </Table>
+    </Card>
+  )
+}
