@@ -12,6 +12,7 @@ import { inspectionsRouter } from './inspections'
 import { meRouter } from './me'
 import { organizationsRouter } from './organizations'
 import { outgoingRouter } from './outgoing'
+import { policiesRouter, repositoriesRouter } from './policies'
 import { projectsRouter } from './projects'
 import { robotsRouter } from './robots'
 import { setupRouter } from './setup'
@@ -40,6 +41,8 @@ export const appRouter = router({
   hosts: hostsRouter,
   robots: robotsRouter,
   shares: sharesRouter,
+  policies: policiesRouter,
+  repositories: repositoriesRouter,
   storage: storageRouter,
   upstreams: upstreamsRouter,
   outgoing: outgoingRouter,

@@ -20,6 +20,15 @@ export { formatAgo, formatBytes, formatDuration, shortDigest } from './format'
 export { GLOB_MAX, GLOB_PATTERN, globMatches } from './glob'
 export { ID_PREFIX, type IdKind, newId, SLUG_PATTERN, slugify } from './ids'
 export { type QuotaRefusal, quotaSentence } from './quota'
+export {
+  type KeptBecause,
+  planRetention,
+  type RetentionInput,
+  type RetentionManifest,
+  type RetentionPlan,
+  type RetentionRules,
+  type RetentionTag,
+} from './retention'
 export { knownHostName, type SshAddress, sshAddress } from './ssh-address'
 export {
   type AppState,

@@ -284,6 +284,7 @@ export {
   reconcileUsage,
   roomFor,
   setQuota,
+  tellQuotas,
   type UsageRow,
 } from './quota.repo'
 export { deleteRedirect, type MovedRepository, movedRepositories, movedRepository, redirectsOf } from './redirects.repo'
@@ -310,6 +311,7 @@ export {
   knownUploads,
   type LinkedBlob,
   linkedBlobSizes,
+  lockRepository,
   mountBlob,
   type Pulls,
   type RepositoryPath,
@@ -345,6 +347,36 @@ export {
   resolveManifest,
 } from './registry-manifests.repo'
 export { listRepositories, listTags, type RepositoryFacts, type RepositoryQuery, repositoryFacts } from './repositories.repo'
+export {
+  appBuildingInto,
+  appsNeeding,
+  findAbout,
+  moveRepository,
+  setAbout,
+  setRepositoryName,
+} from './repository.repo'
+export {
+  claimRetentionRun,
+  createRetentionRun,
+  findRetention,
+  findSchedule,
+  finishRetentionRun,
+  freedBytes,
+  listRetentionRuns,
+  listRetentions,
+  noteRetentionRun,
+  openRetentionRun,
+  type RetentionData,
+  type RunProgress,
+  removePlanned,
+  removeSchedule,
+  repositoriesPage,
+  retentionInput,
+  setRetention,
+  setSchedule,
+  startDueRuns,
+  UsedMeanwhile,
+} from './retention.repo'
 export {
   countRobots,
   createRobot,

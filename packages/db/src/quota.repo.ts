@@ -4,6 +4,7 @@
  */
 import type { QuotaRefusal } from '@slipway/core'
 import type { Db, Tx } from './client'
+import { emitEvent } from './events.repo'
 import { Prisma } from './generated/client'
 
 export interface UsageRow {
@@ -124,4 +125,31 @@ async function recount(db: Db, organizationId: string): Promise<void> {
     const data = { bytes: sum?.bytes ?? 0n, repositories: Number(sum?.repositories ?? 0) }
     await tx.organizationUsage.upsert({ where: { organizationId }, create: { organizationId, ...data }, update: data })
   })
+}
+
+const WARN_AT = 0.8
+
+/** Tells outside of organizations that came near their limit or met it, once each time they do. */
+export async function tellQuotas(db: Db): Promise<void> {
+  const rows = await db.organizationUsage.findMany({ where: { OR: [{ maxBytes: { not: null } }, { maxRepositories: { not: null } }] } })
+  for (const row of rows) {
+    const shares = [
+      { what: 'bytes', used: Number(row.bytes), limit: row.maxBytes === null ? null : Number(row.maxBytes) },
+      { what: 'repositories', used: row.repositories, limit: row.maxRepositories },
+    ].flatMap(({ limit, ...rest }) => (limit === null ? [] : [{ ...rest, limit, share: limit === 0 ? 1 : rest.used / limit }]))
+    const nearest = shares.sort((a, b) => b.share - a.share)[0]
+    if (!nearest) continue
+    const level = nearest.share >= 1 || (row.refusedAt && nearest.share >= WARN_AT) ? 2 : nearest.share >= WARN_AT ? 1 : 0
+    if (level === row.toldLevel) continue
+    await db.$transaction(async (tx) => {
+      const { count } = await tx.organizationUsage.updateMany({
+        where: { organizationId: row.organizationId, toldLevel: row.toldLevel },
+        data: { toldLevel: level, ...(level < 2 && { refusedAt: null }) },
+      })
+      if (count === 0 || level < row.toldLevel) return
+      const { what, used, limit } = nearest
+      const kind = level === 2 ? 'quota.exceeded' : 'quota.warning'
+      await emitEvent(tx, row.organizationId, { kind, repository: null, actor: 'Slipway', data: { what, used, limit } })
+    })
+  }
 }

@@ -126,8 +126,9 @@ export const createTagRule = (
   data: { organizationId: string; repositoryId: string | null; kind: TagRuleKind; repositories: string; tags: string; builds: boolean },
 ): Promise<TagRule> => tx.tagRule.create({ data: { id: newId('tagRule'), ...data } })
 
-export async function deleteTagRule(tx: Tx, organizationId: string, id: string): Promise<TagRule | null> {
-  const rule = await tx.tagRule.findFirst({ where: { id, organizationId } })
+/** Of the organization (`repositoryId` null) or of that repository only; null: it has no such rule. */
+export async function deleteTagRule(tx: Tx, organizationId: string, repositoryId: string | null, id: string): Promise<TagRule | null> {
+  const rule = await tx.tagRule.findFirst({ where: { id, organizationId, repositoryId } })
   if (rule) await tx.tagRule.delete({ where: { id } })
   return rule
 }

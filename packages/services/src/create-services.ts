@@ -20,6 +20,8 @@ import { createInvitations } from './members/invitations'
 import { createMembers } from './members/members'
 import { createOrganizations } from './organizations/organizations'
 import { createOutgoing } from './outgoing/outgoing'
+import { createPolicies } from './policies/policies'
+import { createRepositories } from './policies/repository'
 import { createProjects } from './projects/projects'
 import { createRobots } from './robots/robots'
 import type { Services } from './services'
@@ -32,13 +34,14 @@ import { createWebhooks } from './webhooks/webhooks'
 /** All use cases over one set of connections; the caller made these and ends them. */
 export function createServices(deps: Deps): Services {
   const deployments = createDeployments(deps)
+  const access = createAccess(deps)
   return {
     auth: createAuth(deps),
     setup: createSetup(deps),
     apiKeys: createApiKeys(deps),
     organizations: createOrganizations(deps),
     activity: createActivity(deps),
-    access: createAccess(deps),
+    access,
     members: createMembers(deps),
     invitations: createInvitations(deps),
     teams: createTeams(deps),
@@ -57,6 +60,8 @@ export function createServices(deps: Deps): Services {
     robots: createRobots(deps),
     shares: createShares(deps),
     logins: createLogins(deps),
+    policies: createPolicies(deps),
+    repositories: createRepositories(deps, access),
     storage: createStorage(deps),
     upstreams: createUpstreams(deps),
     health: createHealth(deps),

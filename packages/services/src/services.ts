@@ -12,6 +12,7 @@ import type { FilesService } from './layers/service'
 import type { LoginsService } from './logins/service'
 import type { InvitationsService, MembersService } from './members/service'
 import type { OutgoingService } from './outgoing/service'
+import type { PoliciesService, RepositoriesService } from './policies/service'
 import type { RobotsService } from './robots/service'
 import type { Actor, Identity, Scope } from './scope'
 import type { SharesService } from './shares/service'
@@ -182,6 +183,8 @@ export interface ChangesService {
   fingerprint(scope: Scope): Promise<string>
 }
 
+export type { PoliciesService, RepositoriesService } from './policies/service'
+
 export interface Services {
   auth: AuthService
   setup: SetupService
@@ -207,6 +210,8 @@ export interface Services {
   robots: RobotsService
   shares: SharesService
   logins: LoginsService
+  policies: PoliciesService
+  repositories: RepositoriesService
   storage: StorageService
   upstreams: UpstreamsService
   health: HealthService

@@ -4,13 +4,17 @@ import { sweepContainers } from './containers'
 import { sweepDeliveries } from './deliveries'
 import { bringBuildPolicy, reportHost } from './host'
 import { sweepLayers } from './layers'
+import { createRetentionSweep } from './retention'
 import { sweepWork } from './work'
 
 const PERIOD_MS = 5000
 
 /** Until the worker stops: every five seconds what is stuck is taken up, and host, Postgres and router are made to agree. */
 export async function sweepForever(deps: Deps): Promise<void> {
+  const retention = createRetentionSweep(deps)
   while (!deps.stopping.aborted) {
+    retention.sweep()
+    await step(deps, 'quotas', () => retention.tell())
     await step(deps, 'host', () => reportHost(deps.db, deps.agent, deps.env.SLIPWAY_VERSION, deps.log))
     await step(deps, 'build policy', () => bringBuildPolicy(deps))
     await step(deps, 'work', () => sweepWork(deps))
@@ -20,9 +24,10 @@ export async function sweepForever(deps: Deps): Promise<void> {
     try {
       await sleep(PERIOD_MS, undefined, { signal: deps.stopping })
     } catch {
-      return // stopping
+      return await retention.end() // stopping
     }
   }
+  await retention.end()
 }
 
 /** One part that fails (Postgres away, agent being restarted) must not keep the others from their turn. */

@@ -35,6 +35,24 @@ export { id, org, slug } from './base'
 export { compareImages, fileOfImage, imageFiles, listFiles, searchFiles, whereUsed } from './files'
 export { givenContexts, type NamedContextInput, namedContexts } from './named-contexts'
 export { createOutgoing, listDeliveries, outgoing, outgoingUrl, updateOutgoing } from './outgoing'
+export {
+  addRepositoryRule,
+  addTagRule,
+  forgetName,
+  movedRepository,
+  previewRepositoryRetention,
+  previewRetention,
+  type RetentionRulesInput,
+  removeRepositoryRule,
+  removeTagRule,
+  renameRepository,
+  retentionRules,
+  setAbout,
+  setQuota,
+  setRepositoryRetention,
+  setRetention,
+  transferRepository,
+} from './policies'
 export { startVerification, storageRepositories, verification } from './storage'
 export {
   API_KEY_SCOPES,

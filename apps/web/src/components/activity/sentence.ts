@@ -50,6 +50,17 @@ const DEEDS: Record<string, string> = {
   'upstream.empty': 'emptied the cache of',
   'upstream.remove': 'removed the upstream',
   'webhook.rotateSecret': 'renewed the webhook secret of',
+  'quota.set': 'set the limits of',
+  'repository.describe': 'described the repository',
+  'repository.forgetName': 'gave up an old name of the repository',
+  'repository.receive': 'took in the repository',
+  'repository.rename': 'renamed a repository to',
+  'repository.transfer': 'gave away the repository',
+  'retention.clean': 'cleaned up the repository',
+  'retention.run': 'started retention in',
+  'retention.set': 'changed the retention of',
+  'tagRule.create': 'made the tag rule',
+  'tagRule.delete': 'removed the tag rule',
 }
 
 /** An action that has no words yet is told by its name: `host.drain` → `drain host`. */

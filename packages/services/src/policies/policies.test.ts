@@ -1,0 +1,196 @@
+import { randomBytes } from 'node:crypto'
+import { newId } from '@slipway/core'
+import { movedRepository } from '@slipway/db'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Identity, Scope } from '../scope'
+import { createHarness, type Harness } from '../testing/harness'
+import { runOpenRetention } from './retention'
+
+let h: Harness
+let ada: Identity
+let acme: Scope
+let other: Scope
+beforeAll(async () => {
+  h = await createHarness()
+  ada = await h.user('Ada', 'acme')
+  acme = await h.scope(ada, 'acme')
+  await h.services.organizations.create({ userId: ada.userId, label: 'Ada', ip: null }, { name: 'Other', slug: 'other' })
+  other = await h.scope(ada, 'other')
+  await h.services.projects.create(acme, { name: 'Web' })
+})
+afterAll(() => h.close())
+
+const guest = (): Scope => ({ ...acme, role: 'guest' })
+const digest = () => `sha256:${randomBytes(32).toString('hex')}`
+const ago = (days: number) => new Date(Date.now() - days * 86_400_000)
+
+/** A repository with tags of their own images, each so many days old, each with a layer of its own of 1,000 bytes. */
+async function repository(name: string, tags: Record<string, number>) {
+  const { organizationId } = acme
+  const { id } = await h.db.repository.create({ data: { id: newId('repository'), organizationId, name } })
+  const digests: Record<string, string> = {}
+  for (const [tag, days] of Object.entries(tags)) {
+    const layer = digest()
+    await h.db.blob.create({ data: { digest: layer, size: 1000n } })
+    await h.db.repositoryBlob.create({ data: { repositoryId: id, digest: layer, size: 1000n } })
+    const image = { id: newId('manifest'), repositoryId: id, organizationId, digest: digest(), mediaType: 'x', createdAt: ago(days) }
+    const content = { content: new Uint8Array(1), size: 1, totalSize: 1n, pushedBy: 'Ada' }
+    await h.db.manifest.create({
+      data: { ...image, ...content, layers: { create: { position: 0, digest: layer, mediaType: 'x', size: 1000n } } },
+    })
+    await h.db.tag.create({ data: { repositoryId: id, name: tag, manifestId: image.id, pushedBy: 'Ada', updatedAt: ago(days) } })
+    digests[tag] = image.digest
+  }
+  return { id, digests }
+}
+const run = async () => {
+  await runOpenRetention(h.deps, new AbortController().signal)
+  return (await h.services.policies.retention(acme)).runs[0]
+}
+const RULES = { repositories: '*', keepLast: 1, keepUsedDays: null, keepTags: [], keepDeployments: 1, untaggedDays: null }
+
+it('previews and runs retention: the same goes, what a rule or an app holds stays, and it is told', async () => {
+  const { id, digests } = await repository('api', { new: 1, old: 50, older: 60, 'v1.0': 70, runs: 80 })
+  await repository('kept', { a: 50, b: 60 })
+  await h.services.policies.addRule(acme, { kind: 'immutable', tags: 'v*', repositories: '*', builds: false })
+  await h.services.repositories.setRetention(acme, { repository: 'kept', rules: 'keep' })
+  const app = await h.gitApp(acme, 'shop')
+  const { id: appId } = await h.db.app.findFirstOrThrow({ where: { slug: app.app } })
+  await h.db.deployment.create({
+    data: {
+      id: newId('deployment'),
+      organizationId: acme.organizationId,
+      appId,
+      number: 1,
+      kind: 'deploy',
+      trigger: 'manual',
+      state: 'serving',
+      actorLabel: 'Ada',
+      imageReference: 'x',
+      imageDigest: digests.runs,
+      settings: {},
+      environment: new Uint8Array(1),
+    },
+  })
+  const preview = await h.services.policies.previewRetention(acme, { rules: RULES })
+  expect(preview).toMatchObject({ repositories: 1, tags: 2, manifests: 2, bytes: 2000 })
+  expect(Object.fromEntries(preview.rows[0]?.tags.map((t) => [t.name, t.kept]) ?? [])).toEqual({
+    old: null,
+    older: null,
+    new: 'last',
+    'v1.0': 'rule',
+    runs: 'deployed',
+  })
+  expect(await h.db.tag.count({ where: { repositoryId: id } })).toBe(5)
+  await h.services.policies.setRetention(acme, { rules: RULES, minute: 90 })
+  await h.services.policies.runRetention(acme)
+  await expect(h.services.policies.runRetention(acme)).rejects.toMatchObject({ code: 'RETENTION_RUNS' })
+  expect(await run()).toMatchObject({
+    by: 'Ada',
+    tags: 2,
+    manifests: 2,
+    bytes: 2000,
+    error: null,
+    finishedAt: expect.any(Date),
+    removed: [{ repository: 'api', tags: ['old', 'older'] }],
+  })
+  expect((await h.db.tag.findMany({ where: { repositoryId: id }, orderBy: { name: 'asc' } })).map((t) => t.name)).toEqual([
+    'new',
+    'runs',
+    'v1.0',
+  ])
+  expect(await h.db.auditEvent.count({ where: { action: 'retention.clean', targetLabel: 'api' } })).toBe(1)
+  expect((await h.services.policies.previewRetention(acme, {})).tags).toBe(0)
+})
+
+it('runs retention once a day at its minute, and takes up what a lost worker left', async () => {
+  await repository('daily', { new: 1, old: 50 })
+  await h.db.retentionSchedule.update({ where: { organizationId: acme.organizationId }, data: { nextAt: ago(0.1) } })
+  expect(await run()).toMatchObject({ by: null, tags: 1, error: null })
+  const { nextAt, runs } = await h.services.policies.retention(acme)
+  expect([nextAt?.getUTCHours(), nextAt?.getUTCMinutes(), (nextAt ?? 0) > new Date()]).toEqual([1, 30, true])
+  await run()
+  expect((await h.services.policies.retention(acme)).runs).toHaveLength(runs.length)
+  await repository('left', { new: 1, old: 50 })
+  const lost = { id: newId('retentionRun'), organizationId: acme.organizationId, tags: 7, heartbeatAt: ago(1) }
+  await h.db.retentionRun.create({ data: lost })
+  expect(await run()).toMatchObject({ id: lost.id, tags: 8, finishedAt: expect.any(Date) })
+})
+
+it('deletes no tag that a rule holds, and says which', async () => {
+  const refused = h.services.images.delete(acme, { repository: 'api', reference: 'v1.0' })
+  await expect(refused).rejects.toMatchObject({ code: 'TAG_RULE', message: expect.stringContaining('immutable by the rule "v*" of acme') })
+  await h.services.repositories.addRule(acme, { repository: 'api', kind: 'protected', tags: 'ne?', builds: false })
+  const developer = await h.user('Dan')
+  await h.join(developer.userId, 'acme', 'developer')
+  const dan = await h.scope(developer, 'acme')
+  await expect(h.services.images.delete(dan, { repository: 'api', reference: 'new' })).rejects.toMatchObject({ code: 'TAG_RULE' })
+  await expect(
+    h.services.repositories.addRule(dan, { repository: 'api', kind: 'immutable', tags: '*', builds: false }),
+  ).rejects.toMatchObject({ code: 'ROLE_TOO_LOW' })
+  const { rules, inherited } = await h.services.repositories.policies(guest(), { repository: 'api' })
+  expect([rules, inherited]).toMatchObject([[{ tags: 'ne?', matches: 1 }], [{ tags: 'v*', matches: 1 }]])
+})
+
+it('keeps what a repository says of itself', async () => {
+  const said = { description: 'The API', readme: '# API\n', labels: { team: 'core' } }
+  expect(await h.services.repositories.setAbout(acme, { repository: 'api', ...said })).toMatchObject({ ...said, updatedBy: 'Ada' })
+  expect(await h.services.repositories.setAbout(acme, { repository: 'api', labels: {} })).toMatchObject({
+    description: 'The API',
+    labels: {},
+  })
+  await expect(h.services.repositories.setAbout(guest(), { repository: 'api', readme: 'x' })).rejects.toMatchObject({
+    code: 'ROLE_TOO_LOW',
+  })
+})
+
+it('renames: the old name leads on until a repository takes it, and names of apps are theirs', async () => {
+  await repository('first', { a: 1 })
+  await expect(h.services.repositories.rename(acme, { repository: 'first', name: 'Not A Name' })).rejects.toMatchObject({
+    code: 'NAME_INVALID',
+  })
+  await expect(h.services.repositories.rename(acme, { repository: 'first', name: 'api' })).rejects.toMatchObject({
+    code: 'REPOSITORY_EXISTS',
+  })
+  await expect(h.services.repositories.rename(acme, { repository: 'first', name: 'shop' })).rejects.toMatchObject({
+    code: 'REPOSITORY_OF_APP',
+  })
+  await h.services.repositories.rename(acme, { repository: 'first', name: 'team/second' })
+  const actor = { userId: ada.userId, label: 'Ada', ip: null }
+  expect(await h.services.repositories.moved(actor, { org: 'acme', repository: 'first' })).toEqual({
+    org: 'acme',
+    repository: 'team/second',
+  })
+  const stranger = await h.user('Sam')
+  expect(await h.services.repositories.moved({ ...actor, userId: stranger.userId }, { org: 'acme', repository: 'first' })).toBeNull()
+  await h.services.repositories.rename(acme, { repository: 'team/second', name: 'first' })
+  expect(await movedRepository(h.db, { organization: 'acme', name: 'team/second' })).toMatchObject({ name: 'first' })
+  expect((await h.services.repositories.policies(acme, { repository: 'first' })).oldNames).toMatchObject([{ name: 'acme/team/second' }])
+  await h.services.repositories.forgetName(acme, { repository: 'first', oldName: 'acme/team/second' })
+  expect(await movedRepository(h.db, { organization: 'acme', name: 'team/second' })).toBeNull()
+  await repository('shop', { a: 1 })
+  await expect(h.services.repositories.rename(acme, { repository: 'shop', name: 'x' })).rejects.toMatchObject({ code: 'REPOSITORY_OF_APP' })
+})
+
+it('transfers with everything in it, within the limits of who gets it', async () => {
+  const { id } = await repository('gift', { a: 1, b: 2 })
+  const give = (scope = acme) => h.services.repositories.transfer(scope, { repository: 'gift', to: 'other', confirm: 'gift' })
+  await expect(give({ ...acme, actor: { ...acme.actor, userId: (await h.user('Tom')).userId } })).rejects.toMatchObject({
+    code: 'TRANSFER_NOT_ALLOWED',
+  })
+  await expect(give({ ...acme, within: { repository: 'gift' } })).rejects.toMatchObject({ code: 'ROLE_TOO_LOW' })
+  const operator = { organization: 'other', maxBytes: 1500, maxRepositories: null }
+  await h.services.policies.setQuota(acme, operator)
+  await expect(give()).rejects.toMatchObject({ code: 'QUOTA_EXCEEDED', message: expect.stringContaining('other uses 0 B of 1.5 kB') })
+  await h.services.policies.setQuota(acme, { ...operator, maxBytes: null })
+  const before = await h.services.policies.quota(acme)
+  expect(await give()).toEqual({ org: 'other', name: 'gift' })
+  expect(await h.services.policies.quota(other)).toMatchObject({ bytes: 2000, repositories: 1 })
+  expect((await h.services.policies.quota(acme)).bytes).toBe(before.bytes - 2000)
+  expect((await h.services.images.tags(other, { repository: 'gift', limit: 10 })).total).toBe(2)
+  await expect(h.services.images.repository(acme, { repository: 'gift' })).rejects.toMatchObject({ code: 'REPOSITORY_NOT_FOUND' })
+  expect(await movedRepository(h.db, { organization: 'acme', name: 'gift' })).toMatchObject({ repositoryId: id, organization: 'other' })
+  await expect(h.services.policies.setQuota(other, operator)).rejects.toMatchObject({ code: 'HOSTS_OF_OTHERS' })
+  const limited = { name: 'acme', slug: 'acme', bytes: before.bytes - 2000 }
+  expect(await h.services.policies.quotas(acme)).toContainEqual(expect.objectContaining(limited))
+})
