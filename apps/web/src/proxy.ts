@@ -9,7 +9,7 @@ export function proxy(request: NextRequest) {
   const { pathname, search } = request.nextUrl
   // Only whether a session cookie is there; whether it is valid is decided by the API on every call.
   const hasSession = request.cookies.getAll().some((c) => c.name.endsWith('session_token'))
-  if (!hasSession && !PUBLIC_PAGES.has(pathname) && !SHARED.test(pathname)) {
+  if (!hasSession && !PUBLIC_PAGES.has(pathname) && !SHARED.test(pathname) && !pathname.startsWith('/-/invite/')) {
     const login = new URL('/login', request.nextUrl)
     if (pathname !== '/') login.searchParams.set('next', pathname + search)
     return NextResponse.redirect(login)

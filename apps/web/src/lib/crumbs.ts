@@ -22,6 +22,7 @@ const APP_TABS: Record<string, string> = {
 /** The path shown in the bar, made of the address alone, so that it is there before any data. */
 export function crumbsOf(pathname: string, organization: string): Crumb[] {
   const [org = '', place, ...rest] = pathname.split('/').filter(Boolean)
+  if (org === '-') return [{ label: organization, href: '/' }, { label: 'Shared with you' }]
   if (org === 'account') return [{ label: organization, href: '/' }, { label: 'Account' }]
   const crumbs: Crumb[] = [{ label: organization, href: routes.overview(org) }]
   if (!place) return [...crumbs, { label: 'Overview' }]

@@ -33,6 +33,9 @@ export const routes = {
   settingsTab: (org: string, tab: string) => `/${org}/settings/${tab}`,
   account: (org?: string) => (org ? `/account?from=${org}` : '/account'),
   newOrganization: '/new-organization',
+  /** No organization can be called `-`. */
+  shared: '/-/shared',
+  invitation: (token: string) => `/-/invite/${segment(token)}`,
 }
 
 export interface ImagePath {

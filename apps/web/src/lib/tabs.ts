@@ -8,14 +8,20 @@ export interface Tab {
 export const SETTINGS_TABS: Tab[] = [
   { tab: null, label: 'General' },
   { tab: 'members', label: 'Members' },
-  { tab: 'upstreams', label: 'Upstreams' },
   { tab: 'teams', label: 'Teams' },
+  { tab: 'upstreams', label: 'Upstreams' },
   { tab: 'webhooks', label: 'Webhooks' },
   { tab: 'robots', label: 'Robots' },
 ]
 
 /** `/[org]/images/<repository>/-/<tab>`: a component each in `components/images/repository-page.tsx`. */
-export const REPOSITORY_TABS: Tab[] = [{ tab: null, label: 'Tags' }]
+export const REPOSITORY_TABS: Tab[] = [
+  { tab: null, label: 'Tags' },
+  { tab: 'access', label: 'Access' },
+]
 
 /** `/[org]/images/<repository>:<tag>/-/<tab>`: a component each in `components/images/image-page.tsx`. */
 export const IMAGE_TABS: Tab[] = [{ tab: null, label: 'Overview' }]
+
+/** Those of them that are also for who is no member of the organization. */
+export const OUTSIDE_TABS = new Set<string | null>([null, 'access'])

@@ -5,6 +5,7 @@ import { useRouter } from 'next/navigation'
 import { useEffect } from 'react'
 import { Load } from '@/components/load'
 import { lastOrganization } from '@/lib/last-organization'
+import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
 
 /** Nothing to see here: on to the organization used last. */
@@ -17,7 +18,7 @@ export function Home() {
     const slugs = me.data.organizations.map((o) => o.slug)
     const last = lastOrganization()
     const to = last && slugs.includes(last) ? last : slugs[0]
-    router.replace(to ? `/${to}` : '/new-organization')
+    router.replace(to ? `/${to}` : routes.shared)
   }, [me.data, router])
   const waiting = (
     <div role="status" aria-label="Loading" className="grid min-h-dvh place-items-center">

@@ -7,8 +7,9 @@ import { notFound } from 'next/navigation'
 import type { ReactNode } from 'react'
 import { Load } from '@/components/load'
 import { ShareImage } from '@/components/shares/share-dialog'
+import { useOutside } from '@/components/shell/outside-context'
 import { routes } from '@/lib/routes'
-import { IMAGE_TABS } from '@/lib/tabs'
+import { IMAGE_TABS, OUTSIDE_TABS } from '@/lib/tabs'
 import { useTRPC } from '@/lib/trpc'
 import { ConfigCard } from './config-card'
 import { DeleteImage } from './delete-image'
@@ -36,6 +37,8 @@ export function ImagePage({ tab, ...at }: Omit<ImageTabProps, 'image'> & { tab: 
   const { org, repository, reference } = at
   const trpc = useTRPC()
   const query = useQuery(trpc.images.get.queryOptions({ org, repository, reference }))
+  const outside = useOutside()
+  const tabs = IMAGE_TABS.filter((t) => !outside || OUTSIDE_TABS.has(t.tab))
   const Page = PAGES[tab ?? '']
   if (!Page) notFound()
   const hrefOf = (t: string | null) => (t ? routes.imageTab(org, repository, reference, t) : routes.image(org, repository, reference))
@@ -45,8 +48,8 @@ export function ImagePage({ tab, ...at }: Omit<ImageTabProps, 'image'> & { tab: 
         <>
           <ImageHead {...at} image={image} />
           <PlatformTabs org={org} repository={repository} image={image} reference={reference} />
-          {IMAGE_TABS.length > 1 && (
-            <LinkTabs label="Image" active={hrefOf(tab)} tabs={IMAGE_TABS.map((t) => ({ label: t.label, href: hrefOf(t.tab) }))} />
+          {tabs.length > 1 && (
+            <LinkTabs label="Image" active={hrefOf(tab)} tabs={tabs.map((t) => ({ label: t.label, href: hrefOf(t.tab) }))} />
           )}
           <Page {...at} image={image} />
         </>
@@ -56,6 +59,7 @@ export function ImagePage({ tab, ...at }: Omit<ImageTabProps, 'image'> & { tab: 
 }
 
 function ImageHead({ org, repository, reference, image }: ImageTabProps) {
+  const outside = useOutside()
   const byDigest = reference.startsWith('sha256:')
   const name = `slipway.local/${org}/${repository}`
   const full = byDigest ? `${name}@${image.digest}` : `${name}:${reference}`
@@ -73,9 +77,9 @@ function ImageHead({ org, repository, reference, image }: ImageTabProps) {
           <CopyButton text={image.commands.docker} label={image.commands.docker}>
             docker pull
           </CopyButton>
-          <ShareImage org={org} repository={repository} reference={reference} />
+          {!outside && <ShareImage org={org} repository={repository} reference={reference} />}
           {image.platform && <DownloadMenu org={org} repository={repository} reference={reference} />}
-          <DeployButton org={org} image={image} reference={full} />
+          {!outside && <DeployButton org={org} image={image} reference={full} />}
         </>
       }
     >

@@ -24,11 +24,13 @@ import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-qu
 import { Rocket, Search, Tag } from 'lucide-react'
 import { notFound } from 'next/navigation'
 import { type ReactNode, useDeferredValue, useState } from 'react'
+import { RepositoryAccess } from '@/components/access/repository-access'
 import { CommitFacts, firstLine } from '@/components/commit'
 import { Load } from '@/components/load'
 import { allItems, More } from '@/components/more'
+import { useOutside } from '@/components/shell/outside-context'
 import { routes } from '@/lib/routes'
-import { REPOSITORY_TABS } from '@/lib/tabs'
+import { OUTSIDE_TABS, REPOSITORY_TABS } from '@/lib/tabs'
 import { useTRPC } from '@/lib/trpc'
 import { HowToPush } from './how-to-push'
 import { pusherName } from './image-facts'
@@ -42,11 +44,13 @@ export interface RepositoryTabProps {
 }
 
 /** By the end of the address; `lib/tabs.ts` has their order and names. */
-const PAGES: Record<string, (props: RepositoryTabProps) => ReactNode> = { '': Tags }
+const PAGES: Record<string, (props: RepositoryTabProps) => ReactNode> = { '': Tags, access: RepositoryAccess }
 
 export function RepositoryPage({ org, repository, tab }: { org: string; repository: string; tab: string | null }) {
   const Page = PAGES[tab ?? '']
   if (!Page) notFound()
+  const outside = useOutside()
+  const tabs = REPOSITORY_TABS.filter((t) => !outside || OUTSIDE_TABS.has(t.tab))
   const trpc = useTRPC()
   const query = useQuery(trpc.images.repository.queryOptions({ org, repository }))
   const hrefOf = (t: string | null) => (t ? routes.repositoryTab(org, repository, t) : routes.repository(org, repository))
@@ -61,7 +65,7 @@ export function RepositoryPage({ org, repository, tab }: { org: string; reposito
                 <CopyButton text={view.reference} label="Copy the reference">
                   Reference
                 </CopyButton>
-                {view.tags > 0 && (
+                {view.tags > 0 && !outside && (
                   <LinkButton variant="primary" icon={<Rocket aria-hidden />} href={routes.newApp(org, { image: view.reference })}>
                     Deploy
                   </LinkButton>
@@ -72,12 +76,8 @@ export function RepositoryPage({ org, repository, tab }: { org: string; reposito
             <Hash>{view.visibility}</Hash>
             {view.runningIn.length > 0 && <StatusPill tone="live">Runs in {view.runningIn.join(', ')}</StatusPill>}
           </PageHead>
-          {REPOSITORY_TABS.length > 1 && (
-            <LinkTabs
-              label="Repository"
-              active={hrefOf(tab)}
-              tabs={REPOSITORY_TABS.map((t) => ({ label: t.label, href: hrefOf(t.tab) }))}
-            />
+          {tabs.length > 1 && (
+            <LinkTabs label="Repository" active={hrefOf(tab)} tabs={tabs.map((t) => ({ label: t.label, href: hrefOf(t.tab) }))} />
           )}
           <Page org={org} view={view} />
         </>

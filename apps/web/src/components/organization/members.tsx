@@ -1,19 +1,15 @@
 'use client'
-import { inputs, type views } from '@slipway/contracts'
-import { Button, Card, CardHeader, Dialog, Field, Input, Select, Table, Td, Th, TimeAgo, Tr, toast } from '@slipway/ui'
+import type { views } from '@slipway/contracts'
+import { Button, Card, CardHeader, Menu, MenuItem, Select, Table, Td, Th, TimeAgo, Tr, toast } from '@slipway/ui'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { UserPlus } from 'lucide-react'
-import { type FormEvent, useState } from 'react'
-import { InlineError, Load } from '@/components/load'
+import { Ellipsis, LogOut, UserMinus, UserPlus } from 'lucide-react'
+import { useState } from 'react'
+import { memberRoles, ROLE_TEXT } from '@/components/access/roles'
+import { Load } from '@/components/load'
 import { useTRPC } from '@/lib/trpc'
-import { useForm } from '@/lib/use-form'
-
-const ROLES: { value: views.Role; label: string }[] = [
-  { value: 'owner', label: 'Owner' },
-  { value: 'admin', label: 'Admin' },
-  { value: 'developer', label: 'Developer' },
-  { value: 'guest', label: 'Guest, reads only' },
-]
+import { AddMember } from './add-member'
+import { Invitations } from './invitations'
+import { LeaveOrganization, RemoveMember } from './remove-member'
 
 export function MembersPage({ org }: { org: string }) {
   const query = useQuery(useTRPC().organizations.get.queryOptions({ org }))
@@ -26,93 +22,115 @@ export function MembersPage({ org }: { org: string }) {
 
 function Members({ org, role }: { org: string; role: views.Role }) {
   const trpc = useTRPC()
+  const me = useQuery(trpc.me.get.queryOptions())
   const query = useQuery(trpc.organizations.members.queryOptions({ org }))
   const [adding, setAdding] = useState(false)
+  const [removing, setRemoving] = useState<views.MemberView | null>(null)
+  const [leaving, setLeaving] = useState(false)
   const may = role === 'owner' || role === 'admin'
   return (
-    <Card>
-      <CardHeader
-        title="Members"
-        aside={
-          may && (
-            <Button size="s" icon={<UserPlus aria-hidden />} onClick={() => setAdding(true)}>
-              Add a member
-            </Button>
-          )
-        }
-      />
-      <Load query={query} what="the members">
-        {(members) => (
-          <Table>
-            <thead>
-              <tr>
-                <Th>Name</Th>
-                <Th>Role</Th>
-                <Th right optional>
-                  Joined
-                </Th>
-              </tr>
-            </thead>
-            <tbody>
-              {members.map((m) => (
-                <Tr key={m.id}>
-                  <Td className="max-w-0">
-                    <p className="truncate font-medium">{m.name}</p>
-                    <p className="truncate text-ink-3 text-xs leading-5">{m.email}</p>
-                  </Td>
-                  <Td className="capitalize">{m.role}</Td>
-                  <Td right optional className="text-ink-2">
-                    <TimeAgo at={m.joinedAt} />
-                  </Td>
-                </Tr>
-              ))}
-            </tbody>
-          </Table>
-        )}
-      </Load>
-      <AddMember org={org} open={adding} onOpenChange={setAdding} />
-    </Card>
+    <>
+      <Card>
+        <CardHeader
+          title="Members"
+          aside={
+            may && (
+              <Button size="s" icon={<UserPlus aria-hidden />} onClick={() => setAdding(true)}>
+                Add a member
+              </Button>
+            )
+          }
+        />
+        <Load query={query} what="the members">
+          {(members) => (
+            <Table>
+              <thead>
+                <tr>
+                  <Th>Name</Th>
+                  <Th className="w-40">Role</Th>
+                  <Th right optional className="w-32">
+                    Joined
+                  </Th>
+                  <Th className="w-14">
+                    <span className="sr-only">More</span>
+                  </Th>
+                </tr>
+              </thead>
+              <tbody>
+                {members.map((m) => {
+                  const self = m.email === me.data?.email
+                  // Admins manage everybody but those above them.
+                  const manages = may && (m.role !== 'owner' || role === 'owner')
+                  return (
+                    <Tr key={m.id}>
+                      <Td className="max-w-0">
+                        <p className="truncate font-medium">
+                          {m.name}
+                          {self && <span className="font-normal text-ink-3"> · you</span>}
+                        </p>
+                        <p className="truncate text-ink-3 text-xs leading-5">{m.email}</p>
+                      </Td>
+                      <Td>{manages ? <RoleOf org={org} member={m} mine={role} /> : ROLE_TEXT[m.role].label}</Td>
+                      <Td right optional className="text-ink-2">
+                        <TimeAgo at={m.joinedAt} />
+                      </Td>
+                      <Td right>
+                        {(self || manages) && (
+                          <Menu
+                            trigger={
+                              <Button size="icon-s" variant="ghost" aria-label={`More of ${m.name}`}>
+                                <Ellipsis aria-hidden />
+                              </Button>
+                            }
+                          >
+                            {self ? (
+                              <MenuItem icon={<LogOut aria-hidden />} danger onSelect={() => setLeaving(true)}>
+                                Leave the organization
+                              </MenuItem>
+                            ) : (
+                              <MenuItem icon={<UserMinus aria-hidden />} danger onSelect={() => setRemoving(m)}>
+                                Remove
+                              </MenuItem>
+                            )}
+                          </Menu>
+                        )}
+                      </Td>
+                    </Tr>
+                  )
+                })}
+              </tbody>
+            </Table>
+          )}
+        </Load>
+      </Card>
+      {may && <Invitations org={org} role={role} />}
+      <AddMember org={org} role={role} open={adding} onOpenChange={setAdding} />
+      <RemoveMember org={org} member={removing} onDone={() => setRemoving(null)} />
+      <LeaveOrganization org={org} open={leaving} onOpenChange={setLeaving} />
+    </>
   )
 }
 
-function AddMember({ org, open, onOpenChange }: { org: string; open: boolean; onOpenChange: (open: boolean) => void }) {
+function RoleOf({ org, member, mine }: { org: string; member: views.MemberView; mine: views.Role }) {
   const trpc = useTRPC()
   const client = useQueryClient()
-  const form = useForm<{ email: string; role: views.Role }>({ email: '', role: 'developer' })
-  const add = useMutation(
-    trpc.organizations.addMember.mutationOptions({
-      meta: { quiet: true },
-      onError: form.refuse,
-      onSuccess: (member) => {
-        toast(`${member.name} is a member now`)
-        form.reset({ email: '', role: 'developer' })
-        onOpenChange(false)
+  const change = useMutation(
+    trpc.members.setRole.mutationOptions({
+      onSuccess: (changed) => {
+        toast(`${changed.name} is ${changed.role} now`)
         void client.invalidateQueries(trpc.organizations.members.queryFilter({ org }))
+        void client.invalidateQueries(trpc.organizations.get.queryFilter({ org }))
+        void client.invalidateQueries(trpc.me.get.queryFilter())
       },
     }),
   )
-  const submit = (event: FormEvent) => {
-    event.preventDefault()
-    const input = form.check(inputs.addMember, { org, ...form.values })
-    if (input && !add.isPending) add.mutate(input)
-  }
   return (
-    <Dialog open={open} onOpenChange={onOpenChange} title="Add a member" description="They need an account of this installation.">
-      <form className="grid gap-4" onSubmit={submit} noValidate>
-        <Field label="E-mail" error={form.errors.email}>
-          {(c) => <Input {...c} type="email" autoFocus value={form.values.email} onChange={(e) => form.set('email', e.target.value)} />}
-        </Field>
-        <Field label="Role" error={form.errors.role}>
-          {(c) => <Select {...c} value={form.values.role} options={ROLES} onChange={(role) => form.set('role', role)} />}
-        </Field>
-        <InlineError error={add.error} />
-        <div className="flex justify-end gap-2">
-          <Button onClick={() => onOpenChange(false)}>Cancel</Button>
-          <Button type="submit" variant="primary" pending={add.isPending}>
-            Add
-          </Button>
-        </div>
-      </form>
-    </Dialog>
+    <Select
+      aria-label={`Role of ${member.name}`}
+      value={change.isPending ? (change.variables?.role ?? member.role) : member.role}
+      options={memberRoles(mine)}
+      disabled={change.isPending}
+      onChange={(role) => role !== member.role && change.mutate({ org, id: member.id, role })}
+    />
   )
 }

@@ -1,7 +1,7 @@
 'use client'
 import type { views } from '@slipway/contracts'
 import { Mark, Menu, MenuItem, MenuLabel, MenuSeparator } from '@slipway/ui'
-import { ChevronsUpDown, Plus } from 'lucide-react'
+import { ChevronsUpDown, Inbox, Plus } from 'lucide-react'
 import { routes } from '@/lib/routes'
 
 /** Which organization this is, and the way to the others. */
@@ -28,6 +28,9 @@ export function OrganizationMenu({ org, name, me }: { org: string; name: string;
         </MenuItem>
       ))}
       <MenuSeparator />
+      <MenuItem href={routes.shared} icon={<Inbox aria-hidden />}>
+        Shared with you
+      </MenuItem>
       <MenuItem href={routes.newOrganization} icon={<Plus aria-hidden />}>
         New organization
       </MenuItem>

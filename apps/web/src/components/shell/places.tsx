@@ -61,3 +61,19 @@ export function Places({
     </>
   )
 }
+
+/** Of an organization that one is no member of. */
+export function OutsidePlaces({ view, pathname, onNavigate }: { view: views.OutsideView; pathname: string; onNavigate?: () => void }) {
+  const link = { ...(onNavigate ? { onClick: onNavigate } : {}) }
+  return (
+    <RailLink
+      {...link}
+      href={routes.overview(view.slug)}
+      icon={<LayoutDashboard aria-hidden />}
+      active={pathname === routes.overview(view.slug)}
+      count={view.repositories.length + view.apps.length}
+    >
+      Overview
+    </RailLink>
+  )
+}

@@ -1,15 +1,19 @@
 'use client'
-import { Bar, ErrorState, Frame, LinkButton, Sheet } from '@slipway/ui'
+import { Bar, ErrorState, Frame, LinkButton, RailLink, Sheet } from '@slipway/ui'
 import { useQuery } from '@tanstack/react-query'
+import { Inbox } from 'lucide-react'
 import { usePathname } from 'next/navigation'
 import { type ReactNode, useState } from 'react'
+import { Outside } from '@/components/access/outside'
 import { crumbsOf } from '@/lib/crumbs'
 import { readError } from '@/lib/errors'
+import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
 import { AccountMenu } from './account-menu'
 import { OrganizationMenu } from './organization-menu'
+import { OutsideContext } from './outside-context'
 import { Palette } from './palette'
-import { Places } from './places'
+import { OutsidePlaces, Places } from './places'
 import { useOrganizationWatch } from './use-organization-watch'
 
 /** The frame of every page of an organization. */
@@ -20,19 +24,33 @@ export function Shell({ org, children }: { org: string; children: ReactNode }) {
   const [menu, setMenu] = useState(false)
   const me = useQuery(trpc.me.get.queryOptions(undefined, { staleTime: 60_000 }))
   const organization = useQuery(trpc.organizations.get.queryOptions({ org }))
-  useOrganizationWatch(org)
+  // No member: perhaps something of it is shared with them.
+  const unknown = organization.error && !organization.data ? readError(organization.error) : null
+  const outside = useQuery(trpc.access.outside.queryOptions({ org }, { enabled: unknown?.status === 404, retry: false, staleTime: 60_000 }))
+  useOrganizationWatch(org, !unknown)
 
-  const name = organization.data?.name ?? me.data?.organizations.find((o) => o.slug === org)?.name ?? org
+  const name = organization.data?.name ?? me.data?.organizations.find((o) => o.slug === org)?.name ?? outside.data?.name ?? org
   const places = (onNavigate?: () => void) => (
     <>
       <OrganizationMenu org={org} name={name} me={me.data} />
       <nav aria-label="Places" className="flex flex-1 flex-col gap-0.5">
-        <Places org={org} pathname={pathname} counts={organization.data?.counts} {...(onNavigate ? { onNavigate } : {})} />
+        {unknown ? (
+          <>
+            {outside.data && <OutsidePlaces view={outside.data} pathname={pathname} {...(onNavigate ? { onNavigate } : {})} />}
+            <RailLink href={routes.shared} icon={<Inbox aria-hidden />} {...(onNavigate ? { onClick: onNavigate } : {})}>
+              Shared with you
+            </RailLink>
+          </>
+        ) : (
+          <Places org={org} pathname={pathname} counts={organization.data?.counts} {...(onNavigate ? { onNavigate } : {})} />
+        )}
       </nav>
       <AccountMenu org={org} me={me.data} />
     </>
   )
-  const gone = organization.error && !organization.data ? readError(organization.error) : null
+  const gone = unknown && !outside.data && !outside.isFetching ? unknown : null
+  // Its own pages are there for who is no member; every other address shows what is shared.
+  const shared = /^\/[^/]+\/(?:images|apps)\/./.test(pathname) ? children : outside.data && <Outside view={outside.data} />
   return (
     <>
       <Frame rail={places()} bar={<Bar crumbs={crumbsOf(pathname, name)} onFind={() => setFinding(true)} onMenu={() => setMenu(true)} />}>
@@ -48,6 +66,8 @@ export function Shell({ org, children }: { org: string; children: ReactNode }) {
               </LinkButton>
             }
           />
+        ) : unknown ? (
+          outside.data && <OutsideContext value={true}>{shared}</OutsideContext>
         ) : (
           children
         )}
@@ -55,7 +75,7 @@ export function Shell({ org, children }: { org: string; children: ReactNode }) {
       <Sheet open={menu} onOpenChange={setMenu} label="Menu">
         {places(() => setMenu(false))}
       </Sheet>
-      <Palette org={org} open={finding} onOpenChange={setFinding} />
+      {!unknown && <Palette org={org} open={finding} onOpenChange={setFinding} />}
     </>
   )
 }

@@ -11,6 +11,8 @@ const LISTS = new Set([
   'organizations.audit',
   'organizations.auditFacets',
   'organizations.members',
+  'invitations.list',
+  'teams.list',
   'projects.list',
   'apps.list',
   'builds.list',
@@ -28,7 +30,7 @@ const isList = (query: Query) => {
 }
 
 /** Renews every list in sight when something of the organization changed, at most every 400 ms. */
-export function useOrganizationWatch(org: string) {
+export function useOrganizationWatch(org: string, member = true) {
   const trpc = useTRPC()
   const client = useQueryClient()
   const visible = useVisible()
@@ -43,7 +45,7 @@ export function useOrganizationWatch(org: string) {
     trpc.organizations.watch.subscriptionOptions(
       { org },
       {
-        enabled: visible,
+        enabled: visible && member,
         onData: () => {
           timer.current ??= setTimeout(() => {
             timer.current = null
