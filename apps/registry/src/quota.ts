@@ -27,12 +27,12 @@ export class QuotaDoor {
     return (await this.#room(organizationId)).left ?? undefined
   }
 
-  /** Throws NoRoom when `bytes` more are too many, unless the organization has the blob already. */
-  async assertRoom(organizationId: string, bytes: number, digest?: string): Promise<void> {
+  /** Throws NoRoom when `bytes` more are too many, unless the organization has the blob already. `some`: a blob whose size is not told yet. */
+  async assertRoom(organizationId: string, bytes: number | 'some', digest?: string): Promise<void> {
     const { left, refusal } = await this.#room(organizationId)
-    if (left === null || bytes <= left) return
+    if (left === null || (bytes === 'some' ? 1 : bytes) <= left) return
     if (digest !== undefined && (await organizationHasBlob(this.db, organizationId, digest))) return
-    throw new NoRoom(organizationId, { ...refusal, wanted: bytes })
+    throw new NoRoom(organizationId, { ...refusal, wanted: bytes === 'some' ? 0 : bytes })
   }
 
   #room(organizationId: string): Promise<Room> {

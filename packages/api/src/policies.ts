@@ -41,7 +41,8 @@ export const repositoriesRouter = router({
   rename: repositoryProcedure
     .input(inputs.renameRepository)
     .mutation(({ ctx, input }) => ctx.services.repositories.rename(ctx.scope, input)),
-  transfer: repositoryProcedure
+  /** Of the whole organization: a role on this repository alone does not give it away. */
+  transfer: orgProcedure
     .input(inputs.transferRepository)
     .mutation(({ ctx, input }) => ctx.services.repositories.transfer(ctx.scope, input)),
   forgetName: repositoryProcedure

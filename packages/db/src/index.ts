@@ -352,6 +352,7 @@ export {
   appsNeeding,
   findAbout,
   moveRepository,
+  renameReferences,
   setAbout,
   setRepositoryName,
 } from './repository.repo'

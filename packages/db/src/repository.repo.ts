@@ -59,6 +59,17 @@ export async function setRepositoryName(
   await redirect(tx, repository)
 }
 
+/** What apps are deployed from, and what deployments go back to, by the new name: `slipway.local/acme/old:1` → `slipway.local/acme/new:1`. */
+export async function renameReferences(tx: Tx, from: string, to: string): Promise<void> {
+  for (const end of [':', '@']) {
+    const start = `${from}${end}`
+    await tx.$executeRaw`UPDATE "App" SET "imageReference" = ${to} || substr("imageReference", ${from.length + 1}::int)
+      WHERE starts_with("imageReference", ${start})`
+    await tx.$executeRaw`UPDATE "Deployment" SET "imageReference" = ${to} || substr("imageReference", ${from.length + 1}::int)
+      WHERE starts_with("imageReference", ${start})`
+  }
+}
+
 async function redirect(tx: Tx, { id, organizationId, name }: { id: string; organizationId: string; name: string }): Promise<void> {
   const to = { repositoryId: id, createdAt: new Date() }
   await tx.repositoryRedirect.upsert({

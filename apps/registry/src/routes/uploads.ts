@@ -69,7 +69,7 @@ export async function startUpload(
   if (mounted !== null && (await mount(registry, request, repository, { name, digest: mounted, from, token: caller.token }))) {
     return sendEmpty(response, 201, { location: `/v2/${name}/blobs/${mounted}`, 'docker-content-digest': mounted })
   }
-  await registry.quota.assertRoom(repository.organizationId, contentLength(request) || 1, digest ?? undefined)
+  await registry.quota.assertRoom(repository.organizationId, contentLength(request) || 'some', digest ?? undefined)
   if (digest !== null) {
     // Whole in this one request: a session that nobody else can name needs no row.
     const target = { name, uploadId: newId('upload') }

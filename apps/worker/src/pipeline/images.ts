@@ -1,7 +1,7 @@
 import { agentError, engineStatus, type ImageProgress, pullImage } from '@slipway/agent-client'
 import { BASE_ORGANIZATION, OWN_REGISTRY_HOST, type RegistryAccess } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
-import { organizationPullsThrough, repositoryVisibility } from '@slipway/db'
+import { movedRepository, organizationPullsThrough, repositoryVisibility } from '@slipway/db'
 import { formatPlatform, type Platform, parsePlatform } from '@slipway/dockerfile'
 import { cachedReference, formatReference, originalReference, parseReference, signRegistryToken } from '@slipway/oci'
 import type { Deps } from '../deps'
@@ -41,9 +41,25 @@ export async function pullAccess(deps: Deps, organization: string, reference: st
   }
   const [owner = '', ...rest] = parsed.repository.split('/')
   const own = owner === organization || owner === BASE_ORGANIZATION
+  const repository = await whereItIs(deps, organization, parsed.repository)
   // What every account may pull, an app of any organization may run.
-  if (!own && ((await repositoryVisibility(deps.db, owner, rest.join('/'))) ?? 'private') === 'private') throw imageNotFound(reference)
-  return { name, own: true, token: await systemToken(deps, [{ type: 'repository', name: parsed.repository, actions: ['pull'] }]) }
+  if (!own && repository === parsed.repository && ((await repositoryVisibility(deps.db, owner, rest.join('/'))) ?? 'private') === 'private')
+    throw imageNotFound(reference)
+  const access = [...new Set([parsed.repository, repository])].map((at) => ({
+    type: 'repository' as const,
+    name: at,
+    actions: ['pull' as const],
+  }))
+  return { name, own: true, token: await systemToken(deps, access) }
+}
+
+/** The name that the repository has now, where the organization may pull it under that one, too. */
+async function whereItIs(deps: Deps, organization: string, path: string): Promise<string> {
+  const [owner = '', ...rest] = path.split('/')
+  const moved = await movedRepository(deps.db, { organization: owner, name: rest.join('/') })
+  if (!moved) return path
+  const open = ((await repositoryVisibility(deps.db, moved.organization, moved.name)) ?? 'private') !== 'private'
+  return moved.organization === organization || open ? `${moved.organization}/${moved.name}` : path
 }
 
 export interface LocalImage {

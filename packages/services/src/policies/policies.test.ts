@@ -155,7 +155,11 @@ it('renames: the old name leads on until a repository takes it, and names of app
   await expect(h.services.repositories.rename(acme, { repository: 'first', name: 'shop' })).rejects.toMatchObject({
     code: 'REPOSITORY_OF_APP',
   })
+  await h.db.app.updateMany({ where: { slug: 'shop' }, data: { imageReference: 'slipway.local/acme/first:a' } })
+  await h.db.deployment.updateMany({ data: { imageReference: 'slipway.local/acme/first@sha256:1' } })
   await h.services.repositories.rename(acme, { repository: 'first', name: 'team/second' })
+  expect(await h.db.app.findFirstOrThrow({ where: { slug: 'shop' } })).toMatchObject({ imageReference: 'slipway.local/acme/team/second:a' })
+  expect(await h.db.deployment.findFirstOrThrow()).toMatchObject({ imageReference: 'slipway.local/acme/team/second@sha256:1' })
   const actor = { userId: ada.userId, label: 'Ada', ip: null }
   expect(await h.services.repositories.moved(actor, { org: 'acme', repository: 'first' })).toEqual({
     org: 'acme',

@@ -15,6 +15,7 @@ import {
   moveRepository,
   type RepositoryRow,
   redirectsOf,
+  renameReferences,
   setAbout,
   setRepositoryName,
   setRetention,
@@ -166,6 +167,8 @@ export function createRepositories(deps: Deps, access: Pick<AccessService, 'repo
       await db.$transaction(async (tx) => {
         await assertFree(tx, scope.organizationId, scope.organization, next)
         await setRepositoryName(tx, repository, next)
+        const named = (name: string) => `${OWN_REGISTRY_HOST}/${scope.organization}/${name}`
+        await renameReferences(tx, named(repository.name), named(next))
         await audit(tx, scope, 'repository.rename', { ...target(repository), label: next }, { from: repository.name, to: next })
       })
       announce(deps, { organizationId: scope.organizationId })
