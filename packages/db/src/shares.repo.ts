@@ -48,9 +48,9 @@ export async function findLiveShare(db: Tx, hash: string, now = new Date()) {
   return manifest ? { ...share, manifestId: manifest.id } : null
 }
 
-/** Links that ended this long ago are of no use to anybody. */
-export const forgetShares = (db: Tx, before: Date) =>
-  db.share.deleteMany({ where: { OR: [{ expiresAt: { lt: before } }, { revokedAt: { lt: before } }] } })
+/** Links of the organization that ended before: they open nothing, and the audit log knows of them. */
+export const forgetShares = (tx: Tx, organizationId: string, before: Date) =>
+  tx.share.deleteMany({ where: { organizationId, OR: [{ expiresAt: { lt: before } }, { revokedAt: { lt: before } }] } })
 
 /** Pulls since the last time, by share. */
 export async function recordSharePulls(db: Tx, pulls: readonly { shareId: string; count: number; at: Date }[]): Promise<void> {

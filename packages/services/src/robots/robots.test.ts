@@ -90,6 +90,12 @@ it('shares one image by a link that anybody opens until it ends', async () => {
 
   const again = await shares.create(acme, { ...image, expiresInHours: 1 })
   await h.db.share.update({ where: { id: again.view.id }, data: { expiresAt: new Date(Date.now() - 1) } })
+  // What ended a month ago is forgotten by the next one that is made.
+  await h.db.share.update({ where: { id: view.id }, data: { revokedAt: new Date(Date.now() - 31 * 24 * 3_600_000) } })
+  await shares.create(acme, { ...image, expiresInHours: 1 })
+  expect(await h.db.share.findMany({ where: { id: { in: [view.id, again.view.id] } }, select: { id: true } })).toEqual([
+    { id: again.view.id },
+  ])
   for (const dead of [again.url.slice(-47), 'sls_', '', "' OR 1", `sls_${'A'.repeat(43)}`]) expect(await shares.open(dead)).toBeNull()
 })
 

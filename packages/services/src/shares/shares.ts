@@ -8,6 +8,7 @@ import {
   findLiveShare,
   findManifest,
   findShare,
+  forgetShares,
   listShares,
   revokeShare,
   type Share,
@@ -21,6 +22,7 @@ import type { SharesService } from './service'
 
 const TOKEN = /^sls_[A-Za-z0-9_-]{43}$/
 const HOUR_MS = 60 * 60 * 1000
+const FORGOTTEN_AFTER_MS = 30 * 24 * HOUR_MS
 /** Of one organization, at a time. */
 const MAX_SHARES = 500
 
@@ -40,6 +42,7 @@ export const createShares = ({ db, config }: Pick<Deps, 'db' | 'config'>): Share
     const tag = input.reference.includes(':') ? (manifest.tags[0]?.name ?? null) : input.reference
     const expiresAt = new Date(Date.now() + input.expiresInHours * HOUR_MS)
     const share = await db.$transaction(async (tx) => {
+      await forgetShares(tx, scope.organizationId, new Date(Date.now() - FORGOTTEN_AFTER_MS))
       if ((await countShares(tx, scope.organizationId)) >= MAX_SHARES)
         throw new AppError({
           kind: 'conflict',

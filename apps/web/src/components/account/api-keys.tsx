@@ -56,7 +56,7 @@ export function ApiKeys() {
                   <Tr key={key.id}>
                     <Td className="max-w-0">
                       <p className="truncate font-medium">{key.name}</p>
-                      <p className="font-mono text-ink-3 text-xs leading-5">slp_{key.prefix.replace(/^slp_/, '')}…</p>
+                      <p className="truncate font-mono text-ink-3 text-xs leading-5">{key.prefix}</p>
                     </Td>
                     <Td optional className="text-ink-2">
                       {OPENS[key.scope]}

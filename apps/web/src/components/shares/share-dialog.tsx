@@ -122,9 +122,7 @@ function Links({ org, rows, onRevoked }: { org: string; rows: views.ShareView[];
           <tbody>
             {rows.map((link) => (
               <Tr key={link.id}>
-                <Td className="max-w-0">
-                  <p className="truncate font-mono text-xs leading-5">{link.prefix}</p>
-                </Td>
+                <Td className="whitespace-nowrap font-mono text-xs">{link.prefix}</Td>
                 <Td optional className="max-w-40 text-ink-2">
                   <TimeAgo at={link.createdAt} />
                   <p className="truncate text-ink-3 text-xs leading-5">by {link.createdBy}</p>
