@@ -45,7 +45,7 @@ function Rows({ org, view }: { org: string; view: views.CollectablesView }) {
               <Hash copy={item.digest} label="the digest">
                 {shortDigest(item.digest, 8)}
               </Hash>
-              <p className="mt-1 truncate text-ink-3 text-xs">
+              <p className="mt-1 break-words text-ink-3 text-xs">
                 no image of <Link href={routes.repository(org, item.repository)}>{item.repository}</Link>
                 {item.repositories > 1 && ` or ${item.repositories - 1} more`} has it · {when(item.goesAt)}
               </p>

@@ -14,7 +14,7 @@ export function SharedLayersCard({ layers }: { org: string; layers: views.Shared
           <tr>
             <Th className="w-28">Layer</Th>
             <Th>Step</Th>
-            <Th right optional>
+            <Th right optional className="w-36">
               In
             </Th>
             <Th right className="w-24">
@@ -36,7 +36,9 @@ export function SharedLayersCard({ layers }: { org: string; layers: views.Shared
                 </span>
               </Td>
               <Td right optional className="text-ink-2">
-                {count(layer.repositories, 'repository', 'repositories')} · {count(layer.images, 'image')}
+                <span title={`${count(layer.repositories, 'repository', 'repositories')}, ${count(layer.images, 'image')}`}>
+                  {count(layer.images, 'image')}
+                </span>
               </Td>
               <Td right>{formatBytes(layer.size)}</Td>
             </Tr>
