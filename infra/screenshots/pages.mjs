@@ -31,6 +31,7 @@ export async function findPages(request, org) {
     { name: 'activity', href: `/${org}/activity` },
     { name: 'settings', href: `/${org}/settings` },
     { name: 'settings-members', href: `/${org}/settings/members` },
+    { name: 'settings-webhooks', href: `/${org}/settings/webhooks` },
     { name: 'settings-robots', href: `/${org}/settings/robots` },
     { name: 'account', href: `/account?from=${org}` },
   ]

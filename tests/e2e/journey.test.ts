@@ -252,6 +252,7 @@ describe('the rest of the panel', () => {
     '/acme/storage',
     '/acme/hosts',
     '/acme/activity',
+    '/acme/settings/webhooks',
     '/acme/settings',
     '/acme/settings/members',
     '/acme/settings/robots',

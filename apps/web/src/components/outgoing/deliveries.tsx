@@ -74,6 +74,12 @@ export function Deliveries({ org, webhook }: { org: string; webhook: views.Outgo
   )
 }
 
+/** The list is read again every few seconds, so this counts down by itself. */
+function againIn(at: Date, now = Date.now()): string {
+  const ms = at.getTime() - now
+  return ms < 1000 ? 'Again now.' : `Again in ${formatDuration(Math.ceil(ms / 1000) * 1000)}.`
+}
+
 function DeliveryRow({ delivery: d, onShow }: { delivery: views.OutgoingDeliveryView; onShow: () => void }) {
   const { tone, word } = DELIVERY[d.state]
   return (
@@ -95,12 +101,7 @@ function DeliveryRow({ delivery: d, onShow }: { delivery: views.OutgoingDelivery
         {(d.error || d.status !== null) && (
           <p className="line-clamp-2 break-words text-ink-3 text-xs leading-5">
             {d.error ?? `It answered ${d.status}.`}
-            {d.state === 'pending' && d.nextAttemptAt && (
-              <>
-                {' '}
-                Again <TimeAgo at={d.nextAttemptAt} />.
-              </>
-            )}
+            {d.state === 'pending' && d.nextAttemptAt && <> {againIn(d.nextAttemptAt)}</>}
           </p>
         )}
       </Td>
