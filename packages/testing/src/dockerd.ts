@@ -23,9 +23,12 @@ export const hasDockerd = () => existsSync(BINARY)
 export async function startDockerd({
   bridge = false,
   parent = tmpdir(),
+  args = [],
 }: {
   bridge?: boolean
   parent?: string
+  /** Added to its command line. */
+  args?: string[]
 } = {}): Promise<TestDockerd> {
   if (!hasDockerd()) throw new Error('dockerd is not installed: apt-get install docker.io')
   const folder = mkdtempSync(join(parent, 'sw-dockerd-'))
@@ -44,6 +47,7 @@ export async function startDockerd({
       '-H',
       `unix://${socketPath}`,
       ...network,
+      ...args,
     ],
     { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' } },
   )

@@ -23,12 +23,12 @@ export interface Installation {
   close(): Promise<void>
 }
 
-export async function startInstallation(): Promise<Installation> {
+export async function startInstallation(env: Record<string, string> = {}): Promise<Installation> {
   const database = await createTestDatabase()
   const folder = await mkdtemp(path.join(tmpdir(), 'slipway-clients-'))
   await writeKey(folder, newKeyPem())
   const people = await seedAccounts(database.db)
-  const registry = await spawnRegistry({ databaseUrl: database.url, data: folder })
+  const registry = await spawnRegistry({ databaseUrl: database.url, data: folder, env })
   return {
     database,
     registry,
