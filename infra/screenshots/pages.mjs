@@ -33,6 +33,7 @@ export async function findPages(request, org) {
     { name: 'settings-members', href: `/${org}/settings/members` },
     { name: 'settings-webhooks', href: `/${org}/settings/webhooks` },
     { name: 'settings-robots', href: `/${org}/settings/robots` },
+    { name: 'settings-upstreams', href: `/${org}/settings/upstreams` },
     { name: 'account', href: `/account?from=${org}` },
   ]
 

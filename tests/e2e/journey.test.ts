@@ -257,6 +257,7 @@ describe('the rest of the panel', () => {
     '/acme/settings/members',
     '/acme/settings/robots',
     '/s/none',
+    '/acme/settings/upstreams',
     '/account',
     '/acme/apps/shop/variables',
     '/acme/apps/shop/deployments',
