@@ -9,6 +9,7 @@ import type { Integrity } from './integrity/integrity'
 import type { ManifestCache } from './manifest-cache'
 import type { PullCounter } from './pulls'
 import type { QuotaDoor } from './quota'
+import type { Patience } from './server'
 import type { BlobStore } from './store/store'
 import type { Upstreams } from './upstream/upstreams'
 
@@ -22,6 +23,7 @@ export interface Registry {
   limiters: Limiters
   publicUrl: string | undefined
   maxBlobBytes: number
+  patience: Patience
   version: string
   log: Logger
   pulls: PullCounter

@@ -11,6 +11,7 @@ import { makeLimiters, type RequestLimits } from './auth/request-limits'
 import { TokenVerifier } from './auth/verify'
 import type { Registry } from './context'
 import { Collector } from './gc'
+import { type Pace, SLOWEST } from './http/body'
 import { Integrity } from './integrity/integrity'
 import { Scrubber } from './integrity/scrubber'
 import { ManifestCache } from './manifest-cache'
@@ -24,8 +25,16 @@ import { VerificationWatch } from './verify/watch'
 const POOL = 12
 /** Between two bytes, either way. Whole requests have no deadline: a layer takes as long as the line is slow. */
 const IDLE_MS = 120_000
-const HEADERS_MS = 20_000
 const SOCKET_BYTES = 256 * 1024
+
+/** With clients that are slow, by weakness or by intent. */
+export interface Patience {
+  /** For the head of a request. */
+  headersMs: number
+  /** For its body. */
+  slowest: Pace
+}
+const PATIENCE: Patience = { headersMs: 20_000, slowest: SLOWEST }
 
 export interface RegistryOptions {
   databaseUrl: string
@@ -41,6 +50,7 @@ export interface RegistryOptions {
   publicUrl?: string
   maxBlobBytes: number
   version: string
+  patience?: Patience
   /** Where every name is docker.io's, for docker's `registry-mirrors`; 0: any free port. None by default. */
   mirrorPort?: number | undefined
   /** Opens the credentials of upstreams. */
@@ -109,7 +119,7 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
 }
 
 function makeRegistry(
-  { store, keys, log, publicUrl, maxBlobBytes, version, scrub, sealer, upstreamLimits, limits }: RegistryOptions,
+  { store, keys, log, publicUrl, maxBlobBytes, version, scrub, sealer, upstreamLimits, limits, patience = PATIENCE }: RegistryOptions,
   db: Db,
 ): Registry {
   // Pulls look for themselves only where the round does not come by.
@@ -132,6 +142,7 @@ function makeRegistry(
     limiters: makeLimiters(limits),
     publicUrl,
     maxBlobBytes,
+    patience,
     version,
     log,
     pulls: new PullCounter(db, log),
@@ -144,7 +155,15 @@ function makeRegistry(
 }
 
 function listen(registry: Registry, host: string, port: number, mirrorOf?: string): Promise<Server> {
-  const options = { requestTimeout: 0, headersTimeout: HEADERS_MS, keepAliveTimeout: 65_000, highWaterMark: SOCKET_BYTES, noDelay: true }
+  const { headersMs } = registry.patience
+  const options = {
+    requestTimeout: 0,
+    headersTimeout: headersMs,
+    connectionsCheckingInterval: headersMs / 4,
+    keepAliveTimeout: 65_000,
+    highWaterMark: SOCKET_BYTES,
+    noDelay: true,
+  }
   const server = createServer(options, createHandler(registry, mirrorOf))
   server.setTimeout(IDLE_MS)
   return new Promise((resolve, reject) => {

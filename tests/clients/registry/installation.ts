@@ -23,6 +23,7 @@ export interface Installation {
   close(): Promise<void>
 }
 
+/** `env`: more settings of the registry. */
 export async function startInstallation(env: Record<string, string> = {}): Promise<Installation> {
   const database = await createTestDatabase()
   const folder = await mkdtemp(path.join(tmpdir(), 'slipway-clients-'))

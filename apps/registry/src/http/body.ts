@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { RegistryError } from '../errors'
+import { RegistryError } from '../errors'
 
 /** The whole body in memory, at most `maxBytes`. */
 export async function readBody(request: IncomingMessage, maxBytes: number, tooLarge: () => RegistryError): Promise<Buffer> {
@@ -18,6 +18,43 @@ export async function readBody(request: IncomingMessage, maxBytes: number, tooLa
 }
 
 export const chunksOf = (request: IncomingMessage): AsyncIterable<Buffer> => request.iterator({ destroyOnReturn: false })
+
+/** How slow a body may come: so many bytes in each window of time, unless it ends before. */
+export interface Pace {
+  windowMs: number
+  bytes: number
+}
+
+/** A line that barely carries a voice sends more than this in a minute; a client that sends less only holds the place. */
+export const SLOWEST: Pace = { windowMs: 60_000, bytes: 16 * 1024 }
+
+/** The same chunks; ends with 408 when they trickle. What came before was given, so that an upload can go on from there. */
+export async function* paced(request: IncomingMessage, { windowMs, bytes }: Pace): AsyncIterable<Buffer> {
+  const iterator = chunksOf(request)[Symbol.asyncIterator]()
+  let came = 0
+  // Set only while we wait for the client: it is no fault of it when the disk is slow.
+  let fail: ((error: Error) => void) | undefined
+  const message = 'The bytes of this upload come too slowly. Ask the upload how far it is, and go on from there.'
+  const timer = setInterval(() => {
+    if (came < bytes) fail?.(new RegistryError('BLOB_UPLOAD_INVALID', message, { status: 408 }))
+    came = 0
+  }, windowMs)
+  timer.unref()
+  try {
+    for (;;) {
+      const next = await new Promise<IteratorResult<Buffer>>((resolve, reject) => {
+        fail = reject
+        iterator.next().then(resolve, reject)
+      })
+      fail = undefined
+      if (next.done) return
+      came += next.value.byteLength
+      yield next.value
+    }
+  } finally {
+    clearInterval(timer)
+  }
+}
 
 /** Undefined for a chunked body. Node itself refuses what is no number. */
 export function contentLength(request: IncomingMessage): number | undefined {

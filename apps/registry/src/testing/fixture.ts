@@ -13,7 +13,7 @@ import { hashPassword } from 'better-auth/crypto'
 import { type Logger, pino } from 'pino'
 import { type TokenKeys, tokenKeysOf } from '../auth/keys'
 import type { RequestLimits } from '../auth/request-limits'
-import { startRegistry } from '../server'
+import { type Patience, startRegistry } from '../server'
 import { FilesystemStore } from '../store/filesystem'
 import type { BlobStore } from '../store/store'
 import type { RemoteLimits } from '../upstream/remote'
@@ -113,6 +113,7 @@ export async function startFixture({
   limits?: RequestLimits
   /** Instead of one that stays, whose tokens the fixture makes itself. */
   keys?: TokenKeys
+  patience?: Patience
   /** Another registry over the same database, with keys of its own. */
   database?: { databaseUrl: string; db: Db; people: People }
 } = {}): Promise<Fixture> {

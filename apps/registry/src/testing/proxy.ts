@@ -3,18 +3,23 @@
 import type { AddressInfo } from 'node:net'
 import { connect, createServer, type Socket } from 'node:net'
 
+const MAX_HEARD = 1024 * 1024
+
 export interface Line {
   port: number
   /** `held`: connections are taken and no byte moves. `cut`: those that are there end, new ones end at once. */
   set(state: 'open' | 'held' | 'cut'): void
   /** Holds the line when so many more bytes have gone to the server. */
   holdAfter(bytes: number): void
+  /** The begin of what went to the server, at most a megabyte. */
+  heard(): string
   close(): Promise<void>
 }
 
 export async function startLine(target: number): Promise<Line> {
   let state: 'open' | 'held' | 'cut' = 'open'
   let left = Number.POSITIVE_INFINITY
+  let heard = ''
   const sockets = new Set<Socket>()
   const set = (next: typeof state) => {
     state = next
@@ -39,7 +44,10 @@ export async function startLine(target: number): Promise<Line> {
         else to.end()
       })
       from.on('data', (chunk: Buffer) => {
-        if (from === near) left -= chunk.byteLength
+        if (from === near) {
+          left -= chunk.byteLength
+          if (heard.length < MAX_HEARD) heard += chunk.toString('latin1')
+        }
         if (left <= 0) set('held')
         else to.write(chunk)
       })
@@ -56,6 +64,7 @@ export async function startLine(target: number): Promise<Line> {
     holdAfter: (bytes) => {
       left = bytes
     },
+    heard: () => heard,
     close: () => {
       set('cut')
       return new Promise((resolve) => server.close(() => resolve()))
