@@ -7,6 +7,7 @@ const PLACES: Record<string, string> = {
   builds: 'Builds',
   images: 'Images',
   storage: 'Storage',
+  'where-used': 'Where used',
   hosts: 'Hosts',
   activity: 'Activity',
   settings: 'Settings',

@@ -24,6 +24,12 @@ export const routes = {
   imageArchive: (org: string, repository: string, reference: string, format: 'oci' | 'docker') =>
     `/api/images/archive?${new URLSearchParams({ org, repository, reference, format })}`,
   storage: (org: string) => `/${org}/storage`,
+  imageFile: (org: string, repository: string, reference: string, path: string, layer: number) =>
+    `/api/images/file?${new URLSearchParams({ org, repository, reference, path, layer: String(layer) })}`,
+  compareImages: (org: string, name: string, reference: string, other: string) =>
+    `${routes.imageTab(org, name, reference, 'compare')}?${new URLSearchParams({ with: other })}`,
+  whereUsed: (org: string, query?: { kind: 'layer' | 'package' | 'file'; q: string; version?: string }) =>
+    `/${org}/where-used${query ? `?${new URLSearchParams(query)}` : ''}`,
   hosts: (org: string) => `/${org}/hosts`,
   activity: (org: string) => `/${org}/activity`,
   activityExport: (org: string, format: 'csv' | 'ndjson', filter: Record<string, string>) =>

@@ -21,7 +21,11 @@ export const REPOSITORY_TABS: Tab[] = [
 ]
 
 /** `/[org]/images/<repository>:<tag>/-/<tab>`: a component each in `components/images/image-page.tsx`. */
-export const IMAGE_TABS: Tab[] = [{ tab: null, label: 'Overview' }]
+export const IMAGE_TABS: Tab[] = [
+  { tab: null, label: 'Overview' },
+  { tab: 'files', label: 'Files' },
+  { tab: 'compare', label: 'Compare' },
+]
 
 /** Those of them that are also for who is no member of the organization. */
-export const OUTSIDE_TABS = new Set<string | null>([null, 'access'])
+export const OUTSIDE_TABS = new Set<string | null>([null, 'access', 'files', 'compare'])

@@ -11,10 +11,12 @@ import { useOutside } from '@/components/shell/outside-context'
 import { routes } from '@/lib/routes'
 import { IMAGE_TABS, OUTSIDE_TABS } from '@/lib/tabs'
 import { useTRPC } from '@/lib/trpc'
+import { CompareTab } from './compare-tab'
 import { ConfigCard } from './config-card'
 import { DeleteImage } from './delete-image'
 import { DeployButton } from './deploy-button'
 import { DownloadMenu } from './download-menu'
+import { FilesTab } from './files/files-tab'
 import { ProvenanceCard, RunsInCard } from './image-facts'
 import { LayersCard } from './layers-card'
 import { PackagesCard } from './packages-card'
@@ -30,7 +32,7 @@ export interface ImageTabProps {
 }
 
 /** By the end of the address; `lib/tabs.ts` has their order and names. */
-const PAGES: Record<string, (props: ImageTabProps) => ReactNode> = { '': ImageOverview }
+const PAGES: Record<string, (props: ImageTabProps) => ReactNode> = { '': ImageOverview, files: FilesTab, compare: CompareTab }
 
 /** One image. */
 export function ImagePage({ tab, ...at }: Omit<ImageTabProps, 'image'> & { tab: string | null }) {
@@ -97,7 +99,7 @@ function ImageHead({ org, repository, reference, image }: ImageTabProps) {
 function ImageOverview({ org, repository, reference, image }: ImageTabProps) {
   return (
     <>
-      {image.layers.length > 0 && <LayersCard image={image} />}
+      {image.layers.length > 0 && <LayersCard org={org} repository={repository} image={image} />}
       <Columns
         aside={
           <>

@@ -1,12 +1,18 @@
 'use client'
 import type { views } from '@slipway/contracts'
 import { formatBytes, shortDigest } from '@slipway/core'
-import { Button, Card, CardHeader, cn, Hash, LayerBar, LayerHead, Table, Td, TimeAgo, Tr } from '@slipway/ui'
+import { Button, Card, CardHeader, cn, Hash, LayerBar, LayerHead, Link, Segmented, Table, Td, TimeAgo, Tr } from '@slipway/ui'
 import { useState } from 'react'
+import { useOutside } from '@/components/shell/outside-context'
 import { barLayers, instructionOf } from '@/lib/layers'
+import { routes } from '@/lib/routes'
+import { useFilesState } from './files/files-tab'
 
 /** The layers as a bar to scale over their table; selecting one in either leaves only it below. */
-export function LayersCard({ image }: { image: views.ImageView }) {
+export function LayersCard({ org, repository, image }: { org: string; repository: string; image: views.ImageView }) {
+  const [by, setBy] = useState<'packed' | 'unpacked'>('packed')
+  const unpacked = useUnpacked(org, repository, image)
+  const outside = useOutside()
   const [selected, setSelected] = useState<string | null>(null)
   const { layers } = image
   const shared = layers.filter((l) => l.sharedBy > 0).length
@@ -26,11 +32,28 @@ export function LayersCard({ image }: { image: views.ImageView }) {
           )
         }
       />
+      {unpacked.size === layers.length && (
+        <div className="px-4 pt-3">
+          <Segmented
+            label="What the bar shows"
+            value={by}
+            onChange={setBy}
+            segments={[
+              { value: 'packed', label: 'Compressed' },
+              { value: 'unpacked', label: 'Unpacked' },
+            ]}
+          />
+        </div>
+      )}
       <div className="px-4 pt-4 pb-3">
-        <LayerBar layers={barLayers(layers)} selected={selected} onSelect={setSelected} />
+        <LayerBar
+          layers={barLayers(by === 'packed' ? layers : layers.map((l) => ({ ...l, size: unpacked.get(l.digest) ?? 0 })))}
+          selected={selected}
+          onSelect={setSelected}
+        />
       </div>
       <Table>
-        <LayerHead first="Layer" between={['Also in']} />
+        <LayerHead first="Layer" between={['Made', 'Also in', 'Unpacked']} />
         <tbody>
           {shown.map((layer) => (
             <Tr
@@ -57,17 +80,29 @@ export function LayersCard({ image }: { image: views.ImageView }) {
                 {selected !== null && (
                   <span className="text-ink-3 text-xs">
                     {layer.mediaType}
-                    {layer.madeAt && (
+                    {!outside && (
                       <>
                         {' · '}
-                        <TimeAgo at={layer.madeAt} />
+                        <Link
+                      className="relative z-10 text-accent hover:underline"
+                      href={routes.whereUsed(org, { kind: 'layer', q: layer.digest })}
+                      onClick={(event) => event.stopPropagation()}
+                    >
+                      Where used
+                    </Link>
                       </>
                     )}
                   </span>
                 )}
               </Td>
               <Td right optional className="text-ink-2">
+                {layer.madeAt ? <TimeAgo at={layer.madeAt} /> : '–'}
+              </Td>
+              <Td right optional className="text-ink-2">
                 {holders(layer.sharedBy)}
+              </Td>
+              <Td right optional className="text-ink-2">
+                {unpacked.has(layer.digest) ? formatBytes(unpacked.get(layer.digest) ?? 0) : '–'}
               </Td>
               <Td right>{formatBytes(layer.size)}</Td>
             </Tr>
@@ -80,3 +115,9 @@ export function LayersCard({ image }: { image: views.ImageView }) {
 
 /** Counted up to a thousand (`sharedBy`). */
 const holders = (count: number) => (count === 0 ? '–' : count === 1 ? '1 image' : count >= 999 ? '1,000+ images' : `${count} images`)
+
+/** Bytes of the files of each layer that is read. */
+function useUnpacked(org: string, repository: string, image: views.ImageView): Map<string, number> {
+  const { data } = useFilesState(org, repository, image.digest)
+  return new Map(data?.layers.flatMap((layer) => (layer.bytes === null ? [] : [[layer.digest, layer.bytes] as const])))
+}

@@ -1,13 +1,16 @@
 'use client'
 import type { views } from '@slipway/contracts'
-import { Button, Callout, Card, CardHeader, EmptyState, Input, Select, Table, Td, Th, Tr } from '@slipway/ui'
+import { Button, Callout, Card, CardHeader, EmptyState, Input, Link, Select, SkeletonRows, Table, Td, Th, Tr } from '@slipway/ui'
 import { useQuery } from '@tanstack/react-query'
 import { PackageSearch } from 'lucide-react'
 import { useDeferredValue, useMemo, useState } from 'react'
 import { Load } from '@/components/load'
+import { useOutside } from '@/components/shell/outside-context'
 import { instructionOf } from '@/lib/layers'
+import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
 import { DownloadButton } from './download'
+import { useFilesState } from './files/files-tab'
 
 interface Props {
   org: string
@@ -49,23 +52,42 @@ export function PackagesCard(props: Props) {
         }
       />
       <Load query={query} what="this image’s packages">
-        {(found) => (found ? <Packages sbom={found} image={props.image} /> : <NoPackages image={props.image} />)}
+        {(found) => (found ? <Packages org={org} sbom={found} image={props.image} /> : <FromLayers {...props} />)}
       </Load>
     </Card>
   )
 }
 
-function NoPackages({ image }: { image: views.ImageView }) {
+/** None is attached: what the files of the layers tell. */
+function FromLayers({ org, repository, reference, image }: Props) {
+  const trpc = useTRPC()
+  const state = useFilesState(org, repository, reference)
+  const query = useQuery(
+    trpc.files.packages.queryOptions({ org, repository, reference }, { enabled: state.data?.total != null, staleTime: 60_000 }),
+  )
+  if (state.data?.state === 'waiting') return <SkeletonRows rows={4} label="Reading the layers of this image" />
+  if (state.error)
+    return (
+      <Load query={state} what="the layers of this image">
+        {() => null}
+      </Load>
+    )
   return (
-    <EmptyState icon={<PackageSearch aria-hidden />} title="No list of packages">
-      {image.build
-        ? 'None is attached to it. Builds attach one unless the app’s settings say no; build again to get it.'
-        : 'Images that Slipway builds have one. To attach one to an image that you push, use a tool that writes SPDX and pushes it as a referrer.'}
-    </EmptyState>
+    <Load query={query} what="this image’s packages">
+      {(found) => (
+        <>
+          <div className="px-4 pt-3">
+            <Callout>No list of packages is attached to this image: this is what the files of its layers tell.</Callout>
+          </div>
+          <Packages org={org} sbom={found} image={image} />
+        </>
+      )}
+    </Load>
   )
 }
 
-function Packages({ sbom, image }: { sbom: views.SbomView; image: views.ImageView }) {
+function Packages({ org, sbom, image }: { org: string; sbom: views.SbomView | views.LayerPackagesView; image: views.ImageView }) {
+  const outside = useOutside()
   const [text, setText] = useState('')
   const [type, setType] = useState('all')
   const [all, setAll] = useState(false)
@@ -135,9 +157,19 @@ function Packages({ sbom, image }: { sbom: views.SbomView; image: views.ImageVie
               return (
                 <Tr key={`${one.purl ?? one.name} ${one.version} ${one.path}`}>
                   <Td className="max-w-0">
-                    <span className="block truncate font-medium" title={one.purl ?? one.name}>
+                    {outside ? (
+                      <span className="block truncate font-medium" title={one.purl ?? one.name}>
+                        {one.name}
+                      </span>
+                    ) : (
+                    <Link
+                      className="block truncate font-medium hover:underline"
+                      title={`${one.purl ?? one.name}: where else it is used`}
+                      href={routes.whereUsed(org, { kind: 'package', q: one.name })}
+                    >
                       {one.name}
-                    </span>
+                    </Link>
+                    )}
                   </Td>
                   <Td className="max-w-0">
                     <span className="block truncate font-mono text-[12.5px]" title={one.version ?? undefined}>

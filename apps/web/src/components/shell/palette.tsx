@@ -14,6 +14,7 @@ import {
   Moon,
   Plus,
   Rocket,
+  ScanSearch,
   Server,
   Settings,
   Sun,
@@ -72,6 +73,21 @@ export function Palette({ org, open, onOpenChange }: { org: string; open: boolea
         run: () => router.push(hit.href),
       })),
     },
+    ...(typed === ''
+      ? []
+      : [
+          {
+            heading: 'In images',
+            // Whatever was typed can be the name of one.
+            found: true,
+            items: (['package', 'file'] as const).map((kind) => ({
+              id: `where:${kind}`,
+              label: `Where is the ${kind} ${typed} used?`,
+              icon: <ScanSearch aria-hidden />,
+              run: () => router.push(routes.whereUsed(org, { kind, q: typed })),
+            })),
+          },
+        ]),
     ...actions,
   ]
   // With nothing typed yet, what can be done is nearer than everything there is.
@@ -110,6 +126,7 @@ function useActions(org: string): PaletteGroup[] {
         go('builds', 'Builds', <Hammer aria-hidden />, routes.builds(org)),
         go('images', 'Images', <Layers aria-hidden />, routes.images(org), ['registry', 'docker']),
         go('storage', 'Storage', <HardDrive aria-hidden />, routes.storage(org), ['disk', 'space', 'garbage', 'verify', 'layers']),
+        go('where-used', 'Where used', <ScanSearch aria-hidden />, routes.whereUsed(org), ['package', 'file', 'layer', 'find']),
         go('hosts', 'Hosts', <Server aria-hidden />, routes.hosts(org)),
         go('activity', 'Activity', <Activity aria-hidden />, routes.activity(org), ['audit']),
         go('settings', 'Settings', <Settings aria-hidden />, routes.settings(org), ['members']),
