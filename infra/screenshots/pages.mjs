@@ -27,6 +27,7 @@ export async function findPages(request, org) {
     { name: 'builds', href: `/${org}/builds` },
     { name: 'images', href: `/${org}/images` },
     { name: 'storage', href: `/${org}/storage`, everywhere: true },
+    { name: 'where-used', href: `/${org}/where-used?kind=file&q=sh` },
     { name: 'hosts', href: `/${org}/hosts` },
     { name: 'activity', href: `/${org}/activity` },
     { name: 'settings', href: `/${org}/settings` },
@@ -60,8 +61,15 @@ export async function findPages(request, org) {
   const repository = repositories.items.sort((a, b) => b.size - a.size)[0]
   if (repository) {
     shots.push({ name: 'repository', href: `/${org}/images/${repository.name}` })
-    const tags = await ask('images.tags', { repository: repository.name, limit: 1 })
-    if (tags.items[0]) shots.push({ name: 'image', href: `/${org}/images/${repository.name}:${tags.items[0].name}`, everywhere: true })
+    const tags = await ask('images.tags', { repository: repository.name, limit: 2 })
+    const [newest, before] = tags.items
+    if (newest) {
+      const image = `/${org}/images/${repository.name}:${newest.name}`
+      shots.push({ name: 'image', href: image, everywhere: true })
+      shots.push({ name: 'image-files', href: `${image}/-/files`, everywhere: true })
+      const other = before ? `?with=${encodeURIComponent(`${repository.name}:${before.name}`)}` : ''
+      shots.push({ name: 'image-compare', href: `${image}/-/compare${other}` })
+    }
   }
   return shots
 }

@@ -250,6 +250,7 @@ describe('the rest of the panel', () => {
     '/acme/builds',
     '/acme/images',
     '/acme/storage',
+    '/acme/where-used?kind=file&q=sh',
     '/acme/hosts',
     '/acme/activity',
     '/acme/settings/webhooks',
@@ -270,6 +271,28 @@ describe('the rest of the panel', () => {
       await expectAccessible(page, `${path} (${theme})`)
     }
     await page.emulateMedia({ colorScheme: 'light' })
+  })
+
+  it('looks into an image: its files, and where one of them is used', async () => {
+    await go('/acme/images/shop')
+    await page.getByRole('table').getByRole('link').first().click()
+    await page.getByRole('link', { name: 'Files', exact: true }).click()
+    await page.getByRole('tree').waitFor({ timeout: 60_000 })
+    await page.getByRole('heading', { name: 'Wasted' }).waitFor()
+    for (const theme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme: theme })
+      await expectAccessible(page, `files (${theme})`)
+    }
+    await page.emulateMedia({ colorScheme: 'light' })
+    await page.getByRole('tree').focus()
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('ArrowRight')
+    await page.getByRole('treeitem', { expanded: true }).first().waitFor()
+    await page.getByRole('searchbox', { name: 'Search files' }).fill('busybox')
+    await page.getByRole('list', { name: 'Found files' }).getByRole('button').first().click()
+    await page.getByRole('dialog').getByRole('link', { name: 'Where used' }).click()
+    await page.waitForURL('**/where-used?**')
+    await page.getByRole('table').getByText('shop').first().waitFor()
   })
 
   it('makes and revokes an API key', async () => {

@@ -84,12 +84,12 @@ export function LayersCard({ org, repository, image }: { org: string; repository
                       <>
                         {' · '}
                         <Link
-                      className="relative z-10 text-accent hover:underline"
-                      href={routes.whereUsed(org, { kind: 'layer', q: layer.digest })}
-                      onClick={(event) => event.stopPropagation()}
-                    >
-                      Where used
-                    </Link>
+                          className="relative z-10 text-accent hover:underline"
+                          href={routes.whereUsed(org, { kind: 'layer', q: layer.digest })}
+                          onClick={(event) => event.stopPropagation()}
+                        >
+                          Where used
+                        </Link>
                       </>
                     )}
                   </span>

@@ -162,13 +162,13 @@ function Packages({ org, sbom, image }: { org: string; sbom: views.SbomView | vi
                         {one.name}
                       </span>
                     ) : (
-                    <Link
-                      className="block truncate font-medium hover:underline"
-                      title={`${one.purl ?? one.name}: where else it is used`}
-                      href={routes.whereUsed(org, { kind: 'package', q: one.name })}
-                    >
-                      {one.name}
-                    </Link>
+                      <Link
+                        className="block truncate font-medium hover:underline"
+                        title={`${one.purl ?? one.name}: where else it is used`}
+                        href={routes.whereUsed(org, { kind: 'package', q: one.name })}
+                      >
+                        {one.name}
+                      </Link>
                     )}
                   </Td>
                   <Td className="max-w-0">

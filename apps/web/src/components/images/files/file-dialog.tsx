@@ -68,9 +68,9 @@ function FileDetail({ org, repository, reference, image, file, onReveal }: Props
           Path
         </CopyButton>
         {!outside && (
-        <LinkButton size="s" icon={<ScanSearch aria-hidden />} href={routes.whereUsed(org, { kind: 'file', q: path })}>
-          Where used
-        </LinkButton>
+          <LinkButton size="s" icon={<ScanSearch aria-hidden />} href={routes.whereUsed(org, { kind: 'file', q: path })}>
+            Where used
+          </LinkButton>
         )}
         {file.hiddenBy === null && (
           <Button size="s" variant="ghost" icon={<FolderSearch aria-hidden />} onClick={() => onReveal(file.path)}>
