@@ -74,5 +74,7 @@ export async function cacheContents(db: Tx, hosts: readonly string[]): Promise<M
 
 /** Everything that is kept of the upstream; the collector takes the bytes. */
 export const emptyCache = async (tx: Tx, host: string): Promise<void> => {
+  // Its repositories first: with them go their links, which are counted on the organization's row.
+  await tx.repository.deleteMany({ where: { organization: { slug: upstreamNamespace(host), members: { none: {} } } } })
   await tx.organization.deleteMany({ where: { slug: upstreamNamespace(host), members: { none: {} } } })
 }

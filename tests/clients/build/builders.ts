@@ -17,6 +17,7 @@ import { CLEAN_PATH } from '../docker/daemons'
 import { startAgent } from './agent'
 import { baseArchive } from './base'
 import type { Case } from './case'
+import { startWorkerDeps } from './worker'
 
 /** What came of a build: an image by this name, or why not. */
 export type Outcome = { image: string } | { refused: string; code: string }
@@ -62,8 +63,11 @@ export async function startOurs(folder: string, archive: string, undo: (() => un
   const { socketPath, stop } = await startAgent(folder)
   undo.push(stop)
   await loadImages(socketPath, createReadStream(archive))
+  const worker = await startWorkerDeps()
+  undo.push(worker.stop)
+  const deps = worker.of(createAgent({ socketPath }))
   const number = counter()
-  return { socketPath, build: (test) => ourBuild(socketPath, join(folder, `ours-${number()}`), test) }
+  return { socketPath, build: (test) => ourBuild(deps, join(folder, `ours-${number()}`), test) }
 }
 
 async function startPeer(folder: string, undo: (() => unknown)[]): Promise<string> {
@@ -92,17 +96,16 @@ export async function writeContext(folder: string, test: Pick<Case, 'dockerfile'
   lutimesSync(join(folder, 'Dockerfile'), now, now)
 }
 
-async function ourBuild(socketPath: string, folder: string, test: Case): Promise<Outcome> {
-  const agent = createAgent({ socketPath })
+async function ourBuild(deps: Deps, folder: string, test: Case): Promise<Outcome> {
+  const { agent } = deps
   const image = `${folder.split('/').pop()}:latest`
   if (test.base !== undefined) {
-    const base = await ourBuild(socketPath, `${folder}-base`, { name: `base of ${test.name}`, dockerfile: test.base })
+    const base = await ourBuild(deps, `${folder}-base`, { name: `base of ${test.name}`, dockerfile: test.base })
     if ('refused' in base) throw new Error(`the base of ${test.name} was not built: ${base.refused}`)
-    return await ourBuild(socketPath, folder, onBase(test, base.image))
+    return await ourBuild(deps, folder, onBase(test, base.image))
   }
   await writeContext(folder, test)
   try {
-    const deps = { agent } as unknown as Deps
     const signal = AbortSignal.timeout(120_000)
     const source = {
       ...{ organization: 'differential', directory: folder, contextPath: '.', dockerfilePath: 'Dockerfile' },

@@ -5,11 +5,11 @@ import { createAgent } from '@slipway/agent-client'
 import { startGitServer } from '@slipway/testing'
 import { loadImages } from '@slipway/testing/load-images'
 import { expect, it, onTestFinished } from 'vitest'
-import type { Deps } from '../../../apps/worker/src/deps'
 import { giveContexts } from '../../../apps/worker/src/pipeline/context'
 import { plan } from '../../../apps/worker/src/pipeline/plan'
 import { startAgent } from './agent'
 import { baseArchive } from './base'
+import { startWorkerDeps } from './worker'
 
 it('builds of named contexts and Git repositories, and finds them again by their contents', async () => {
   const folder = mkdtempSync('/var/tmp/sw-contexts-')
@@ -20,6 +20,8 @@ it('builds of named contexts and Git repositories, and finds them again by their
   const started = await startAgent(folder)
   onTestFinished(() => started.stop())
   await loadImages(started.socketPath, createReadStream(await baseArchive(folder)))
+  const worker = await startWorkerDeps()
+  onTestFinished(() => worker.stop())
   const agent = createAgent({ socketPath: started.socketPath })
   const directory = join(folder, 'tree')
   mkdirSync(join(directory, 'docs'), { recursive: true })
@@ -43,7 +45,7 @@ it('builds of named contexts and Git repositories, and finds them again by their
       ...{ target: null, platforms: [], buildArgs: {}, namedContexts: { docs: './docs' }, scratch: join(folder, 'scratch') },
     }
     const quiet = () => undefined
-    const planned = await plan({ agent } as unknown as Deps, source, signal, quiet, async () => undefined)
+    const planned = await plan(worker.of(agent), source, signal, quiet, async () => undefined)
     const seen = { log: '', done: 0, error: '' }
     const given = await giveContexts(agent, 'contexts', planned.sent, signal)
     const request = { id, scope: 'contexts', plan: planned.plan, tags: [], ...given }

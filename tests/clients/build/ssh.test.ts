@@ -7,11 +7,11 @@ import { startGitServer, startSshServer } from '@slipway/testing'
 import { loadImages } from '@slipway/testing/load-images'
 import ssh2 from 'ssh2'
 import { expect, it, onTestFinished } from 'vitest'
-import type { Deps } from '../../../apps/worker/src/deps'
 import { giveContexts } from '../../../apps/worker/src/pipeline/context'
 import { plan } from '../../../apps/worker/src/pipeline/plan'
 import { startAgent } from './agent'
 import { baseArchive } from './base'
+import { startWorkerDeps } from './worker'
 
 /** Programs of this machine with what they are linked with, to run in a step. */
 function takeAlong(programs: string[], into: string): void {
@@ -44,6 +44,8 @@ it('clones in a step and fetches by ADD with the same key, which is found nowher
   const started = await startAgent(folder)
   onTestFinished(() => started.stop())
   await loadImages(started.socketPath, createReadStream(await baseArchive(folder)))
+  const worker = await startWorkerDeps()
+  onTestFinished(() => worker.stop())
   const agent = createAgent({ socketPath: started.socketPath })
   const gateway = (await agent.health()).bridge?.subnet.replace(/\d+\/\d+$/, '1') ?? ''
   const sshd = await startSshServer(gateway)
@@ -73,7 +75,7 @@ it('clones in a step and fetches by ADD with the same key, which is found nowher
     ssh: { key: pair.private, runDir: join(folder, 'run'), known: async () => [], learn: async () => undefined },
   }
   const planned = await plan(
-    { agent } as unknown as Deps,
+    worker.of(agent),
     source,
     signal,
     () => undefined,

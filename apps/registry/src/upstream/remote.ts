@@ -20,7 +20,7 @@ const MAX_WAIT_MS = 60_000
 const MAX_TOLD_WAIT_MS = 3_600_000
 const DEFAULT_TOLD_WAIT_MS = 60_000
 
-/** Docker Hub is called docker.io and answers elsewhere. */
+/** What the panel shows of it. */
 export type Health = { at: Date; error: string | null }
 
 export class Remote {
@@ -95,9 +95,9 @@ export class Remote {
     const wait = Math.min(FIRST_WAIT_MS * 2 ** Math.min(this.#failures, 10), MAX_WAIT_MS)
     this.#failures++
     this.#quietUntil = Date.now() + wait
-    const error = this.#away(wait, what ?? reason(cause), cause)
-    this.onHealth({ at: new Date(), error: error.message })
-    return error
+    const happened = what ?? reason(cause)
+    this.onHealth({ at: new Date(), error: `${this.row.host} ${happened}.` })
+    return this.#away(wait, happened, cause)
   }
 
   /** What it sent is not what it should be: its next answer may be, so it is not left alone for that. */

@@ -17,7 +17,9 @@ beforeAll(async () => {
 afterAll(() => h.close())
 
 const GIB = 1024 ** 3
+/** As it comes out of the procedures: with the organization. */
 const form = (url: string) => ({
+  org: 'acme',
   url,
   enabled: true,
   username: '',
@@ -77,6 +79,7 @@ it('seals credentials, shares them with those that are named, and sends them to 
   await expect(upstreams.create(operator, given)).rejects.toThrow(code('UPSTREAM_EXISTS'))
   const events = await h.db.auditEvent.findMany({ where: { targetId: id }, orderBy: { createdAt: 'asc' } })
   expect(events.map(({ action }) => action)).toEqual(['upstream.add', 'upstream.change'])
+  expect(events[1]?.data).toEqual({ changed: [], shares: [] })
   expect(JSON.stringify(events)).not.toContain('hunter2')
 })
 

@@ -1,4 +1,4 @@
-import { OWN_REGISTRY_HOST, type views } from '@slipway/contracts'
+import { type inputs, OWN_REGISTRY_HOST, type views } from '@slipway/contracts'
 import { AppError, isAppError, newId, notFound, upstreamNamespace } from '@slipway/core'
 import {
   type CacheContents,
@@ -16,6 +16,7 @@ import {
 } from '@slipway/db'
 import { RegistryClient } from '@slipway/oci'
 import { INSIDE_TOO, OUTSIDE_ONLY, Outbound } from '@slipway/outbound'
+import type { z } from 'zod'
 import { audit } from '../audit'
 import { type Deps, registryHost } from '../deps'
 import { assertRunsHosts, mayRunHosts } from '../hosts/operator'
@@ -70,29 +71,23 @@ export const createUpstreams = ({ db, sealer, config }: Pick<Deps, 'db' | 'seale
       }
     },
 
-    async create(scope, { secret, shares, ...input }) {
+    async create(scope, { host, secret, shares, ...input }) {
       await assertRunsHosts(db, scope)
-      assertOther(config, input.host, input.url)
+      assertOther(config, host, input.url)
       const id = newId('upstream')
       const sealed = secret ? seal(id, secret) : null
       try {
         await db.$transaction(async (tx) => {
-          await createUpstream(tx, {
-            ...input,
-            id,
-            username: input.username || null,
-            secret: sealed,
-            anonymous: input.anonymous && !sealed,
-          })
+          await createUpstream(tx, { ...columns(input, sealed), id, host })
           await share(tx, id, sealed ? shares : [])
-          await audit(tx, scope, 'upstream.add', { type: 'upstream', id, label: input.host }, { url: input.url })
+          await audit(tx, scope, 'upstream.add', { type: 'upstream', id, label: host }, { url: input.url })
         })
       } catch (cause) {
         if (!isUniqueViolation(cause)) throw cause
         throw new AppError({
           kind: 'conflict',
           code: 'UPSTREAM_EXISTS',
-          message: `${input.host} is set up already. Change that one.`,
+          message: `${host} is set up already. Change that one.`,
           cause,
         })
       }
@@ -115,11 +110,10 @@ export const createUpstreams = ({ db, sealer, config }: Pick<Deps, 'db' | 'seale
       await db.$transaction(async (tx) => {
         // What credentials have let in is not what everybody may read.
         if (before.secret && !sealed) await emptyCache(tx, before.host)
-        await updateUpstream(tx, id, { ...input, username: input.username || null, secret: sealed, anonymous: input.anonymous && !sealed })
+        await updateUpstream(tx, id, columns(input, sealed))
         await share(tx, id, sealed ? shares : [])
-        const changed = Object.keys(input).filter(
-          (key) => (input as Record<string, unknown>)[key] !== (before as Record<string, unknown>)[key],
-        )
+        const after: Record<string, unknown> = columns(input, sealed)
+        const changed: string[] = CHANGEABLE.filter((key) => after[key] !== plain(before[key]))
         const data = { changed: secret === undefined ? changed : [...changed, 'secret'], shares }
         await audit(tx, scope, 'upstream.change', { type: 'upstream', id, label: before.host }, data)
       })
@@ -157,6 +151,30 @@ export const createUpstreams = ({ db, sealer, config }: Pick<Deps, 'db' | 'seale
     },
   }
 }
+
+const CHANGEABLE = ['url', 'enabled', 'username', 'allowPrivate', 'anonymous', 'limitBytes', 'revalidateMinutes'] as const
+const plain = (value: unknown) => (typeof value === 'bigint' ? Number(value) : value)
+
+type Settings = Pick<
+  z.infer<typeof inputs.updateUpstream>,
+  'url' | 'enabled' | 'username' | 'allowPrivate' | 'anonymous' | 'limitBytes' | 'revalidateMinutes'
+>
+
+/** What a form says, as the row has it; field by field, since a procedure's input holds the organization, too. */
+const columns = (
+  { url, enabled, username, allowPrivate, anonymous, limitBytes, revalidateMinutes }: Settings,
+  secret: Uint8Array<ArrayBuffer> | null,
+) => ({
+  url,
+  enabled,
+  username: username || null,
+  secret,
+  allowPrivate,
+  // Nobody reads without a login what our credentials let in.
+  anonymous: anonymous && secret === null,
+  limitBytes,
+  revalidateMinutes,
+})
 
 async function tryOut(
   { url, username, allowPrivate }: { url: string; username: string; allowPrivate: boolean },

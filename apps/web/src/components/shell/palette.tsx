@@ -73,7 +73,8 @@ export function Palette({ org, open, onOpenChange }: { org: string; open: boolea
         run: () => router.push(hit.href),
       })),
     },
-    ...(typed === ''
+    // Not before what was found is there, or Enter would take one of these.
+    ...(typed === '' || hits.isPlaceholderData || !hits.data
       ? []
       : [
           {
