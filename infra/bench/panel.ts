@@ -16,7 +16,7 @@ export async function panelFigures(say: (text: string) => void): Promise<Figure[
     const { id: appId } = await h.db.app.findFirstOrThrow({ where: { slug: app } })
     say('panel: 1,000 repositories, 10,000 tags …')
     await fillLarge(h.db, scope.organizationId, { builds: { appId, count: 5000 } })
-    const { images, organizations, apps, builds } = h.services
+    const { images, organizations, activity, apps, builds } = h.services
     const repository = 'large/history'
     const first = await images.tags(scope, { repository, limit: 50 })
     let deep = first.next
@@ -34,7 +34,7 @@ export async function panelFigures(say: (text: string) => void): Promise<Figure[
       image: () => images.get(scope, { repository, reference: '1.50.7' }),
       search: () => organizations.search(scope, { query: 'service-5' }),
       organization: () => organizations.get(scope),
-      'audit log': () => organizations.audit(scope, { limit: 50 }),
+      'audit log': () => activity.list(scope, { limit: 50 }),
       apps: () => apps.list(scope),
       builds: () => builds.list(scope, { limit: 50 }),
       'fingerprint of changes': () => h.services.changes.fingerprint(scope),
