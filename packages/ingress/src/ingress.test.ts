@@ -293,6 +293,19 @@ describe('ingress with a real Caddy', () => {
     expect(await readdir(join(caddy.home, 'routes', 'a.localhost'))).toEqual([green.address])
   })
 
+  it('asks for the routes when it is their turn: what was read before a change never comes after it', async () => {
+    let serving = blue.address
+    const read = async () => {
+      const found = [route('a.localhost', serving)]
+      await sleep(50)
+      return found
+    }
+    const early = ingress.apply(read)
+    serving = green.address
+    await Promise.all([early, ingress.apply(read), ingress.apply(read)])
+    expect((await get(port, 'a.localhost')).body).toBe('green GET 0')
+  })
+
   it('changes nothing for routes that cannot be', async () => {
     await expect(ingress.apply([route('a.localhost', 'nonsense')])).rejects.toMatchObject({ code: 'ROUTE_INVALID' })
     expect((await get(port, 'a.localhost')).body).toBe('green GET 0')

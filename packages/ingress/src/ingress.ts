@@ -26,18 +26,21 @@ export interface IngressHealth {
 
 export interface Ingress {
   /**
-   * Makes these, and only these, the routes. When it resolves, new requests go to the new upstreams; those under way
+   * Makes these, and only these, the routes; a function is asked when it is its turn, so that what was read last is what
+   * stays. When it resolves, new requests go to the new upstreams; those under way
    * finish where they are. Idempotent; calls that come while one is at work are merged into one that follows.
    * `force` loads Caddy's configuration even when it looks right.
    * @throws AppError ROUTE_INVALID, ROUTE_CONFLICT (nothing changed), ROUTER_UNAVAILABLE, ROUTER_CONFIG_REFUSED
    */
-  apply(routes: readonly Route[], options?: { force?: boolean }): Promise<void>
+  apply(routes: RoutesToApply, options?: { force?: boolean }): Promise<void>
   health(): Promise<IngressHealth>
   hostnameOf(slug: string): string
 }
 
+export type RoutesToApply = readonly Route[] | (() => Promise<readonly Route[]>)
+
 interface Job {
-  files: Map<string, string | null>
+  routes: RoutesToApply
   force: boolean
   promise: Promise<void>
 }
@@ -95,30 +98,31 @@ export function createIngress(options: IngressOptions): Ingress {
     }
   }
 
-  async function work(job: Pick<Job, 'files' | 'force'>): Promise<void> {
-    await syncRoutes(routesDirectory, job.files)
+  async function work(job: Pick<Job, 'routes' | 'force'>): Promise<void> {
+    const routes = typeof job.routes === 'function' ? await job.routes() : job.routes
+    await syncRoutes(routesDirectory, routeFiles(routes))
     await ensureConfigured(job.force)
   }
 
   /** Runs now, or once after what runs now; whoever waits already gets the newest routes. */
-  function submit(files: Map<string, string | null>, force: boolean): Promise<void> {
+  function submit(routes: RoutesToApply, force: boolean): Promise<void> {
     if (!running) {
-      running = work({ files, force }).finally(() => {
+      running = work({ routes, force }).finally(() => {
         running = null
       })
       return running
     }
     if (waiting) {
-      waiting.files = files
+      waiting.routes = routes
       waiting.force ||= force
       return waiting.promise
     }
     const after = running
-    const job: Job = { files, force, promise: Promise.resolve() }
+    const job: Job = { routes, force, promise: Promise.resolve() }
     const next = async () => {
       await after.catch(() => undefined)
       waiting = null
-      return submit(job.files, job.force)
+      return submit(job.routes, job.force)
     }
     waiting = job
     job.promise = next()
@@ -127,7 +131,9 @@ export function createIngress(options: IngressOptions): Ingress {
 
   return {
     async apply(routes, { force = false } = {}) {
-      await submit(routeFiles(routes), force)
+      // What can be refused at once is.
+      if (typeof routes !== 'function') routeFiles(routes)
+      await submit(routes, force)
     },
     async health() {
       try {

@@ -12,12 +12,13 @@ import type { Deps } from '../deps'
  * restarted with nothing in it all end the same.
  */
 export async function applyRoutes(deps: Deps, { force = false } = {}): Promise<void> {
-  const routes: Route[] = (await listRoutes(deps.db)).flatMap((row) =>
-    row.hostnames.map((hostname) => ({
-      appId: row.appId,
-      hostname,
-      upstreams: row.containers.map(({ address, port }) => `${address}:${port}`),
-    })),
-  )
-  await deps.ingress.apply(routes, { force })
+  const read = async (): Promise<Route[]> =>
+    (await listRoutes(deps.db)).flatMap((row) =>
+      row.hostnames.map((hostname) => ({
+        appId: row.appId,
+        hostname,
+        upstreams: row.containers.map(({ address, port }) => `${address}:${port}`),
+      })),
+    )
+  await deps.ingress.apply(read, { force })
 }

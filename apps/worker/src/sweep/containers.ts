@@ -14,9 +14,11 @@ const DRAIN_GRACE_MS = 60_000
  */
 export async function sweepContainers(deps: Deps): Promise<void> {
   const { docker } = deps.agent
-  const actual = new Map((await docker.listContainers({ all: true, filters: { label: [LABELS.app] } })).map((c) => [c.Id, c]))
-  const rows = await containersOnHost(deps.db, deps.hostId)
+  // In this order: a container is there before its row, and its row before it serves. Asked the other way round, one that was
+  // made meanwhile would be taken for lost, and its app answer nothing until the next sweep.
   const serving = await servingDeployments(deps.db)
+  const rows = await containersOnHost(deps.db, deps.hostId)
+  const actual = new Map((await docker.listContainers({ all: true, filters: { label: [LABELS.app] } })).map((c) => [c.Id, c]))
 
   let moved = false
   const alive = new Set<string>()
