@@ -35,6 +35,8 @@ export async function findPages(request, org) {
     { name: 'settings-webhooks', href: `/${org}/settings/webhooks` },
     { name: 'settings-robots', href: `/${org}/settings/robots` },
     { name: 'settings-upstreams', href: `/${org}/settings/upstreams` },
+    { name: 'settings-teams', href: `/${org}/settings/teams` },
+    { name: 'shared', href: '/-/shared' },
     { name: 'account', href: `/account?from=${org}` },
   ]
 
@@ -61,6 +63,7 @@ export async function findPages(request, org) {
   const repository = repositories.items.sort((a, b) => b.size - a.size)[0]
   if (repository) {
     shots.push({ name: 'repository', href: `/${org}/images/${repository.name}` })
+    shots.push({ name: 'repository-access', href: `/${org}/images/${repository.name}/-/access` })
     const tags = await ask('images.tags', { repository: repository.name, limit: 2 })
     const [newest, before] = tags.items
     if (newest) {

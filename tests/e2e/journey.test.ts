@@ -259,6 +259,8 @@ describe('the rest of the panel', () => {
     '/acme/settings/robots',
     '/s/none',
     '/acme/settings/upstreams',
+    '/acme/settings/teams',
+    '/-/shared',
     '/account',
     '/acme/apps/shop/variables',
     '/acme/apps/shop/deployments',

@@ -17,6 +17,13 @@ export const listGrants = (db: Tx, organizationId: string, on: GrantedOn): Promi
 
 export const countGrants = (db: Tx, organizationId: string, on: GrantedOn) => db.grant.count({ where: { organizationId, ...on } })
 
+/** Two people who change the roles on one thing wait for each other. */
+async function lockThing(tx: Tx, organizationId: string, on: GrantedOn): Promise<void> {
+  if ('repositoryId' in on)
+    await tx.$queryRaw`SELECT "id" FROM "Repository" WHERE "id" = ${on.repositoryId} AND "organizationId" = ${organizationId} FOR UPDATE`
+  else await tx.$queryRaw`SELECT "id" FROM "Project" WHERE "id" = ${on.projectId} AND "organizationId" = ${organizationId} FOR UPDATE`
+}
+
 /** Makes it, or changes its role. `before`: the role it had. */
 export async function putGrant(
   tx: Tx,
@@ -25,6 +32,7 @@ export async function putGrant(
   to: GrantedTo,
   role: GrantableRole,
 ): Promise<{ id: string; before: string | null }> {
+  await lockThing(tx, organizationId, on)
   const found = await tx.grant.findFirst({ where: { organizationId, ...on, ...to }, select: { id: true, role: true } })
   if (!found) {
     const { id } = await tx.grant.create({ data: { id: newId('grant'), organizationId, ...on, ...to, role } })
@@ -36,6 +44,7 @@ export async function putGrant(
 
 /** Null when there is no such grant on that thing. */
 export async function deleteGrant(tx: Tx, organizationId: string, on: GrantedOn, id: string): Promise<GrantRow | null> {
+  await lockThing(tx, organizationId, on)
   const row = await tx.grant.findFirst({ where: { id, organizationId, ...on }, include: holder })
   if (row) await tx.grant.delete({ where: { id } })
   return row

@@ -22,6 +22,7 @@ export interface Harness {
   services: Services
   deps: Deps
   db: Db
+  databaseUrl: string
   queues: Queues
   secretsDir: string
   /** A user with the password `correct horse battery`, and an organization of theirs when `organization` is given. */
@@ -83,6 +84,7 @@ export async function createHarness(overrides: Partial<ServicesConfig> & { agent
     services,
     deps,
     db: database.db,
+    databaseUrl: database.url,
     queues: deps.queues,
     secretsDir,
     user,

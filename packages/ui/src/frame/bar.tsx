@@ -9,8 +9,18 @@ export interface Crumb {
   href?: string
 }
 
-/** The path to this page, and the way to everything else. */
-export function Bar({ crumbs, onFind, onMenu, aside }: { crumbs: Crumb[]; onFind: () => void; onMenu: () => void; aside?: ReactNode }) {
+/** The path to this page, and the way to everything else where there is one. */
+export function Bar({
+  crumbs,
+  onFind,
+  onMenu,
+  aside,
+}: {
+  crumbs: Crumb[]
+  onFind?: (() => void) | undefined
+  onMenu: () => void
+  aside?: ReactNode
+}) {
   return (
     <header className="sticky top-0 z-30 flex h-12 shrink-0 items-center gap-2 border-line border-b bg-bg px-4 text-ink-2 md:px-6">
       <Button variant="ghost" size="icon" aria-label="Open the menu" onClick={onMenu} className="-ml-2 lg:hidden">
@@ -51,17 +61,19 @@ export function Bar({ crumbs, onFind, onMenu, aside }: { crumbs: Crumb[]; onFind
           })}
         </ol>
       </nav>
-      <button
-        type="button"
-        onClick={onFind}
-        className="flex h-8 items-center gap-2 rounded-sm px-2 text-ink-2 text-sm transition-colors duration-120 hover:border-line-strong hover:text-ink md:h-7 md:w-[220px] md:border md:border-line md:bg-surface"
-      >
-        <Search className="size-4 shrink-0" aria-hidden />
-        <span className="sr-only md:not-sr-only">Find or run…</span>
-        <kbd aria-hidden className="ml-auto hidden font-mono text-[11px] text-ink-3 md:inline">
-          ⌘K
-        </kbd>
-      </button>
+      {onFind && (
+        <button
+          type="button"
+          onClick={onFind}
+          className="flex h-8 items-center gap-2 rounded-sm px-2 text-ink-2 text-sm transition-colors duration-120 hover:border-line-strong hover:text-ink md:h-7 md:w-[220px] md:border md:border-line md:bg-surface"
+        >
+          <Search className="size-4 shrink-0" aria-hidden />
+          <span className="sr-only md:not-sr-only">Find or run…</span>
+          <kbd aria-hidden className="ml-auto hidden font-mono text-[11px] text-ink-3 md:inline">
+            ⌘K
+          </kbd>
+        </button>
+      )}
       {aside}
     </header>
   )

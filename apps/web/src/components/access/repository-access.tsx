@@ -91,7 +91,7 @@ function Access({ org, repository, access }: { org: string; repository: string; 
         </Card>
       )}
       <Card>
-        <CardHeader title="By role in the organization" />
+        <CardHeader title={member ? 'By role in the organization' : 'Your role here'} />
         <KeyValue
           items={[
             { key: 'You', value: ROLE_TEXT[access.role].label },

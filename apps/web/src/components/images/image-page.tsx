@@ -97,13 +97,14 @@ function ImageHead({ org, repository, reference, image }: ImageTabProps) {
 
 /** Its layers to scale with the step that made each, its configuration, where it runs. */
 function ImageOverview({ org, repository, reference, image }: ImageTabProps) {
+  const outside = useOutside()
   return (
     <>
       {image.layers.length > 0 && <LayersCard org={org} repository={repository} image={image} />}
       <Columns
         aside={
           <>
-            <RunsInCard org={org} image={image} />
+            {!outside && <RunsInCard org={org} image={image} />}
             <ProvenanceCard org={org} repository={repository} image={image} />
             {/* One platform goes with its index only. */}
             {!image.index && <DeleteImage org={org} repository={repository} reference={reference} image={image} />}

@@ -42,7 +42,7 @@ export function Invitations({ org, role }: { org: string; role: views.Role }) {
               <thead>
                 <tr>
                   <Th>For</Th>
-                  <Th className="w-32">Role</Th>
+                  <Th className="w-28">Role</Th>
                   <Th optional className="w-44">
                     Made
                   </Th>
@@ -58,7 +58,7 @@ export function Invitations({ org, role }: { org: string; role: views.Role }) {
                 {invitations.map((invitation) => (
                   <Tr key={invitation.id}>
                     <Td className="max-w-0">
-                      <p className="truncate font-medium">{invitation.email ?? 'Whoever has the link'}</p>
+                      <p className="line-clamp-2 break-words font-medium md:line-clamp-1">{invitation.email ?? 'Whoever has the link'}</p>
                       {invitation.team && <p className="truncate text-ink-3 text-xs leading-5">Joins the team {invitation.team.name}</p>}
                     </Td>
                     <Td>{ROLE_TEXT[invitation.role].label}</Td>

@@ -64,7 +64,7 @@ function Members({ org, role }: { org: string; role: views.Role }) {
                   return (
                     <Tr key={m.id}>
                       <Td className="max-w-0">
-                        <p className="truncate font-medium">
+                        <p className="line-clamp-2 break-words font-medium md:line-clamp-1">
                           {m.name}
                           {self && <span className="font-normal text-ink-3"> · you</span>}
                         </p>

@@ -53,7 +53,10 @@ export function Shell({ org, children }: { org: string; children: ReactNode }) {
   const shared = /^\/[^/]+\/(?:images|apps)\/./.test(pathname) ? children : outside.data && <Outside view={outside.data} />
   return (
     <>
-      <Frame rail={places()} bar={<Bar crumbs={crumbsOf(pathname, name)} onFind={() => setFinding(true)} onMenu={() => setMenu(true)} />}>
+      <Frame
+        rail={places()}
+        bar={<Bar crumbs={crumbsOf(pathname, name)} onFind={unknown ? undefined : () => setFinding(true)} onMenu={() => setMenu(true)} />}
+      >
         {gone ? (
           <ErrorState
             page

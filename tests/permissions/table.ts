@@ -1,0 +1,190 @@
+/**
+ * Who may what, as tables that people read and the test walks. A letter in a cell is a place where it is allowed, a dot one
+ * where it is not; what the letters stand for is said at each table.
+ */
+
+/** In the order of the columns. Grants are on all three repositories of acme, and on its project `shop`. */
+export const PEOPLE = [
+  'owner', // of acme
+  'admin',
+  'developer',
+  'guest',
+  'team', // a guest of acme, in a team that was given developer
+  'reader', // no member, given guest
+  'helper', // no member, given developer
+  'keeper', // no member, given admin
+  'rival', // owner of another organization
+  'stranger', // has an account, and nothing else
+  'robot', // of acme, may pull everything there
+  'foreign', // a robot of the other organization, may do everything there
+  'share', // a link to the private repository's image
+  'nobody',
+] as const
+export type Person = (typeof PEOPLE)[number]
+
+export type Table<V extends string> = Record<V, Record<Person, string>>
+
+/** The first row names the columns; a wrong one, or a wrong number of cells, fails at once. */
+function table<V extends string>(text: string): Table<V> {
+  const [head = [], ...rows] = text
+    .trim()
+    .split('\n')
+    .map((line) => line.split('|').map((cell) => cell.trim()))
+  if (head[1]?.split(/\s+/).join() !== PEOPLE.join()) throw new Error(`columns: ${head[1]}`)
+  return Object.fromEntries(
+    rows.map(([verb = '', cells = '']) => {
+      const values = cells.split(/\s+/)
+      if (values.length !== PEOPLE.length) throw new Error(`${verb}: ${values.length} cells for ${PEOPLE.length} people`)
+      return [verb, Object.fromEntries(PEOPLE.map((person, i) => [person, values[i]?.replace(/\./g, '')]))]
+    }),
+  ) as Table<V>
+}
+
+export type RegistryVerb =
+  | 'pull tag'
+  | 'pull digest'
+  | 'blob'
+  | 'list tags'
+  | 'referrers'
+  | 'in catalog'
+  | 'mount from'
+  | 'start upload'
+  | 'send bytes'
+  | 'look at upload'
+  | 'end upload'
+  | 'push manifest'
+  | 'delete tag'
+  | 'delete manifest'
+  | 'delete blob'
+
+/** On the wire, each with the token that docker would get. p, i, u: acme's repository that is private, internal, public. */
+export const REGISTRY = table<RegistryVerb>(`
+                 | owner admin developer guest team reader helper keeper rival stranger robot foreign share nobody
+pull tag         | piu   piu   piu       piu   piu  piu    piu    piu    .iu   .iu      piu   ..u     ..u   ..u
+pull digest      | piu   piu   piu       piu   piu  piu    piu    piu    .iu   .iu      piu   ..u     p.u   ..u
+blob             | piu   piu   piu       piu   piu  piu    piu    piu    .iu   .iu      piu   ..u     p.u   ..u
+list tags        | piu   piu   piu       piu   piu  piu    piu    piu    .iu   .iu      piu   ..u     ..u   ..u
+referrers        | piu   piu   piu       piu   piu  piu    piu    piu    .iu   .iu      piu   ..u     ..u   ..u
+in catalog       | piu   piu   piu       piu   piu  piu    piu    piu    .iu   .iu      piu   ..u     ...   ...
+mount from       | piu   piu   piu       ...   piu  ...    piu    piu    .iu   ...      ...   ..u     ...   ...
+start upload     | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...     ...   ...
+send bytes       | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...     ...   ...
+look at upload   | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...     ...   ...
+end upload       | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...     ...   ...
+push manifest    | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...     ...   ...
+delete tag       | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...     ...   ...
+delete manifest  | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...     ...   ...
+delete blob      | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...     ...   ...
+`)
+
+/**
+ * Where nothing was granted. e: another private repository of acme; n: one of acme that is not there yet; o: the other
+ * organization's own private one.
+ */
+export const ELSEWHERE = table<'pull tag' | 'start upload' | 'delete tag'>(`
+                 | owner admin developer guest team reader helper keeper rival stranger robot foreign share nobody
+pull tag         | en.   en.   en.       en.   en.  ...    ...    ...    ..o   ...      en.   ..o     ...   ...
+start upload     | en.   en.   en.       ...   ...  ...    ...    ...    ..o   ...      ...   ..o     ...   ...
+delete tag       | en.   en.   en.       ...   ...  ...    ...    ...    ..o   ...      ...   ..o     ...   ...
+`)
+
+export type PanelVerb =
+  | 'repository'
+  | 'tags'
+  | 'image'
+  | 'packages'
+  | 'provenance'
+  | 'archive'
+  | 'who may'
+  | 'delete tag'
+  | 'delete image'
+  | 'visibility'
+  | 'give a role'
+  | 'take a role'
+
+/** Pages of one repository; p, i, u as above, e: another private one of acme. */
+export const PANEL = table<PanelVerb>(`
+                 | owner admin developer guest team reader helper keeper rival stranger robot foreign share nobody
+repository       | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....    ....  ....
+tags             | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....    ....  ....
+image            | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....    ....  ....
+packages         | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....    ....  ....
+provenance       | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....    ....  ....
+archive          | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....    ....  ....
+who may          | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....    ....  ....
+delete tag       | piue  piue  piue      ....  piu. ....   piu.   piu.   ....  ....     ....  ....    ....  ....
+delete image     | piue  piue  piue      ....  piu. ....   piu.   piu.   ....  ....     ....  ....    ....  ....
+visibility       | piue  piue  ....      ....  .... ....   ....   piu.   ....  ....     ....  ....    ....  ....
+give a role      | piue  piue  ....      ....  .... ....   ....   piu.   ....  ....     ....  ....    ....  ....
+take a role      | piue  piue  ....      ....  .... ....   ....   piu.   ....  ....     ....  ....    ....  ....
+`)
+
+export type AppVerb =
+  | 'app'
+  | 'watch app'
+  | 'log'
+  | 'builds'
+  | 'variables'
+  | 'values'
+  | 'change app'
+  | 'set variables'
+  | 'stop'
+  | 'webhook'
+  | 'new webhook secret'
+  | 'who may'
+  | 'give a role'
+
+/** Apps: s: in the project that grants are on; t: in another project of acme. */
+export const APPS = table<AppVerb>(`
+                 | owner admin developer guest team reader helper keeper rival stranger robot foreign share nobody
+app              | st    st    st        st    st   s.     s.     s.     ..    ..       ..    ..      ..    ..
+watch app        | st    st    st        st    st   s.     s.     s.     ..    ..       ..    ..      ..    ..
+log              | st    st    st        st    st   s.     s.     s.     ..    ..       ..    ..      ..    ..
+builds           | st    st    st        st    st   s.     s.     s.     ..    ..       ..    ..      ..    ..
+variables        | st    st    st        st    st   s.     s.     s.     ..    ..       ..    ..      ..    ..
+values           | st    st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..      ..    ..
+change app       | st    st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..      ..    ..
+set variables    | st    st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..      ..    ..
+stop             | st    st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..      ..    ..
+webhook          | st    st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..      ..    ..
+new webhook secret | st  st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..      ..    ..
+who may          | st    st    st        st    st   s.     s.     s.     ..    ..       ..    ..      ..    ..
+give a role      | st    st    ..        ..    ..   ..     ..     s.     ..    ..       ..    ..      ..    ..
+`)
+
+export type OrganizationVerb =
+  | 'read'
+  | 'watch'
+  | 'members'
+  | 'search'
+  | 'audit log'
+  | 'all images'
+  | 'all apps'
+  | 'new project'
+  | 'invite'
+  | 'invite an owner'
+  | 'change a role'
+  | 'teams'
+  | 'new team'
+  | 'robots'
+  | 'hosts'
+
+/** The organization as a whole; x: acme. What a grant gives reaches none of it. */
+export const ORGANIZATION = table<OrganizationVerb>(`
+                 | owner admin developer guest team reader helper keeper rival stranger robot foreign share nobody
+read             | x     x     x         x     x    .      .      .      .     .        .     .       .     .
+watch            | x     x     x         x     x    .      .      .      .     .        .     .       .     .
+members          | x     x     x         x     x    .      .      .      .     .        .     .       .     .
+search           | x     x     x         x     x    .      .      .      .     .        .     .       .     .
+audit log        | x     x     x         x     x    .      .      .      .     .        .     .       .     .
+all images       | x     x     x         x     x    .      .      .      .     .        .     .       .     .
+all apps         | x     x     x         x     x    .      .      .      .     .        .     .       .     .
+new project      | x     x     x         .     .    .      .      .      .     .        .     .       .     .
+invite           | x     x     .         .     .    .      .      .      .     .        .     .       .     .
+invite an owner  | x     .     .         .     .    .      .      .      .     .        .     .       .     .
+change a role    | x     x     .         .     .    .      .      .      .     .        .     .       .     .
+teams            | x     x     x         x     x    .      .      .      .     .        .     .       .     .
+new team         | x     x     .         .     .    .      .      .      .     .        .     .       .     .
+robots           | x     x     .         .     .    .      .      .      .     .        .     .       .     .
+hosts            | x     x     .         .     .    .      .      .      .     .        .     .       .     .
+`)
