@@ -6,7 +6,12 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['packages/*/src/**/*.test.ts', 'apps/{worker,registry,cli,web}/src/**/*.test.ts', 'infra/**/*.test.ts', 'tests/permissions/**/*.test.ts'],
+          include: [
+            'packages/*/src/**/*.test.ts',
+            'apps/{worker,registry,cli,web}/src/**/*.test.ts',
+            'infra/**/*.test.ts',
+            'tests/permissions/**/*.test.ts',
+          ],
           environment: 'node',
           testTimeout: 60_000,
           hookTimeout: 60_000,
