@@ -6,8 +6,8 @@ import type { FormEvent } from 'react'
 import { InlineError } from '@/components/load'
 import { useTRPC } from '@/lib/trpc'
 import { useForm } from '@/lib/use-form'
+import { AccountFields } from './account-fields'
 import { AuthCard } from './auth-card'
-import { PasswordInput } from './password-input'
 
 /** The first account and its organization, with the one-time token of the printed link. */
 export function FirstAccount({ token }: { token: string }) {
@@ -45,34 +45,7 @@ export function FirstAccount({ token }: { token: string }) {
       foot="The link works once, for this step only."
     >
       <form className="grid gap-4" onSubmit={submit} noValidate>
-        <Field label="Your name" error={errors.name}>
-          {(c) => (
-            <Input {...c} name="name" autoComplete="name" autoFocus value={values.name} onChange={(e) => set('name', e.target.value)} />
-          )}
-        </Field>
-        <Field label="E-mail" error={errors.email}>
-          {(c) => (
-            <Input
-              {...c}
-              type="email"
-              name="email"
-              autoComplete="username"
-              value={values.email}
-              onChange={(e) => set('email', e.target.value)}
-            />
-          )}
-        </Field>
-        <Field label="Password" error={errors.password} hint="At least 10 characters.">
-          {(c) => (
-            <PasswordInput
-              {...c}
-              name="password"
-              autoComplete="new-password"
-              value={values.password}
-              onChange={(e) => set('password', e.target.value)}
-            />
-          )}
-        </Field>
+        <AccountFields values={values} errors={errors} set={set} />
         <Field label="Organization" error={errors.organizationName} hint="Apps and images belong to it. Yours, or your team's name.">
           {(c) => (
             <Input {...c} name="organization" value={values.organizationName} onChange={(e) => set('organizationName', e.target.value)} />

@@ -1,6 +1,6 @@
 'use client'
 import { inputs, type views } from '@slipway/contracts'
-import { Button, Field, Input, KeyValue, Link, LinkButton, Skeleton } from '@slipway/ui'
+import { Button, KeyValue, Link, LinkButton, Skeleton } from '@slipway/ui'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import type { FormEvent } from 'react'
 import { ROLE_TEXT } from '@/components/access/roles'
@@ -10,8 +10,8 @@ import { readError } from '@/lib/errors'
 import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
 import { useForm } from '@/lib/use-form'
+import { AccountFields } from './account-fields'
 import { AuthCard } from './auth-card'
-import { PasswordInput } from './password-input'
 
 /** What a link invites to, for whoever opens it: with an account that is signed in, with one that is not, or with none yet. */
 export function Invitation({ token }: { token: string }) {
@@ -117,34 +117,7 @@ function Join({ token, invitation }: { token: string; invitation: views.OpenInvi
     >
       <Facts invitation={invitation} />
       <form className="grid gap-4" onSubmit={submit} noValidate>
-        <Field label="Your name" error={errors.name}>
-          {(c) => (
-            <Input {...c} name="name" autoComplete="name" autoFocus value={values.name} onChange={(e) => set('name', e.target.value)} />
-          )}
-        </Field>
-        <Field label="E-mail" error={errors.email}>
-          {(c) => (
-            <Input
-              {...c}
-              type="email"
-              name="email"
-              autoComplete="username"
-              value={values.email}
-              onChange={(e) => set('email', e.target.value)}
-            />
-          )}
-        </Field>
-        <Field label="Password" error={errors.password} hint="At least 10 characters.">
-          {(c) => (
-            <PasswordInput
-              {...c}
-              name="password"
-              autoComplete="new-password"
-              value={values.password}
-              onChange={(e) => set('password', e.target.value)}
-            />
-          )}
-        </Field>
+        <AccountFields values={values} errors={errors} set={set} />
         <InlineError error={join.error} />
         <Button type="submit" variant="primary" pending={join.isPending}>
           Create account and join
