@@ -8,6 +8,7 @@ export const imagesRouter = router({
   get: repositoryProcedure.input(inputs.image).query(({ ctx, input }) => ctx.services.images.get(ctx.scope, input)),
   sbom: repositoryProcedure.input(inputs.image).query(({ ctx, input }) => ctx.services.images.sbom(ctx.scope, input)),
   provenance: repositoryProcedure.input(inputs.image).query(({ ctx, input }) => ctx.services.images.provenance(ctx.scope, input)),
+  attached: repositoryProcedure.input(inputs.image).query(({ ctx, input }) => ctx.services.images.attached(ctx.scope, input)),
   attestation: repositoryProcedure.input(inputs.attestation).query(({ ctx, input }) => ctx.services.images.attestation(ctx.scope, input)),
   delete: repositoryProcedure.input(inputs.deleteImage).mutation(({ ctx, input }) => ctx.services.images.delete(ctx.scope, input)),
 })

@@ -168,6 +168,7 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   'images.get': { reach: 'row', input: image },
   'images.sbom': { reach: 'row', input: image },
   'images.provenance': { reach: 'row', input: image },
+  'images.attached': { reach: 'row', input: image },
   'images.attestation': { reach: 'row', input: { ...image, kind: 'sbom' } },
   'files.state': { reach: 'row', input: image },
   'files.list': { reach: 'row', input: image },

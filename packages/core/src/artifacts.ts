@@ -1,2 +1,13 @@
 /** `artifactType` of a build cache in a registry (apps/agent/crates/build/src/shared_cache.rs): a manifest that is no image. */
 export const BUILD_CACHE_ARTIFACT = 'application/vnd.slipway.build-cache.v1'
+
+const ATTACHED_BY_TAG = /^sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?$/
+
+/**
+ * Digest of what is attached to by this tag (cosign's `sha256-<hex>.sig`, and the tag schema of OCI 1.1); undefined for a tag that names
+ * a version. The column `Tag.attachedTo` says the same.
+ */
+export const attachedByTag = (tag: string): string | undefined => {
+  const hex = ATTACHED_BY_TAG.exec(tag)?.[1]
+  return hex === undefined ? undefined : `sha256:${hex}`
+}

@@ -1,8 +1,8 @@
 /** The registry's tables as the panel reads them; writing them is the registry's (registry.repo.ts). */
 import { BUILD_CACHE_ARTIFACT } from '@slipway/core'
+import { deleteAttached } from './attached.repo'
 import type { Tx } from './client'
 import type { Prisma } from './generated/client'
-import { deleteReferrers } from './registry-manifests.repo'
 
 export type RepositoryRow = Prisma.RepositoryGetPayload<object>
 
@@ -92,7 +92,7 @@ export const removeImageTag = async (tx: Tx, organizationId: string, repositoryI
 /** With its tags; its blobs stay for the registry's garbage collection. */
 export async function removeImageManifest(tx: Tx, organizationId: string, repositoryId: string, digest: string): Promise<boolean> {
   const removed = (await tx.manifest.deleteMany({ where: { organizationId, repositoryId, digest } })).count === 1
-  if (removed) await deleteReferrers(tx, repositoryId, digest)
+  if (removed) await deleteAttached(tx, repositoryId, digest)
   return removed
 }
 

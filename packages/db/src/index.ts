@@ -30,6 +30,7 @@ export {
   type SealedVariable,
   updateApp,
 } from './apps.repo'
+export { type AttachedRow, listAttached } from './attached.repo'
 export {
   type AuditFilter,
   type AuditInput,

@@ -1,5 +1,6 @@
 /** Manifests and tags as the registry service reads and writes them. */
-import { BUILD_CACHE_ARTIFACT, newId } from '@slipway/core'
+import { attachedByTag, BUILD_CACHE_ARTIFACT, newId } from '@slipway/core'
+import { deleteAttached } from './attached.repo'
 import type { Db, Tx } from './client'
 import { directly, statement } from './direct'
 import { recordDeed } from './events.repo'
@@ -124,7 +125,8 @@ async function store(tx: Tx, input: NewManifest): Promise<void> {
 
 /**
  * A push that changed nothing is not told. Untold, too: a build's cache, and what the worker attaches or puts beneath an index,
- * since the tag that the build sets says it all. Webhooks hear of tags only; the audit has every manifest that people pushed.
+ * since the tag that the build sets says it all. Webhooks hear of tags that name a version only; the audit has every manifest that
+ * people pushed.
  */
 async function tellPush(tx: Tx, input: NewManifest, moved: string[], known: boolean): Promise<void> {
   const { repositoryId, digest, mediaType, artifactType, pushedBy, address } = input
@@ -137,7 +139,7 @@ async function tellPush(tx: Tx, input: NewManifest, moved: string[], known: bool
     action: 'image.push',
     suffix: moved.length > 0 ? `:${moved.join(', ').slice(0, 300)}` : `@${digest}`,
     data: { digest, tags: moved, mediaType, ...(artifactType !== undefined && { artifactType }) },
-    ...(moved.length > 0 && { kind: 'push' as const }),
+    ...(moved.some((tag) => attachedByTag(tag) === undefined) && { kind: 'push' as const }),
   })
 }
 
@@ -233,7 +235,7 @@ export async function deleteManifest(db: Db, repositoryId: string, digest: strin
     const tags = await tx.tag.findMany({ where: { repositoryId, manifest: { digest } }, select: { name: true }, take: 1000 })
     const deleted = (await tx.manifest.deleteMany({ where: { repositoryId, digest } })).count > 0
     if (!deleted) return false
-    await deleteReferrers(tx, repositoryId, digest)
+    await deleteAttached(tx, repositoryId, digest)
     const data = { digest, tags: tags.map((tag) => tag.name) }
     await recordDeed(tx, { repositoryId, ...by, action: 'image.delete', suffix: `@${digest}`, data, kind: 'delete' })
     return true
@@ -244,18 +246,6 @@ export interface DeletedBy {
   sub: string
   address?: string
 }
-
-/** An SBOM of an image that is gone is of no use: what refers to it goes too, and what refers to that. What has a tag stays. */
-export const deleteReferrers = (tx: Tx, repositoryId: string, subject: string): Promise<number> =>
-  tx.$executeRaw`
-    WITH RECURSIVE referrer("id", "digest") AS (
-      SELECT m."id", m."digest" FROM "Manifest" m WHERE m."repositoryId" = ${repositoryId} AND m."subjectDigest" = ${subject}
-        AND NOT EXISTS (SELECT 1 FROM "Tag" t WHERE t."manifestId" = m."id")
-      UNION
-      SELECT m."id", m."digest" FROM "Manifest" m JOIN referrer r ON m."subjectDigest" = r."digest"
-      WHERE m."repositoryId" = ${repositoryId} AND NOT EXISTS (SELECT 1 FROM "Tag" t WHERE t."manifestId" = m."id")
-    )
-    DELETE FROM "Manifest" WHERE "id" IN (SELECT "id" FROM referrer)`
 
 /** Deletes the tag only; throws TagRuleError. */
 export const deleteTag = (db: Db, repositoryId: string, name: string, by: DeletedBy): Promise<boolean> =>

@@ -63,7 +63,7 @@ const servingSql = (organizationId: string) => Prisma.sql`
   WHERE a."organizationId" = ${organizationId} AND a."deletedAt" IS NULL`
 
 export interface RepositoryFacts {
-  /** Of images: a build cache has a tag, and is none. */
+  /** Of images: a build cache and a signature have tags, and are none. */
   tags: number
   /** Bytes of its blobs, each counted once. */
   size: number
@@ -76,7 +76,7 @@ export async function repositoryFacts(db: Tx, organizationId: string, ids: strin
   const [rows, serving] = await Promise.all([
     db.$queryRaw<{ id: string; tags: bigint; size: bigint }[]>`
       SELECT r."id", COALESCE((SELECT SUM(l."size") FROM "RepositoryBlob" l WHERE l."repositoryId" = r."id"), 0)::bigint AS size,
-        (SELECT COUNT(*) FROM "Tag" t WHERE t."repositoryId" = r."id")
+        (SELECT COUNT(*) FROM "Tag" t WHERE t."repositoryId" = r."id" AND t."attachedTo" IS NULL)
           - (SELECT COUNT(*) FROM "Tag" t WHERE t."manifestId" IN (${cachesSql(Prisma.sql`r."id"`)})) AS tags
       FROM "Repository" r WHERE r."organizationId" = ${organizationId} AND r."id" = ANY(${ids})`,
     db.$queryRaw<{ repositoryId: string; slug: string }[]>`
@@ -99,7 +99,7 @@ export async function listTags(db: Tx, organizationId: string, repositoryId: str
   const { cursor, limit, query } = page
   const [at = '', ...name] = (cursor ?? '').split(':')
   const updatedAt = /^\d{1,15}$/.test(at) ? new Date(Number(at)) : null
-  const where = Prisma.sql`t."repositoryId" = ${repositoryId} AND t."manifestId" NOT IN (${cachesSql(Prisma.sql`${repositoryId}`)})
+  const where = Prisma.sql`t."repositoryId" = ${repositoryId} AND t."attachedTo" IS NULL AND t."manifestId" NOT IN (${cachesSql(Prisma.sql`${repositoryId}`)})
     ${query ? Prisma.sql`AND t."name" ILIKE ${`%${escapeLike(query)}%`}` : Prisma.empty}`
   const [keys, counted] = await Promise.all([
     db.$queryRaw<{ name: string; updatedAt: Date }[]>`

@@ -12,7 +12,7 @@ export async function retentionInput(tx: Tx, repositoryId: string, ownReference:
   const [tags, manifests, rules, used, apps] = [
     await tx.tag.findMany({
       where: { repositoryId },
-      select: { name: true, updatedAt: true, lastPulledAt: true, manifest: { select: { digest: true } } },
+      select: { name: true, updatedAt: true, lastPulledAt: true, attachedTo: true, manifest: { select: { digest: true } } },
     }),
     await tx.manifest.findMany({
       where: { repositoryId },
@@ -25,11 +25,15 @@ export async function retentionInput(tx: Tx, repositoryId: string, ownReference:
       select: { imageReference: true },
     }),
   ]
+  // What is attached by a tag stays and goes with its image, as what says so in its manifest.
+  const versions = tags.filter((tag) => tag.attachedTo === null)
+  const versionOf = new Set(versions.map((tag) => tag.manifest.digest))
+  const attachedTo = new Map(tags.flatMap((tag) => (versionOf.has(tag.manifest.digest) ? [] : [[tag.manifest.digest, tag.attachedTo]])))
   return {
-    tags: tags.map((tag) => ({ name: tag.name, digest: tag.manifest.digest, pushedAt: tag.updatedAt, lastPulledAt: tag.lastPulledAt })),
+    tags: versions.map((tag) => ({ name: tag.name, digest: tag.manifest.digest, pushedAt: tag.updatedAt, lastPulledAt: tag.lastPulledAt })),
     manifests: manifests.map((row) => ({
       digest: row.digest,
-      subject: row.subjectDigest,
+      subject: row.subjectDigest ?? attachedTo.get(row.digest) ?? null,
       children: row.children.map((child) => child.digest),
       cache: row.artifactType === BUILD_CACHE_ARTIFACT,
       createdAt: row.createdAt,

@@ -1,5 +1,6 @@
 /** Rules of tags, and what they say to a push or a delete; asked in the transaction that changes the tag. */
 import {
+  attachedByTag,
   BUILD_CACHE_ARTIFACT,
   effectiveRole,
   globMatches,
@@ -82,6 +83,8 @@ export async function assertTagsMaySet(tx: Tx, { repositoryId, tags, digest, art
   for (const tag of tags) {
     const before = now.find((row) => row.name === tag)?.manifest
     if (before?.digest === digest) continue
+    // A second signature is added by moving the tag of the first. What verifies one does not believe the tag.
+    if (attachedByTag(tag) !== undefined) continue
     // Builds leave a new cache each time, under a name of their own; it is no image.
     if (artifactType === BUILD_CACHE_ARTIFACT && (!before || before.artifactType === BUILD_CACHE_ARTIFACT)) continue
     const deed = before ? 'set' : 'make'

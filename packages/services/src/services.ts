@@ -149,6 +149,8 @@ export interface ImagesService {
   /** What is attached to an image; null where nothing is. Throws `ATTESTATION_INVALID` for what cannot be read. */
   sbom(scope: Scope, input: Of<typeof inputs.image>): Promise<views.SbomView | null>
   provenance(scope: Scope, input: Of<typeof inputs.image>): Promise<views.ProvenanceView | null>
+  /** All that is attached, the newest first, a hundred at most. */
+  attached(scope: Scope, input: Of<typeof inputs.image>): Promise<views.AttachmentView[]>
   /** The document as it was attached, with a name for its file. */
   attestation(scope: Scope, input: Of<typeof inputs.attestation>): Promise<views.DocumentView | null>
   delete(scope: Scope, input: Of<typeof inputs.deleteImage>): Promise<{ tags: string[]; manifest: string | null }>

@@ -57,30 +57,37 @@ export async function writeImage(folder: string, tag: string, text: string): Pro
   await writeFile(path.join(files, 'hello.txt'), text)
   await client('tar', '-C', files, '-cf', path.join(folder, 'layer.tar'), 'hello.txt')
   const { stdout: tar } = await run('cat', [path.join(folder, 'layer.tar')], { encoding: 'buffer', maxBuffer: 1024 ** 2 })
-  await mkdir(path.join(folder, 'blobs/sha256'), { recursive: true })
-  const blob = async (content: Buffer | string) => {
-    const digest = digestBytes(content)
-    await writeFile(path.join(folder, 'blobs', digest.replace(':', '/')), content)
-    return { digest, size: Buffer.byteLength(content) }
-  }
-  const layer = await blob(gzipSync(tar))
-  const config = await blob(
-    JSON.stringify({
-      architecture: 'amd64',
-      os: 'linux',
-      config: { Cmd: ['/hello.txt'] },
-      rootfs: { type: 'layers', diff_ids: [digestBytes(tar)] },
-      history: [{ created: '2026-11-20T00:00:00Z', created_by: 'COPY hello.txt /' }],
-    }),
-  )
-  const manifest = await blob(
-    JSON.stringify({
+  return writeLayout(folder, tag, async (blob) => {
+    const layer = await blob(gzipSync(tar))
+    const config = await blob(
+      JSON.stringify({
+        architecture: 'amd64',
+        os: 'linux',
+        config: { Cmd: ['/hello.txt'] },
+        rootfs: { type: 'layers', diff_ids: [digestBytes(tar)] },
+        history: [{ created: '2026-11-20T00:00:00Z', created_by: 'COPY hello.txt /' }],
+      }),
+    )
+    return {
       schemaVersion: 2,
       mediaType: OCI_MANIFEST,
       config: { mediaType: OCI_CONFIG, ...config },
       layers: [{ mediaType: OCI_LAYER_GZIP, ...layer }],
-    }),
-  )
+    }
+  })
+}
+
+type Blob = (content: Buffer | string) => Promise<{ digest: string; size: number }>
+
+/** An OCI layout with the one manifest that `make` gives; its digest. */
+export async function writeLayout(folder: string, tag: string, make: (blob: Blob) => Promise<object>): Promise<string> {
+  await mkdir(path.join(folder, 'blobs/sha256'), { recursive: true })
+  const blob: Blob = async (content) => {
+    const digest = digestBytes(content)
+    await writeFile(path.join(folder, 'blobs', digest.replace(':', '/')), content)
+    return { digest, size: Buffer.byteLength(content) }
+  }
+  const manifest = await blob(JSON.stringify(await make(blob)))
   await writeFile(path.join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}')
   const entry = { mediaType: OCI_MANIFEST, ...manifest, annotations: { 'org.opencontainers.image.ref.name': tag } }
   await writeFile(path.join(folder, 'index.json'), JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [entry] }))

@@ -85,6 +85,19 @@ export interface AttachedView {
   /** Bytes of the document. */
   size: number
 }
+/** Something that lies beside an image in the registry and is about it. What is signed was not verified by us. */
+export interface AttachmentView {
+  /** Of its manifest. */
+  digest: string
+  kind: 'signature' | 'sbom' | 'attestation' | 'other'
+  /** `artifactType`, or the media type where there is none. */
+  type: string
+  /** Of the tag that attaches it, as cosign does; null: its manifest names the image. */
+  tag: string | null
+  size: number
+  pushedBy: string
+  pushedAt: Date
+}
 /** A document as it was attached, for a file of that name. */
 export interface DocumentView {
   name: string

@@ -57,6 +57,14 @@ async function image(name: string) {
   const input = { repository: name, reference: subjectDigest }
   return {
     input,
+    /** As cosign does: the tag names what it is attached to, the manifest does not. */
+    async attachByTag(suffix: string) {
+      const digest = await put({}, [])
+      const { id } = await h.db.manifest.findFirstOrThrow({ where: { repositoryId: repository.id, digest } })
+      const name = `${subjectDigest.replace(':', '-')}${suffix}`
+      await h.db.tag.create({ data: { repositoryId: repository.id, name, manifestId: id, pushedBy: 'system:worker' } })
+      return digest
+    },
     attach(artifactType: string, document: unknown, annotations = {}) {
       const text = typeof document === 'string' ? document : JSON.stringify(document)
       blobs.set(digestOf(text), text)
@@ -162,4 +170,27 @@ it('gives another organization nothing, and asks the registry for nothing', asyn
   await expect(h.services.images.sbom(evil, input)).rejects.toMatchObject({ code: 'REPOSITORY_NOT_FOUND' })
   await expect(h.services.images.attestation(evil, { ...input, kind: 'sbom' })).rejects.toMatchObject({ code: 'REPOSITORY_NOT_FOUND' })
   expect(asked).toEqual([])
+})
+
+it('tells of all that is attached what it is, and takes it away with the image', async () => {
+  const { input, attach, attachByTag } = await image('signed')
+  expect(await h.services.images.attached(acme, input)).toEqual([])
+  const bundle = 'application/vnd.dev.sigstore.bundle.v0.3+json'
+  const wanted = [
+    [await attach(SPDX_TYPE, spdx), 'sbom', SPDX_TYPE, null],
+    [await attach('application/vnd.cncf.notary.signature', '{}'), 'signature', 'application/vnd.cncf.notary.signature', null],
+    [await attach(bundle, '{}', { 'dev.sigstore.bundle.content': 'dsse-envelope' }), 'attestation', bundle, null],
+    [await attach('text/x-notes', 'hello'), 'other', 'text/x-notes', null],
+    [await attachByTag('.sig'), 'signature', OCI_MANIFEST, `${input.reference.replace(':', '-')}.sig`],
+  ]
+  // The list of those that name the image in their manifest, for registries that make none: no attachment itself.
+  await attachByTag('')
+  await attachByTag('.sigs')
+  const found = await h.services.images.attached(acme, input)
+  expect(found.map(({ digest, kind, type, tag }) => [digest, kind, type, tag])).toEqual(wanted.reverse())
+  await expect(h.services.images.attached(evil, input)).rejects.toMatchObject({ code: 'REPOSITORY_NOT_FOUND' })
+  await h.services.images.delete(acme, input)
+  // What has a tag of its own, as `….sigs` is one, is somebody's.
+  expect(await h.db.tag.findMany({ where: { repository: { name: 'signed' } } })).toHaveLength(1)
+  expect(await h.db.manifest.count({ where: { repository: { name: 'signed' } } })).toBe(1)
 })

@@ -26,6 +26,7 @@ import { assertMay } from '../roles'
 import type { Scope } from '../scope'
 import type { ImagesService } from '../services'
 import { archiveMethod } from './archive'
+import { attachmentsOf } from './attachments'
 import { documentOf, provenanceOf, sbomOf } from './attestations'
 import { loadImage, loadManifest, loadRepository } from './load'
 import { imageView, platformOf } from './views'
@@ -130,6 +131,7 @@ export const createImages = (deps: Deps): ImagesService => {
     archive: archiveMethod(deps),
     sbom: async (scope, input) => sbomOf(deps, scope, await loadImage(db, scope, input)),
     provenance: async (scope, input) => provenanceOf(deps, scope, await loadImage(db, scope, input)),
+    attached: async (scope, input) => attachmentsOf(deps, scope, await loadImage(db, scope, input)),
     attestation: async (scope, input) => documentOf(deps, scope, await loadImage(db, scope, input), input.kind),
 
     async delete(scope, input) {

@@ -11,6 +11,7 @@ import { useOutside } from '@/components/shell/outside-context'
 import { routes } from '@/lib/routes'
 import { IMAGE_TABS, OUTSIDE_TABS } from '@/lib/tabs'
 import { useTRPC } from '@/lib/trpc'
+import { AttachedCard } from './attached-card'
 import { CompareTab } from './compare-tab'
 import { ConfigCard } from './config-card'
 import { DeleteImage } from './delete-image'
@@ -106,6 +107,7 @@ function ImageOverview({ org, repository, reference, image }: ImageTabProps) {
           <>
             {!outside && <RunsInCard org={org} image={image} />}
             <ProvenanceCard org={org} repository={repository} image={image} />
+            <AttachedCard org={org} repository={repository} reference={image.digest} />
             {/* One platform goes with its index only. */}
             {!image.index && <DeleteImage org={org} repository={repository} reference={reference} image={image} />}
           </>
