@@ -2,6 +2,7 @@
 export const EVENT_KINDS = [
   'push',
   'delete',
+  'scan',
   'quota.warning',
   'quota.exceeded',
   'deployment.live',

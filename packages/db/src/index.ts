@@ -390,6 +390,7 @@ export {
   updateRobot,
   useRobot,
 } from './robots.repo'
+export { tellScans } from './scans.repo'
 export { searchBuilds, searchOrganization } from './search.repo'
 export { databaseVersion, readSetting, readWorkerHeartbeat, writeSetting, writeWorkerHeartbeat } from './settings.repo'
 export {

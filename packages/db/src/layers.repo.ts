@@ -4,9 +4,11 @@ import type { Db, Tx } from './client'
 import { Prisma } from './generated/client'
 
 /** Archives of files: what artifacts call a layer may be anything. */
-const isArchive = Prisma.sql`l."mediaType" LIKE '%tar%'`
+export const isArchive = Prisma.sql`l."mediaType" LIKE '%tar%'`
 /** A layer that could not be read is tried again after 1, 4, 9 … minutes. */
 const TRIES = 6
+/** Not read, and not given up. */
+export const isToRead = Prisma.sql`(i."digest" IS NULL OR (i."state" = 'failed' AND i."attempts" < ${TRIES}))`
 const isDue = Prisma.sql`(i."digest" IS NULL OR (i."state" = 'failed' AND i."attempts" < ${TRIES}
   AND i."updatedAt" < now() - make_interval(mins => i."attempts" * i."attempts")))`
 
@@ -105,7 +107,7 @@ export async function countUnreadLayers(db: Tx, organizationId: string): Promise
     SELECT COUNT(DISTINCT l."digest")::bigint AS count FROM "ManifestLayer" l JOIN "Manifest" m ON m."id" = l."manifestId"
     JOIN "Blob" b ON b."digest" = l."digest" LEFT JOIN "LayerIndex" i ON i."digest" = l."digest"
     WHERE m."organizationId" = ${organizationId} AND ${isArchive} AND m."artifactType" IS DISTINCT FROM ${BUILD_CACHE_ARTIFACT}
-      AND (i."digest" IS NULL OR (i."state" = 'failed' AND i."attempts" < ${TRIES}))`
+      AND ${isToRead}`
   return Number(rows[0]?.count ?? 0)
 }
 

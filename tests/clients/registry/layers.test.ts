@@ -86,6 +86,13 @@ async function read(): Promise<void> {
   await sweepLayers(worker)
   for (const layer of enqueued) await readLayer(worker, layer, AbortSignal.timeout(60_000))
 }
+/** What webhooks hear of what was read, once. */
+async function told(): Promise<unknown[]> {
+  const { db } = i.database
+  const events = await db.event.findMany({ where: { kind: 'scan' }, orderBy: { id: 'asc' } })
+  await db.event.deleteMany({ where: { kind: 'scan' } })
+  return events.map((event) => event.data)
+}
 const textOf = async (image: { repository: string; reference: string }, file: string) =>
   (await files.text(acme, { ...image, path: file })).text
 
@@ -116,6 +123,18 @@ it('reads what was pushed: gzip and zstd, whiteouts, links, packages; and gives 
   expect(state).toMatchObject({ state: 'ready', total: { wasted: 3, top: [{ path: 'srv/a', bytes: 3, layer: 0, by: 1, how: 'removed' }] } })
   await read()
   expect(enqueued).toEqual([])
+  await read()
+  expect(await told()).toEqual([
+    {
+      digest: expect.stringMatching(/^sha256:/),
+      tags: ['v1'],
+      platform: 'linux/amd64',
+      files: expect.any(Number),
+      bytes: expect.any(Number),
+      packages: { deb: 1, npm: 1 },
+      unreadLayers: 0,
+    },
+  ])
 
   const list = await files.list(acme, { ...image, path: 'srv', hidden: false, offset: 0, limit: 100 })
   expect(list.items.map((one) => [one.name, one.size, one.layer])).toEqual([
@@ -148,6 +167,7 @@ it('refuses a layer that is none for good, and tries again what was only away', 
   })
   await read()
   expect(enqueued).toEqual([])
+  expect(await told()).toEqual([expect.objectContaining({ tags: ['hostile'], packages: {}, unreadLayers: 1 })])
 
   const away = await push('away', [{ tar: await tarOf('away', { file: 'x' }) }])
   const { registryKey } = worker.env
@@ -163,6 +183,7 @@ it('refuses a layer that is none for good, and tries again what was only away', 
   })
   await read()
   expect(enqueued).toEqual([])
+  expect(await told()).toEqual([])
   await i.database.db.layerIndex.updateMany({ data: { updatedAt: new Date(Date.now() - 120_000) }, where: { state: 'failed' } })
   await read()
   expect((await files.state(acme, away.image)).state).toBe('ready')

@@ -6,6 +6,7 @@ import type { Tone } from '@slipway/ui'
 export const EVENTS: { kind: Exclude<EventKind, 'ping'>; label: string; hint: string }[] = [
   { kind: 'push', label: 'Push', hint: 'a tag was set or moved' },
   { kind: 'delete', label: 'Delete', hint: 'a tag or an image was deleted' },
+  { kind: 'scan', label: 'Scan', hint: 'files and packages of a pushed image were read' },
   { kind: 'deployment.live', label: 'Deployment live', hint: 'a version answers its address' },
   { kind: 'deployment.failed', label: 'Deployment failed', hint: 'the version before it keeps serving' },
   { kind: 'build.failed', label: 'Build failed', hint: 'with the reason' },
