@@ -25,7 +25,7 @@ export const APPS = {
   web: ['core', 'contracts', 'services', 'api', 'ui', 'dockerfile'],
   worker: ['core', 'contracts', 'context', 'db', 'services', 'jobs', 'oci', 'dockerfile', 'agent-client', 'ingress', 'outbound'],
   registry: ['core', 'oci', 'contracts', 'db', 'outbound', 'secrets'],
-  cli: ['core', 'contracts', 'context', 'dockerfile', 'api'],
+  cli: ['core', 'contracts', 'context', 'dockerfile', 'api', 'oci', 'outbound'],
 }
 
 /** Crate of the agent → crates it may depend on. */

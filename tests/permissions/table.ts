@@ -167,6 +167,8 @@ export type OrganizationVerb =
   | 'teams'
   | 'new team'
   | 'robots'
+  | 'replication'
+  | 'new replication'
   | 'hosts'
 
 /** The organization as a whole; x: acme. What a grant gives reaches none of it. */
@@ -186,5 +188,7 @@ change a role    | x     x     .         .     .    .      .      .      .     .
 teams            | x     x     x         x     x    .      .      .      .     .        .     .       .     .
 new team         | x     x     .         .     .    .      .      .      .     .        .     .       .     .
 robots           | x     x     .         .     .    .      .      .      .     .        .     .       .     .
+replication      | x     x     .         .     .    .      .      .      .     .        .     .       .     .
+new replication  | x     x     .         .     .    .      .      .      .     .        .     .       .     .
 hosts            | x     x     .         .     .    .      .      .      .     .        .     .       .     .
 `)

@@ -9,6 +9,8 @@ export interface CliEnv {
   configPath: string
   /** What is known of files that were uploaded; may go at any time. */
   cacheDir: string
+  /** Where docker, podman and others keep their logins to registries. */
+  dockerConfigPath: string
   /** https://no-color.org */
   noColor: boolean
   /** Any variable by name: the value of `--secret NAME`. */
@@ -24,6 +26,7 @@ export function readEnv(env: NodeJS.ProcessEnv = process.env): CliEnv {
     organization: set('SLIPWAY_ORG'),
     configPath: join(set('XDG_CONFIG_HOME') ?? join(homedir(), '.config'), 'slipway', 'config.json'),
     cacheDir: join(set('XDG_CACHE_HOME') ?? join(homedir(), '.cache'), 'slipway'),
+    dockerConfigPath: join(set('DOCKER_CONFIG') ?? join(set('HOME') ?? homedir(), '.docker'), 'config.json'),
     noColor: set('NO_COLOR') !== undefined || env.TERM === 'dumb',
     variable: (name) => env[name],
   }

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { appCommands } from './commands/apps'
 import { buildCommand } from './commands/build'
 import { deployCommands } from './commands/deploy'
+import { imageCommands } from './commands/image'
 import { lintCommand } from './commands/lint'
 import { listCommands } from './commands/lists'
 import { loginCommands } from './commands/login'
@@ -56,6 +57,7 @@ export async function run(argv: readonly string[], io: Io, env: CliEnv, version:
   logsCommand(program, action)
   lintCommand(program, action)
   registryCommands(program, action)
+  imageCommands(program, action)
 
   try {
     await program.parseAsync(argv, { from: 'user' })

@@ -6,6 +6,7 @@ import { runBuild } from './pipeline/build'
 import { runDeployment } from './pipeline/deploy'
 import { runInspection } from './pipeline/inspect'
 import { readLayer } from './pipeline/layer'
+import { runReplication } from './replication/run'
 
 export function register(deps: Deps): Consumer[] {
   const options = (concurrency: number) => ({ concurrency, onError: (error: Error) => deps.log.warn({ err: error }, 'queue') })
@@ -17,6 +18,8 @@ export function register(deps: Deps): Consumer[] {
     // The agent lists two at a time.
     consume(url, 'layer', options(2), ({ layer }, deadline) => readLayer(deps, layer, deadline)),
     consume(url, 'deliver', options(8), async ({ deliveryId }) => void (await deps.outgoing.deliver(deliveryId))),
+    // Each moves three blobs at a time.
+    consume(url, 'replicate', options(3), ({ runId }, deadline) => runReplication(deps, runId, deadline)),
     consume(url, 'converge', options(4), ({ appId }, deadline) => convergeApp(deps, appId, deadline)),
   ]
 }

@@ -14,6 +14,7 @@ import { organizationsRouter } from './organizations'
 import { outgoingRouter } from './outgoing'
 import { policiesRouter, repositoriesRouter } from './policies'
 import { projectsRouter } from './projects'
+import { replicationRouter } from './replication'
 import { robotsRouter } from './robots'
 import { setupRouter } from './setup'
 import { sharesRouter } from './shares'
@@ -46,6 +47,7 @@ export const appRouter = router({
   storage: storageRouter,
   upstreams: upstreamsRouter,
   outgoing: outgoingRouter,
+  replication: replicationRouter,
   system: router({ health: publicProcedure.query(({ ctx }) => ctx.services.health.get()) }),
 })
 

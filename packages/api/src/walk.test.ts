@@ -15,6 +15,10 @@ import { appRouter, createCaller } from './root'
 type Reach = 'public' | 'own' | 'organization' | 'row'
 const app = { org: 'acme', app: 'web' }
 const image = { org: 'acme', repository: 'web', reference: 'latest' }
+const REPLICATION = {
+  ...{ name: 'x', direction: 'push', remote: 'http://127.0.0.1:1', username: '', repositories: ['*'], tags: [], target: '' },
+  ...{ onPush: false, everyMinutes: null, enabled: true, inside: false },
+}
 const UPSTREAM = {
   url: 'https://ghcr.io',
   enabled: true,
@@ -229,6 +233,20 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   'outgoing.deliveries': { reach: 'row', input: { org: 'acme', id: 'owh_00001' }, guestMay: false },
   'outgoing.delivery': { reach: 'row', input: { org: 'acme', id: 'odl_00001' }, guestMay: false },
   'outgoing.redeliver': { reach: 'row', input: { org: 'acme', id: 'odl_00001' }, guestMay: false },
+  'replication.list': { reach: 'organization', guestMay: false },
+  'replication.create': { reach: 'organization', input: { org: 'acme', ...REPLICATION }, guestMay: false },
+  'replication.update': { reach: 'row', input: { org: 'acme', id: 'rpl_00001', ...REPLICATION }, guestMay: false },
+  'replication.delete': { reach: 'row', input: { org: 'acme', id: 'rpl_00001' }, guestMay: false },
+  'replication.test': {
+    reach: 'row',
+    input: { org: 'acme', id: 'rpl_00001', remote: 'http://127.0.0.1:1', username: '', inside: false },
+    guestMay: false,
+  },
+  'replication.run': { reach: 'row', input: { org: 'acme', id: 'rpl_00001' }, guestMay: false },
+  'replication.runs': { reach: 'row', input: { org: 'acme', id: 'rpl_00001' }, guestMay: false },
+  'replication.runOf': { reach: 'row', input: { org: 'acme', id: 'rrn_00001' }, guestMay: false },
+  'replication.items': { reach: 'row', input: { org: 'acme', id: 'rrn_00001' }, guestMay: false },
+  'replication.cancel': { reach: 'row', input: { org: 'acme', id: 'rrn_00001' }, guestMay: false },
   'buildCache.get': { reach: 'organization', host: true },
   'buildCache.preview': { reach: 'organization', input: { org: 'acme' }, host: true },
   'buildCache.clear': { reach: 'organization', input: { org: 'acme' }, guestMay: false },
@@ -274,6 +292,11 @@ async function furnish(organization: string, identity: Identity) {
     data: { id: 'owh_00001', organizationId, name: 'ci', url: 'https://example.com', events: ['push'], secret: new Uint8Array(1) },
   })
   await h.db.outgoingDelivery.create({ data: { id: 'odl_00001', organizationId, webhookId: 'owh_00001', kind: 'push', body: '{}' } })
+  await h.db.replicationRule.create({
+    data: { ...{ id: 'rpl_00001', organizationId, name: 'x', direction: 'push', remote: 'http://127.0.0.1:1' }, repositories: ['*'] },
+  })
+  const run = { id: 'rrn_00001', organizationId, ruleId: 'rpl_00001', trigger: 'push', actorLabel: 'Ada', repository: 'web' }
+  await h.db.replicationRun.create({ data: run })
   await h.db.knownHost.create({ data: { id: 'knh_00001', organizationId, host: 'git.example', keyType: 'ssh-ed25519', key: 'AAAA' } })
   const repository = await h.db.repository.create({ data: { id: 'rep_00001', organizationId, name: 'web' } })
   const manifest = await h.db.manifest.create({

@@ -20,6 +20,7 @@ export { formatAgo, formatBytes, formatDuration, shortDigest } from './format'
 export { GLOB_MAX, GLOB_PATTERN, globMatches } from './glob'
 export { ID_PREFIX, type IdKind, newId, SLUG_PATTERN, slugify } from './ids'
 export { type QuotaRefusal, quotaSentence } from './quota'
+export { isExactName, nameAtSource, type ReplicationNames, replicatedName, replicatesRepository, replicatesTag } from './replication'
 export {
   type KeptBecause,
   planRetention,

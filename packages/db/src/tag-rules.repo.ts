@@ -50,6 +50,8 @@ export async function rulesOfRepository(db: Tx, repositoryId: string): Promise<R
  * Robots and share links are nobody's admin.
  */
 export async function standing(db: Tx, repositoryId: string, subject: string): Promise<TagChange['by']> {
+  // What another registry holds is nobody's word here: a rule that keeps people from a tag keeps replication from it.
+  if (subject === 'system:replication') return 'other'
   if (subject.startsWith('system:')) return 'build'
   const at = await db.repository.findUnique({
     where: { id: repositoryId },

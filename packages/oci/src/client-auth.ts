@@ -1,24 +1,36 @@
 import { AppError } from '@slipway/core'
 import * as z from 'zod'
 
-/** Basic credentials for the token endpoint, or a bearer token made beforehand (`signRegistryToken`). */
-export type RegistryCredentials = { username: string; password: string } | { bearer: string }
+/**
+ * Basic credentials for the token endpoint, or a bearer token made beforehand (`signRegistryToken`), or made for each scope that is
+ * asked for, again when the last one has expired.
+ */
+export type RegistryCredentials =
+  | { username: string; password: string }
+  /** What `docker login` keeps instead of a password: a refresh token. */
+  | { identityToken: string }
+  | { bearer: string | ((scope: string) => Promise<string>) }
 
 interface AuthorizeInput {
   /** The WWW-Authenticate header. */
   challenge: string
+  /** Several are separated by spaces. */
   scope: string
   credentials: RegistryCredentials | undefined
-  send: (url: string, headers: Record<string, string>) => Promise<Response>
+  /** GET; with a form, POST. */
+  send: (url: string, headers: Record<string, string>, form?: URLSearchParams) => Promise<Response>
 }
 
 const tokenAnswer = z.object({ token: z.string().optional(), access_token: z.string().optional() })
-const denied = (message: string) => new AppError({ kind: 'forbidden', code: 'REGISTRY_DENIED', message })
+/** `login`: not this repository only, but everything is refused to these credentials. */
+const denied = (message: string, login = false) =>
+  new AppError({ kind: 'forbidden', code: 'REGISTRY_DENIED', message, ...(login && { details: { login } }) })
 
 /** The Authorization header that answers a registry's challenge (Docker "Token Authentication Specification"). */
 export async function authorize({ challenge, scope, credentials, send }: AuthorizeInput): Promise<string> {
-  if (credentials && 'bearer' in credentials) return `Bearer ${credentials.bearer}`
-  const basic = credentials ? `Basic ${encode(`${credentials.username}:${credentials.password}`)}` : undefined
+  if (credentials && 'bearer' in credentials)
+    return `Bearer ${typeof credentials.bearer === 'string' ? credentials.bearer : await credentials.bearer(scope)}`
+  const basic = credentials && 'password' in credentials ? `Basic ${encode(`${credentials.username}:${credentials.password}`)}` : undefined
   const { scheme, parameters } = parseChallenge(challenge)
   if (scheme === 'basic') {
     if (basic === undefined) throw denied('The registry asks for a user name and password.')
@@ -29,19 +41,31 @@ export async function authorize({ challenge, scope, credentials, send }: Authori
     throw denied('The registry asks for a login of a kind that is not supported.')
   const url = new URL(realm)
   if (parameters.service !== undefined) url.searchParams.set('service', parameters.service)
-  if (scope !== '') url.searchParams.set('scope', scope)
-  const response = await send(url.href, basic === undefined ? {} : { authorization: basic })
+  for (const one of scope.split(' ')) if (one !== '') url.searchParams.append('scope', one)
+  const response =
+    credentials && 'identityToken' in credentials
+      ? await send(realm, {}, refreshForm(credentials.identityToken, parameters.service ?? '', scope))
+      : await send(url.href, basic === undefined ? {} : { authorization: basic })
   if (!response.ok) {
     await response.body?.cancel()
-    throw denied(
-      response.status === 401 ? 'The registry does not accept these credentials.' : `The registry's login answered ${response.status}.`,
-    )
+    if (response.status === 401) throw denied('The registry does not accept these credentials.', true)
+    if (response.status === 429 || response.status >= 500)
+      throw new AppError({
+        kind: 'unavailable',
+        code: 'REGISTRY_UNREACHABLE',
+        message: `The registry's login answered ${response.status}.`,
+      })
+    throw denied(`The registry's login answered ${response.status}.`)
   }
   const answer = tokenAnswer.safeParse(await response.json())
   const token = answer.success ? (answer.data.token ?? answer.data.access_token) : undefined
   if (token === undefined) throw denied("The registry's login sent no token.")
   return `Bearer ${token}`
 }
+
+/** Docker's "OAuth2 token" endpoint. */
+const refreshForm = (token: string, service: string, scope: string) =>
+  new URLSearchParams({ grant_type: 'refresh_token', refresh_token: token, service, client_id: 'slipway', scope })
 
 /** `Bearer realm="…",service="…"` → scheme in lower case, parameters by lower-case name. */
 export function parseChallenge(header: string): { scheme: string; parameters: Record<string, string> } {

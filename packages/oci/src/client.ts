@@ -2,6 +2,7 @@
 import { AppError, isAppError } from '@slipway/core'
 import * as z from 'zod'
 import { authorize, type RegistryCredentials } from './client-auth'
+import { blobSize, uploadBytes } from './client-upload'
 import { digestOf, parseDigest } from './digest'
 import { type Descriptor, descriptor, type ParsedManifest, parseManifest } from './manifest'
 import { MANIFEST_TYPES } from './media-types'
@@ -13,6 +14,18 @@ export interface RegistryClientOptions {
   /** Of each request's head; bodies of blobs are as long as they are. */
   timeoutMs?: number
   fetch?: typeof fetch
+  /** Ends every request, and the bodies of those that are under way where `fetch` does. */
+  signal?: AbortSignal
+}
+
+export interface Asked {
+  /** Statuses that are answers, too. */
+  alsoFine?: number[]
+  push?: boolean
+  /** A stream has no deadline here: `fetch` must watch over it. */
+  body?: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>
+  /** Another repository that is read from meanwhile (a mount). */
+  from?: string
 }
 
 export interface FetchedManifest {
@@ -22,18 +35,23 @@ export interface FetchedManifest {
   parsed: ParsedManifest
 }
 
-const MAX_MANIFEST = 4 * 1024 * 1024
+export const MAX_MANIFEST = 4 * 1024 * 1024
 /** Of a list: a registry that always knows of another one is not believed. */
 const MAX_PAGES = 1000
 /** A client of many repositories keeps that many logins. */
 const MAX_TOKENS = 500
 const referrersAnswer = z.object({ manifests: z.array(descriptor).max(10_000) })
+const catalogAnswer = z.object({ repositories: z.array(z.string()).nullable() })
 const tagsAnswer = z.object({ name: z.string(), tags: z.array(z.string()).nullable() })
 
 export class RegistryClient {
-  readonly #options: Required<Omit<RegistryClientOptions, 'credentials'>> & Pick<RegistryClientOptions, 'credentials'>
+  readonly #options: Required<Omit<RegistryClientOptions, 'credentials' | 'signal'>> & Pick<RegistryClientOptions, 'credentials' | 'signal'>
   /** Bearer tokens by scope. */
   readonly #tokens = new Map<string, string>()
+
+  get baseUrl(): string {
+    return this.#options.baseUrl
+  }
 
   constructor(options: RegistryClientOptions) {
     this.#options = {
@@ -46,7 +64,7 @@ export class RegistryClient {
 
   /** By tag or digest. Throws `MANIFEST_UNKNOWN`, `REGISTRY_DENIED`, `REGISTRY_UNREACHABLE`, `DIGEST_MISMATCH`. */
   async getManifest(repository: string, target: string): Promise<FetchedManifest> {
-    const response = await this.#request('GET', repository, `manifests/${target}`, { accept: MANIFEST_TYPES.join(', ') })
+    const response = await this.request('GET', repository, `manifests/${target}`, { accept: MANIFEST_TYPES.join(', ') })
     const bytes = await readBounded(response, MAX_MANIFEST)
     const isPinned = target.includes(':')
     const digest = await digestOf(bytes, isPinned ? parseDigest(target).algorithm : 'sha256')
@@ -56,14 +74,15 @@ export class RegistryClient {
 
   /** Digest behind a tag, or undefined when there is none. */
   async resolve(repository: string, target: string): Promise<string | undefined> {
-    const response = await this.#request('HEAD', repository, `manifests/${target}`, { accept: MANIFEST_TYPES.join(', ') }, [404])
+    const accept = MANIFEST_TYPES.join(', ')
+    const response = await this.request('HEAD', repository, `manifests/${target}`, { accept }, { alsoFine: [404] })
     if (response.status === 404) return undefined
     return response.headers.get('docker-content-digest') ?? (await this.getManifest(repository, target)).digest
   }
 
   /** A blob that fits in memory (a config), checked against its digest. */
   async getBlob(repository: string, digest: string, maxBytes = MAX_MANIFEST): Promise<Uint8Array> {
-    const response = await this.#request('GET', repository, `blobs/${digest}`)
+    const response = await this.request('GET', repository, `blobs/${digest}`)
     const bytes = await readBounded(response, maxBytes)
     if ((await digestOf(bytes, parseDigest(digest).algorithm)) !== digest) throw mismatch(digest)
     return bytes
@@ -71,7 +90,7 @@ export class RegistryClient {
 
   /** A blob as a stream; the caller verifies it (`VerifyStream`). */
   async streamBlob(repository: string, digest: string): Promise<ReadableStream<Uint8Array>> {
-    const response = await this.#request('GET', repository, `blobs/${digest}`)
+    const response = await this.request('GET', repository, `blobs/${digest}`)
     if (!response.body) throw unreachable(this.#options.baseUrl, 'no body')
     return response.body
   }
@@ -81,7 +100,7 @@ export class RegistryClient {
     const tags: string[] = []
     let last = ''
     while (tags.length < limit) {
-      const response = await this.#request('GET', repository, `tags/list?n=1000${last ? `&last=${encodeURIComponent(last)}` : ''}`)
+      const response = await this.request('GET', repository, `tags/list?n=1000${last ? `&last=${encodeURIComponent(last)}` : ''}`)
       const page = tagsAnswer.parse(JSON.parse(new TextDecoder().decode(await readBounded(response, MAX_MANIFEST)))).tags ?? []
       tags.push(...page)
       const next = page.at(-1)
@@ -100,7 +119,7 @@ export class RegistryClient {
     const found: Descriptor[] = []
     let path: string | undefined = `referrers/${digest}${query}`
     for (let pages = 0; path !== undefined && found.length < limit && pages < MAX_PAGES; pages++) {
-      const response = await this.#request('GET', repository, path, {}, [404])
+      const response = await this.request('GET', repository, path, {}, { alsoFine: [404] })
       if (response.status === 404) {
         await response.body?.cancel()
         found.push(...(await this.#taggedReferrers(repository, digest)))
@@ -136,20 +155,7 @@ export class RegistryClient {
   /** Puts a blob that fits in memory into the repository, unless it is there; gives its digest. */
   async putBlob(repository: string, bytes: Uint8Array<ArrayBuffer>): Promise<string> {
     const digest = await digestOf(bytes, 'sha256')
-    const there = await this.#request('HEAD', repository, `blobs/${digest}`, {}, [404], { push: true })
-    if (there.status !== 404) return digest
-    const begun = await this.#request('POST', repository, 'blobs/uploads/', {}, [], { push: true })
-    await begun.body?.cancel()
-    const base = `${this.#options.baseUrl}/v2/${repository}/blobs/uploads/`
-    const location = new URL(begun.headers.get('location') ?? '', base)
-    // A token must not follow a registry's word to another host.
-    if (location.origin !== new URL(base).origin) throw unreachable(this.#options.baseUrl, `upload to ${location.origin}`)
-    location.searchParams.set('digest', digest)
-    const put = await this.#request('PUT', repository, location.href, { 'content-type': 'application/octet-stream' }, [], {
-      push: true,
-      body: bytes,
-    })
-    await put.body?.cancel()
+    if ((await blobSize(this, repository, digest)) === undefined) await uploadBytes(this, repository, digest, bytes)
     return digest
   }
 
@@ -157,9 +163,24 @@ export class RegistryClient {
   async putManifest(repository: string, bytes: Uint8Array<ArrayBuffer>, mediaType: string, target?: string): Promise<string> {
     const digest = await digestOf(bytes, 'sha256')
     const headers = { 'content-type': mediaType }
-    const put = await this.#request('PUT', repository, `manifests/${target ?? digest}`, headers, [], { push: true, body: bytes })
+    const put = await this.request('PUT', repository, `manifests/${target ?? digest}`, headers, { push: true, body: bytes })
     await put.body?.cancel()
     return digest
+  }
+
+  /** Names of the catalog, as far as the credentials see them, at most `limit`. Many registries have none (404, 401). */
+  async catalog(limit = 10_000): Promise<string[]> {
+    const names: string[] = []
+    let url: string | undefined = `${this.#options.baseUrl}/v2/_catalog?n=1000`
+    for (let pages = 0; url !== undefined && names.length < limit && pages < MAX_PAGES; pages++) {
+      const response = await this.#authorized('GET', url, {}, 'registry:catalog:*')
+      if (!response.ok) throw await failure(response, '_catalog', '', this.#options.baseUrl)
+      names.push(
+        ...(catalogAnswer.parse(JSON.parse(new TextDecoder().decode(await readBounded(response, MAX_MANIFEST)))).repositories ?? []),
+      )
+      url = this.#nextPage(response, url)
+    }
+    return names.slice(0, limit)
   }
 
   /**
@@ -174,46 +195,45 @@ export class RegistryClient {
   /** Throws unless there is a registry that takes the credentials, if there are any. */
   async ping(): Promise<void> {
     const response = await this.#authorized('GET', `${this.#options.baseUrl}/v2/`, {}, '')
-    await response.body?.cancel()
-    if (response.ok) return
+    if (response.ok) return response.body?.cancel()
     if (response.status === 404)
       throw new AppError({
         kind: 'unavailable',
         code: 'REGISTRY_FAILED',
         message: `At ${this.#options.baseUrl} there is no registry. Check the address.`,
       })
-    throw failure(response.status, '/v2/', '', this.#options.baseUrl)
+    throw await failure(response, '/v2/', '', this.#options.baseUrl)
   }
 
-  /** `path`: below the repository, or a whole URL that the registry gave. */
-  async #request(
+  /** For the other files of this package. `path`: below the repository, or a whole URL that the registry gave. */
+  async request(
     method: string,
     repository: string,
     path: string,
     headers: Record<string, string> = {},
-    alsoFine: number[] = [],
-    { push = false, body }: { push?: boolean; body?: Uint8Array<ArrayBuffer> } = {},
+    { alsoFine = [], push = false, body, from }: Asked = {},
   ): Promise<Response> {
-    const scope = `repository:${repository}:${push ? 'pull,push' : 'pull'}`
+    const own = `repository:${repository}:${push ? 'pull,push' : 'pull'}`
+    const scope = from === undefined ? own : `${own} repository:${from}:pull`
     const url = /^https?:/.test(path) ? path : `${this.#options.baseUrl}/v2/${repository}/${path}`
     const response = await this.#authorized(method, url, headers, scope, body)
     if (response.ok || alsoFine.includes(response.status)) return response
-    await response.body?.cancel()
-    throw failure(response.status, repository, path, this.#options.baseUrl)
+    throw await failure(response, repository, path, this.#options.baseUrl)
   }
 
-  async #authorized(
-    method: string,
-    url: string,
-    headers: Record<string, string>,
-    scope: string,
-    body?: Uint8Array<ArrayBuffer>,
-  ): Promise<Response> {
+  async #authorized(method: string, url: string, headers: Record<string, string>, scope: string, body?: Asked['body']): Promise<Response> {
     const response = await this.#send(method, url, headers, scope, body)
-    if (response.status !== 401) return response
+    // What was streamed is gone: the next attempt has a new login.
+    if (response.status === 401 && body instanceof ReadableStream) this.#tokens.delete(scope)
+    if (response.status !== 401 || body instanceof ReadableStream) return response
     await response.body?.cancel()
     const challenge = response.headers.get('www-authenticate') ?? ''
-    const header = await authorize({ challenge, scope, credentials: this.#options.credentials, send: (u, h) => this.#fetch('GET', u, h) })
+    const send = (to: string, more: Record<string, string>, form?: URLSearchParams) => {
+      if (!form) return this.#fetch('GET', to, more)
+      const type = { 'content-type': 'application/x-www-form-urlencoded' }
+      return this.#fetch('POST', to, { ...more, ...type }, new TextEncoder().encode(form.toString()))
+    }
+    const header = await authorize({ challenge, scope, credentials: this.#options.credentials, send })
     this.#remember(scope, header)
     return this.#send(method, url, headers, scope, body)
   }
@@ -225,18 +245,23 @@ export class RegistryClient {
     if (this.#tokens.size > MAX_TOKENS && oldest !== undefined) this.#tokens.delete(oldest)
   }
 
-  #send(method: string, url: string, headers: Record<string, string>, scope: string, body?: Uint8Array<ArrayBuffer>): Promise<Response> {
+  #send(method: string, url: string, headers: Record<string, string>, scope: string, body?: Asked['body']): Promise<Response> {
     const authorization = this.#tokens.get(scope)
     return this.#fetch(method, url, authorization === undefined ? headers : { ...headers, authorization }, body)
   }
 
-  async #fetch(method: string, url: string, headers: Record<string, string>, body?: Uint8Array<ArrayBuffer>): Promise<Response> {
+  async #fetch(method: string, url: string, headers: Record<string, string>, body?: Asked['body']): Promise<Response> {
+    const { signal: ended, timeoutMs } = this.#options
+    ended?.throwIfAborted()
     // The deadline is for the head: an AbortSignal.timeout would also cut a long body.
     const abort = new AbortController()
-    const timer = setTimeout(() => abort.abort(new Error(`no answer within ${this.#options.timeoutMs} ms`)), this.#options.timeoutMs)
+    const streamed = body instanceof ReadableStream
+    const timer = streamed ? undefined : setTimeout(() => abort.abort(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
+    const signal = ended ? AbortSignal.any([ended, abort.signal]) : abort.signal
     try {
-      return await this.#options.fetch(url, { method, headers, signal: abort.signal, ...(body && { body }) })
+      return await this.#options.fetch(url, { method, headers, signal, ...(body && { body }), ...(streamed && { duplex: 'half' }) })
     } catch (cause) {
+      ended?.throwIfAborted()
       // Of a guard, which says itself what is wrong with the address.
       if (isAppError(cause)) throw cause
       throw unreachable(this.#options.baseUrl, cause)
@@ -268,30 +293,53 @@ async function readBounded(response: Response, maxBytes: number): Promise<Uint8A
   return all
 }
 
-function failure(status: number, repository: string, path: string, baseUrl: string): AppError {
+const errorsAnswer = z.object({ errors: z.array(z.object({ message: z.string() })).min(1) })
+
+/** What the registry itself says is wrong, if it says it as the distribution-spec has it ("Error Codes"). */
+async function said(response: Response): Promise<string> {
+  try {
+    const { errors } = errorsAnswer.parse(JSON.parse(new TextDecoder().decode(await readBounded(response, 16 * 1024))))
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: what a stranger sends goes to a page and a terminal
+    const text = errors[0]?.message.replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ').trim() ?? ''
+    return text === '' ? '' : ` It says: ${text.slice(0, 300)}${/[.!?]$/.test(text) ? '' : '.'}`
+  } catch {
+    return ''
+  }
+}
+
+async function failure(response: Response, repository: string, path: string, baseUrl: string): Promise<AppError> {
+  const { status, headers } = response
   const what = path.startsWith('manifests/') ? `${repository}:${path.slice('manifests/'.length)}` : repository
+  if (status === 404 || status === 429) await response.body?.cancel()
   if (status === 404) {
     const code = path.startsWith('blobs/') ? 'BLOB_UNKNOWN' : 'MANIFEST_UNKNOWN'
     return new AppError({ kind: 'not-found', code, message: `The registry ${baseUrl} has no ${what}. Check the name and the tag.` })
   }
-  if (status === 401 || status === 403) {
-    return new AppError({
-      kind: 'forbidden',
-      code: 'REGISTRY_DENIED',
-      message: `The registry ${baseUrl} denies access to ${repository}. Check the credentials.`,
-    })
-  }
   if (status === 429) {
+    const seconds = Number(headers.get('retry-after'))
     return new AppError({
+      ...(seconds > 0 && { details: { retryAfterMs: Math.min(seconds, 3600) * 1000 } }),
       kind: 'rate-limited',
       code: 'REGISTRY_RATE_LIMITED',
       message: `The registry ${baseUrl} limits requests; wait a few minutes and try again.`,
     })
   }
-  return new AppError({ kind: 'unavailable', code: 'REGISTRY_FAILED', message: `The registry ${baseUrl} answered ${status} for ${what}.` })
+  const words = await said(response)
+  if (status === 401 || status === 403) {
+    const why = words === '' ? 'Check the credentials.' : words.trim()
+    return new AppError({
+      kind: 'forbidden',
+      code: 'REGISTRY_DENIED',
+      message: `The registry ${baseUrl} denies access to ${repository}. ${why}`,
+      ...(status === 401 && { details: { login: true } }),
+    })
+  }
+  // What it refuses once it refuses again: a manifest that it does not take.
+  const kind = status >= 400 && status < 500 ? 'bad-input' : 'unavailable'
+  return new AppError({ kind, code: 'REGISTRY_FAILED', message: `The registry ${baseUrl} answered ${status} for ${what}.${words}` })
 }
 
-const unreachable = (baseUrl: string, cause: unknown) =>
+export const unreachable = (baseUrl: string, cause: unknown) =>
   new AppError({ kind: 'unavailable', code: 'REGISTRY_UNREACHABLE', message: `The registry ${baseUrl} does not answer.`, cause })
 
 const mismatch = (digest: string) =>

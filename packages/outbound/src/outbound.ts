@@ -2,10 +2,11 @@
  * HTTP to addresses that people, files and other servers name. Each name is looked up once, its addresses are checked, and the
  * connection is made to one of these; every redirect is a new address, checked again. Nothing has no deadline.
  */
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
-import { Readable } from 'node:stream'
+import { pipeline, Readable } from 'node:stream'
+import type { ReadableStream as NodeStream } from 'node:stream/web'
 import { brokenOff, noAddress, redirected, refused, Silence, tooLarge, unreachable } from './errors'
 import { OUTSIDE_ONLY, type Places } from './places'
 import { type Lookup, reach, systemLookup } from './reach'
@@ -23,7 +24,8 @@ export interface OutboundOptions {
 export interface OutboundRequest {
   method?: string
   headers?: Record<string, string>
-  body?: string | Uint8Array
+  /** A stream may take as long as it moves: within `idleMs` a piece of it, and within `headMs` of its end the answer. */
+  body?: string | Uint8Array | Readable
   signal?: AbortSignal
   /** Followed for GET and HEAD only; otherwise, and by default, the answer 3xx is the answer. Credentials stay with the first origin. */
   redirects?: number
@@ -79,8 +81,10 @@ export class Outbound {
   /** For clients that take a `fetch`: of text URLs, following redirects unless told `manual`. */
   readonly fetch: typeof fetch = async (input, init = {}) => {
     const url = input instanceof Request ? input.url : input
-    const body = init.body ?? undefined
-    if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) throw new TypeError('a body of text or bytes only')
+    const given = init.body ?? undefined
+    const body = given instanceof ReadableStream ? Readable.fromWeb(given as NodeStream) : given
+    if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array) && !(body instanceof Readable))
+      throw new TypeError('a body of text, bytes or a stream only')
     const answer = await this.request(url, {
       method: init.method,
       headers: Object.fromEntries(new Headers(init.headers)),
@@ -115,17 +119,32 @@ export class Outbound {
       const sent = secure
         ? httpsRequest(url, { ...options, agent: this.#agents['https:'] })
         : httpRequest(url, { ...options, agent: this.#agents['http:'] })
-      const timer = setTimeout(() => sent.destroy(new Silence(`no answer in time`)), Math.max(1, deadline - Date.now()))
+      const late = () => sent.destroy(new Silence(`no answer in time`))
+      const streamed = request.body instanceof Readable
+      let timer = streamed ? watchSent(sent, idleMs, host) : setTimeout(late, Math.max(1, deadline - Date.now()))
+      let broken: unknown
       sent.once('error', (cause) => {
         clearTimeout(timer)
-        reject(signal?.aborted ? signal.reason : unreachable(host, cause))
+        // Of the stream that was to be sent: its own failure, not the other side's.
+        reject(signal?.aborted ? signal.reason : (broken ?? unreachable(host, cause)))
       })
       sent.once('response', (answer) => {
         clearTimeout(timer)
         watchIdle(answer, idleMs, host)
         resolve({ status: answer.statusCode ?? 0, headers: answer.headers, url, body: answer })
       })
-      sent.end(request.body)
+      if (!(request.body instanceof Readable)) return void sent.end(request.body)
+      request.body.once('error', (cause) => {
+        broken = cause
+      })
+      sent.once('finish', () => {
+        clearTimeout(timer)
+        timer = setTimeout(late, request.headMs ?? this.#options.headMs)
+      })
+      // Answered before all was sent, a connection may be cut off meanwhile: that is in the answer.
+      pipeline(request.body, sent, (error) => {
+        if (error && !sent.destroyed) sent.destroy(error)
+      })
     })
   }
 }
@@ -155,6 +174,22 @@ function watchIdle(answer: IncomingMessage, idleMs: number, host: string): void 
   }, idleMs / 4)
   timer.unref()
   answer.once('close', () => clearInterval(timer))
+}
+
+/** Of a body that is sent as a stream: as long as bytes leave, or none are there to leave, nothing is wrong with the other side. */
+function watchSent(sent: ClientRequest, idleMs: number, host: string): NodeJS.Timeout {
+  let written = -1
+  let since = Date.now()
+  const timer = setInterval(() => {
+    const now = sent.socket?.bytesWritten ?? 0
+    if (now !== written || (sent.socket !== null && !sent.socket.connecting && sent.writableLength === 0)) {
+      written = now
+      since = Date.now()
+    } else if (Date.now() - since >= idleMs) sent.destroy(new Silence(`${host} took no byte in ${idleMs} ms`))
+  }, idleMs / 4)
+  timer.unref()
+  sent.once('close', () => clearInterval(timer))
+  return timer
 }
 
 function parse(address: string | URL): URL {

@@ -23,6 +23,7 @@ import { createOutgoing } from './outgoing/outgoing'
 import { createPolicies } from './policies/policies'
 import { createRepositories } from './policies/repository'
 import { createProjects } from './projects/projects'
+import { createReplication } from './replication/replication'
 import { createRobots } from './robots/robots'
 import type { Services } from './services'
 import { createShares } from './shares/shares'
@@ -46,6 +47,7 @@ export function createServices(deps: Deps): Services {
     invitations: createInvitations(deps),
     teams: createTeams(deps),
     outgoing: createOutgoing(deps),
+    replication: createReplication(deps),
     projects: createProjects(deps),
     apps: createApps(deps, deployments),
     webhooks: createWebhooks(deps),

@@ -13,6 +13,7 @@ import type { LoginsService } from './logins/service'
 import type { InvitationsService, MembersService } from './members/service'
 import type { OutgoingService } from './outgoing/service'
 import type { PoliciesService, RepositoriesService } from './policies/service'
+import type { ReplicationService } from './replication/service'
 import type { RobotsService } from './robots/service'
 import type { Actor, Identity, Scope } from './scope'
 import type { SharesService } from './shares/service'
@@ -198,6 +199,7 @@ export interface Services {
   invitations: InvitationsService
   teams: TeamsService
   outgoing: OutgoingService
+  replication: ReplicationService
   projects: ProjectsService
   apps: AppsService
   webhooks: WebhooksService

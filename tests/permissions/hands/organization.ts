@@ -11,6 +11,10 @@ const hand =
     attempt(world, person, ORGANIZATION.read[person] === 'x', (api) => call(api, world), done)
 
 let made = 0
+const REPLICATION = {
+  ...{ org, direction: 'push' as const, remote: 'https://registry.example', username: '', repositories: ['*'], tags: [], target: '' },
+  ...{ onPush: false, everyMinutes: null, enabled: true, inside: false },
+}
 
 export const hands: Record<OrganizationVerb, Hand> = {
   read: hand((api) => api.organizations.get({ org })),
@@ -30,6 +34,8 @@ export const hands: Record<OrganizationVerb, Hand> = {
   teams: hand((api) => api.teams.list({ org })),
   'new team': hand((api) => api.teams.create({ org, name: `Team ${made++}` })),
   robots: hand((api) => api.robots.list({ org })),
+  replication: hand((api) => api.replication.list({ org })),
+  'new replication': hand((api) => api.replication.create({ ...REPLICATION, name: `Copies ${made++}` })),
   // Who may is told that this installation has no engine.
   hosts: hand((api) => api.hosts.setBuildPolicy({ org, host: 'hst_00001', policy: {} }), ['SERVICE_UNAVAILABLE']),
 }

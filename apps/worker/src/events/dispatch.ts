@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isAppError } from '@slipway/core'
 import { EventFailed, type EventRow, postponeEvent, takeEvent } from '@slipway/db'
 import { enqueue } from '@slipway/jobs'
+import { replicatePush } from '@slipway/services'
 import * as z from 'zod'
 import type { Deps } from '../deps'
 
@@ -26,11 +27,14 @@ export async function dispatchForever(deps: Deps): Promise<void> {
 export async function dispatchOne(deps: Deps): Promise<boolean> {
   try {
     let deliveries: string[] = []
+    let runs: string[] = []
     const found = await takeEvent(deps.db, async (tx, event) => {
       await followTags(deps, event)
       deliveries = await deps.outgoing.handOn(tx, event)
+      runs = await replicatePush(tx, event)
     })
     for (const deliveryId of deliveries) await enqueue(deps.queues, 'deliver', { deliveryId }, (error) => warnQueue(deps, error))
+    for (const runId of runs) await enqueue(deps.queues, 'replicate', { runId }, (error) => warnQueue(deps, error))
     return found
   } catch (error) {
     if (!(error instanceof EventFailed)) {

@@ -4,6 +4,7 @@ import { sweepContainers } from './containers'
 import { sweepDeliveries } from './deliveries'
 import { bringBuildPolicy, reportHost } from './host'
 import { sweepLayers } from './layers'
+import { sweepReplication } from './replication'
 import { createRetentionSweep } from './retention'
 import { sweepWork } from './work'
 
@@ -20,6 +21,7 @@ export async function sweepForever(deps: Deps): Promise<void> {
     await step(deps, 'work', () => sweepWork(deps))
     await step(deps, 'layers', () => sweepLayers(deps))
     await step(deps, 'webhooks', () => sweepDeliveries(deps))
+    await step(deps, 'replication', () => sweepReplication(deps))
     await step(deps, 'containers', () => sweepContainers(deps))
     try {
       await sleep(PERIOD_MS, undefined, { signal: deps.stopping })

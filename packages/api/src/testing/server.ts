@@ -16,7 +16,7 @@ export interface TestApi {
   close(): Promise<void>
 }
 
-export async function startTestApi(overrides: { agentSocket?: string } = {}): Promise<TestApi> {
+export async function startTestApi(overrides: Parameters<typeof createHarness>[0] = {}): Promise<TestApi> {
   const harness = await createHarness(overrides)
   let url = ''
   const server = createServer(async (incoming, outgoing) => {

@@ -349,3 +349,13 @@ export const clearBuildCache = org.extend({
 export const host = org.extend({ host: id })
 export const setBuildPolicy = host.extend({ policy: buildPolicy })
 export const search = org.extend({ query: z.string().max(200) })
+export {
+  cancelReplication,
+  createReplication,
+  listReplicationItems,
+  listReplicationRuns,
+  replication,
+  replicationRun,
+  testReplication,
+  updateReplication,
+} from './replication'

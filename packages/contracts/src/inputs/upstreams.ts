@@ -10,7 +10,8 @@ const host = z
   .trim()
   .toLowerCase()
   .refine(isUpstreamHost, 'Write the host as image names begin: docker.io, ghcr.io or registry.lan:5000.')
-const url = z
+/** Of another registry: `https://host[:port]`, nothing behind it. */
+export const registryUrl = z
   .url({ protocol: /^https?$/, error: 'Write the address with https:// or http://.' })
   .max(300)
   .refine((text) => {
@@ -20,7 +21,7 @@ const url = z
   .transform((text) => new URL(text).origin)
 
 const settings = {
-  url,
+  url: registryUrl,
   enabled: z.boolean(),
   /** An empty name is none. */
   username: z.string().max(200),
@@ -46,4 +47,10 @@ export const createUpstream = org.extend({ host, ...settings, secret })
 export const updateUpstream = org.extend({ id, ...settings, secret })
 export const upstream = org.extend({ id })
 /** As they are in the form; without a secret, that of the upstream `id`. */
-export const testUpstream = org.extend({ id: id.optional(), url, username: settings.username, secret, allowPrivate: z.boolean() })
+export const testUpstream = org.extend({
+  id: id.optional(),
+  url: registryUrl,
+  username: settings.username,
+  secret,
+  allowPrivate: z.boolean(),
+})
