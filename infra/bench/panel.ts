@@ -4,6 +4,7 @@
  */
 import { createHarness } from '@slipway/services/testing'
 import { fillLarge } from '../../packages/services/src/testing/large'
+import { contentCalls, peopleCalls } from './panel/calls'
 import type { Figure } from './stats'
 
 const ROUNDS = 15
@@ -14,7 +15,7 @@ export async function panelFigures(say: (text: string) => void): Promise<Figure[
     const scope = await h.organization('Ada', 'acme')
     const { app } = await h.gitApp(scope, 'history')
     const { id: appId } = await h.db.app.findFirstOrThrow({ where: { slug: app } })
-    say('panel: 1,000 repositories, 10,000 tags …')
+    say('panel: 1,000 repositories, 10,000 tags, 30,000 images …')
     await fillLarge(h.db, scope.organizationId, { builds: { appId, count: 5000 } })
     const { images, organizations, activity, apps, builds } = h.services
     const repository = 'large/history'
@@ -37,6 +38,8 @@ export async function panelFigures(say: (text: string) => void): Promise<Figure[
       'audit log': () => activity.list(scope, { limit: 50 }),
       apps: () => apps.list(scope),
       builds: () => builds.list(scope, { limit: 50 }),
+      ...(await peopleCalls(h, scope)),
+      ...(await contentCalls(h, scope)),
       'fingerprint of changes': () => h.services.changes.fingerprint(scope),
     }
     const figures: Figure[] = []

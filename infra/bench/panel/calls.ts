@@ -1,0 +1,96 @@
+/** What the pages of people, of storage and of the content of images ask, with the rows that they need besides `fillLarge`. */
+import { createHash } from 'node:crypto'
+import { gzipSync } from 'node:zlib'
+import { newId } from '@slipway/core'
+import { saveLayerIndex } from '@slipway/db'
+import { namesOf, readDocument, type Scope } from '@slipway/services'
+import { type Harness, listingOf } from '@slipway/services/testing'
+
+export type Calls = Record<string, () => Promise<unknown>>
+
+const MEMBERS = 200
+const TEAMS = 20
+const SHARED = 300
+
+/** 200 members in 20 teams, 500 grants, 50,000 events of the audit log; somebody outside with whom 300 repositories are shared. */
+export async function peopleCalls({ db, services }: Harness, scope: Scope): Promise<Calls> {
+  const { organizationId } = scope
+  const users = Array.from({ length: MEMBERS + 1 }, (_, n) => ({
+    id: newId('user'),
+    name: `Person ${n}`,
+    email: `person-${n}@example.com`,
+  }))
+  await db.user.createMany({ data: users })
+  const [guest, ...people] = users as [(typeof users)[0], ...typeof users]
+  await db.member.createMany({ data: people.map(({ id: userId }) => ({ id: newId('member'), organizationId, userId, role: 'developer' })) })
+  const members = await db.member.findMany({ where: { organizationId }, select: { id: true, userId: true } })
+  for (let n = 0; n < TEAMS; n++) {
+    const { slug: team } = await services.teams.create(scope, { name: `Team ${n}` })
+    for (const { id } of members.slice(n * 10, n * 10 + 10)) await services.teams.addMember(scope, { team, member: id })
+  }
+  const repositories = await db.repository.findMany({
+    where: { organizationId },
+    select: { name: true },
+    take: SHARED,
+    orderBy: { name: 'asc' },
+  })
+  for (const { name: repository } of repositories)
+    await services.access.grantOnRepository(scope, { repository, role: 'guest', to: { kind: 'user', email: guest.email } })
+  const outsider = { userId: guest.id, label: guest.name, ip: null }
+  const { activity, access, organizations, teams, policies, robots, outgoing } = services
+  const day = 24 * 60 * 60 * 1000
+  return {
+    members: () => organizations.members(scope),
+    teams: () => teams.list(scope),
+    'access of a repository': () => access.repository(scope, { repository: 'large/history' }),
+    'shared with somebody outside': () => access.shared(outsider, { limit: 50 }),
+    'shared, searched': () => access.shared(outsider, { limit: 50, query: 'vice-77' }),
+    'audit log, searched': () => activity.list(scope, { limit: 50, query: '1.4777' }),
+    'audit log of one action': () => activity.list(scope, { limit: 50, action: 'image.push' }),
+    'audit log of one person': () => activity.list(scope, { limit: 50, actor: 'Ada' }),
+    'audit log of a day a week ago': () =>
+      activity.list(scope, { limit: 50, from: new Date(Date.now() - 8 * day), to: new Date(Date.now() - 7 * day) }),
+    'audit log’s filters': () => activity.facets(scope),
+    robots: () => robots.list(scope),
+    webhooks: () => outgoing.list(scope),
+    quota: () => policies.quota(scope),
+  }
+}
+
+/** The layers that every image of `fillLarge` has are read: ten thousands of images answer for what is in them. */
+export async function contentCalls({ db, services }: Harness, scope: Scope): Promise<Calls> {
+  const packages = Array.from({ length: 200 }, (_, n) => ({
+    type: 'deb',
+    name: `library-${n}`,
+    version: `1.${n}`,
+    licence: null,
+    path: 'var/lib/dpkg/status',
+  }))
+  for (const layer of ['base0', 'base1', 'base2']) {
+    const files = Object.fromEntries(Array.from({ length: 2000 }, (_, n) => [`usr/lib/${layer}/file-${n}`, `${n}`]))
+    const listing = listingOf({ ...files, 'var/lib/dpkg/status': layer }, layer === 'base0' ? packages : [])
+    const document = new Uint8Array(gzipSync(JSON.stringify(listing)))
+    const read = await readDocument(document)
+    const found = { entries: read.length, bytes: BigInt(read.bytes), document, names: await namesOf(read), packages: read.packages }
+    await saveLayerIndex(db, digestOf(layer), found)
+  }
+  const { storage, files } = services
+  const own = await db.manifest.findFirstOrThrow({
+    where: { organizationId: scope.organizationId, repository: { name: 'large/history' } },
+    select: { layers: { select: { digest: true }, orderBy: { position: 'desc' }, take: 1 } },
+  })
+  const where = (kind: 'file' | 'package' | 'layer', query: string) => () => files.whereUsed(scope, { kind, query, limit: 100 })
+  return {
+    storage: () => storage.get(scope),
+    'storage by repository': () => storage.repositories(scope, { by: 'bytes', limit: 20 }),
+    'storage by what only one has': () => storage.repositories(scope, { by: 'only', limit: 20 }),
+    'what the collector takes': () => storage.collectable(scope),
+    'where a layer of one image is used': where('layer', own.layers[0]?.digest ?? ''),
+    'where nothing is found': where('file', '/no/such/file'),
+    'where a layer of 30,000 images is used': where('layer', digestOf('base1')),
+    'where a file of 30,000 images is used': where('file', '/usr/lib/base1/file-7'),
+    'where a package of 30,000 images is used': where('package', 'library-7'),
+  }
+}
+
+const digestOf = (name: string) => `sha256:${createHash('sha256').update(name).digest('hex')}`
