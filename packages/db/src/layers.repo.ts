@@ -111,13 +111,20 @@ export async function countUnreadLayers(db: Tx, organizationId: string): Promise
   return Number(rows[0]?.count ?? 0)
 }
 
-/** Which layers of the organization's images hold which of these hashes. */
-export async function layersWithNames(db: Tx, organizationId: string, names: bigint[]): Promise<{ name: bigint; digest: string }[]> {
+/**
+ * Which layers of the organization's images hold which of these hashes. The planner takes the table for a small one, because its arrays
+ * lie elsewhere, and would read them all (1.4 s of a thousand layers): the index takes 3 ms.
+ */
+export async function layersWithNames(db: Db, organizationId: string, names: bigint[]): Promise<{ name: bigint; digest: string }[]> {
   if (names.length === 0) return []
-  return db.$queryRaw<{ name: bigint; digest: string }[]>`
-    SELECT n.name, i."digest" FROM unnest(${names}::bigint[]) AS n(name) JOIN "LayerIndex" i ON i."names" @> ARRAY[n.name]
-    WHERE EXISTS (SELECT 1 FROM "ManifestLayer" l JOIN "Manifest" m ON m."id" = l."manifestId"
-                  WHERE l."digest" = i."digest" AND m."organizationId" = ${organizationId})`
+  const [, found] = await db.$transaction([
+    db.$executeRaw`SET LOCAL enable_seqscan = off`,
+    db.$queryRaw<{ name: bigint; digest: string }[]>`
+      SELECT n.name, i."digest" FROM unnest(${names}::bigint[]) AS n(name) JOIN "LayerIndex" i ON i."names" @> ARRAY[n.name]
+      WHERE EXISTS (SELECT 1 FROM "ManifestLayer" l JOIN "Manifest" m ON m."id" = l."manifestId"
+                    WHERE l."digest" = i."digest" AND m."organizationId" = ${organizationId})`,
+  ])
+  return found
 }
 
 /** Packages of that name in layers of the organization's images. */

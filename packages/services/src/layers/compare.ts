@@ -4,7 +4,7 @@ import { type LayerDocument, sameContent } from './document'
 import type { Loaded, Loader } from './load'
 import { allPackages } from './packages'
 import type { FilesService } from './service'
-import { filesOf, kindOf, type Node, type Tree } from './tree'
+import { filesBelow, kindOf, type Node, type Tree } from './tree'
 import { fileKind } from './view'
 
 const SHOWN = 200
@@ -42,20 +42,31 @@ const compared = ({ repository, manifest }: Loaded, tree: Tree): views.ComparedI
   files: tree.files,
 })
 
+/** Both trees are walked at once: paths are put together only for what differs. */
 function files(before: Tree, after: Tree): views.ComparisonView['files'] {
   const [added, removed, changed] = [tally(), tally(), tally()]
-  const left = new Map(filesOf(before))
-  for (const [path, node] of filesOf(after)) {
-    const old = left.get(path)
-    if (!old) {
-      added.add({ path, kind: fileKind(kindOf(after, node)), from: null, to: node.size, what: null })
-      continue
-    }
-    left.delete(path)
-    const what = difference(before, old, after, node)
-    if (what) changed.add({ path, kind: fileKind(kindOf(after, node)), from: old.size, to: node.size, what })
+  const alone = (tree: Tree, to: ReturnType<typeof tally>, side: 'from' | 'to', path: string, node: Node) => {
+    const sizes = { from: null, to: null, [side]: node.size }
+    if (node.children) for (const [below, file] of filesBelow(node, path)) alone(tree, to, side, below, file)
+    else to.add({ path, kind: fileKind(kindOf(tree, node)), ...sizes, what: null })
   }
-  for (const [path, node] of left) removed.add({ path, kind: fileKind(kindOf(before, node)), from: node.size, to: null, what: null })
+  const open: [string, Node, Node][] = [['', before.root, after.root]]
+  for (let next = open.pop(); next; next = open.pop()) {
+    const [above, one, other] = next
+    const pathOf = (name: string) => (above === '' ? name : `${above}/${name}`)
+    for (const [name, node] of other.children ?? []) {
+      const old = one.children?.get(name)
+      if (old?.children && node.children) open.push([pathOf(name), old, node])
+      else if (!old || old.children || node.children) {
+        if (old) alone(before, removed, 'from', pathOf(name), old)
+        alone(after, added, 'to', pathOf(name), node)
+      } else {
+        const what = difference(before, old, after, node)
+        if (what) changed.add({ path: pathOf(name), kind: fileKind(kindOf(after, node)), from: old.size, to: node.size, what })
+      }
+    }
+    for (const [name, old] of one.children ?? []) if (!other.children?.has(name)) alone(before, removed, 'from', pathOf(name), old)
+  }
   return { added: added.end(), removed: removed.end(), changed: changed.end() }
 }
 

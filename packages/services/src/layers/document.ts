@@ -25,35 +25,52 @@ export interface LayerDocument {
 const unpack = promisify(gunzip)
 const DIGEST = 16
 
-export async function readDocument(packed: Uint8Array): Promise<LayerDocument> {
+/** As the agent gives it. */
+export const readDocument = async (packed: Uint8Array): Promise<LayerDocument> => documentOf(layerListing.parse(await parse(packed)))
+
+/** As `readDocument` found it good before it was kept: a third of the time is the looking. */
+export const keptDocument = async (packed: Uint8Array): Promise<LayerDocument> => documentOf((await parse(packed)) as LayerListing)
+
+async function parse(packed: Uint8Array): Promise<unknown> {
   const text = await unpack(packed, { maxOutputLength: MAX_LAYER_LISTING_TEXT })
-  const listing = layerListing.parse(JSON.parse(text.toString('utf8')))
+  return JSON.parse(text.toString('utf8'))
+}
+
+function documentOf(listing: LayerListing): LayerDocument {
   const { length } = listing.paths
-  const dense = Buffer.from(listing.digests, 'base64')
-  const digests = Buffer.alloc(length * DIGEST)
-  let bytes = 0
-  for (let at = 0, from = 0; at < length; at++) {
-    bytes += listing.sizes[at] as number
-    if (listing.kinds[at] !== 'f' && listing.kinds[at] !== 'h') continue
-    dense.copy(digests, at * DIGEST, from, from + DIGEST)
-    from += DIGEST
-  }
+  const { digests, bytes } = contentOf(listing)
+  // Of arrays these constructors are five times as fast as `from`, which takes anything that can be iterated.
   return {
     length,
     paths: listing.paths,
     kinds: listing.kinds,
-    modes: Uint32Array.from(listing.modes),
-    uids: Uint32Array.from(listing.uids),
-    gids: Uint32Array.from(listing.gids),
-    sizes: Float64Array.from(listing.sizes),
-    mtimes: Float64Array.from(listing.mtimes),
-    entries: Uint32Array.from(listing.entries),
+    modes: new Uint32Array(listing.modes),
+    uids: new Uint32Array(listing.uids),
+    gids: new Uint32Array(listing.gids),
+    sizes: new Float64Array(listing.sizes),
+    mtimes: new Float64Array(listing.mtimes),
+    entries: new Uint32Array(listing.entries),
     links: new Map(listing.links),
     digests,
     packages: listing.packages,
     notes: listing.notes,
     bytes,
   }
+}
+
+/** Digests at the place of their entry: copied in runs of entries that have one. */
+function contentOf({ paths: { length }, kinds, sizes, digests: base64 }: LayerListing): { digests: Buffer; bytes: number } {
+  const dense = Buffer.from(base64, 'base64')
+  const digests = Buffer.alloc(length * DIGEST)
+  let bytes = 0
+  for (let at = 0, from = 0; at < length; ) {
+    const begin = at
+    for (; at < length && (kinds[at] === 'f' || kinds[at] === 'h'); at++) bytes += sizes[at] as number
+    dense.copy(digests, begin * DIGEST, from, from + (at - begin) * DIGEST)
+    from += (at - begin) * DIGEST
+    for (; at < length && kinds[at] !== 'f' && kinds[at] !== 'h'; at++) bytes += sizes[at] as number
+  }
+  return { digests, bytes }
 }
 
 /** Whether two entries have the same content; false where either is not known. */

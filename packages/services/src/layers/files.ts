@@ -14,13 +14,13 @@ const FOUND = 200
 const WASTED = 20
 export const createFiles = (deps: Deps): FilesService => {
   const loader = createLoader(deps)
-  const flat = new WeakMap<Tree, [string, Node][]>()
+  const flat = new WeakMap<Tree, Flat>()
 
-  /** Everything that is seen, by path. */
-  function everything(tree: Tree): [string, Node][] {
+  /** Everything that is seen, and everything that is hidden, by path. */
+  function everything(tree: Tree): Flat {
     let all = flat.get(tree)
     if (!all) {
-      all = [...filesOf(tree, true)].sort(([a], [b]) => (a < b ? -1 : 1))
+      all = { seen: found([...filesOf(tree, true)]), hidden: found(hiddenOf(tree)) }
       flat.set(tree, all)
     }
     return all
@@ -53,14 +53,13 @@ export const createFiles = (deps: Deps): FilesService => {
       const matches = matcher(query)
       let total = 0
       const items: views.FileView[] = []
-      const take = (path: string, row: Node | Hidden) => {
-        if (!matches(path)) return
-        total += 1
-        if (items.length < FOUND) items.push(view(tree, path, row))
-      }
-      for (const [path, node] of everything(tree)) take(path, node)
-      if (hidden)
-        for (const [parent, rows] of tree.hidden) for (const row of rows) take(parent === '' ? row.name : `${parent}/${row.name}`, row)
+      const { seen, hidden: gone } = everything(tree)
+      for (const list of hidden ? [seen, gone] : [seen])
+        for (const { path, lower, row } of list) {
+          if (!matches(lower)) continue
+          total += 1
+          if (items.length < FOUND) items.push(view(tree, path, row))
+        }
       return { items, total }
     },
 
@@ -74,6 +73,24 @@ export const createFiles = (deps: Deps): FilesService => {
     whereUsed: whereUsedMethod(deps),
   }
 }
+
+interface Found {
+  path: string
+  lower: string
+  row: Node | Hidden
+}
+interface Flat {
+  seen: Found[]
+  hidden: Found[]
+}
+
+const found = (rows: [string, Node | Hidden][]): Found[] =>
+  rows.map(([path, row]) => ({ path, lower: path.toLowerCase(), row })).sort((a, b) => (a.path < b.path ? -1 : 1))
+
+const hiddenOf = (tree: Tree): [string, Hidden][] =>
+  [...tree.hidden].flatMap(([parent, rows]) =>
+    rows.map((row): [string, Hidden] => [parent === '' ? row.name : `${parent}/${row.name}`, row]),
+  )
 
 /** Hidden directories that are seen anyhow are no news. */
 function unseen(node: Node | undefined, gone: Hidden[], tree: Tree): Hidden[] {
@@ -100,12 +117,14 @@ function totals(tree: Tree): views.FileTotals {
   return { files, directories, bytes, wasted, wastedFiles, top }
 }
 
-/** A part of the path, or a pattern of `*` and `?`: of the name, or with a slash of the whole path. Letters of either case. */
+/** Of paths in lower case: a part of the path, or a pattern of `*` and `?`: of the name, or with a slash of the whole path. */
 export function matcher(query: string): (path: string) => boolean {
   const wanted = query.toLowerCase().replace(/^\//, '')
-  if (!/[*?]/.test(wanted)) return (path) => path.toLowerCase().includes(wanted)
+  if (!/[*?]/.test(wanted)) return (path) => path.includes(wanted)
   const whole = wanted.includes('/')
-  return (path) => matchesPattern(wanted, (whole ? path : path.slice(path.lastIndexOf('/') + 1)).toLowerCase())
+  // Most names differ in what follows the last star.
+  const end = wanted.slice(Math.max(wanted.lastIndexOf('*'), wanted.lastIndexOf('?')) + 1)
+  return (path) => path.endsWith(end) && matchesPattern(wanted, whole ? path : path.slice(path.lastIndexOf('/') + 1))
 }
 
 /** Only the last star is ever tried anew: at worst the product of both lengths. */

@@ -6,7 +6,7 @@ import { type Deps, startJob } from '../deps'
 import { loadImage } from '../images/load'
 import type { Scope } from '../scope'
 import { createCache } from './cache'
-import { type LayerDocument, readDocument } from './document'
+import { keptDocument, type LayerDocument } from './document'
 import { mergeLayers, type Tree } from './tree'
 
 export interface Loaded {
@@ -35,7 +35,7 @@ export function createLoader(deps: Deps) {
     return documents.get(digest, async () => {
       const packed = (await layerDocuments(deps.db, [digest])).get(digest)
       if (!packed) throw notRead()
-      return readDocument(packed)
+      return keptDocument(packed)
     })
   }
 

@@ -34,7 +34,7 @@ export async function namesOf(document: LayerDocument): Promise<bigint[]> {
       found.add(baseName(path.slice(path.lastIndexOf('/') + 1)))
     }
   }
-  return [...found].sort((a, b) => (a < b ? -1 : 1))
+  return Array.from(BigInt64Array.from(found).sort())
 }
 
 /** What a layer above must hold for the path to be out of sight: the path itself, or an end of one of its directories. */

@@ -76,9 +76,11 @@ export async function mergeLayers(layers: (LayerDocument | null)[]): Promise<Tre
         if (directory) clear(tree, directory, path, position)
       }
     }
+    // Rows come in the order of their paths: most are in the directory of the one before.
+    let parent: Parent = { path: '', node: tree.root }
     for (let row = 0; row < document.length; row++) {
       if (row % PIECE === PIECE - 1) await turn()
-      if (document.kinds[row] !== 'w' && document.kinds[row] !== 'o') place(tree, document, position, row)
+      if (document.kinds[row] !== 'w' && document.kinds[row] !== 'o') parent = place(tree, document, position, row, parent)
     }
     tree.weight += document.length * 260 + document.digests.length
     await turn()
@@ -94,23 +96,32 @@ export function find(tree: Tree, path: string): Node | undefined {
   return node
 }
 
-function place(tree: Tree, document: LayerDocument, layer: number, row: number): void {
-  const parts = (document.paths[row] as string).split('/')
-  const name = parts.pop() as string
-  const parent = directoryFor(tree, parts, layer)
+interface Parent {
+  path: string
+  node: Node
+}
+
+/** Gives the directory that it is in. `last`: the one before, which nothing has replaced since. */
+function place(tree: Tree, document: LayerDocument, layer: number, row: number, last: Parent): Parent {
+  const whole = document.paths[row] as string
+  const slash = whole.lastIndexOf('/')
+  const path = slash < 0 ? '' : whole.slice(0, slash)
+  const name = whole.slice(slash + 1)
+  const parent = path === last.path ? last.node : directoryFor(tree, path === '' ? [] : path.split('/'), layer)
   const isDirectory = document.kinds[row] === 'd'
   const there = parent.children?.get(name)
   if (there?.children && isDirectory) {
     there.layer = layer
     there.row = row
-    return
+    return { path, node: parent }
   }
   if (there && there.layer !== layer) {
     const same =
       kindOf(tree, there) === document.kinds[row] && sameContent(tree.layers[there.layer] as LayerDocument, there.row, document, row)
-    hide(tree, there, parts.join('/'), layer, same ? 'same' : 'replaced')
+    hide(tree, there, path, layer, same ? 'same' : 'replaced')
   }
   parent.children?.set(name, newNode(name, layer, row, isDirectory))
+  return { path, node: parent }
 }
 
 /** Makes the directories that the layer implies; of a lower layer's file in their way nothing is seen. */
@@ -178,8 +189,10 @@ function measure(tree: Tree, node: Node): number {
 }
 
 /** All that is seen, without or with directories, with their paths; in no order. */
-export function* filesOf(tree: Tree, directories = false): Generator<[string, Node]> {
-  const open: [Node, string][] = [[tree.root, '']]
+export const filesOf = (tree: Tree, directories = false): Generator<[string, Node]> => filesBelow(tree.root, '', directories)
+
+export function* filesBelow(top: Node, at: string, directories = false): Generator<[string, Node]> {
+  const open: [Node, string][] = [[top, at]]
   for (let next = open.pop(); next; next = open.pop()) {
     const [node, path] = next
     for (const child of node.children?.values() ?? []) {
