@@ -65,3 +65,6 @@ export function publicUrl({ routerPort }: ServicesConfig, hostname: string): str
 
 /** As `docker login` writes it: the panel's host with the registry's port. */
 export const registryHost = ({ webUrl, registryPort }: ServicesConfig) => `${new URL(webUrl).hostname}:${registryPort}`
+
+/** Whether clients speak http to it: as browsers do to the panel, which is on the same host. */
+export const registryIsPlain = ({ webUrl }: ServicesConfig) => new URL(webUrl).protocol === 'http:'

@@ -20,6 +20,8 @@ export interface OrganizationView {
   role: Role
   /** Where docker reaches the registry, as `docker login` writes it: `localhost:5000`. */
   registryHost: string
+  /** Over http: podman and skopeo want to be told so. */
+  registryIsPlain: boolean
   counts: { apps: number; activeBuilds: number; repositories: number; hosts: number; projects: number; members: number }
 }
 

@@ -61,8 +61,15 @@ export interface ImageView {
   build: { app: string; number: number } | null
   commit: CommitView | null
   runsIn: { app: string; deployment: number; containers: number }[]
-  /** Ready to copy. */
-  commands: { docker: string; podman: string }
+  /** Ready to copy, for the tag or digest that was asked for. */
+  commands: PullCommandsView & { slipway: string; dockerfile: string }
+}
+
+/** For clients elsewhere that are logged in, or with the credentials in them. */
+export interface PullCommandsView {
+  docker: string
+  podman: string
+  skopeo: string
 }
 
 export interface LayerView {

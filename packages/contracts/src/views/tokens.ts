@@ -1,5 +1,6 @@
 /** Robots, links to one image, and logins that docker keeps. */
 import type { RobotGrant } from '../robots'
+import type { PullCommandsView } from './images'
 
 export interface RobotView {
   id: string
@@ -60,7 +61,7 @@ export interface SharedImageView {
   sharedAt: Date
   sharedBy: string
   expiresAt: Date
-  commands: { login: string; docker: string; podman: string; skopeo: string }
+  commands: PullCommandsView & { login: string }
 }
 
 /** A login that docker keeps instead of the password. */

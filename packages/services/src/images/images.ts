@@ -118,6 +118,7 @@ export const createImages = (deps: Deps): ImagesService => {
       const nameOf = await namesOfSubjects(db, [manifest.pushedBy])
       const pushedBy = nameOf(manifest.pushedBy)
       return imageView(deps.config, scope, repository.name, {
+        reference: input.reference,
         manifest,
         pushedBy,
         holders,

@@ -1,8 +1,9 @@
 import { imageConfig, OWN_REGISTRY_HOST, type views } from '@slipway/contracts'
 import type { appsServing, buildsOfDigests, findChildManifests, findParentIndex, ManifestRow } from '@slipway/db'
 import { commitView } from '../builds/views'
-import { registryHost, type ServicesConfig } from '../deps'
+import type { ServicesConfig } from '../deps'
 import type { Scope } from '../scope'
+import { ownCommands, pullCommands } from './commands'
 
 /** As docker's --platform; `v8` of arm64 is what everybody means by it. */
 export const platformOf = ({ os, architecture, variant }: { os: string | null; architecture: string | null; variant?: string | null }) =>
@@ -11,6 +12,8 @@ export const platformOf = ({ os, architecture, variant }: { os: string | null; a
 type Rows<F extends (...args: never[]) => Promise<unknown[]>> = Awaited<ReturnType<F>>
 
 interface Found {
+  /** Tag or digest, as it was asked for. */
+  reference: string
   manifest: ManifestRow
   /** In words. */
   pushedBy: string
@@ -26,13 +29,12 @@ export function imageView(config: ServicesConfig, scope: Scope, repository: stri
   const { manifest, children, index } = found
   // Who is no member sees the image, not what of the organization made it, shares its layers or runs it.
   const { holders, build, serving } = scope.outside ? { holders: new Map<string, number>(), build: null, serving: [] } : found
-  const name = `${registryHost(config)}/${scope.organization}/${repository}`
-  const tag = manifest.tags[0]?.name
-  const pulled = tag ? `${name}:${tag}` : `${name}@${manifest.digest}`
+  const path = `${scope.organization}/${repository}`
+  const pulled = { path, reference: found.reference === manifest.digest ? `@${manifest.digest}` : `:${found.reference}` }
   const sizes = new Map(children.map((child) => [child.digest, Number(child.totalSize)]))
   return {
     repository,
-    name: `${OWN_REGISTRY_HOST}/${scope.organization}/${repository}`,
+    name: `${OWN_REGISTRY_HOST}/${path}`,
     digest: manifest.digest,
     mediaType: manifest.mediaType,
     tags: manifest.tags.map((row) => row.name),
@@ -66,7 +68,7 @@ export function imageView(config: ServicesConfig, scope: Scope, repository: stri
     runsIn: serving.flatMap(({ slug, servingDeployment }) =>
       servingDeployment ? [{ app: slug, deployment: servingDeployment.number, containers: servingDeployment._count.containers }] : [],
     ),
-    commands: { docker: `docker pull ${pulled}`, podman: `podman pull ${pulled}` },
+    commands: { ...pullCommands(config, pulled), ...ownCommands(pulled) },
   }
 }
 

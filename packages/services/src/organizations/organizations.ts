@@ -12,7 +12,7 @@ import {
   writeAudit,
 } from '@slipway/db'
 import { audit } from '../audit'
-import { announce, type Deps, registryHost } from '../deps'
+import { announce, type Deps, registryHost, registryIsPlain } from '../deps'
 import { assertMay } from '../roles'
 import type { OrganizationsService } from '../services'
 import { knownHostMethods } from './known-hosts'
@@ -81,7 +81,14 @@ export const createOrganizations = (deps: Deps): OrganizationsService => ({
       countsOf(deps.db, scope.organizationId),
     ])
     if (!organization) throw notFound('organization', 'ORGANIZATION_NOT_FOUND')
-    return { slug: organization.slug, name: organization.name, role: scope.role, registryHost: registryHost(deps.config), counts }
+    return {
+      slug: organization.slug,
+      name: organization.name,
+      role: scope.role,
+      registryHost: registryHost(deps.config),
+      registryIsPlain: registryIsPlain(deps.config),
+      counts,
+    }
   },
 
   async members(scope) {

@@ -15,6 +15,7 @@ import {
 } from '@slipway/db'
 import { audit } from '../audit'
 import { type Deps, registryHost } from '../deps'
+import { pullCommands } from '../images/commands'
 import { loadImage, loadRepository } from '../images/load'
 import { platformOf } from '../images/views'
 import { assertMay } from '../roles'
@@ -88,8 +89,6 @@ export const createShares = ({ db, config }: Pick<Deps, 'db' | 'config'>): Share
     const repository = `${organization.slug}/${share.repository.name}`
     const digests = manifest.children.map((child) => child.digest)
     const children = new Map((await findChildManifests(db, share.organizationId, share.repositoryId, digests)).map((c) => [c.digest, c]))
-    const host = registryHost(config)
-    const image = `${host}/${repository}@${share.digest}`
     const size = Number(manifest.totalSize)
     // Attestations lie in an index beside its images, as children of an unknown platform.
     const images = manifest.children.filter((child) => child.os && child.os !== 'unknown')
@@ -115,10 +114,8 @@ export const createShares = ({ db, config }: Pick<Deps, 'db' | 'config'>): Share
       sharedBy: share.createdBy,
       expiresAt: share.expiresAt,
       commands: {
-        login: `echo ${token} | docker login ${host} -u share --password-stdin`,
-        docker: `docker pull ${image}`,
-        podman: `podman pull --creds share:${token} ${image}`,
-        skopeo: `skopeo copy --src-creds share:${token} docker://${image} oci:image`,
+        login: `echo ${token} | docker login ${registryHost(config)} -u share --password-stdin`,
+        ...pullCommands(config, { path: repository, reference: `@${share.digest}` }, `share:${token}`),
       },
     }
   },
