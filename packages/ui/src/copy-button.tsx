@@ -31,7 +31,9 @@ export function CopyButton({
 export function Command({ children, label }: { children: string; label?: string }) {
   return (
     <div className="flex items-start gap-2 rounded-sm border border-line bg-sunken py-1.5 pr-1.5 pl-3">
-      <pre className="min-w-0 flex-1 overflow-x-auto whitespace-pre-wrap break-all py-0.75 font-mono text-xs leading-5">{children}</pre>
+      <pre className="min-w-0 flex-1 overflow-x-auto whitespace-pre-wrap py-0.75 [overflow-wrap:anywhere] font-mono text-xs leading-5">
+        {children}
+      </pre>
       <CopyButton text={children} label={label ?? 'Copy the command'} />
     </div>
   )

@@ -39,7 +39,7 @@ export function SortTh({
         type="button"
         onClick={onSort}
         className={cn(
-          'group -mx-1 inline-flex cursor-pointer items-center gap-1 rounded px-1 transition-colors duration-120 hover:text-ink',
+          'group -mx-1 inline-flex cursor-pointer align-middle items-center gap-1 rounded px-1 transition-colors duration-120 hover:text-ink',
           rest.right && 'flex-row-reverse',
           sorted && 'text-ink-2',
         )}

@@ -115,7 +115,7 @@ function Comparison({ org, repository, image, other }: ImageTabProps & { other: 
       </Card>
     )
   return (
-    <Load query={query} what="this comparison">
+    <Load query={query} what="this comparison" skeleton={<Comparing />}>
       {(found) => (
         <>
           <Sides found={found} />
@@ -129,6 +129,12 @@ function Comparison({ org, repository, image, other }: ImageTabProps & { other: 
     </Load>
   )
 }
+
+const Comparing = () => (
+  <Card>
+    <SkeletonRows rows={6} label="Loading this comparison" />
+  </Card>
+)
 
 const signed = (bytes: number) => (bytes === 0 ? '±0 B' : `${bytes > 0 ? '+' : '−'}${formatBytes(Math.abs(bytes))}`)
 const count = (n: number, one: string, many = `${one}s`) => `${n.toLocaleString('en')} ${n === 1 ? one : many}`

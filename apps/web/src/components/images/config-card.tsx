@@ -9,7 +9,7 @@ function Lines({ lines }: { lines: string[] }) {
   return (
     <ul className="grid gap-0.5">
       {lines.map((line) => (
-        <li key={line} className="break-all font-mono text-xs leading-5">
+        <li key={line} className="font-mono text-xs leading-5 [overflow-wrap:anywhere]">
           {line}
         </li>
       ))}

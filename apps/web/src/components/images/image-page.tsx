@@ -1,7 +1,7 @@
 'use client'
 import type { views } from '@slipway/contracts'
 import { shortDigest } from '@slipway/core'
-import { Card, Columns, CopyButton, Hash, LinkTabs, PageHead, Skeleton, SkeletonRows, StatusPill } from '@slipway/ui'
+import { Card, Columns, Hash, LinkTabs, PageHead, Skeleton, SkeletonRows, StatusPill } from '@slipway/ui'
 import { useQuery } from '@tanstack/react-query'
 import { notFound } from 'next/navigation'
 import type { ReactNode } from 'react'
@@ -21,7 +21,8 @@ import { FilesTab } from './files/files-tab'
 import { ProvenanceCard, RunsInCard } from './image-facts'
 import { LayersCard } from './layers-card'
 import { PackagesCard } from './packages-card'
-import { PlatformsCard, PlatformTabs } from './platforms-card'
+import { PlatformSwitch, PlatformsCard } from './platforms-card'
+import { PullImage } from './pull-image'
 import { RecordCard } from './record-card'
 
 export interface ImageTabProps {
@@ -50,7 +51,7 @@ export function ImagePage({ tab, ...at }: Omit<ImageTabProps, 'image'> & { tab: 
       {(image) => (
         <>
           <ImageHead {...at} image={image} />
-          <PlatformTabs org={org} repository={repository} image={image} reference={reference} />
+          <PlatformSwitch org={org} repository={repository} image={image} reference={reference} tab={tab} />
           {tabs.length > 1 && (
             <LinkTabs label="Image" active={hrefOf(tab)} tabs={tabs.map((t) => ({ label: t.label, href: hrefOf(t.tab) }))} />
           )}
@@ -77,9 +78,7 @@ function ImageHead({ org, repository, reference, image }: ImageTabProps) {
       }
       actions={
         <>
-          <CopyButton text={image.commands.docker} label={image.commands.docker}>
-            docker pull
-          </CopyButton>
+          <PullImage org={org} image={image} />
           {!outside && <ShareImage org={org} repository={repository} reference={reference} />}
           {image.platform && <DownloadMenu org={org} repository={repository} reference={reference} />}
           {!outside && <DeployButton org={org} image={image} reference={full} />}

@@ -61,7 +61,8 @@ export function LayersCard({ org, repository, image }: { org: string; repository
               className={cn('cursor-pointer transition-colors duration-120 hover:bg-sunken', selected !== null && 'bg-sunken')}
               onClick={() => setSelected(selected === null ? String(layer.position) : null)}
             >
-              <Td>
+              <Td className="whitespace-nowrap">
+                <span className="num mr-2.5 hidden w-5 text-right text-ink-3 text-xs md:inline-block">{layer.position + 1}</span>
                 <Hash copy={layer.digest} label="the layer's digest">
                   {shortDigest(layer.digest, 8)}
                 </Hash>

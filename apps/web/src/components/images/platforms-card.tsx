@@ -1,7 +1,7 @@
 'use client'
 import type { views } from '@slipway/contracts'
 import { formatBytes, shortDigest } from '@slipway/core'
-import { Card, CardHeader, LinkTabs, RowLink, Table, Td, Tr } from '@slipway/ui'
+import { Card, CardHeader, Link, RowLink, Table, Td, Tr } from '@slipway/ui'
 import { routes } from '@/lib/routes'
 
 /** The images of an index, one per platform. */
@@ -28,22 +28,41 @@ export function PlatformsCard({ org, repository, image }: { org: string; reposit
   )
 }
 
-/** From one platform's image to the others', and to what they are together. */
-export function PlatformTabs({
+/** From one platform's image to the others', and to what they are together; the tab stays. */
+export function PlatformSwitch({
   org,
   repository,
   reference,
   image,
+  tab,
 }: {
   org: string
   repository: string
   reference: string
   image: views.ImageView
+  tab: string | null
 }) {
   const platforms = image.index?.platforms ?? image.children
   if (platforms.length === 0) return null
-  const to = (reference: string) => routes.image(org, repository, reference)
-  const tabs = platforms.map(({ digest, platform }) => ({ label: platform, href: to(digest) }))
+  const to = (reference: string) => (tab ? routes.imageTab(org, repository, reference, tab) : routes.image(org, repository, reference))
   const all = { label: 'All platforms', href: to(image.index?.reference ?? reference) }
-  return <LinkTabs label="Platforms" tabs={[all, ...tabs]} active={image.index ? to(image.digest) : all.href} />
+  const active = image.index ? to(image.digest) : all.href
+  const links = [all, ...platforms.map(({ digest, platform }) => ({ label: platform, href: to(digest) }))]
+  return (
+    <nav aria-label="Platforms" className="no-scrollbar -mx-4 overflow-x-auto px-4 md:mx-0 md:px-0">
+      <ul className="inline-flex min-w-max gap-0.5 rounded-md border border-line bg-sunken p-0.5">
+        {links.map(({ label, href }) => (
+          <li key={href}>
+            <Link
+              href={href}
+              aria-current={href === active ? 'page' : undefined}
+              className="inline-flex h-6.5 items-center rounded-[5px] px-2.5 font-medium text-ink-2 text-xs transition-colors duration-120 hover:text-ink aria-[current]:bg-surface aria-[current]:text-ink aria-[current]:shadow-[0_0_0_1px_var(--line-strong)]"
+            >
+              {label}
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  )
 }

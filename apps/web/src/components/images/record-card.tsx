@@ -1,9 +1,8 @@
 'use client'
 import { UPLOADED_CONTEXT, type views } from '@slipway/contracts'
 import { shortDigest } from '@slipway/core'
-import { Card, CardHeader, EmptyState, Hash, KeyValue, Link, TimeAgo } from '@slipway/ui'
+import { Card, CardHeader, Hash, KeyValue, Link, TimeAgo } from '@slipway/ui'
 import { useQuery } from '@tanstack/react-query'
-import { FileSearch } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { Load } from '@/components/load'
 import { routes } from '@/lib/routes'
@@ -33,11 +32,11 @@ export function RecordCard(props: { org: string; repository: string; reference: 
           found ? (
             <KeyValue items={itemsOf(found, org)} />
           ) : (
-            <EmptyState icon={<FileSearch aria-hidden />} title="No record of its origin">
+            <p className="px-4 py-5 text-ink-2 text-sm">
               {image.build
-                ? 'None is attached to it. Builds attach one unless the app’s settings say no; build again to get it.'
-                : 'Images that Slipway builds have one. This one was pushed by hand.'}
-            </EmptyState>
+                ? 'No record of its origin is attached. Builds attach one unless the app’s settings say no; build again to get it.'
+                : 'No record of its origin is attached. Images that Slipway builds have one; this one was pushed by hand.'}
+            </p>
           )
         }
       </Load>

@@ -7,6 +7,7 @@ import {
   Dialog,
   EmptyState,
   Input,
+  LinkButton,
   PageHead,
   RowLink,
   Select,
@@ -19,7 +20,7 @@ import {
   Tr,
 } from '@slipway/ui'
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
-import { Layers, Search, Upload } from 'lucide-react'
+import { Layers, ScanSearch, Search, Upload } from 'lucide-react'
 import { useDeferredValue, useState } from 'react'
 import { Load } from '@/components/load'
 import { allItems, More } from '@/components/more'
@@ -71,18 +72,17 @@ export function Repositories({ org }: { org: string }) {
       <PageHead
         title="Images"
         actions={
-          <Button icon={<Upload aria-hidden />} onClick={() => setPushing(true)}>
-            Push an image
-          </Button>
+          <>
+            <LinkButton icon={<ScanSearch aria-hidden />} href={routes.whereUsed(org)}>
+              Where used
+            </LinkButton>
+            <Button icon={<Upload aria-hidden />} onClick={() => setPushing(true)}>
+              Push an image
+            </Button>
+          </>
         }
       />
-      <Dialog
-        open={pushing}
-        onOpenChange={setPushing}
-        title="Push an image"
-        wide
-        description="From any machine with docker (or podman) that reaches this one."
-      >
+      <Dialog open={pushing} onOpenChange={setPushing} title="Push an image" wide description="From any machine that reaches this one.">
         <HowToPush org={org} />
       </Dialog>
       <Card>

@@ -151,7 +151,7 @@ function TagTable({ org, repository, items }: { org: string; repository: string;
     <Table>
       <thead>
         <tr>
-          <Th>Tag</Th>
+          <Th className="md:w-2/5">Tag</Th>
           <Th optional>Made by</Th>
           <Th optional className="w-36">
             Platform

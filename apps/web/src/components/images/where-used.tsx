@@ -187,13 +187,15 @@ function Suggestions({ org, query, version, answer }: { org: string; query: stri
 }
 
 function Uses({ org, items, kind }: { org: string; items: views.UseView[]; kind: Kind }) {
+  // Looked for by its name, a file's path is not known: the index has hashes.
+  const told = kind === 'package' || items.some((one) => one.path !== null)
   return (
     <Table className="mt-2">
       <thead>
         <tr>
           <Th>Image</Th>
           <Th optional>{kind === 'layer' ? 'Made by' : 'Layer'}</Th>
-          {kind !== 'layer' && <Th optional>{kind === 'package' ? 'Version' : 'Path'}</Th>}
+          {kind !== 'layer' && told && <Th optional>{kind === 'package' ? 'Version' : 'Path'}</Th>}
           <Th className="w-28 sm:w-44">Runs in</Th>
           <Th right optional className="w-28">
             Pushed
@@ -220,7 +222,7 @@ function Uses({ org, items, kind }: { org: string; items: views.UseView[]; kind:
               </span>
               <span className="num text-ink-3 text-xs">{formatBytes(one.layer.size)} compressed</span>
             </Td>
-            {kind !== 'layer' && (
+            {kind !== 'layer' && told && (
               <Td optional className="max-w-0">
                 <span className="block truncate font-mono text-[12.5px]" title={one.path ?? undefined}>
                   {kind === 'package' ? one.version || '–' : (one.path ?? 'by its name')}

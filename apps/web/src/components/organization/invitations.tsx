@@ -43,7 +43,7 @@ export function Invitations({ org, role }: { org: string; role: views.Role }) {
                 <tr>
                   <Th>For</Th>
                   <Th className="w-28">Role</Th>
-                  <Th optional className="w-44">
+                  <Th optional className="w-60">
                     Made
                   </Th>
                   <Th right optional className="w-32">
@@ -62,7 +62,7 @@ export function Invitations({ org, role }: { org: string; role: views.Role }) {
                       {invitation.team && <p className="truncate text-ink-3 text-xs leading-5">Joins the team {invitation.team.name}</p>}
                     </Td>
                     <Td>{ROLE_TEXT[invitation.role].label}</Td>
-                    <Td optional className="max-w-44 truncate text-ink-2">
+                    <Td optional className="max-w-60 truncate text-ink-2">
                       <TimeAgo at={invitation.createdAt} /> by {invitation.createdBy}
                     </Td>
                     <Td right optional className="text-ink-2">

@@ -4,6 +4,7 @@ import { formatBytes, shortDigest } from '@slipway/core'
 import { Card, CardHeader, Command, EmptyState, Hash, KeyValue, LayerBar, Mark, Segmented, Table, Td, TimeAgo, Tr } from '@slipway/ui'
 import { Unlink } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
+import { instructionOf } from '@/lib/layers'
 import { Until } from './share-dialog'
 
 /** One image, for somebody who was given the link to it. */
@@ -114,7 +115,11 @@ function Platforms({ image }: { image: views.SharedImageView }) {
 
 function Layers({ layers }: { layers: views.SharedImageView['layers'] }) {
   const [selected, setSelected] = useState<string | null>(null)
-  const rows = layers.map((layer, i) => ({ ...layer, id: `${i} ${layer.digest}`, label: layer.createdBy ?? shortDigest(layer.digest) }))
+  const rows = layers.map((layer, i) => ({
+    ...layer,
+    id: `${i} ${layer.digest}`,
+    label: layer.createdBy ? instructionOf(layer) : shortDigest(layer.digest),
+  }))
   const shown = rows.filter((row) => selected === null || row.id === selected)
   return (
     <Card>
@@ -126,7 +131,7 @@ function Layers({ layers }: { layers: views.SharedImageView['layers'] }) {
         <tbody>
           {shown.map((row) => (
             <Tr key={row.id}>
-              <Td className="max-w-0">
+              <Td className="w-full max-w-0">
                 <p className="truncate font-mono text-xs leading-5" title={row.label}>
                   {row.label}
                 </p>

@@ -46,7 +46,10 @@ function Rows({ org, view }: { org: string; view: views.CollectablesView }) {
                 {shortDigest(item.digest, 8)}
               </Hash>
               <p className="mt-1 break-words text-ink-3 text-xs">
-                no image of <Link href={routes.repository(org, item.repository)}>{item.repository}</Link>
+                no image of{' '}
+                <Link href={routes.repository(org, item.repository)} className="underline underline-offset-3 hover:text-ink">
+                  {item.repository}
+                </Link>
                 {item.repositories > 1 && ` or ${item.repositories - 1} more`} has it · {when(item.goesAt)}
               </p>
             </Td>

@@ -22,7 +22,10 @@ export function DamagedCard({ org, damaged }: { org: string; damaged: views.Dama
             </Hash>
             <span className="num">
               {formatBytes(blob.size)} · in {count(blob.images, 'image')} ·{' '}
-              <Link href={routes.repository(org, blob.repository)}>{blob.repository}</Link> · <TimeAgo at={blob.damagedAt} />
+              <Link href={routes.repository(org, blob.repository)} className="underline underline-offset-3 hover:text-ink">
+                {blob.repository}
+              </Link>{' '}
+              · <TimeAgo at={blob.damagedAt} />
             </span>
           </li>
         ))}

@@ -2,7 +2,7 @@
 import type { inputs } from '@slipway/contracts'
 import { formatBytes } from '@slipway/core'
 import { Card, CardHeader, EmptyState, RowLink, Segmented, Table, Td, Th, Tr } from '@slipway/ui'
-import { useInfiniteQuery } from '@tanstack/react-query'
+import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { z } from 'zod'
 import { Load } from '@/components/load'
@@ -23,7 +23,11 @@ export function RepositoriesCard({ org }: { org: string }) {
   const trpc = useTRPC()
   const [by, setBy] = useState<By>('bytes')
   const query = useInfiniteQuery(
-    trpc.storage.repositories.infiniteQueryOptions({ org, by, limit: 20 }, { getNextPageParam: (page) => page.next ?? undefined }),
+    trpc.storage.repositories.infiniteQueryOptions(
+      { org, by, limit: 20 },
+      // The rows stay until the new order is there.
+      { getNextPageParam: (page) => page.next ?? undefined, placeholderData: keepPreviousData },
+    ),
   )
   const largest = query.data?.pages[0]?.items.reduce((most, one) => Math.max(most, one.bytes), 0) ?? 0
   return (

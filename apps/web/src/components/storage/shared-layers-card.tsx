@@ -1,11 +1,13 @@
 'use client'
 import type { views } from '@slipway/contracts'
 import { formatBytes, shortDigest } from '@slipway/core'
-import { Card, CardHeader, Hash, Table, Td, Th, Tr } from '@slipway/ui'
+import { Card, CardHeader, Hash, Link, Table, Td, Th, Tr } from '@slipway/ui'
 import { count } from '@/components/organization/build-cache-card'
+import { instructionOf } from '@/lib/layers'
+import { routes } from '@/lib/routes'
 
 /** Layers that several repositories have, those first that would cost most if they did not share them. */
-export function SharedLayersCard({ layers }: { org: string; layers: views.SharedLayerView[] }) {
+export function SharedLayersCard({ org, layers }: { org: string; layers: views.SharedLayerView[] }) {
   return (
     <Card>
       <CardHeader title="Layers shared by most" aside="kept once" />
@@ -31,9 +33,13 @@ export function SharedLayersCard({ layers }: { org: string; layers: views.Shared
                 </Hash>
               </Td>
               <Td className="max-w-0">
-                <span className="block truncate font-mono text-[12.5px]" title={layer.step ?? undefined}>
-                  {layer.step ?? <span className="text-ink-3">of {layer.example}</span>}
-                </span>
+                <Link
+                  href={routes.whereUsed(org, { kind: 'layer', q: layer.digest })}
+                  className="block truncate font-mono text-[12.5px] hover:underline"
+                  title={`${layer.step ? instructionOf({ createdBy: layer.step }) : `of ${layer.example}`}: where it is used`}
+                >
+                  {layer.step ? instructionOf({ createdBy: layer.step }) : <span className="text-ink-3">of {layer.example}</span>}
+                </Link>
               </Td>
               <Td right optional className="text-ink-2">
                 <span title={`${count(layer.repositories, 'repository', 'repositories')}, ${count(layer.images, 'image')}`}>

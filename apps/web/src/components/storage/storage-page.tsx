@@ -62,7 +62,9 @@ function Filled({ org, view }: { org: string; view: views.StorageView }) {
         }
       >
         <RepositoriesCard org={org} />
-        {view.sharedLayers.length > 0 && <SharedLayersCard org={org} layers={view.sharedLayers} />}
+        {view.sharedLayers.some((layer) => layer.images > 0) && (
+          <SharedLayersCard org={org} layers={view.sharedLayers.filter((layer) => layer.images > 0)} />
+        )}
       </Columns>
     </>
   )

@@ -8,7 +8,8 @@ import { modeText } from '@/lib/files'
 import { barLayers, instructionOf } from '@/lib/layers'
 
 export const ROW = 30
-const COLUMNS = 'grid grid-cols-[minmax(0,1fr)_72px_44px] md:grid-cols-[minmax(0,1fr)_88px_104px_92px_56px] items-center gap-x-3 px-4'
+const COLUMNS =
+  'grid grid-cols-[minmax(0,1fr)_72px_44px] md:grid-cols-[minmax(0,1fr)_88px_104px_92px_56px] items-center gap-x-3 px-4 md:gap-x-6'
 const FILLS: Record<BarLayer['kind'], string> = { base: 'bg-line-strong', shared: 'bg-cached', own: 'bg-run' }
 
 export function FileHead() {
