@@ -281,6 +281,7 @@ export {
   organizationHasBlob,
   organizationUsage,
   quotaRefusal,
+  quotaRefusedSince,
   type Room,
   reconcileUsage,
   roomFor,
@@ -395,12 +396,15 @@ export {
   setRepositoryName,
 } from './repository.repo'
 export {
+  type CleanUp,
   claimRetentionRun,
   createRetentionRun,
   findRetention,
   findSchedule,
   finishRetentionRun,
   freedBytes,
+  lastCleanUp,
+  lastRetentionRun,
   listRetentionRuns,
   listRetentions,
   noteRetentionRun,

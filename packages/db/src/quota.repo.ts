@@ -75,6 +75,19 @@ export async function noteQuotaRefusal(db: Tx, organizationId: string): Promise<
   await db.organizationUsage.updateMany({ where: { organizationId }, data: { refusedAt: new Date() } })
 }
 
+/** Clocks of the registry's machine and of who asks. */
+const SKEW_MS = 5000
+
+/** The limit that the registry refused for since then; null: for none. `makes`: the push would have made a repository. */
+export async function quotaRefusedSince(db: Db, organizationId: string, since: Date, makes: boolean): Promise<QuotaRefusal | null> {
+  const row = await db.organizationUsage.findUnique({ where: { organizationId } })
+  if (!row?.refusedAt || row.refusedAt.getTime() < since.getTime() - SKEW_MS) return null
+  const { bytes, repositories, maxBytes, maxRepositories } = usageRow(row)
+  if (makes && maxRepositories !== null && repositories >= maxRepositories)
+    return { what: 'repositories', used: repositories, limit: maxRepositories, wanted: 1 }
+  return maxBytes === null ? null : { what: 'bytes', used: bytes, limit: maxBytes, wanted: 0 }
+}
+
 /** What the triggers refused, out of whatever Prisma made of it. */
 export function quotaRefusal(error: unknown): (QuotaRefusal & { organizationId: string }) | null {
   let text: string

@@ -8,7 +8,7 @@ import { type PageRequest, type RowPage, toPage } from './page'
 export type RepositorySort = 'name' | 'pushed' | 'pulled' | 'pulls' | 'size'
 
 export interface RepositoryQuery extends PageRequest {
-  /** Part of the name. */
+  /** Part of the name, of the description or of a label (`team=core`). */
   query?: string | undefined
   sort: RepositorySort
   order: 'asc' | 'desc'
@@ -33,7 +33,7 @@ export async function listRepositories(db: Tx, organizationId: string, page: Rep
   const descending = sort !== 'name' && order === 'desc'
   const nameDescending = sort === 'name' && order === 'desc'
   const where = Prisma.sql`r."organizationId" = ${organizationId}
-    ${query ? Prisma.sql`AND r."name" ILIKE ${`%${escapeLike(query)}%`}` : Prisma.empty}
+    ${query ? saysSql(`%${escapeLike(query)}%`) : Prisma.empty}
     ${visibility ? Prisma.sql`AND r."visibility" = ${visibility}::"Visibility"` : Prisma.empty}
     ${running ? Prisma.sql`AND r."id" IN (SELECT s."repositoryId" FROM (${servingSql(organizationId)}) s)` : Prisma.empty}`
   const [key = '', ...name] = (cursor ?? '').split(':')
@@ -54,6 +54,11 @@ export async function listRepositories(db: Tx, organizationId: string, page: Rep
   return { rows: rows.flatMap(({ id }) => byId.get(id) ?? []), next, total }
 }
 
+/** Its name, or what it says of itself. */
+const saysSql = (like: string) => Prisma.sql`AND (r."name" ILIKE ${like} OR EXISTS (
+  SELECT 1 FROM "RepositoryAbout" s WHERE s."repositoryId" = r."id" AND (s."description" ILIKE ${like}
+    OR EXISTS (SELECT 1 FROM jsonb_each_text(s."labels") l WHERE l."key" || '=' || l."value" ILIKE ${like}))))`
+
 const escapeLike = (text: string) => text.replace(/[\\%_]/g, '\\$&')
 
 /** Which app serves an image of which repository. */
@@ -69,23 +74,32 @@ export interface RepositoryFacts {
   size: number
   /** Slugs of the apps that serve an image of it. */
   runningIn: string[]
+  description: string
+  labels: Record<string, string>
 }
 
 export async function repositoryFacts(db: Tx, organizationId: string, ids: string[]): Promise<Map<string, RepositoryFacts>> {
   if (ids.length === 0) return new Map()
   const [rows, serving] = await Promise.all([
-    db.$queryRaw<{ id: string; tags: bigint; size: bigint }[]>`
+    db.$queryRaw<{ id: string; tags: bigint; size: bigint; description: string | null; labels: Record<string, string> | null }[]>`
       SELECT r."id", COALESCE((SELECT SUM(l."size") FROM "RepositoryBlob" l WHERE l."repositoryId" = r."id"), 0)::bigint AS size,
         (SELECT COUNT(*) FROM "Tag" t WHERE t."repositoryId" = r."id" AND t."attachedTo" IS NULL)
-          - (SELECT COUNT(*) FROM "Tag" t WHERE t."manifestId" IN (${cachesSql(Prisma.sql`r."id"`)})) AS tags
-      FROM "Repository" r WHERE r."organizationId" = ${organizationId} AND r."id" = ANY(${ids})`,
+          - (SELECT COUNT(*) FROM "Tag" t WHERE t."manifestId" IN (${cachesSql(Prisma.sql`r."id"`)})) AS tags,
+        s."description", s."labels"
+      FROM "Repository" r LEFT JOIN "RepositoryAbout" s ON s."repositoryId" = r."id" WHERE r."organizationId" = ${organizationId} AND r."id" = ANY(${ids})`,
     db.$queryRaw<{ repositoryId: string; slug: string }[]>`
       SELECT DISTINCT s."repositoryId", s."slug" FROM (${servingSql(organizationId)}) s WHERE s."repositoryId" = ANY(${ids}) ORDER BY s."slug"`,
   ])
   return new Map(
-    rows.map(({ id, tags, size }) => [
+    rows.map(({ id, tags, size, description, labels }) => [
       id,
-      { tags: Number(tags), size: Number(size), runningIn: serving.filter((s) => s.repositoryId === id).map((s) => s.slug) },
+      {
+        tags: Number(tags),
+        size: Number(size),
+        runningIn: serving.filter((s) => s.repositoryId === id).map((s) => s.slug),
+        description: description ?? '',
+        labels: labels ?? {},
+      },
     ]),
   )
 }

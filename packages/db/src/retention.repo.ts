@@ -184,6 +184,30 @@ export const finishRetentionRun = (db: Tx, id: string, errorMessage: string | nu
 export const listRetentionRuns = (db: Tx, organizationId: string, take: number) =>
   db.retentionRun.findMany({ where: { organizationId }, orderBy: { id: 'desc' }, take })
 
+/** The last one that has ended; null: none has. */
+export const lastRetentionRun = (db: Tx, organizationId: string) =>
+  db.retentionRun.findFirst({ where: { organizationId, finishedAt: { not: null } }, orderBy: { id: 'desc' } })
+
+/** What a run last removed from a repository, as its audit event has it: runs keep only so many rows. */
+export async function lastCleanUp(db: Tx, organizationId: string, repositoryId: string) {
+  const event = await db.auditEvent.findFirst({
+    where: { organizationId, action: 'retention.clean', targetId: repositoryId },
+    orderBy: { id: 'desc' },
+  })
+  if (!event) return null
+  const { tags = [], tagCount = 0, manifests = 0, bytes = 0 } = (event.data ?? {}) as Partial<CleanUp>
+  return { at: event.createdAt, by: event.actorLabel, tags, tagCount, manifests, bytes }
+}
+
+/** Data of the audit event `retention.clean`. */
+export interface CleanUp {
+  /** At most the first 50. */
+  tags: string[]
+  tagCount: number
+  manifests: number
+  bytes: number
+}
+
 /** Names and ids in the order of ids, after `cursor`. */
 export const repositoriesPage = (db: Tx, organizationId: string, take: number, cursor?: string) =>
   db.repository.findMany({

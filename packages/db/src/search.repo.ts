@@ -19,7 +19,12 @@ export async function searchOrganization(db: Tx, organizationId: string, text: s
       include: { _count: { select: { apps: { where: { deletedAt: null } } } } },
       take,
     }),
-    db.repository.findMany({ where: { organizationId, name: contains }, orderBy: { lastPushedAt: 'desc' }, take }),
+    db.repository.findMany({
+      where: { organizationId, OR: [{ name: contains }, { about: { description: contains } }] },
+      include: { about: { select: { description: true } } },
+      orderBy: { lastPushedAt: 'desc' },
+      take,
+    }),
   ])
   return { apps, projects, repositories }
 }

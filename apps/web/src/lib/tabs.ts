@@ -9,6 +9,7 @@ export const SETTINGS_TABS: Tab[] = [
   { tab: null, label: 'General' },
   { tab: 'members', label: 'Members' },
   { tab: 'teams', label: 'Teams' },
+  { tab: 'registry', label: 'Registry' },
   { tab: 'upstreams', label: 'Upstreams' },
   { tab: 'webhooks', label: 'Webhooks' },
   { tab: 'robots', label: 'Robots' },
@@ -17,7 +18,10 @@ export const SETTINGS_TABS: Tab[] = [
 /** `/[org]/images/<repository>/-/<tab>`: a component each in `components/images/repository-page.tsx`. */
 export const REPOSITORY_TABS: Tab[] = [
   { tab: null, label: 'Tags' },
+  { tab: 'about', label: 'About' },
+  { tab: 'policies', label: 'Policies' },
   { tab: 'access', label: 'Access' },
+  { tab: 'settings', label: 'Settings' },
 ]
 
 /** `/[org]/images/<repository>:<tag>/-/<tab>`: a component each in `components/images/image-page.tsx`. */
@@ -28,4 +32,4 @@ export const IMAGE_TABS: Tab[] = [
 ]
 
 /** Those of them that are also for who is no member of the organization. */
-export const OUTSIDE_TABS = new Set<string | null>([null, 'access', 'files', 'compare'])
+export const OUTSIDE_TABS = new Set<string | null>([null, 'about', 'access', 'files', 'compare'])

@@ -121,7 +121,9 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
   const finishedAt = new Date()
   await note({ phase: 'publish' })
   const since = Date.now()
-  const published = await withAgent(deps, signal, () => publish(deps, repository, tags, signal, say))
+  const published = await withAgent(deps, signal, () =>
+    publish(deps, { organizationId: app.organizationId, repository }, tags, signal, say),
+  )
   const publishMs = Date.now() - since
   const { digest } = published
   const images = result.platforms ?? [{ platform: formatPlatform(planned.plan.platform), manifestDigest: digest }]

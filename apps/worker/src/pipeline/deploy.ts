@@ -38,6 +38,7 @@ import {
   tail,
   volumesOf,
 } from './containers'
+import { goneOrAs } from './gone'
 import { ensureImage, pinned } from './images'
 import { applyRoutes } from './route'
 
@@ -106,7 +107,10 @@ export async function containerPlan(
 ): Promise<ContainerPlan> {
   const { app } = deployment
   const organization = app.organization.slug
-  const image = await ensureImage(deps, organization, pinned(deployment.imageReference, deployment.imageDigest), signal)
+  const reference = pinned(deployment.imageReference, deployment.imageDigest)
+  const image = await ensureImage(deps, organization, reference, signal).catch(async (error: unknown) => {
+    throw await goneOrAs(deps.db, deployment, error)
+  })
   const volumes = volumesOf(image)
   // Before they are made: what deleting the app names is at least what there is.
   if (volumes.length > 0) await noteVolumes(deps.db, deployment.appId, volumes)

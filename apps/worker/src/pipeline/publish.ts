@@ -7,10 +7,11 @@ import { BUILD_CACHE_TAG } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import type { Deps } from '../deps'
 import { systemToken } from './images'
+import { refusalOf } from './refusal'
 
 export async function publish(
   deps: Deps,
-  repository: string,
+  { organizationId, repository }: { organizationId: string; repository: string },
   tags: string[],
   signal: AbortSignal,
   onProgress: (line: string) => void,
@@ -19,9 +20,12 @@ export async function publish(
   const token = await systemToken(deps, [{ type: 'repository', name: path, actions: ['pull', 'push'] }])
   let digest: string | null = null
   let bytesSent: number | null = null
-  for (const tag of tags) {
+  const since = new Date()
+  for (const [index, tag] of tags.entries()) {
     const pushed = await pushImage(deps.agent.docker, `${repository}:${tag}`, token, signal, (line) => {
       if (line.status && !line.progressDetail?.total) onProgress(line.id ? `${line.id}: ${line.status}` : line.status)
+    }).catch(async (error: unknown) => {
+      throw await refusalOf(deps.db, { organizationId, path, tag, taken: tags.slice(0, index), since }, error)
     })
     digest ??= pushed.digest
     if (pushed.bytesSent !== null) bytesSent = (bytesSent ?? 0) + pushed.bytesSent

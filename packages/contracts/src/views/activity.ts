@@ -7,6 +7,8 @@ export interface AuditView {
   targetLabel: string
   /** Where the target is now; null when it is gone or has no page. */
   link: AuditLink | null
+  /** More about it in a few words: `from old-name`, `12 tags, 3 images, 1.2 GB`. */
+  detail: string | null
   createdAt: Date
 }
 export type AuditLink =

@@ -15,6 +15,8 @@ export interface DeploymentView {
   source: number | null
   image: ImageRefView | null
   imageReference: string
+  /** It was in our registry and is not any more: only a host that still has it can start it. */
+  imageGone: boolean
   hops: HopView[]
   containers: ContainerView[]
   error: ErrorView | null

@@ -6,6 +6,9 @@ export interface RepositoryView {
   /** slipway.local/acme/guestbook */
   reference: string
   visibility: Visibility
+  /** What it says of itself in a line; empty: nothing. */
+  description: string
+  labels: Record<string, string>
   tags: number
   /** Unique blobs of this repository. */
   size: number

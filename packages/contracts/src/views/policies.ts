@@ -8,6 +8,10 @@ export interface QuotaView {
   maxBytes: number | null
   maxRepositories: number | null
 }
+export interface OwnQuotaView extends QuotaView {
+  /** Whether the caller runs the installation, and sets the limits. */
+  maySet: boolean
+}
 export interface OrganizationQuotaView extends QuotaView {
   slug: string
   name: string
@@ -83,6 +87,12 @@ export interface RepositoryPoliciesView {
   retention: RetentionRulesView | 'keep' | null
   /** The organization's, where it is for this repository. */
   inheritedRetention: RetentionRulesView | null
+  /** The organization's last run that has ended; null: there was none. */
+  lastRun: { at: Date; error: string | null } | null
+  /** What a run last removed here; of the tags at most 50. */
+  lastCleaned: { at: Date; by: string; tags: string[]; tagCount: number; manifests: number; bytes: number } | null
+  /** When the next run is; null: none is planned. */
+  nextRunAt: Date | null
   /** `acme/old` */
   oldNames: { name: string; since: Date }[]
   /** Why it can have no other name: an app builds into it. */

@@ -4,6 +4,7 @@ import { AppError } from '@slipway/core'
 import { type AuditEvent, auditFacets, auditTargets, countAudit, listAudit, readAudit } from '@slipway/db'
 import type { Deps } from '../deps'
 import type { Scope } from '../scope'
+import { detailOf } from './detail'
 import { csvHead, csvRow, ndjsonRow } from './formats'
 import type { ActivityService } from './service'
 
@@ -53,6 +54,7 @@ async function auditViews(deps: Pick<Deps, 'db'>, scope: Scope, rows: AuditEvent
     targetType: row.targetType,
     targetLabel: row.targetLabel,
     link: linkOf(row, known),
+    detail: detailOf(row),
     createdAt: row.createdAt,
   }))
 }

@@ -1,4 +1,4 @@
-import type { views } from '@slipway/contracts'
+import { OWN_REGISTRY_HOST, type views } from '@slipway/contracts'
 import { canRollBackTo, type Hop } from '@slipway/core'
 import { type Container, type DeploymentRow, deploymentNumbers } from '@slipway/db'
 import { commitView, elapsed, errorView } from '../builds/views'
@@ -29,6 +29,7 @@ export async function deploymentViews(deps: Pick<Deps, 'db'>, scope: Scope, rows
     imageFacts(deps.db, scope.organizationId, present(rows.map((row) => row.imageDigest))),
     deploymentNumbers(deps.db, scope.organizationId, present(rows.map((row) => row.sourceDeploymentId))),
   ])
+  const ours = `${OWN_REGISTRY_HOST}/${scope.organization}/`
   return rows.map((row) => {
     const unknown = { size: null, layers: null, sharedLayers: null }
     return {
@@ -45,6 +46,7 @@ export async function deploymentViews(deps: Pick<Deps, 'db'>, scope: Scope, rows
         ? { repository: repositoryOf(row.imageReference), digest: row.imageDigest, ...(facts.get(row.imageDigest) ?? unknown) }
         : null,
       imageReference: row.imageReference,
+      imageGone: row.imageDigest !== null && row.imageReference.startsWith(ours) && !facts.has(row.imageDigest),
       hops: row.steps.map(({ hop, state, proof, startedAt, finishedAt, durationMs }) => ({
         hop: hop as Hop,
         state,

@@ -41,6 +41,8 @@ export const createImages = (deps: Deps): ImagesService => {
       name: row.name,
       reference: `${OWN_REGISTRY_HOST}/${scope.organization}/${row.name}`,
       visibility: row.visibility,
+      description: facts.get(row.id)?.description ?? '',
+      labels: facts.get(row.id)?.labels ?? {},
       tags: facts.get(row.id)?.tags ?? 0,
       size: facts.get(row.id)?.size ?? 0,
       lastPushedAt: row.lastPushedAt,

@@ -33,7 +33,7 @@ export async function searchIn(db: Tx, scope: Scope, query: string): Promise<vie
       (repository): views.SearchHit => ({
         kind: 'repository',
         label: repository.name,
-        detail: `${OWN_REGISTRY_HOST}/${scope.organization}/${repository.name}`,
+        detail: repository.about?.description || `${OWN_REGISTRY_HOST}/${scope.organization}/${repository.name}`,
         href: `${base}/images/${repository.name.split('/').map(encodeURIComponent).join('/')}`,
       }),
     ),

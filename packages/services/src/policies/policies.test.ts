@@ -101,6 +101,12 @@ it('previews and runs retention: the same goes, what a rule or an app holds stay
   ])
   expect(await h.db.auditEvent.count({ where: { action: 'retention.clean', targetLabel: 'api' } })).toBe(1)
   expect((await h.services.policies.previewRetention(acme, {})).tags).toBe(0)
+  expect(await h.services.repositories.policies(guest(), { repository: 'api' })).toMatchObject({
+    lastRun: { at: expect.any(Date), error: null },
+    lastCleaned: { by: 'Ada', tags: ['old', 'older'], tagCount: 2, manifests: 2, bytes: 2000 },
+    nextRunAt: expect.any(Date),
+  })
+  expect((await h.services.repositories.policies(acme, { repository: 'kept' })).lastCleaned).toBeNull()
 })
 
 it('runs retention once a day at its minute, and takes up what a lost worker left', async () => {
@@ -139,6 +145,17 @@ it('keeps what a repository says of itself', async () => {
     description: 'The API',
     labels: {},
   })
+  const found = async (query: string) =>
+    (await h.services.images.repositories(acme, { query, sort: 'name', order: 'asc', limit: 9 })).items.map(
+      ({ name, description, labels }) => ({ name, description, labels }),
+    )
+  expect(await found('the api')).toEqual([{ name: 'api', description: 'The API', labels: {} }])
+  await h.services.repositories.setAbout(acme, { repository: 'api', labels: { team: 'core_1' } })
+  expect(await found('team=core_')).toMatchObject([{ name: 'api', labels: { team: 'core_1' } }])
+  expect(await found('team=core%')).toEqual([])
+  expect(await h.services.organizations.search(acme, { query: 'the api' })).toMatchObject([
+    { kind: 'repository', label: 'api', detail: 'The API' },
+  ])
   await expect(h.services.repositories.setAbout(guest(), { repository: 'api', readme: 'x' })).rejects.toMatchObject({
     code: 'ROLE_TOO_LOW',
   })
@@ -195,6 +212,14 @@ it('transfers with everything in it, within the limits of who gets it', async ()
   await expect(h.services.images.repository(acme, { repository: 'gift' })).rejects.toMatchObject({ code: 'REPOSITORY_NOT_FOUND' })
   expect(await movedRepository(h.db, { organization: 'acme', name: 'gift' })).toMatchObject({ repositoryId: id, organization: 'other' })
   await expect(h.services.policies.setQuota(other, operator)).rejects.toMatchObject({ code: 'HOSTS_OF_OTHERS' })
+  expect([(await h.services.policies.quota(acme)).maySet, (await h.services.policies.quota(other)).maySet]).toEqual([true, false])
+  const told = async (scope: Scope, action: string) => (await h.services.activity.list(scope, { limit: 1, action })).items[0]
+  expect(await told(acme, 'repository.transfer')).toMatchObject({ targetLabel: 'gift', detail: 'to other', link: null })
+  expect(await told(other, 'repository.receive')).toMatchObject({ detail: 'from acme', link: { repository: 'gift' } })
+  expect(await told(other, 'quota.set')).toMatchObject({ targetLabel: 'other', detail: 'no limit' })
+  expect(await told(acme, 'repository.rename')).toMatchObject({ detail: 'from team/second' })
+  expect(await told(acme, 'retention.clean')).toMatchObject({ actor: 'Slipway', detail: '1 tag, 1 image, 1 kB' })
+  expect(await told(acme, 'retention.set')).toMatchObject({ detail: 'keeps last 1' })
   const limited = { name: 'acme', slug: 'acme', bytes: before.bytes - 2000 }
   expect(await h.services.policies.quotas(acme)).toContainEqual(expect.objectContaining(limited))
 })

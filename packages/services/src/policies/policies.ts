@@ -21,7 +21,7 @@ import {
 } from '@slipway/db'
 import { audit } from '../audit'
 import type { Deps } from '../deps'
-import { assertRunsHosts } from '../hosts/operator'
+import { assertRunsHosts, mayRunHosts } from '../hosts/operator'
 import { assertMay } from '../roles'
 import type { Scope } from '../scope'
 import { dataOf, previewRetention, rulesView, runOpenRetention } from './retention'
@@ -85,7 +85,7 @@ export function createPolicies(deps: Deps): PoliciesService {
   return {
     async quota(scope) {
       const { organizationId: _, ...view } = await organizationUsage(db, scope.organizationId)
-      return view
+      return { ...view, maySet: await mayRunHosts(db, scope) }
     },
 
     async quotas(scope) {

@@ -10,6 +10,8 @@ import {
   findMembership,
   findRetention,
   findSchedule,
+  lastCleanUp,
+  lastRetentionRun,
   listTagRules,
   movedRepository,
   moveRepository,
@@ -42,13 +44,16 @@ export function createRepositories(deps: Deps, access: Pick<AccessService, 'repo
 
   async function policies(scope: Scope, { repository: name }: { repository: string }): Promise<views.RepositoryPoliciesView> {
     const repository = await loadRepository(db, scope, name)
-    const [own, all, retention, general, oldNames, app] = await Promise.all([
+    const [own, all, retention, general, oldNames, app, schedule, lastRun, lastCleaned] = await Promise.all([
       listTagRules(db, scope.organizationId, repository.id),
       listTagRules(db, scope.organizationId, null),
       findRetention(db, scope.organizationId, repository.id),
       findRetention(db, scope.organizationId, null),
       redirectsOf(db, repository.id),
       appBuildingInto(db, scope.organizationId, repository.name),
+      findSchedule(db, scope.organizationId),
+      lastRetentionRun(db, scope.organizationId),
+      lastCleanUp(db, scope.organizationId, repository.id),
     ])
     const inherited = await ruleViews(
       db,
@@ -59,6 +64,9 @@ export function createRepositories(deps: Deps, access: Pick<AccessService, 'repo
       inherited,
       retention: retention && (retention.enabled ? rulesView(retention) : 'keep'),
       inheritedRetention: general && globMatches(general.repositories, repository.name) ? rulesView(general) : null,
+      lastRun: lastRun && { at: lastRun.finishedAt ?? lastRun.startedAt, error: lastRun.errorMessage },
+      lastCleaned,
+      nextRunAt: schedule?.nextAt ?? null,
       oldNames: oldNames.map((row) => ({ name: `${row.organization.slug}/${row.name}`, since: row.createdAt })),
       builtBy: app?.slug ?? null,
       mayManage: may(scope.role, 'manage access'),

@@ -2,6 +2,7 @@
 import { type inputs, OWN_REGISTRY_HOST, type views } from '@slipway/contracts'
 import { globMatches, type KeptBecause, planRetention, type RetentionPlan } from '@slipway/core'
 import {
+  type CleanUp,
   claimRetentionRun,
   finishRetentionRun,
   freedBytes,
@@ -180,7 +181,7 @@ async function clean(db: Deps['db'], run: OpenRun, place: Place, rules: Retentio
         targetType: 'repository',
         targetId: place.id,
         targetLabel: place.name,
-        data: { tags: tags.slice(0, KEPT_TAGS), tagCount: tags.length, manifests: plan.manifests.length, bytes },
+        data: { tags: tags.slice(0, KEPT_TAGS), tagCount: tags.length, manifests: plan.manifests.length, bytes } satisfies CleanUp,
       })
       return { tags, manifests: plan.manifests.length, bytes }
     },

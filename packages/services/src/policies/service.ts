@@ -6,7 +6,7 @@ type Of<S extends z.ZodType> = Omit<z.infer<S>, 'org'>
 
 /** Rules and limits of an organization's registry. */
 export interface PoliciesService {
-  quota(scope: Scope): Promise<views.QuotaView>
+  quota(scope: Scope): Promise<views.OwnQuotaView>
   /** These two are for those who run the installation. */
   quotas(scope: Scope): Promise<views.OrganizationQuotaView[]>
   setQuota(scope: Scope, input: Of<typeof inputs.setQuota>): Promise<views.OrganizationQuotaView[]>

@@ -22,6 +22,7 @@ export function AuditRow({ org, event }: { org: string; event: views.AuditView }
         ) : (
           <span className="text-ink">{label}</span>
         )}
+        {event.detail && <span className="text-ink-3"> · {event.detail}</span>}
       </p>
       <TimeAgo at={event.createdAt} className="num shrink-0 text-ink-3 text-xs" />
     </li>

@@ -70,7 +70,7 @@ const DEEDS: Record<string, string> = {
   'repository.rename': 'renamed a repository to',
   'repository.transfer': 'gave away the repository',
   'retention.clean': 'cleaned up the repository',
-  'retention.run': 'started retention in',
+  'retention.run': 'started retention of',
   'retention.set': 'changed the retention of',
   'tagRule.create': 'made the tag rule',
   'tagRule.delete': 'removed the tag rule',

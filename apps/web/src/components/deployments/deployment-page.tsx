@@ -3,6 +3,7 @@ import type { views } from '@slipway/contracts'
 import { formatDuration, isDeploymentSettled } from '@slipway/core'
 import {
   Button,
+  Callout,
   Card,
   CardHeader,
   DeploymentStatus,
@@ -75,6 +76,14 @@ function DeploymentBody({ org, app, deployment: d }: { org: string; app: string;
         <ErrorState title="It failed" code={d.error.code} message={d.error.message}>
           <LastLines lines={d.error.details.lastLines} />
         </ErrorState>
+      )}
+      {d.imageGone && d.error?.code !== 'IMAGE_GONE' && (
+        <Callout tone="busy">
+          Its image is no longer in the registry: it was deleted, by somebody or by retention.{' '}
+          {d.state === 'serving'
+            ? 'It goes on running; on a host that lost its copy it could not be started again. Build it again to be safe.'
+            : d.canRollBack && 'Rolling back to it works only as long as the host has a copy; otherwise build its commit again.'}
+        </Callout>
       )}
       <Card>
         <CardHeader

@@ -1,7 +1,7 @@
 'use client'
 import type { views } from '@slipway/contracts'
 import { shortDigest } from '@slipway/core'
-import { ConfirmDialog } from '@slipway/ui'
+import { Callout, ConfirmDialog } from '@slipway/ui'
 import { useMutation } from '@tanstack/react-query'
 import { useRouter } from 'next/navigation'
 import { useState } from 'react'
@@ -45,6 +45,11 @@ export function useRollBack(org: string, app: string) {
             “{changeOf(target)}” starts next to what serves now and replaces it once it is healthy. It comes with the settings and variables
             it had then.
           </p>
+          {target.imageGone && (
+            <Callout tone="busy">
+              Its image is no longer in the registry. This works only if the host still has a copy; otherwise what serves now goes on.
+            </Callout>
+          )}
           {target.image && <p className="font-mono text-xs">{shortDigest(target.image.digest)}</p>}
         </div>
       )}

@@ -24,6 +24,7 @@ import { PackagesCard } from './packages-card'
 import { PlatformSwitch, PlatformsCard } from './platforms-card'
 import { PullImage } from './pull-image'
 import { RecordCard } from './record-card'
+import { useMovedOr } from './use-moved'
 
 export interface ImageTabProps {
   org: string
@@ -40,7 +41,9 @@ const PAGES: Record<string, (props: ImageTabProps) => ReactNode> = { '': ImageOv
 export function ImagePage({ tab, ...at }: Omit<ImageTabProps, 'image'> & { tab: string | null }) {
   const { org, repository, reference } = at
   const trpc = useTRPC()
-  const query = useQuery(trpc.images.get.queryOptions({ org, repository, reference }))
+  const query = useMovedOr(org, repository, useQuery(trpc.images.get.queryOptions({ org, repository, reference })), (to) =>
+    tab ? routes.imageTab(to.org, to.repository, reference, tab) : routes.image(to.org, to.repository, reference),
+  )
   const outside = useOutside()
   const tabs = IMAGE_TABS.filter((t) => !outside || OUTSIDE_TABS.has(t.tab))
   const Page = PAGES[tab ?? '']

@@ -91,7 +91,7 @@ export function Repositories({ org }: { org: string }) {
             <Search className="absolute top-2 left-2.5 size-4 text-ink-3" aria-hidden />
             <Input
               aria-label="Search the images"
-              placeholder="Search"
+              placeholder="Name, description or label"
               value={text}
               onChange={(e) => setText(e.target.value)}
               className="pl-8.5"
@@ -109,7 +109,7 @@ export function Repositories({ org }: { org: string }) {
             items.length === 0 ? (
               narrowed ? (
                 <EmptyState
-                  title={words ? `No repository is called “${words}”` : 'No repository like that'}
+                  title={words ? `No repository is called or described by “${words}”` : 'No repository like that'}
                   actions={
                     <Button
                       onClick={() => {
@@ -160,7 +160,11 @@ export function Repositories({ org }: { org: string }) {
                         <RowLink href={routes.repository(org, r.name)} className="block truncate font-medium">
                           {r.name}
                         </RowLink>
+                        {r.description !== '' && <p className="truncate text-ink-2 text-xs leading-5">{r.description}</p>}
                         <p className="hidden truncate font-mono text-ink-3 text-xs leading-5 md:block">
+                          {Object.entries(r.labels)
+                            .map(([key, value]) => `${key}=${value} · `)
+                            .join('')}
                           {r.reference}
                           {r.visibility !== 'private' && ` · ${r.visibility}`}
                         </p>

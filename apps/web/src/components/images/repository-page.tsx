@@ -24,16 +24,21 @@ import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-qu
 import { Rocket, Search, Tag } from 'lucide-react'
 import { notFound } from 'next/navigation'
 import { type ReactNode, useDeferredValue, useState } from 'react'
+import { Labels } from '@/components/about/labels'
+import { RepositoryAbout } from '@/components/about/repository-about'
 import { RepositoryAccess } from '@/components/access/repository-access'
 import { CommitFacts, firstLine } from '@/components/commit'
 import { Load } from '@/components/load'
 import { allItems, More } from '@/components/more'
+import { RepositoryPolicies } from '@/components/policies/repository-policies'
+import { RepositorySettings } from '@/components/policies/repository-settings'
 import { useOutside } from '@/components/shell/outside-context'
 import { routes } from '@/lib/routes'
 import { OUTSIDE_TABS, REPOSITORY_TABS } from '@/lib/tabs'
 import { useTRPC } from '@/lib/trpc'
 import { HowToPush } from './how-to-push'
 import { pusherName } from './image-facts'
+import { useMovedOr } from './use-moved'
 
 /** A list of so many is seen at once. */
 const SEARCHED_FROM = 10
@@ -44,7 +49,13 @@ export interface RepositoryTabProps {
 }
 
 /** By the end of the address; `lib/tabs.ts` has their order and names. */
-const PAGES: Record<string, (props: RepositoryTabProps) => ReactNode> = { '': Tags, access: RepositoryAccess }
+const PAGES: Record<string, (props: RepositoryTabProps) => ReactNode> = {
+  '': Tags,
+  about: RepositoryAbout,
+  policies: RepositoryPolicies,
+  access: RepositoryAccess,
+  settings: RepositorySettings,
+}
 
 export function RepositoryPage({ org, repository, tab }: { org: string; repository: string; tab: string | null }) {
   const Page = PAGES[tab ?? '']
@@ -52,7 +63,9 @@ export function RepositoryPage({ org, repository, tab }: { org: string; reposito
   const outside = useOutside()
   const tabs = REPOSITORY_TABS.filter((t) => !outside || OUTSIDE_TABS.has(t.tab))
   const trpc = useTRPC()
-  const query = useQuery(trpc.images.repository.queryOptions({ org, repository }))
+  const query = useMovedOr(org, repository, useQuery(trpc.images.repository.queryOptions({ org, repository })), (to) =>
+    tab ? routes.repositoryTab(to.org, to.repository, tab) : routes.repository(to.org, to.repository),
+  )
   const hrefOf = (t: string | null) => (t ? routes.repositoryTab(org, repository, t) : routes.repository(org, repository))
   return (
     <Load page query={query} what="this repository">
@@ -76,6 +89,7 @@ export function RepositoryPage({ org, repository, tab }: { org: string; reposito
             <Hash>{view.visibility}</Hash>
             {view.runningIn.length > 0 && <StatusPill tone="live">Runs in {view.runningIn.join(', ')}</StatusPill>}
           </PageHead>
+          <Says view={view} />
           {tabs.length > 1 && (
             <LinkTabs label="Repository" active={hrefOf(tab)} tabs={tabs.map((t) => ({ label: t.label, href: hrefOf(t.tab) }))} />
           )}
@@ -83,6 +97,18 @@ export function RepositoryPage({ org, repository, tab }: { org: string; reposito
         </>
       )}
     </Load>
+  )
+}
+
+/** What the repository says of itself, below its name. */
+function Says({ view: { description, labels } }: { view: views.RepositoryView }) {
+  const pairs = Object.entries(labels)
+  if (description === '' && pairs.length === 0) return null
+  return (
+    <div className="-mt-2 flex flex-wrap items-center gap-x-3 gap-y-1.5">
+      {description !== '' && <p className="min-w-0 break-words text-ink-2 text-sm">{description}</p>}
+      <Labels pairs={pairs} />
+    </div>
   )
 }
 

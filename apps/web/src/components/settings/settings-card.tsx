@@ -12,6 +12,8 @@ export function SettingsCard({
   error,
   onSubmit,
   onDiscard,
+  actions,
+  fresh = false,
 }: {
   title: string
   children: ReactNode
@@ -20,6 +22,10 @@ export function SettingsCard({
   error: unknown
   onSubmit: () => void
   onDiscard: () => void
+  /** Beside Save, on the right. */
+  actions?: ReactNode
+  /** Nothing is kept yet: what is proposed may be saved as it is. */
+  fresh?: boolean
 }) {
   const submit = (event: FormEvent) => {
     event.preventDefault()
@@ -33,8 +39,8 @@ export function SettingsCard({
           {children}
           <InlineError error={error} />
         </div>
-        <footer className="flex gap-2 border-line border-t bg-sunken px-4 py-2.5">
-          <Button type="submit" variant="primary" disabled={!dirty} pending={pending}>
+        <footer className="flex flex-wrap gap-2 border-line border-t bg-sunken px-4 py-2.5">
+          <Button type="submit" variant="primary" disabled={!dirty && !fresh} pending={pending}>
             Save
           </Button>
           {dirty && (
@@ -42,6 +48,7 @@ export function SettingsCard({
               Discard
             </Button>
           )}
+          {actions && <div className="ml-auto flex flex-wrap gap-2">{actions}</div>}
         </footer>
       </form>
     </Card>

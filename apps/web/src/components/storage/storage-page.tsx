@@ -7,6 +7,7 @@ import { HardDrive } from 'lucide-react'
 import { HowToPush } from '@/components/images/how-to-push'
 import { Load } from '@/components/load'
 import { count } from '@/components/organization/build-cache-card'
+import { QuotaCard } from '@/components/policies/quota-card'
 import { useTRPC } from '@/lib/trpc'
 import { CollectableCard } from './collectable-card'
 import { DamagedCard } from './damaged-card'
@@ -27,6 +28,7 @@ export function StoragePage({ org }: { org: string }) {
         {(view) => (
           <>
             {view.damaged.length > 0 && <DamagedCard org={org} damaged={view.damaged} />}
+            <QuotaCard org={org} />
             {view.total.blobs === 0 && view.uploads.count === 0 ? <Empty org={org} /> : <Filled org={org} view={view} />}
             {view.runsStore && <StoreCards org={org} />}
           </>

@@ -1,0 +1,154 @@
+'use client'
+import type { views } from '@slipway/contracts'
+import { formatBytes, shortDigest } from '@slipway/core'
+import { Button, Callout, cn, Dialog } from '@slipway/ui'
+import { ChevronRight } from 'lucide-react'
+import type { ReactNode } from 'react'
+import { InlineError, Load } from '@/components/load'
+import { KEPT_TEXT, plural } from './words'
+
+type Preview = views.RetentionPreviewView
+
+/** Exactly what a run would remove now, and why the rest stays; with `action` it is what somebody is about to do. */
+export function DryRunDialog({
+  open,
+  title,
+  query,
+  action,
+  onClose,
+}: {
+  open: boolean
+  title: string
+  query: { data: Preview | undefined; error: unknown; isFetching?: boolean; refetch?: () => unknown }
+  action?: {
+    label: (preview: Preview) => string
+    danger: (preview: Preview) => boolean
+    pending: boolean
+    error: unknown
+    onConfirm: () => void
+  }
+  onClose: () => void
+}) {
+  const preview = query.data
+  return (
+    <Dialog
+      open={open}
+      onOpenChange={(next) => !next && onClose()}
+      title={title}
+      wide
+      footer={
+        <>
+          <Button onClick={onClose}>{action ? 'Cancel' : 'Close'}</Button>
+          {action && (
+            <Button
+              variant={preview && action.danger(preview) ? 'danger' : 'primary'}
+              disabled={!preview}
+              pending={action.pending}
+              onClick={action.onConfirm}
+            >
+              {preview ? action.label(preview) : 'Save'}
+            </Button>
+          )}
+        </>
+      }
+    >
+      <Load query={query} what="what would go">
+        {(found) => <Found preview={found} />}
+      </Load>
+      {action && <InlineError error={action.error} />}
+    </Dialog>
+  )
+}
+
+export const removes = ({ tags, manifests }: Preview) => tags + manifests > 0
+
+function Found({ preview }: { preview: Preview }) {
+  const { tags, manifests, bytes, kept, rows, repositories, more } = preview
+  return (
+    <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
+      {removes(preview) ? (
+        <p className="text-ink-2 text-sm">
+          <strong className="font-medium text-ink">
+            {plural(tags, 'tag')} and {plural(manifests, 'image')}
+          </strong>{' '}
+          of{' '}
+          {plural(
+            rows.filter((row) => row.manifests > 0 || row.tags.some((tag) => tag.kept === null)).length,
+            'repository',
+            'repositories',
+          )}{' '}
+          would go now; <strong className="num font-medium text-ink">{formatBytes(bytes)}</strong> come free when the collector has run.
+        </p>
+      ) : (
+        <p className="text-ink-2 text-sm">
+          {repositories === 0
+            ? 'No repository has these rules, so nothing goes.'
+            : `Nothing would go now: ${repositories === 1 ? 'its' : 'their'} tags all stay.`}
+        </p>
+      )}
+      {kept.length > 0 && (
+        <dl className="grid gap-1 rounded-md border border-line bg-sunken px-3.5 py-2.5 text-sm">
+          {kept.map(({ because, tags: n }) => (
+            <div key={because} className="flex gap-3">
+              <dt className="num w-20 shrink-0 text-right text-ink-2">{plural(n, 'tag')}</dt>
+              <dd className="min-w-0">{because === 'no-rule' ? 'stay: no rule is for tags' : `stay: ${KEPT_TEXT[because]}`}</dd>
+            </div>
+          ))}
+        </dl>
+      )}
+      {more && <Callout>There are more repositories than a dry run looks at. The run itself takes all of them.</Callout>}
+      {rows.length > 0 && (
+        <ul className="grid gap-2">
+          {rows.map((row) => (
+            <Row key={row.repository} row={row} open={rows.length === 1} />
+          ))}
+        </ul>
+      )}
+    </div>
+  )
+}
+
+function Row({ row, open }: { row: Preview['rows'][number]; open: boolean }) {
+  const going = row.tags.filter((tag) => tag.kept === null)
+  const untagged = row.manifests > 0 && going.length === 0
+  return (
+    <li>
+      <Unfold
+        open={open}
+        title={row.repository}
+        aside={`${going.length > 0 ? plural(going.length, 'tag') : untagged ? plural(row.manifests, 'untagged image') : 'nothing'} · ${formatBytes(row.bytes)}`}
+      >
+        <ul>
+          {row.tags.map((tag) => (
+            <li key={tag.name} className="flex flex-wrap items-baseline gap-x-3 border-line border-t px-3.5 py-1.5 text-sm">
+              <span className={cn('min-w-0 max-w-full truncate font-medium', tag.kept === null && 'text-fail')} title={tag.name}>
+                {tag.name}
+              </span>
+              <span className="font-mono text-ink-3 text-xs">{shortDigest(tag.digest)}</span>
+              <span className={cn('ml-auto text-xs', tag.kept === null ? 'text-fail' : 'text-ink-3')}>
+                {tag.kept === null ? 'goes: nothing keeps it' : `stays: ${KEPT_TEXT[tag.kept]}`}
+              </span>
+            </li>
+          ))}
+          {row.total > row.tags.length && (
+            <li className="border-line border-t px-3.5 py-1.5 text-ink-3 text-xs">and {plural(row.total - row.tags.length, 'more tag')}</li>
+          )}
+        </ul>
+      </Unfold>
+    </li>
+  )
+}
+
+/** A line that opens. */
+export function Unfold({ title, aside, open, children }: { title: ReactNode; aside: ReactNode; open?: boolean; children: ReactNode }) {
+  return (
+    <details open={open} className="group overflow-hidden rounded-md border border-line">
+      <summary className="flex list-none items-center gap-2 px-3 py-2 text-sm -outline-offset-2 hover:bg-sunken [&::-webkit-details-marker]:hidden">
+        <ChevronRight className="size-3.5 shrink-0 text-ink-3 transition-transform duration-120 group-open:rotate-90" aria-hidden />
+        <span className="min-w-0 flex-1 truncate font-medium">{title}</span>
+        <span className="num shrink-0 text-ink-2 text-xs">{aside}</span>
+      </summary>
+      {children}
+    </details>
+  )
+}
