@@ -5,13 +5,15 @@ import { id, org, slug } from './base'
 
 const repositoryInput = org.extend({ repository: z.string().min(1).max(255) })
 const glob = z.string().regex(GLOB_PATTERN, 'Use letters, digits and . _ - /, with * for any characters and ? for one.')
-const days = z.number().int().min(1).max(3650)
+/** Said beside an input whose text is no number, or an empty one that wants one. */
+const whole = z.int({ error: 'Enter a whole number.' })
+const days = whole.min(1, 'At least one day.').max(3650, 'At most 3650 days.')
 
 export const setQuota = org.extend({
   /** Slug of the organization that it is for. */
   organization: slug,
-  maxBytes: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).nullable(),
-  maxRepositories: z.number().int().min(0).max(1_000_000).nullable(),
+  maxBytes: whole.min(0, 'Not less than nothing.').nullable(),
+  maxRepositories: whole.min(0, 'Not less than nothing.').max(1_000_000, 'At most a million.').nullable(),
 })
 
 const tagRule = {
@@ -27,21 +29,24 @@ export const removeRepositoryRule = repositoryInput.extend({ id })
 
 export const retentionRules = z.object({
   repositories: glob.default('*'),
-  keepLast: z.number().int().min(1).max(10_000).nullable(),
+  keepLast: whole.min(1, 'At least one.').max(10_000, 'At most 10,000.').nullable(),
   keepUsedDays: days.nullable(),
   keepTags: z.array(glob).max(20).default([]),
-  keepDeployments: z.number().int().min(1).max(1000).default(10),
+  keepDeployments: whole.min(1, 'At least one.').max(1000, 'At most 1000.').default(10),
   untaggedDays: days.nullable(),
 })
 export type RetentionRulesInput = z.infer<typeof retentionRules>
-export const setRetention = org.extend({ rules: retentionRules.nullable(), minute: z.number().int().min(0).max(1439).default(180) })
+export const setRetention = org.extend({
+  rules: retentionRules.nullable(),
+  minute: z.int({ error: 'Enter a time of the day.' }).min(0).max(1439).default(180),
+})
 /** Of a repository: rules of its own, `keep` (everything), or null: the organization's. */
 export const setRepositoryRetention = repositoryInput.extend({ rules: z.union([retentionRules, z.literal('keep')]).nullable() })
 /** What is asked about need not be saved. Without rules: the ones that hold. */
 export const previewRetention = org.extend({ rules: retentionRules.optional() })
 export const previewRepositoryRetention = repositoryInput.extend({ rules: retentionRules.optional() })
 
-const labelKey = z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$/, 'Use letters, digits and . _ - / between them.')
+const labelKey = z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$/)
 export const setAbout = repositoryInput.extend({
   description: z
     .string()
@@ -54,7 +59,10 @@ export const setAbout = repositoryInput.extend({
     .refine((text) => new TextEncoder().encode(text).length <= 64 * 1024, 'A README may have at most 64 KiB.')
     .optional(),
   labels: z
-    .record(labelKey, z.string().max(100, 'Use at most 100 characters.'))
+    .record(labelKey, z.string().max(100, 'Use at most 100 characters for a value.'), {
+      error: ({ code }) =>
+        code === 'invalid_key' ? 'Use letters and digits for a name, with . _ - / between them; at most 63.' : undefined,
+    })
     .refine((labels) => Object.keys(labels).length <= 20, 'Use at most 20 labels.')
     .optional(),
 })

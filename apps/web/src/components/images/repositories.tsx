@@ -22,6 +22,7 @@ import {
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
 import { Layers, ScanSearch, Search, Upload } from 'lucide-react'
 import { useDeferredValue, useState } from 'react'
+import { Labels } from '@/components/about/labels'
 import { Load } from '@/components/load'
 import { allItems, More } from '@/components/more'
 import { routes } from '@/lib/routes'
@@ -157,14 +158,14 @@ export function Repositories({ org }: { org: string }) {
                   {items.map((r) => (
                     <Tr key={r.name} interactive>
                       <Td className="w-2/5 max-w-0">
-                        <RowLink href={routes.repository(org, r.name)} className="block truncate font-medium">
-                          {r.name}
-                        </RowLink>
+                        <span className="flex min-w-0 items-center gap-2">
+                          <RowLink href={routes.repository(org, r.name)} className="truncate font-medium">
+                            {r.name}
+                          </RowLink>
+                          <Labels pairs={Object.entries(r.labels)} className="hidden max-h-5 shrink-2 overflow-hidden md:flex" />
+                        </span>
                         {r.description !== '' && <p className="truncate text-ink-2 text-xs leading-5">{r.description}</p>}
                         <p className="hidden truncate font-mono text-ink-3 text-xs leading-5 md:block">
-                          {Object.entries(r.labels)
-                            .map(([key, value]) => `${key}=${value} · `)
-                            .join('')}
                           {r.reference}
                           {r.visibility !== 'private' && ` · ${r.visibility}`}
                         </p>
