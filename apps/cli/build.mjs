@@ -1,18 +1,41 @@
-// One file with everything in it, so that `bin/slipway.mjs` starts in a few milliseconds and needs no node_modules.
+// One file with everything in it, so that `bin/slipway.cjs` needs no node_modules and reads once. It is an object of functions, one for
+// each part that esbuild splits the program into: a part runs when a command first asks for it, and most commands ask for few.
+// bin/slipway.cjs keeps beside it what V8 made of it, which works for scripts and not for modules: hence CommonJS.
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { build, transform } from 'esbuild'
 
-await build({
-  absWorkingDir: fileURLToPath(new URL('.', import.meta.url)),
+const folder = fileURLToPath(new URL('.', import.meta.url))
+const { outputFiles } = await build({
+  absWorkingDir: folder,
   entryPoints: ['src/main.ts'],
-  outfile: 'dist/main.js',
+  outdir: 'dist',
   bundle: true,
+  splitting: true,
+  write: false,
   platform: 'node',
   target: 'node20',
   format: 'esm',
-  minify: true,
-  sourcemap: true,
   logLevel: 'warning',
-  // commander is CommonJS and requires Node's own modules.
-  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)" },
 })
+// `import()` of a part is a call of its function.
+const supported = { 'dynamic-import': false }
+const parts = await Promise.all(
+  outputFiles.map(async ({ path, text }) => {
+    const { code } = await transform(text, {
+      format: 'cjs',
+      platform: 'node',
+      target: 'node20',
+      minify: true,
+      legalComments: 'none',
+      supported,
+    })
+    return `${JSON.stringify(`./${basename(path)}`)}(require,module,exports){${code}}`
+  }),
+)
+// A test has it made elsewhere.
+const dist = resolve(process.argv[2] ?? `${folder}/dist`)
+rmSync(dist, { recursive: true, force: true })
+mkdirSync(dist, { recursive: true })
+writeFileSync(`${dist}/main.js`, `({${parts.join(',\n')}})\n`)

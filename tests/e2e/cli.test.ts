@@ -9,7 +9,7 @@ import { type Ready, readyInstallation } from './support/account'
 import { fetchApp, until } from './support/api'
 import { textApp } from './support/apps'
 
-const SLIPWAY = resolve(import.meta.dirname, '../../apps/cli/bin/slipway.mjs')
+const SLIPWAY = resolve(import.meta.dirname, '../../apps/cli/bin/slipway.cjs')
 
 let ready: Ready
 let git: TestGitServer

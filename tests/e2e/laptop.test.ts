@@ -8,7 +8,7 @@ import { type Ready, readyInstallation } from './support/account'
 import { fetchApp, until } from './support/api'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const SLIPWAY = join(ROOT, 'apps/cli/bin/slipway.mjs')
+const SLIPWAY = join(ROOT, 'apps/cli/bin/slipway.cjs')
 
 let ready: Ready
 let home: string

@@ -13,7 +13,7 @@ import { fetchApp } from './support/api'
 import { buildOver, createGitApp, deploymentSettled, serving, textApp } from './support/apps'
 import { listeners } from './support/listeners'
 
-const SLIPWAY = resolve(import.meta.dirname, '../../apps/cli/bin/slipway.mjs')
+const SLIPWAY = resolve(import.meta.dirname, '../../apps/cli/bin/slipway.cjs')
 const SECRET = 'only rivals read this'
 
 let git: TestGitServer

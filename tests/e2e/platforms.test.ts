@@ -79,7 +79,7 @@ async function pushBase(architecture: string, files: Record<string, Buffer>) {
 function slipway(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   const env = { PATH: process.env.PATH, HOME: home, SLIPWAY_URL: ready.installation.webUrl, SLIPWAY_API_KEY: ready.key }
   return new Promise((done) => {
-    execFile(process.execPath, [join(ROOT, 'apps/cli/bin/slipway.mjs'), ...args], { env, timeout: 180_000 }, (error, out, err) =>
+    execFile(process.execPath, [join(ROOT, 'apps/cli/bin/slipway.cjs'), ...args], { env, timeout: 180_000 }, (error, out, err) =>
       done({ code: error ? (typeof error.code === 'number' ? error.code : 1) : 0, out, err }),
     )
   })

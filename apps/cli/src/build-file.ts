@@ -1,6 +1,5 @@
 /** Takes: a folder, and what `-f` says. Gives: the Dockerfile that is built, and what leaves files out; one is made where there is none. */
 import { basename, join, relative, resolve } from 'node:path'
-import { makeDockerfile } from '@slipway/context'
 import type { DockerfileOrigin } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import { checkDockerfile, createIgnoreMatcher, DockerfileError, formatDockerfileError, LIMITS } from '@slipway/dockerfile'
@@ -38,6 +37,7 @@ async function made(session: Session, folder: string): Promise<BuildFile> {
     message: `There is no Dockerfile in ${plain(folder)}.`,
   })
   try {
+    const { makeDockerfile } = await import('./made')
     const { dockerfile, ignore, stack, evidence } = await makeDockerfile(folder, missing, session.signal, (line) =>
       session.note(plain(line)),
     )

@@ -2,13 +2,16 @@
 import { type Context, StatCache, Uploader, walkContext } from '@slipway/context'
 import { formatBytes } from '@slipway/core'
 import { createIgnoreMatcher } from '@slipway/dockerfile'
-import { TRPCClientError } from '@trpc/client'
-import { CliError, EXIT } from './errors'
+import { CliError, EXIT, isCallError } from './errors'
+import { grouped } from './output'
+import { SentTrees } from './sent-trees'
 import type { Session } from './session'
 import { contextTarget } from './upload'
 import type { Deadline } from './watch'
 
 export interface Sent {
+  /** As the server calls it. */
+  app: string
   number: number
   /** Bytes of requests. */
   bytes: number
@@ -30,36 +33,52 @@ type UploadInput = Parameters<Awaited<ReturnType<Session['client']>>['builds']['
 /** What was there when it was asked for may be collected before the build begins. */
 const COMMITS = 4
 
-/** Sends what is missing and begins the build. */
+/**
+ * Sends what is missing and begins the build. Nobody asks beforehand whether the app and what was sent before are there: the server says
+ * so when they are not. `make`: makes an app of this name, and gives what it is called.
+ */
 export async function upload(
   session: Session,
-  org: string,
   contexts: readonly Context[],
   deadline: Deadline,
+  make: (name: string) => Promise<string>,
   input: UploadInput,
 ): Promise<Sent> {
-  const client = await session.client()
+  const { client, url } = await session.connect()
+  const { org } = input
   const live = session.io.isTty && !session.wantsJson
   const uploader = new Uploader(contextTarget(session, org, deadline.signal), deadline.signal, ({ done, total }) => {
     if (live && total > 0) session.io.err(`\r\x1b[K[+] Sending ${formatBytes(done)} of ${formatBytes(total)}`)
   })
+  let { app } = input
+  const known = await SentTrees.open(session.env.cacheDir, { url, org })
   try {
-    for (const context of contexts) await uploader.run(context)
+    for (const context of contexts) await uploader.run(context, known)
     for (let attempt = 1; ; attempt++) {
       try {
-        const { number } = await client.builds.upload.mutate(input, { signal: deadline.signal })
+        const begun = await client.builds.upload.mutate({ ...input, app }, { signal: deadline.signal })
+        await known.save(contexts.flatMap((context) => [...context.trees.keys()]))
         if (live) session.io.err('\r\x1b[K')
-        const all = `${sum(contexts, 'entries').toLocaleString('en')} files, ${formatBytes(sum(contexts, 'bytes'))}`
-        session.note(`Sent ${formatBytes(uploader.sent)} of ${all} (${uploader.sent} bytes); build #${number} of ${input.app}.`)
-        return { number, bytes: uploader.sent }
+        const all = `${grouped(sum(contexts, 'entries'))} files, ${formatBytes(sum(contexts, 'bytes'))}`
+        session.note(`Sent ${formatBytes(uploader.sent)} of ${all} (${uploader.sent} bytes); build #${begun.number} of ${begun.app}.`)
+        return { ...begun, bytes: uploader.sent }
       } catch (error) {
+        if (refusalOf(error)?.code === 'APP_NOT_FOUND' && app === input.app) {
+          app = await make(app)
+          continue
+        }
         const missing = attempt < COMMITS ? missingOf(error) : null
         if (!missing) throw error
-        for (const context of contexts)
-          await uploader.send(context, {
-            trees: missing.trees.filter((digest) => context.trees.has(digest)),
-            blobs: missing.blobs.filter((digest) => context.blobs.has(digest)),
-          })
+        // What is known to have been there is there no more; what lies beneath a missing directory is asked for.
+        if (known.size > 0) {
+          known.forget()
+          for (const context of contexts) await uploader.run(context)
+        } else
+          for (const context of contexts)
+            await uploader.send(context, {
+              trees: missing.trees.filter((digest) => context.trees.has(digest)),
+              blobs: missing.blobs.filter((digest) => context.blobs.has(digest)),
+            })
       }
     }
   } catch (error) {
@@ -72,11 +91,16 @@ export async function upload(
 
 export const sum = (contexts: readonly Context[], what: 'entries' | 'bytes') => contexts.reduce((all, context) => all + context[what], 0)
 
+interface Refusal {
+  code?: string
+  details?: { missing?: unknown }
+}
+const refusalOf = (error: unknown): Refusal | undefined => (isCallError(error) ? (error.data as { app?: Refusal } | null)?.app : undefined)
+
 function missingOf(error: unknown): { trees: string[]; blobs: string[] } | null {
-  if (!(error instanceof TRPCClientError)) return null
-  const app = (error.data as { app?: { code?: string; details?: { missing?: unknown } } } | null)?.app
-  if (app?.code !== 'CONTEXT_INCOMPLETE') return null
-  const missing = app.details?.missing as { trees?: unknown; blobs?: unknown } | undefined
+  const refusal = refusalOf(error)
+  if (refusal?.code !== 'CONTEXT_INCOMPLETE') return null
+  const missing = refusal.details?.missing as { trees?: unknown; blobs?: unknown } | undefined
   const texts = (list: unknown) => (Array.isArray(list) ? list.filter((one): one is string => typeof one === 'string') : [])
   return { trees: texts(missing?.trees), blobs: texts(missing?.blobs) }
 }

@@ -110,10 +110,11 @@ describe('what is sent', SOON, () => {
     expect(build).toMatchObject({ trigger: 'upload', actorLabel: 'Ada', deploys: false, app: { source: 'upload', slug: 'fresh' } })
 
     store.requests.length = 0
+    store.asked = 0
     const again = slipway(['build', folder, '--app', 'fresh'])
     await work('succeeded')
     expect((await again).code).toBe(0)
-    expect(store.requests, 'nothing changed').toEqual([])
+    expect([store.requests, store.asked], 'nothing changed, so nothing is asked').toEqual([[], 0])
 
     file('src/lib/a.js', 'b\n')
     const changed = slipway(['build', folder, '--app', 'fresh'])
@@ -121,6 +122,14 @@ describe('what is sent', SOON, () => {
     expect((await changed).code).toBe(0)
     const kinds = store.requests.flatMap(({ records }) => records.map((record) => record.split(' ')[0])).sort()
     expect(kinds, 'one file, and the three directories that lead to it').toEqual(['blob', 'tree', 'tree', 'tree'])
+    expect(store.asked, 'once for all of them').toBe(1)
+
+    // What was sent before is there no more: the server says so, and gets all of it.
+    store.objects.clear()
+    const lost = slipway(['build', folder, '--app', 'fresh'])
+    await work('succeeded')
+    expect((await lost).code).toBe(0)
+    expect([...store.objects.values()].map(String)).toEqual(expect.arrayContaining(['console.log(1)\n', 'b\n']))
   })
 
   it('goes on where a broken upload ended, in pieces when a file is large', async () => {
@@ -259,6 +268,21 @@ describe('what a build is told', SOON, () => {
     const answer = JSON.parse((await quiet).out) as { app: string; sent: { files: number } }
     expect(answer).toMatchObject({ app: 'fresh', sent: { files: 8 } })
   })
+})
+
+it('tells the server how the image is to look', SOON, async () => {
+  const ran = slipway([
+    'build',
+    folder,
+    '--app',
+    'fresh',
+    '-o',
+    'type=image,push=true,compression=zstd,compression-level=19,rewrite-timestamp=true',
+  ])
+  const id = await work('succeeded')
+  expect((await ran).code).toBe(0)
+  const { upload } = await api.harness.db.build.findUniqueOrThrow({ where: { id } })
+  expect(upload).toMatchObject({ push: true, form: { compression: 'zstd', level: 19, reproducible: true } })
 })
 
 it('refuses what makes no sense', async () => {

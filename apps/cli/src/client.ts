@@ -1,24 +1,15 @@
 import type { AppRouter } from '@slipway/api'
-import { createTRPCClient, httpBatchLink, httpSubscriptionLink, splitLink, type TRPCClient } from '@trpc/client'
-import { EventSource } from 'eventsource'
+import { createTRPCClient, httpBatchLink, splitLink, type TRPCClient } from '@trpc/client'
 import superjson from 'superjson'
-import { CliError, EXIT, unreachable } from './errors'
+import { unreachable } from './errors'
+import { eventsLink } from './events'
+import { type Asked, request } from './http'
 
 export type Client = TRPCClient<AppRouter>
 
 const CALL_MS = 30_000
 /** A stream that has no connection for this long is given up; a restart of the server takes less. */
 const OFFLINE_MS = 45_000
-
-/** `localhost:3000` and `https://slipway.example.com/` → an origin to call. */
-export function serverUrl(text: string): string {
-  const withScheme = /^https?:\/\//i.test(text) ? text : `http://${text}`
-  if (!URL.canParse(withScheme)) throw new CliError(EXIT.usage, 'USAGE', `"${text}" is no address.`, 'Write it as http://localhost:3000.')
-  const url = new URL(withScheme)
-  if (url.username || url.password)
-    throw new CliError(EXIT.usage, 'USAGE', 'Put no password into the address.', 'The API key is given by slipway login.')
-  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`
-}
 
 export function createClient(url: string, apiKey: string): Client {
   const endpoint = `${url}/api/trpc`
@@ -27,22 +18,16 @@ export function createClient(url: string, apiKey: string): Client {
     links: [
       splitLink({
         condition: (operation) => operation.type === 'subscription',
-        true: httpSubscriptionLink({
-          url: endpoint,
-          transformer: superjson,
-          EventSource,
-          eventSourceOptions: {
-            fetch: (input, init) => fetch(input, { ...init, headers: { ...init.headers, authorization } }),
-          },
-        }),
+        true: eventsLink(endpoint, { authorization }),
         false: httpBatchLink({
           url: endpoint,
           transformer: superjson,
           maxItems: 20,
           headers: { authorization },
-          fetch: (input, init) => {
+          fetch: async (input, init) => {
             const deadline = AbortSignal.timeout(CALL_MS)
-            return fetch(input, { ...init, signal: init?.signal ? AbortSignal.any([init.signal, deadline]) : deadline } as RequestInit)
+            const signal = init?.signal ? AbortSignal.any([init.signal, deadline]) : deadline
+            return request(String(input), { ...(init as Asked), signal })
           },
         }),
       }),

@@ -1,6 +1,6 @@
-import type { ErrorData } from '@slipway/api'
+import type { AppRouter, ErrorData } from '@slipway/api'
 import { type ErrorKind, isAppError } from '@slipway/core'
-import { TRPCClientError } from '@trpc/client'
+import type { TRPCClientErrorLike } from '@trpc/client'
 import { plain } from './output'
 
 /** What scripts can rely on; the README and `slipway --help` list them. */
@@ -62,11 +62,15 @@ export const unreachable = (url: string, cause?: unknown) =>
 const isErrorData = (data: unknown): data is { app: ErrorData } =>
   typeof data === 'object' && data !== null && 'app' in data && typeof data.app === 'object' && data.app !== null && 'status' in data.app
 
+/** What a call of the client throws. By its name: the class comes with the client, which many commands never load. */
+export const isCallError = (error: unknown): error is Error & TRPCClientErrorLike<AppRouter> =>
+  error instanceof Error && error.name === 'TRPCClientError'
+
 /** Any thrown value as a CliError. `url`: where the server should be. */
 export function toCliError(error: unknown, url: string): CliError {
   if (error instanceof CliError) return error
   if (isAppError(error)) return new CliError(BY_KIND[error.kind] ?? EXIT.failed, error.code, plain(error.message), undefined, error)
-  if (!(error instanceof TRPCClientError)) {
+  if (!isCallError(error)) {
     if (error instanceof Error && error.name === 'AbortError')
       return new CliError(EXIT.interrupted, 'INTERRUPTED', 'Interrupted.', undefined, error)
     return new CliError(EXIT.internal, 'INTERNAL', error instanceof Error ? error.message : String(error), undefined, error)

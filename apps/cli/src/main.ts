@@ -1,7 +1,4 @@
-import { createInterface } from 'node:readline'
-import { Writable } from 'node:stream'
-import { text } from 'node:stream/consumers'
-import { pipeline } from 'node:stream/promises'
+// Node's own modules that few commands need are loaded by those.
 import packageJson from '../package.json'
 import { readEnv } from './env'
 import type { Io } from './output'
@@ -11,13 +8,14 @@ const MAX_INPUT = 64 * 1024
 
 const io: Io = {
   out: (chunk) => void process.stdout.write(chunk),
-  outStream: (stream) => pipeline(stream, process.stdout, { end: false }),
+  outStream: async (stream) => (await import('node:stream/promises')).pipeline(stream, process.stdout, { end: false }),
   err: (chunk) => void process.stderr.write(chunk),
   isTty: process.stdout.isTTY === true,
   columns: process.stdout.columns ?? 80,
-  readInput: async () => (await text(process.stdin)).slice(0, MAX_INPUT),
+  readInput: async () => (await (await import('node:stream/consumers')).text(process.stdin)).slice(0, MAX_INPUT),
   async askSecret(question) {
     if (!process.stdin.isTTY) return null
+    const [{ createInterface }, { Writable }] = await Promise.all([import('node:readline'), import('node:stream')])
     process.stderr.write(question)
     // readline echoes what is typed; into nothing.
     const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
@@ -44,6 +42,7 @@ process.on('SIGINT', () => {
   setTimeout(() => process.exit(130), 2000).unref()
 })
 
-const code = await run(process.argv.slice(2), io, readEnv(), packageJson.version, interrupted.signal)
-// Sockets kept alive for a next call would hold the process for seconds.
-process.stdout.write('', () => process.exit(code))
+void run(process.argv.slice(2), io, readEnv(), packageJson.version, interrupted.signal).then((code) => {
+  // Sockets kept alive for a next call would hold the process for seconds.
+  process.stdout.write('', () => process.exit(code))
+})

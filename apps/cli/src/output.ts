@@ -86,4 +86,7 @@ export function facts(pairs: readonly (readonly [string, string | null | undefin
   return shown.map(([label, value]) => `${colors.dim(label.padEnd(longest))}  ${plain(value)}\n`).join('')
 }
 
+/** `12,345`; the languages that `toLocaleString` loads take 25 ms. */
+export const grouped = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, ',')
+
 export const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`

@@ -1,18 +1,33 @@
 import { Command, CommanderError } from 'commander'
-import { appCommands } from './commands/apps'
-import { buildCommand } from './commands/build'
-import { deployCommands } from './commands/deploy'
-import { imageCommands } from './commands/image'
-import { lintCommand } from './commands/lint'
-import { listCommands } from './commands/lists'
-import { loginCommands } from './commands/login'
-import { logsCommand } from './commands/logs'
-import { projectCommands } from './commands/projects'
-import { registryCommands } from './commands/registry'
 import type { CliEnv } from './env'
 import { type CliError, EXIT, toCliError } from './errors'
 import { type Io, json, palette, plain } from './output'
 import { type GlobalOptions, Session } from './session'
+
+type Register = (program: Command, action: Action) => void
+
+/**
+ * Which words each file of `commands/` answers, in the order of the help. Only the one that is asked for is loaded: reading all of them
+ * takes longer than most commands.
+ */
+export const GROUPS: readonly { words: readonly string[]; load: () => Promise<Register> }[] = [
+  { words: ['login', 'logout', 'whoami'], load: async () => (await import('./commands/login')).loginCommands },
+  { words: ['projects'], load: async () => (await import('./commands/projects')).projectCommands },
+  { words: ['apps'], load: async () => (await import('./commands/apps')).appCommands },
+  { words: ['build'], load: async () => (await import('./commands/build')).buildCommand },
+  { words: ['deploy', 'rollback'], load: async () => (await import('./commands/deploy')).deployCommands },
+  { words: ['builds', 'deployments', 'ps', 'open', 'status'], load: async () => (await import('./commands/lists')).listCommands },
+  { words: ['logs'], load: async () => (await import('./commands/logs')).logsCommand },
+  { words: ['lint'], load: async () => (await import('./commands/lint')).lintCommand },
+  { words: ['registry'], load: async () => (await import('./commands/registry')).registryCommands },
+  { words: ['image'], load: async () => (await import('./commands/image')).imageCommands },
+]
+
+/** All of them for anything but a command that is surely meant: help, and what to suggest for a word that is none. */
+async function commandsFor(argv: readonly string[]): Promise<Register[]> {
+  const meant = GROUPS.filter(({ words }) => words.includes(argv[0] ?? ''))
+  return Promise.all((meant.length > 0 ? meant : GROUPS).map(({ load }) => load()))
+}
 
 /** Makes a commander handler of `(session, options, ...arguments)`. */
 export type Action = <O extends object, A extends unknown[]>(
@@ -48,16 +63,7 @@ export async function run(argv: readonly string[], io: Io, env: CliEnv, version:
     .showHelpAfterError('(add --help to see what there is)')
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
     .exitOverride()
-  loginCommands(program, action)
-  projectCommands(program, action)
-  appCommands(program, action)
-  buildCommand(program, action)
-  deployCommands(program, action)
-  listCommands(program, action)
-  logsCommand(program, action)
-  lintCommand(program, action)
-  registryCommands(program, action)
-  imageCommands(program, action)
+  for (const register of await commandsFor(argv)) register(program, action)
 
   try {
     await program.parseAsync(argv, { from: 'user' })

@@ -1,5 +1,6 @@
 /** What every command works with: streams, colours, the server it talks to and the organization it acts in. */
-import { type Client, createClient, serverUrl } from './client'
+import { serverUrl } from './address'
+import type { Client } from './client'
 import { loadConfig, type SavedConfig } from './config'
 import type { CliEnv } from './env'
 import { CliError, EXIT, usage } from './errors'
@@ -65,6 +66,7 @@ export class Session {
         'Make an API key on the account page, then run slipway login, or set SLIPWAY_API_KEY.',
       )
     }
+    const { createClient } = await import('./client')
     this.#connected = { url, apiKey, client: createClient(url, apiKey) }
     return this.#connected
   }

@@ -1,16 +1,16 @@
 /** The panel as the other side of an upload: it passes everything on to the build host of the organization. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { gzip } from 'node:zlib'
 import type { ContextTarget } from '@slipway/context'
 import { CliError, EXIT, unreachable } from './errors'
+import { type Answer, request } from './http'
 import { plain } from './output'
 import type { Session } from './session'
 
 const ATTEMPTS = 4
 const REQUEST_MS = 10 * 60_000
 const CONFLICT = 409
-const pack = promisify(gzip)
+const pack = async (bytes: Buffer) => promisify((await import('node:zlib')).gzip)(bytes, { level: 1 })
 
 export function contextTarget(session: Session, org: string, signal: AbortSignal): ContextTarget {
   return {
@@ -24,7 +24,7 @@ export function contextTarget(session: Session, org: string, signal: AbortSignal
 
 async function send(session: Session, org: string, objects: Buffer, stop: AbortSignal): Promise<{ bytes: number; conflict?: boolean }> {
   const { url, apiKey } = await session.connect()
-  const packed = isNear(url) ? objects : await pack(objects, { level: 1 })
+  const packed = isNear(url) ? objects : await pack(objects)
   const small = packed.length < objects.length * 0.95
   const body = small ? packed : objects
   const headers = {
@@ -36,19 +36,19 @@ async function send(session: Session, org: string, objects: Buffer, stop: AbortS
     const signal = AbortSignal.any([stop, AbortSignal.timeout(REQUEST_MS)])
     let failure: unknown
     try {
-      const response = await fetch(`${url}/api/contexts/${encodeURIComponent(org)}`, {
+      const answer = await request(`${url}/api/contexts/${encodeURIComponent(org)}`, {
         method: 'POST',
         headers,
-        body: body as BodyInit,
+        body,
         signal,
       })
-      if (response.ok) {
-        await response.arrayBuffer()
+      if (answer.ok) {
+        await answer.text()
         return { bytes: attempt * body.length }
       }
-      failure = await refusal(response)
-      if (response.status === CONFLICT) return { bytes: attempt * body.length, conflict: true }
-      if (response.status < 500) throw failure
+      failure = await refusal(answer)
+      if (answer.status === CONFLICT) return { bytes: attempt * body.length, conflict: true }
+      if (answer.status < 500) throw failure
     } catch (error) {
       if (stop.aborted || error instanceof CliError) throw error
       failure = unreachable(url, error)
@@ -64,15 +64,15 @@ function isNear(url: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname)
 }
 
-async function refusal(response: Response): Promise<CliError> {
-  const text = (await response.text().catch(() => '')).slice(0, 2000)
-  let answer: { code?: unknown; message?: unknown } = {}
+async function refusal(answer: Answer): Promise<CliError> {
+  const text = (await answer.text().catch(() => '')).slice(0, 2000)
+  let said: { code?: unknown; message?: unknown } = {}
   try {
-    answer = JSON.parse(text) as typeof answer
+    said = JSON.parse(text) as typeof said
   } catch {
     // Something between us and the server answered.
   }
-  const message = typeof answer.message === 'string' ? plain(answer.message) : `The server answered ${response.status} to an upload.`
-  const exit = { 401: EXIT.auth, 403: EXIT.auth, 404: EXIT.notFound, 409: EXIT.refused, 413: EXIT.refused }[response.status]
-  return new CliError(exit ?? EXIT.failed, typeof answer.code === 'string' ? answer.code : `HTTP_${response.status}`, message)
+  const message = typeof said.message === 'string' ? plain(said.message) : `The server answered ${answer.status} to an upload.`
+  const exit = { 401: EXIT.auth, 403: EXIT.auth, 404: EXIT.notFound, 409: EXIT.refused, 413: EXIT.refused }[answer.status]
+  return new CliError(exit ?? EXIT.failed, typeof said.code === 'string' ? said.code : `HTTP_${answer.status}`, message)
 }

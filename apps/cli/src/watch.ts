@@ -63,14 +63,15 @@ export async function watchBuild(
   )
   printer.end()
   deadline.check(`Build #${target.number}`)
-  // The stream may end with the server; the truth is asked for once more.
-  const build =
-    last && isBuildOver((last as views.BuildView).state) && (last as views.BuildView).deployment
-      ? last
-      : await client.builds.get.query(target)
+  // The stream may end with the server; then the truth is asked for once more.
+  const build = isTold(last) ? last : await client.builds.get.query(target)
   if (!isBuildOver(build.state)) return watchBuild(session, target, deadline, printer)
   return build
 }
+
+/** Over, with the deployment that it leads to. */
+const isTold = (build: views.BuildView | null): build is views.BuildView =>
+  build !== null && isBuildOver(build.state) && (build.state !== 'succeeded' || !build.deploys || build.deployment !== null)
 
 /** Writes each step when it begins, its output, and how it ended. */
 class BuildPrinter implements BuildProgress {

@@ -1,7 +1,8 @@
 /** Takes: a context. Gives: all of it on the other side, after sending what was not there; goes on where a connection broke. */
 import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type ContextMissing, OBJECTS_HEAD } from '@slipway/contracts'
+import type { ContextMissing } from '@slipway/contracts'
+import { OBJECTS_HEAD } from '@slipway/contracts/context-tree'
 import { type Context, type ContextFile, changed } from './walk'
 
 /** The other side: a build host, or the panel before it. */
@@ -17,7 +18,9 @@ const BATCH = 8 * 1024 * 1024
 const PARALLEL = 3
 const SMALL_BATCH = 256 * 1024
 const QUESTION = 10_000
+const SMALL_QUESTION = 1000
 const CONFLICTS = 4
+const NOTHING: ReadonlySet<string> = new Set()
 
 type Job =
   | { objects: { kind: 'blob' | 'tree'; digest: string; size: number; object?: Buffer; file?: ContextFile }[] }
@@ -40,8 +43,14 @@ export class Uploader {
     this.#onProgress = onProgress
   }
 
-  /** Asks what is missing, and sends it. */
-  async run(context: Context): Promise<void> {
+  /** Asks what is missing, and sends it. What `known` has was sent before, and is not asked for. */
+  async run(context: Context, known: { has(tree: string): boolean } = NOTHING): Promise<void> {
+    if (known.has(context.root)) return
+    const fresh = [...context.trees.keys()].filter((digest) => !known.has(digest))
+    const files = new Set(fresh.flatMap((digest) => context.trees.get(digest)?.blobs ?? []))
+    // One question, unless it were a large one of which all may be there: then from the top.
+    if (fresh.length < context.trees.size || fresh.length + files.size <= SMALL_QUESTION)
+      return this.send(context, await this.#ask({ trees: fresh, blobs: [...files] }))
     const top = await this.#ask({ trees: [context.root], blobs: [] })
     if (top.trees.length === 0) return
     const { trees } = await this.#ask({ trees: [...context.trees.keys()], blobs: [] })

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from 'node:fs'
 import { setImmediate as breathe } from 'node:timers/promises'
-import { CONTEXT_LIMITS, encodeTree, type TreeEntry } from '@slipway/contracts'
+import { CONTEXT_LIMITS, encodeTree, type TreeEntry } from '@slipway/contracts/context-tree'
 import { AppError } from '@slipway/core'
 import type { IgnoreMatcher, ParentMatch } from '@slipway/dockerfile'
 import type { StatCache } from './stat-cache'

@@ -7,7 +7,7 @@ export {
   buildCachePruned,
   buildCacheView,
 } from './agent/build-cache'
-export { type BuildOutput, buildOutput, imageMediaTypes, layerCompression, MAX_SOURCE_DATE_EPOCH } from './agent/build-output'
+export { type BuildOutput, buildOutput, imageMediaTypes, layerCompression } from './agent/build-output'
 export {
   type BuildOp,
   type BuildPlan,
@@ -27,19 +27,17 @@ export {
   samePolicy,
 } from './agent/build-policy'
 export {
-  CONTEXT_LIMITS,
   type ContextMissing,
   contextCommitted,
   contextDigest,
   contextIncomplete,
   contextMissing,
   contextStored,
-  encodeTree,
-  OBJECTS_HEAD,
-  type TreeEntry,
 } from './agent/context-api'
+export { CONTEXT_LIMITS, encodeTree, OBJECTS_HEAD, type TreeEntry } from './agent/context-tree'
 export { type ImageArchiveFormat, imageArchiveFormat } from './agent/image-output'
 export { type LayerListing, layerListing, MAX_LAYER_LISTING, MAX_LAYER_LISTING_TEXT } from './agent/layer-listing'
+export { MAX_SOURCE_DATE_EPOCH } from './agent/source-date-epoch'
 export {
   BUILD_TYPE,
   type BuildParameters,

@@ -68,12 +68,48 @@ export async function replaceBuildSteps(db: Db, buildId: string, steps: BuildSte
   ])
 }
 
-export const updateBuildStep = (
-  db: Tx,
-  buildId: string,
-  vertexId: string,
-  data: Omit<Prisma.BuildStepUncheckedUpdateManyInput, 'state'> & { state?: StepState },
-) => db.buildStep.updateMany({ where: { buildId, vertexId }, data })
+/** What is said of a step while it runs; what is left out stays as it is. */
+export interface BuildStepFacts {
+  state: StepState
+  missReason?: string
+  missDetail?: string
+  layerDigest?: string
+  layerSize?: number
+  unpackedSize?: number
+  peakMemoryBytes?: number
+  cpuMs?: number
+  waitMs?: number
+  diskReadBytes?: number
+  diskWrittenBytes?: number
+  exitCode?: number
+  durationMs?: number
+  startedAt?: Date
+  finishedAt?: Date
+}
+
+/** All that was said of a build's steps since the last time, in one statement: a build from the cache says it all within a millisecond. */
+export async function updateBuildSteps(db: Tx, buildId: string, steps: ReadonlyMap<string, BuildStepFacts>): Promise<void> {
+  const rows = [...steps].map(([vertexId, facts]) => ({ vertexId, ...facts }))
+  // Neither NUL nor half of a character is text to Postgres.
+  const json = JSON.stringify(rows, (_key, value: unknown) =>
+    typeof value === 'string' ? value.replace(/\0|\p{Surrogate}/gu, '\uFFFD') : value,
+  )
+  await db.$executeRaw`
+    UPDATE "BuildStep" s SET
+      "state" = u."state"::"StepState",
+      "missReason" = COALESCE(u."missReason", s."missReason"), "missDetail" = COALESCE(u."missDetail", s."missDetail"),
+      "layerDigest" = COALESCE(u."layerDigest", s."layerDigest"), "layerSize" = COALESCE(u."layerSize", s."layerSize"),
+      "unpackedSize" = COALESCE(u."unpackedSize", s."unpackedSize"), "exitCode" = COALESCE(u."exitCode", s."exitCode"),
+      "peakMemoryBytes" = COALESCE(u."peakMemoryBytes", s."peakMemoryBytes"), "cpuMs" = COALESCE(u."cpuMs", s."cpuMs"),
+      "waitMs" = COALESCE(u."waitMs", s."waitMs"), "diskReadBytes" = COALESCE(u."diskReadBytes", s."diskReadBytes"),
+      "diskWrittenBytes" = COALESCE(u."diskWrittenBytes", s."diskWrittenBytes"), "durationMs" = COALESCE(u."durationMs", s."durationMs"),
+      "startedAt" = COALESCE(u."startedAt", s."startedAt"), "finishedAt" = COALESCE(u."finishedAt", s."finishedAt")
+    FROM jsonb_to_recordset(${json}::jsonb) AS u(
+      "vertexId" text, "state" text, "missReason" text, "missDetail" text, "layerDigest" text, "layerSize" bigint, "unpackedSize" bigint,
+      "exitCode" int, "peakMemoryBytes" bigint, "cpuMs" int, "waitMs" int, "diskReadBytes" bigint, "diskWrittenBytes" bigint,
+      "durationMs" int, "startedAt" timestamp(3), "finishedAt" timestamp(3))
+    WHERE s."buildId" = ${buildId} AND s."vertexId" = u."vertexId"`
+}
 
 export interface LogChunkInput {
   seq: number

@@ -26,7 +26,7 @@ import {
   switchServing,
   type Tx,
   undeployedBuilds,
-  updateBuildStep,
+  updateBuildSteps,
   updateRunningBuild,
   upsertHost,
 } from './index'
@@ -118,8 +118,8 @@ describe('builds', () => {
       { ...step, position: 0, vertexId: 'v0' },
       { ...step, position: 1, vertexId: 'v1' },
     ])
-    await updateBuildStep(db, row.id, 'v0', { state: 'done' })
-    await updateBuildStep(db, row.id, 'v1', { state: 'running' })
+    await updateBuildSteps(db, row.id, new Map([['v0', { state: 'done' }]]))
+    await updateBuildSteps(db, row.id, new Map([['v1', { state: 'running' }]]))
     expect(await heartbeatBuild(db, row.id)).toEqual({ goOn: true })
     expect(await requestBuildCancel(db, 'org_other', row.id)).toBe(false)
     expect(await requestBuildCancel(db, organizationId, row.id)).toBe(true)
@@ -140,8 +140,12 @@ describe('builds', () => {
       { ...step, position: 2, vertexId: 'v1' },
       { ...step, position: 3, vertexId: 'v2', stage: 'final' },
     ])
-    await updateBuildStep(db, row.id, 'v0', { state: 'running', startedAt: new Date(1000) })
-    await updateBuildStep(db, row.id, 'v1', { state: 'done', startedAt: new Date(4000), finishedAt: new Date(5000), durationMs: 1000 })
+    await updateBuildSteps(db, row.id, new Map([['v0', { state: 'running', startedAt: new Date(1000) }]]))
+    await updateBuildSteps(
+      db,
+      row.id,
+      new Map([['v1', { state: 'done', startedAt: new Date(4000), finishedAt: new Date(5000), durationMs: 1000 }]]),
+    )
     await finishBuild(db, row.id, 'succeeded')
     const steps = await db.buildStep.findMany({ where: { buildId: row.id }, orderBy: { position: 'asc' } })
     expect(steps.map(({ state, durationMs }) => [state, durationMs])).toEqual([

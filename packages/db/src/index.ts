@@ -45,6 +45,7 @@ export {
   appendBuildLogs,
   type BuildClaim,
   type BuildRunRow,
+  type BuildStepFacts,
   type BuildStepInput,
   claimBuild,
   findBuildToDeploy,
@@ -57,7 +58,7 @@ export {
   replaceBuildSteps,
   requeueBuild,
   undeployedBuilds,
-  updateBuildStep,
+  updateBuildSteps,
   updateRunningBuild,
 } from './build-run.repo'
 export {

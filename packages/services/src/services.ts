@@ -100,8 +100,8 @@ export interface BuildsService {
   list(scope: Scope, input: Of<typeof inputs.listBuilds>): Promise<views.Page<views.BuildSummary>>
   get(scope: Scope, input: Of<typeof inputs.build>): Promise<views.BuildView>
   trigger(scope: Scope, input: Of<typeof inputs.triggerBuild>, via: 'manual' | 'api'): Promise<{ number: number }>
-  /** A build of files that are uploaded already; CONTEXT_INCOMPLETE names what is missing of them. */
-  upload(scope: Scope, input: Of<typeof inputs.uploadBuild>): Promise<{ number: number }>
+  /** A build of files that are uploaded already, and the app's name of today; CONTEXT_INCOMPLETE names what is missing of them. */
+  upload(scope: Scope, input: Of<typeof inputs.uploadBuild>): Promise<{ app: string; number: number }>
   cancel(scope: Scope, input: Of<typeof inputs.build>): Promise<views.BuildView>
   /** The id of the image that it made, from the build host. */
   made(scope: Scope, input: Of<typeof inputs.build>): Promise<{ imageId: string }>

@@ -2,17 +2,15 @@
 import { stat, writeFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import type { Context } from '@slipway/context'
-import { inputs, type views } from '@slipway/contracts'
+import type { views } from '@slipway/contracts'
 import { isBuildOver } from '@slipway/core'
-import { TRPCClientError } from '@trpc/client'
 import { type Command, InvalidArgumentError } from 'commander'
 import { buildFile } from '../build-file'
 import { buildArgs, buildContexts, buildSecrets, imageName, sshKeys } from '../build-options'
 import { contextOf, type Sent, sum, upload } from '../build-upload'
 import { CliError, EXIT, usage } from '../errors'
 import { json, plain } from '../output'
-import { type Output, readOutputs } from '../outputs/parse'
-import { writeOutputs } from '../outputs/write'
+import { formOf, type Output, readOutputs } from '../outputs/parse'
 import type { Action } from '../program'
 import { PlainProgress } from '../progress/plain'
 import { type BuildProgress, MODES, type Mode } from '../progress/progress'
@@ -52,11 +50,7 @@ const progressMode = (text: string): Mode => {
   return mode
 }
 
-const platformList = (text: string): string[] => {
-  const list = inputs.platforms.safeParse([...new Set(text.split(',').map((platform) => platform.trim()))])
-  if (list.success) return list.data
-  throw new InvalidArgumentError(list.error.issues[0]?.message ?? 'Write linux/amd64,linux/arm64.')
-}
+const platformList = (text: string): string[] => [...new Set(text.split(',').map((platform) => platform.trim()))]
 
 export function buildCommand(program: Command, action: Action): void {
   program
@@ -85,6 +79,7 @@ export function buildCommand(program: Command, action: Action): void {
     .action(
       action(async (session, options: Options, dir: string | undefined) => {
         const name = imageName(options.tag)
+        if (options.platform) (await import('../platforms')).checkPlatforms(options.platform)
         const org = await session.org()
         if (name.org !== null && name.org !== org)
           throw usage(`-t names the organization ${name.org}, but this is ${org}.`, `Add --org ${name.org}.`)
@@ -93,6 +88,7 @@ export function buildCommand(program: Command, action: Action): void {
         const file = await buildFile(session, folder, options.file)
         if (options.printDockerfile) return session.io.out(file.text)
         const outputs = readOutputs(options.output, session.io.isTty)
+        const form = formOf(outputs)
         const push = (options.push ?? false) || outputs.some(({ type }) => type === 'registry')
         const mode = options.quiet ? 'quiet' : options.progress
         const secrets = await buildSecrets(session, options.secret)
@@ -111,11 +107,11 @@ export function buildCommand(program: Command, action: Action): void {
           named[name] = { tree: `sha256:${context.root}` }
         }
 
-        const app = await appOf(session, org, options.app ?? name.app ?? basename(folder), options.project)
         const deadline = new Deadline(options.timeout, session.signal)
-        const sent = await upload(session, org, contexts, deadline, {
+        const make = (slug: string) => makeApp(session, org, slug, options.project)
+        const sent = await upload(session, contexts, deadline, make, {
           org,
-          app,
+          app: slugOf(options.app ?? name.app ?? basename(folder)),
           tree: `sha256:${contexts[0]?.root}`,
           dockerfile: { path: file.path, text: file.text, origin: file.origin },
           ignore: file.ignore,
@@ -126,10 +122,12 @@ export function buildCommand(program: Command, action: Action): void {
           noCache: !options.cache,
           push,
           deploy: options.deploy ?? false,
+          ...(form && { form }),
           ...(name.tag !== null && { tag: name.tag }),
           ...(options.target !== undefined && { target: options.target }),
           ...(options.platform && { platforms: options.platform }),
         })
+        const { app } = sent
         const target = { org, app }
         const outcome = await watched(session, target, sent.number, deadline, progressOf(session, mode), options.deploy ?? false)
         const image = push || options.deploy ? `slipway.local/${org}/${app}:${name.tag ?? 'latest'}` : null
@@ -139,7 +137,7 @@ export function buildCommand(program: Command, action: Action): void {
           platforms: platformsOf(outcome.build),
           name: image ?? `${app}:${name.tag ?? 'latest'}`,
         }
-        await writeOutputs(session, built, outputs, deadline.signal)
+        if (outputs.length > 0) await (await import('../outputs/write')).writeOutputs(session, built, outputs, deadline.signal)
         if (file.origin.kind === 'generated')
           session.note(
             `The Dockerfile that was made is shown at ${await session.url()}/${org}/apps/${app}/builds/${sent.number}; --print-dockerfile prints it.`,
@@ -149,34 +147,22 @@ export function buildCommand(program: Command, action: Action): void {
     )
 }
 
-/** The app of this name; a new one, without a repository, when there is none. */
-async function appOf(session: Session, org: string, name: string, project: string | undefined): Promise<string> {
+const slugOf = (name: string): string =>
+  name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 40) || 'app'
+
+/** An app without a repository. */
+async function makeApp(session: Session, org: string, name: string, project: string | undefined): Promise<string> {
   const client = await session.client()
-  const slug =
-    name
-      .toLowerCase()
-      .replace(/[^a-z0-9]+/g, '-')
-      .replace(/^-+|-+$/g, '')
-      .slice(0, 40) || 'app'
-  try {
-    return (await client.apps.get.query({ org, app: slug })).slug
-  } catch (error) {
-    if (!isNotFound(error)) throw error
-  }
-  const created = await client.apps.create.mutate({
-    org,
-    project: project ?? (await onlyProject(session, org)),
-    source: 'upload',
-    name: slug,
-  })
+  const created = await client.apps.create.mutate({ org, project: project ?? (await onlyProject(session, org)), source: 'upload', name })
   session.note(`App ${created.app} is new.`)
   return created.app
 }
 
 type UploadInput = Parameters<Awaited<ReturnType<Session['client']>>['builds']['upload']['mutate']>[0]
-
-const isNotFound = (error: unknown) =>
-  error instanceof TRPCClientError && (error.data as { app?: { code?: string } } | null)?.app?.code === 'APP_NOT_FOUND'
 
 function progressOf(session: Session, mode: Mode): BuildProgress {
   const silent: BuildProgress = { update: () => undefined, end: () => undefined }

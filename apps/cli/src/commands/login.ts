@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { createClient } from '../client'
 import { removeConfig, saveConfig } from '../config'
 import { CliError, EXIT, usage } from '../errors'
 import { facts } from '../output'
@@ -14,6 +13,7 @@ export function loginCommands(program: Command, action: Action): void {
       action(async (session, { key }: { key?: string }) => {
         const url = await session.url()
         const apiKey = await readKey(session, key)
+        const { createClient } = await import('../client')
         const { organizations, ...me } = await createClient(url, apiKey).me.get.query()
         const wanted = session.organizationOption ?? session.env.organization
         const slugs = organizations.map((o) => o.slug)

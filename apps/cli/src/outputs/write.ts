@@ -2,11 +2,12 @@
 import { createWriteStream } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { formatBytes } from '@slipway/core'
 import { CliError, EXIT, unreachable } from '../errors'
-import { plain } from '../output'
+import { type Answer, request } from '../http'
+import { grouped, plain } from '../output'
 import type { Session } from '../session'
 import { extractTree } from './extract'
 import type { Output } from './parse'
@@ -35,7 +36,7 @@ async function writeFolders(session: Session, built: Built, dest: string, signal
     const folder = platform === undefined ? dest : join(dest, platform.replaceAll('/', '_'))
     const { files, bytes, skipped } = await extractTree(await open(session, built, { kind: 'files', platform }, signal), folder)
     const left = skipped > 0 ? `; ${skipped} devices and pipes left out` : ''
-    session.note(`Wrote ${files.toLocaleString('en')} files, ${formatBytes(bytes)}, to ${plain(folder)}${left}.`)
+    session.note(`Wrote ${grouped(files)} files, ${formatBytes(bytes)}, to ${plain(folder)}${left}.`)
   }
 }
 
@@ -67,15 +68,15 @@ async function open(
   const { url, apiKey } = await session.connect()
   const { kind, platform, name } = asked
   const query = new URLSearchParams({ org, app, number: String(number), kind, ...(platform && { platform }), ...(name && { name }) })
-  let response: Response
+  let answer: Answer
   try {
-    response = await fetch(`${url}/api/builds/output?${query}`, { headers: { authorization: `Bearer ${apiKey}` }, signal })
+    answer = await request(`${url}/api/builds/output?${query}`, { headers: { authorization: `Bearer ${apiKey}` }, signal })
   } catch (error) {
     if (signal.aborted) throw signal.reason
     throw unreachable(url, error)
   }
-  if (response.ok && response.body) return Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0])
-  const message = plain((await response.text().catch(() => '')).slice(0, 2000)).trim()
-  const exit = response.status === 404 ? EXIT.notFound : response.status === 401 || response.status === 403 ? EXIT.auth : EXIT.failed
-  throw new CliError(exit, 'OUTPUT_FAILED', message || `The server answered ${response.status} to a download.`)
+  if (answer.ok) return answer.body
+  const message = plain((await answer.text().catch(() => '')).slice(0, 2000)).trim()
+  const exit = answer.status === 404 ? EXIT.notFound : answer.status === 401 || answer.status === 403 ? EXIT.auth : EXIT.failed
+  throw new CliError(exit, 'OUTPUT_FAILED', message || `The server answered ${answer.status} to a download.`)
 }

@@ -8,6 +8,8 @@ export interface ContextStore {
   objects: Map<string, Buffer>
   /** Of each request that brought objects: its length as it came, and the records in it. */
   requests: { bytes: number; records: string[] }[]
+  /** How often it was asked what is missing. */
+  asked: number
   /** Answers the next requests for objects with this status. */
   failures: number[]
   /** What it gives out of images, by path and query; each one's id is `sha256:ababab…`. */
@@ -17,12 +19,13 @@ export interface ContextStore {
 
 export async function startContextStore(socketPath: string): Promise<ContextStore> {
   const parts = new Map<string, Buffer>()
-  const store: ContextStore = { objects: new Map(), requests: [], failures: [], images: new Map(), close: async () => undefined }
+  const store: ContextStore = { objects: new Map(), requests: [], asked: 0, failures: [], images: new Map(), close: async () => undefined }
   const server = createServer(async (request, response) => {
     const answer = (status: number, value: unknown) => response.writeHead(status).end(JSON.stringify(value))
     const body = await bodyOf(request)
     const path = request.url ?? ''
     if (path.startsWith('/slipway/v1/contexts/missing')) {
+      store.asked += 1
       const { trees, blobs } = JSON.parse(body.toString()) as { trees: string[]; blobs: string[] }
       const lacking = (list: string[]) => list.filter((digest) => !store.objects.has(digest))
       const partial = Object.fromEntries(blobs.flatMap((digest) => (parts.has(digest) ? [[digest, parts.get(digest)?.length]] : [])))

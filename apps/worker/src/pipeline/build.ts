@@ -6,16 +6,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { channels, OWN_REGISTRY_HOST } from '@slipway/contracts'
 import { toAppError } from '@slipway/core'
-import {
-  type BuildRunRow,
-  claimBuild,
-  finishBuild,
-  heartbeatBuild,
-  nextQueuedBuild,
-  type Prisma,
-  requeueBuild,
-  updateRunningBuild,
-} from '@slipway/db'
+import { type BuildRunRow, claimBuild, finishBuild, heartbeatBuild, nextQueuedBuild, type Prisma, requeueBuild } from '@slipway/db'
 import { formatPlatform } from '@slipway/dockerfile'
 import { enqueue } from '@slipway/jobs'
 import { openBuildSecrets } from '@slipway/services'
@@ -25,7 +16,7 @@ import { attest } from './attest'
 import { CANCELED, deadlineOf, keepAlive } from './claim'
 import { execute } from './execute'
 import { buildLimits } from './limits'
-import { buildOutput, datedArgs } from './output'
+import { buildOutput, datedArgs, isReproducible, UPLOADED_AT } from './output'
 import { plan } from './plan'
 import { type BuiltFrom, provenance } from './provenance'
 import { publish } from './publish'
@@ -41,7 +32,7 @@ export async function runBuild(deps: Deps, buildId: string, deadline: AbortSigna
   const { build } = claim
   const log = deps.log.child({ buildId, app: build.app.slug, number: build.number })
   const watch = keepAlive(deps, buildId, () => heartbeatBuild(deps.db, buildId), deadline)
-  const recorder = await BuildRecorder.open(deps, buildId)
+  const recorder = await BuildRecorder.open(deps, build)
   const directory = join(deps.env.SLIPWAY_DATA, 'checkouts', buildId)
   tell(deps, build)
   try {
@@ -71,32 +62,26 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
   const organization = app.organization.slug
   const say = (line: string) =>
     void recorder.say(line).catch((error) => deps.log.warn({ err: error }, 'could not write a line of the build log'))
-  const note = async (facts: Prisma.BuildUncheckedUpdateManyInput) => {
-    await updateRunningBuild(deps.db, build.id, facts)
-    tell(deps, build)
-  }
+  // Written in order, while the work goes on; whoever ends the build waits for it.
+  const note = (facts: Prisma.BuildUncheckedUpdateManyInput) => recorder.note(facts, () => tell(deps, build))
   const secrets = openBuildSecrets(deps, build)
   const ssh = sshIdentity(deps, app.organizationId, secrets.sshKeys.default ?? null)
   const source = await sourceOf(build, { gitToken: secrets.gitToken, ssh }, directory, signal, say, note)
 
   const { from } = source
-  const args = from.kind === 'git' ? datedArgs(app, secrets.buildArgs, from.commit.at) : secrets.buildArgs
+  const reproducible = isReproducible(app, source.form)
+  const args = datedArgs(reproducible, secrets.buildArgs, from.kind === 'git' ? from.commit.at : UPLOADED_AT)
+  if (from.kind === 'upload' && args !== secrets.buildArgs)
+    say('Reproducible: an upload has no commit, so all is dated 1970-01-01. --build-arg SOURCE_DATE_EPOCH=<seconds> gives another date.')
   let dockerfile = { text: '', origin: '' }
-  const planned = await plan(
-    deps,
-    { organization, buildArgs: args, ssh, ...source.files },
-    signal,
-    say,
-    async ({ text, findings, origin }) => {
-      dockerfile = { text, origin: origin.kind }
-      // NUL is no text to Postgres; such a file is refused right after.
-      if (!text.includes('\0'))
-        await note({ dockerfile: text, findings: findings as unknown as Prisma.InputJsonArray, dockerfileOrigin: origin })
-    },
-  )
+  const planned = await plan(deps, { organization, buildArgs: args, ssh, ...source.files }, signal, say, ({ text, findings, origin }) => {
+    dockerfile = { text, origin: origin.kind }
+    // NUL is no text to Postgres; such a file is refused right after.
+    if (!text.includes('\0')) note({ dockerfile: text, findings: findings as unknown as Prisma.InputJsonArray, dockerfileOrigin: origin })
+  })
   for (const warning of planned.warnings) say(`warning: ${warning}`)
 
-  await note({ phase: 'build' })
+  note({ phase: 'build' })
   const repository = `${OWN_REGISTRY_HOST}/${organization}/${app.slug}`
   const tags = [`build-${build.number}`, source.tag]
   const request = {
@@ -107,7 +92,7 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
     noCache: build.noCache,
     limits: buildLimits(app),
     cache: sharedCache(app, repository),
-    output: buildOutput(app, planned.sourceDateEpoch),
+    output: buildOutput(app, source.form, planned.sourceDateEpoch),
     ...(from.kind === 'upload' && { context: { tree: from.tree } }),
   }
   const result = await execute(deps, request, planned, recorder, signal, secrets)
@@ -115,11 +100,12 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
   if (!source.publishes) {
     await recorder.flush()
     if (!(await finishBuild(deps.db, build.id, 'succeeded', { facts: { imageSize: BigInt(result.size) } }))) throw CANCELED
+    tell(deps, build)
     return
   }
 
   const finishedAt = new Date()
-  await note({ phase: 'publish' })
+  note({ phase: 'publish' })
   const since = Date.now()
   const published = await withAgent(deps, signal, () =>
     publish(deps, { organizationId: app.organizationId, repository }, tags, signal, say),
@@ -166,6 +152,8 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
 const installation = ({ env }: Deps) => ({ webUrl: env.SLIPWAY_WEB_URL.replace(/\/+$/, ''), version: env.SLIPWAY_VERSION })
 
 async function fail(deps: Deps, build: BuildRunRow, recorder: BuildRecorder, cause: unknown): Promise<void> {
+  // What it was built from is told of a build that failed, too.
+  await recorder.flush().catch((error) => deps.log.error({ err: error, buildId: build.id }, 'could not write what a failed build said'))
   if (cause === CANCELED) {
     await deps.agent.cancelBuild(build.id).catch((error) => deps.log.warn({ err: error }, 'could not tell the agent of a canceled build'))
     await recorder.say('Canceled.')

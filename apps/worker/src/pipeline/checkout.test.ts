@@ -1,10 +1,12 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beneath, readTextBeneath } from '@slipway/context'
 import type { AppError } from '@slipway/core'
 import { startGitServer, type TestGitServer } from '@slipway/testing'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { checkout } from './checkout'
 
 const never = new AbortController().signal
@@ -84,6 +86,44 @@ describe('checkout', () => {
     ])
       expect(await codeOf(from(url)), url).toBe('GIT_INSIDE')
     expect(await codeOf(from('file:///etc'))).toBe('GIT_ADDRESS_INVALID')
+  })
+})
+
+describe('a server that leads elsewhere', () => {
+  const redirecting = async (to: (path: string) => string) => {
+    const asked: (string | undefined)[] = []
+    const server = createServer((request, response) => {
+      asked.push(request.headers.authorization)
+      response.writeHead(301, { location: to(request.url ?? '') }).end()
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void server.close())
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked }
+  }
+  const from = (url: string, token: string | null = null) => checkout({ url, branch: 'main', token, sha: null }, at('r'), never, quiet)
+
+  it('is followed to another Git server, and takes no token there', async () => {
+    open.commit('moved', 'Moved', { a: '1' })
+    const { url, asked } = await redirecting((path) => `${open.url}${path.replace('/old', '/moved')}`)
+    expect((await from(`${url}/old.git`)).commit.message).toBe('Moved')
+    closed.commit('secret', 'First', { a: '1' })
+    const other = await redirecting((path) => `${closed.url}${path}`)
+    expect(await codeOf(from(`${other.url}/secret.git`, 'sesame'))).toBe('GIT_AUTH_REQUIRED')
+    expect([asked.every((value) => value === undefined), other.asked.every((value) => value !== undefined)]).toEqual([true, true])
+  })
+
+  it.each([
+    ['metadata', () => 'http://169.254.169.254/latest/meta-data', 'GIT_INSIDE'],
+    ['metadata by another road', () => 'http://[::ffff:a9fe:a9fe]/x.git/info/refs?service=git-upload-pack', 'GIT_INSIDE'],
+    ['a file', () => 'file:///etc/passwd', 'GIT_REDIRECTED'],
+    ['itself', (path: string) => path, 'GIT_REDIRECTED'],
+    ['a page', () => 'PAGE', 'GIT_REDIRECTED'],
+  ])('is not followed to %s', async (_what, to, code) => {
+    const page = createServer((_request, response) => response.end('hello'))
+    await new Promise<void>((resolve) => page.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void page.close())
+    const { url } = await redirecting((path) => to(path).replace('PAGE', `http://127.0.0.1:${(page.address() as AddressInfo).port}/`))
+    expect(await codeOf(from(`${url}/x.git`))).toBe(code)
   })
 })
 

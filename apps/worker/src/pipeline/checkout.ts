@@ -4,10 +4,11 @@
  */
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { sshAddress } from '@slipway/core'
+import { isAppError, sshAddress } from '@slipway/core'
 import { Places } from '@slipway/outbound'
 import { type GitOptions, git, isDumbServer } from './git'
 import { gitAddress } from './git-address'
+import { movedTo } from './git-redirect'
 import { limitBytes } from './git-size'
 import { type SshIdentity, withSsh } from './ssh'
 
@@ -47,8 +48,20 @@ export async function checkout(
 ): Promise<Checkout> {
   const address = sshAddress(source.url)
   if (address) return withSsh(ssh, address, null, (over) => fetched(source, directory, signal, onProgress, { ssh: over }))
-  const { url, resolve } = await gitAddress(source.url, ANYWHERE)
-  return fetched({ ...source, url }, directory, signal, onProgress, { only: { resolve, redirects: true } })
+  const over = async (at: string) => {
+    const { url, resolve } = await gitAddress(at, ANYWHERE)
+    // A token is for the server that it was given for, wherever that leads.
+    const credentials = source.token === null ? undefined : { url: source.url, token: source.token }
+    return fetched({ ...source, url }, directory, signal, onProgress, { only: { resolve }, ...(credentials && { credentials }) })
+  }
+  try {
+    return await over(source.url)
+  } catch (error) {
+    if (!isAppError(error) || error.code !== 'GIT_REDIRECTED') throw error
+    const moved = await movedTo(source, ANYWHERE, signal)
+    onProgress(`The server leads to ${moved}`)
+    return over(moved)
+  }
 }
 
 async function fetched(
@@ -56,7 +69,7 @@ async function fetched(
   directory: string,
   signal: AbortSignal,
   onProgress: (line: string) => void,
-  way: Pick<GitOptions, 'ssh' | 'only'>,
+  way: Pick<GitOptions, 'ssh' | 'only' | 'credentials'>,
 ): Promise<Checkout> {
   await rm(directory, { recursive: true, force: true })
   const worktree = join(directory, 'tree')
@@ -67,7 +80,6 @@ async function fetched(
     signal: limited.signal,
     onProgress,
     ...way,
-    ...(source.token && !way.ssh && { credentials: { url: source.url, token: source.token } }),
   }
   // The repository's own data lies beside the tree, so that it can never become part of a build context.
   const at = [`--git-dir=${join(directory, 'git')}`, `--work-tree=${worktree}`]

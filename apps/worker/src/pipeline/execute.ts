@@ -32,7 +32,7 @@ export async function execute(
 ): Promise<BuildResult> {
   let current = request
   const run = async () => {
-    await recorder.begin(planned.plan)
+    recorder.begin(planned.plan)
     return once(deps, current, planned, recorder, signal, secrets)
   }
   // What was built before the agent went away is in its cache.

@@ -13,8 +13,8 @@ export interface GitOptions {
   credentials?: { url: string; token: string }
   /** OpenSSH's configuration, for addresses over SSH. */
   ssh?: { config: string }
-  /** The server's name means these addresses and no others; without `redirects` its answers lead nowhere else either. */
-  only?: { resolve: string | null; redirects?: boolean }
+  /** The server's name means these addresses and no others. */
+  only?: { resolve: string | null }
   onProgress?: (line: string) => void
 }
 
@@ -24,7 +24,8 @@ export async function git(args: string[], options: GitOptions): Promise<string> 
     ['core.hooksPath', '/dev/null'],
     ['core.fsmonitor', 'false'],
     ['core.symlinks', 'true'],
-    ['http.followRedirects', options.only && !options.only.redirects ? 'false' : 'initial'],
+    // Where an answer leads is for `git-redirect.ts` to check.
+    ['http.followRedirects', 'false'],
     ['http.lowSpeedLimit', '100'],
     ['http.lowSpeedTime', '30'],
     ['submodule.recurse', 'false'],

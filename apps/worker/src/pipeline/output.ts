@@ -1,5 +1,5 @@
-/** Takes: an app's settings, its commit, the plan's date. Gives: how its image is to look, and the build arguments for that. */
-import type { BuildOutput } from '@slipway/contracts'
+/** Takes: an app's settings, what a client said instead, the commit, the plan's date. Gives: how the image is to look, and the build arguments for that. */
+import type { BuildOutput, inputs } from '@slipway/contracts'
 import type { App } from '@slipway/db'
 
 const FORMATS = {
@@ -8,14 +8,29 @@ const FORMATS = {
   docker_gzip: { mediaTypes: 'docker' },
 } as const satisfies Record<App['imageFormat'], BuildOutput>
 
-/** `sourceDateEpoch`: what the planner read from the build argument. */
-export const buildOutput = (app: Pick<App, 'imageFormat' | 'reproducible'>, sourceDateEpoch: number | undefined): BuildOutput => ({
-  ...FORMATS[app.imageFormat],
-  ...(sourceDateEpoch !== undefined && { sourceDateEpoch, ...(app.reproducible && { rewriteTimestamps: true }) }),
-})
+type Settings = Pick<App, 'imageFormat' | 'reproducible'>
+export type Form = inputs.ImageForm | null
 
-/** A reproducible build is dated by its commit, unless the app's variables give a date. */
-export const datedArgs = (app: Pick<App, 'reproducible'>, buildArgs: Record<string, string>, commitAt: Date): Record<string, string> =>
-  app.reproducible && !buildArgs.SOURCE_DATE_EPOCH
-    ? { ...buildArgs, SOURCE_DATE_EPOCH: String(Math.max(0, Math.floor(commitAt.getTime() / 1000))) }
+/** `sourceDateEpoch`: what the planner read from the build argument. */
+export function buildOutput(app: Settings, form: Form, sourceDateEpoch: number | undefined): BuildOutput {
+  const { reproducible: _, ...look } = form ?? {}
+  const output: BuildOutput = { ...FORMATS[app.imageFormat], ...look }
+  // Of what was asked for and what is set, which go together in nobody's image, the first counts.
+  if (output.compression === 'zstd' && output.mediaTypes === 'docker') {
+    if (look.compression === 'zstd') output.mediaTypes = 'oci'
+    else output.compression = 'gzip'
+  }
+  if (sourceDateEpoch === undefined) return output
+  return { ...output, sourceDateEpoch, ...(isReproducible(app, form) && { rewriteTimestamps: true }) }
+}
+
+export const isReproducible = (app: Pick<App, 'reproducible'>, form: Form): boolean => form?.reproducible ?? app.reproducible
+
+/** Of an upload, which has no commit: whatever else could be taken differs from machine to machine. */
+export const UPLOADED_AT = new Date(0)
+
+/** A reproducible build is dated by its commit, unless the app's variables, or its client, give a date. */
+export const datedArgs = (reproducible: boolean, buildArgs: Record<string, string>, at: Date): Record<string, string> =>
+  reproducible && !buildArgs.SOURCE_DATE_EPOCH
+    ? { ...buildArgs, SOURCE_DATE_EPOCH: String(Math.max(0, Math.floor(at.getTime() / 1000))) }
     : buildArgs

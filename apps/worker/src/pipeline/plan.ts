@@ -84,12 +84,12 @@ export async function plan(
   source: PlanSource,
   signal: AbortSignal,
   onProgress: (line: string) => void,
-  onDockerfile: (checked: CheckedDockerfile) => Promise<void>,
+  onDockerfile: (checked: CheckedDockerfile) => void,
 ): Promise<Planned> {
   const contextRoot = source.uploaded ? source.directory : await beneath(source.directory, source.contextPath, 'context')
   const { text, ignore, origin } = source.uploaded ?? (await dockerfileOf(contextRoot, source, signal, onProgress))
   // Before it is parsed: a file with a fault is the one that people want to see.
-  await onDockerfile({ text, findings: checkDockerfile(text, { file: source.dockerfilePath, ignore }), origin })
+  onDockerfile({ text, findings: checkDockerfile(text, { file: source.dockerfilePath, ignore }), origin })
   const dockerfile = parseDockerfile(text, { file: source.dockerfilePath })
   const contexts = namedContexts(source.namedContexts ?? {})
   for (const name of Object.keys(source.trees ?? {})) contexts.set(name, { kind: 'local' })

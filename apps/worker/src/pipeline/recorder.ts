@@ -1,7 +1,16 @@
 import type { BuildEvent, BuildPlan } from '@slipway/contracts'
 import { channels } from '@slipway/contracts'
 import type { StepState } from '@slipway/core'
-import { appendBuildLogs, type LogChunkInput, lastBuildLogSeq, replaceBuildSteps, updateBuildStep } from '@slipway/db'
+import {
+  appendBuildLogs,
+  type BuildStepFacts,
+  type LogChunkInput,
+  lastBuildLogSeq,
+  type Prisma,
+  replaceBuildSteps,
+  updateBuildSteps,
+  updateRunningBuild,
+} from '@slipway/db'
 import type { Deps } from '../deps'
 import { inputsOf } from './inputs'
 
@@ -19,7 +28,11 @@ export class BuildRecorder {
   private buffer: LogChunkInput[] = []
   private buffered = 0
   private timer: NodeJS.Timeout | undefined
+  /** Said of steps and not written yet. */
+  private steps = new Map<string, BuildStepFacts>()
+  /** One after the other, in the order in which it was said; nobody waits for it but `flush`. */
   private writing: Promise<void> = Promise.resolve()
+  private failed: unknown
 
   private constructor(
     private readonly deps: Deps,
@@ -27,8 +40,9 @@ export class BuildRecorder {
     private seq: number,
   ) {}
 
-  static async open(deps: Deps, buildId: string): Promise<BuildRecorder> {
-    return new BuildRecorder(deps, buildId, await lastBuildLogSeq(deps.db, buildId))
+  /** `attempt`: the first has no log yet. */
+  static async open(deps: Deps, { id, attempt }: { id: string; attempt: number }): Promise<BuildRecorder> {
+    return new BuildRecorder(deps, id, attempt > 1 ? await lastBuildLogSeq(deps.db, id) : 0)
   }
 
   /** The pipeline's own words: checkout, publish. */
@@ -36,25 +50,31 @@ export class BuildRecorder {
     return this.append(null, 'system', new Date(), `${text}\n`)
   }
 
-  async begin(plan: BuildPlan): Promise<void> {
+  /** Facts of the build itself, only while it runs. */
+  note(facts: Prisma.BuildUncheckedUpdateManyInput, then: () => void): void {
+    this.write(async () => {
+      await updateRunningBuild(this.deps.db, this.buildId, facts)
+      then()
+    })
+  }
+
+  begin(plan: BuildPlan): void {
     plan.vertices.forEach((vertex, i) => {
       this.positions.set(vertex.id, i + 1)
     })
-    await replaceBuildSteps(
-      this.deps.db,
-      this.buildId,
-      plan.vertices.map((vertex, i) => ({
-        position: i + 1,
-        vertexId: vertex.id,
-        stage: vertex.stage,
-        platform: vertex.platform ?? null,
-        name: vertex.name,
-        instruction: vertex.instruction,
-        line: vertex.line,
-        inputs: inputsOf(vertex.op).flatMap((id) => this.positions.get(id) ?? []),
-      })),
-    )
-    this.signal()
+    const rows = plan.vertices.map((vertex, i) => ({
+      position: i + 1,
+      vertexId: vertex.id,
+      stage: vertex.stage,
+      platform: vertex.platform ?? null,
+      name: vertex.name,
+      instruction: vertex.instruction,
+      line: vertex.line,
+      inputs: inputsOf(vertex.op).flatMap((id) => this.positions.get(id) ?? []),
+    }))
+    // What was said of another attempt's steps is over with them.
+    this.steps = new Map()
+    this.write(() => replaceBuildSteps(this.deps.db, this.buildId, rows))
   }
 
   async event(event: BuildEvent): Promise<void> {
@@ -66,25 +86,24 @@ export class BuildRecorder {
       const position = this.positions.get(event.id)
       if (position === undefined) return
       const over = event.status !== 'running'
-      await updateBuildStep(this.deps.db, this.buildId, event.id, {
+      this.steps.set(event.id, {
+        ...this.steps.get(event.id),
         state: event.status satisfies StepState,
         ...(event.status === 'running' && { startedAt: new Date(event.at) }),
-        ...(over && { finishedAt: new Date(event.at), durationMs: event.durationMs === undefined ? null : Math.round(event.durationMs) }),
+        ...(over && { finishedAt: new Date(event.at) }),
+        ...(over && event.durationMs !== undefined && { durationMs: Math.round(event.durationMs) }),
         ...(event.status === 'cached' && { startedAt: new Date(event.at - (event.durationMs ?? 0)) }),
         ...(event.miss && { missReason: event.miss.reason, missDetail: event.miss.detail.slice(0, 2000) }),
-        ...(event.layer && {
-          layerDigest: event.layer.digest,
-          layerSize: BigInt(event.layer.size),
-          unpackedSize: BigInt(event.layer.unpackedSize),
-        }),
+        ...(event.layer && { layerDigest: event.layer.digest, layerSize: event.layer.size, unpackedSize: event.layer.unpackedSize }),
         ...(event.exitCode !== undefined && { exitCode: event.exitCode }),
-        ...(event.peakMemoryBytes !== undefined && { peakMemoryBytes: BigInt(Math.round(event.peakMemoryBytes)) }),
+        ...(event.peakMemoryBytes !== undefined && { peakMemoryBytes: Math.round(event.peakMemoryBytes) }),
         ...(event.cpuMs !== undefined && { cpuMs: Math.round(event.cpuMs) }),
         ...(event.waitMs !== undefined && { waitMs: Math.round(event.waitMs) }),
-        ...(event.diskReadBytes !== undefined && { diskReadBytes: BigInt(Math.round(event.diskReadBytes)) }),
-        ...(event.diskWrittenBytes !== undefined && { diskWrittenBytes: BigInt(Math.round(event.diskWrittenBytes)) }),
+        ...(event.diskReadBytes !== undefined && { diskReadBytes: Math.round(event.diskReadBytes) }),
+        ...(event.diskWrittenBytes !== undefined && { diskWrittenBytes: Math.round(event.diskWrittenBytes) }),
       })
-      this.signal()
+      if (this.failed !== undefined) throw this.failed
+      this.writeSteps()
     }
   }
 
@@ -99,18 +118,40 @@ export class BuildRecorder {
 
   /** Resolves when everything said so far is in Postgres. */
   async flush(): Promise<void> {
+    this.writeLogs()
+    await this.writing
+    if (this.failed !== undefined) throw this.failed
+  }
+
+  private writeLogs(): void {
     clearTimeout(this.timer)
     this.timer = undefined
     const chunks = this.buffer
     this.buffer = []
     this.buffered = 0
-    if (chunks.length > 0) {
-      this.writing = this.writing.then(async () => {
-        await appendBuildLogs(this.deps.db, this.buildId, chunks)
-      })
-      await this.writing
-      this.signal()
-    } else await this.writing
+    if (chunks.length > 0) this.write(() => appendBuildLogs(this.deps.db, this.buildId, chunks))
+  }
+
+  private writeSteps(): void {
+    // What was said before the step's news is read before it.
+    this.writeLogs()
+    this.write(async () => {
+      const { steps } = this
+      if (steps.size === 0) return false
+      this.steps = new Map()
+      return updateBuildSteps(this.deps.db, this.buildId, steps)
+    })
+  }
+
+  /** `work` gives false when there was nothing to write. */
+  private write(work: () => Promise<unknown>): void {
+    this.writing = this.writing.then(async () => {
+      try {
+        if ((await work()) !== false) this.signal()
+      } catch (error) {
+        this.failed ??= error
+      }
+    })
   }
 
   private async append(position: number | null, stream: LogChunkInput['stream'], at: Date, text: string): Promise<void> {

@@ -8,6 +8,7 @@ import type { BuildRunRow, Prisma } from '@slipway/db'
 import { createIgnoreMatcher } from '@slipway/dockerfile'
 import { uploadOptions } from '@slipway/services'
 import { checkout } from './checkout'
+import type { Form } from './output'
 import type { PlanSource } from './plan'
 import type { BuiltFrom } from './provenance'
 import { branchTag } from './publish'
@@ -21,6 +22,8 @@ export interface BuildSource {
   tag: string
   /** Whether the image goes to the registry. */
   publishes: boolean
+  /** What a client said of the image; null: as the app's settings say. */
+  form: Form
 }
 
 export async function sourceOf(
@@ -29,14 +32,14 @@ export async function sourceOf(
   directory: string,
   signal: AbortSignal,
   say: (line: string) => void,
-  note: (facts: Prisma.BuildUncheckedUpdateManyInput) => Promise<void>,
+  note: (facts: Prisma.BuildUncheckedUpdateManyInput) => void,
 ): Promise<BuildSource> {
   const { app } = build
   const upload = uploadOptions(build)
   const scratch = join(directory, 'contexts')
   if (upload) {
     say(`Files uploaded by ${build.actorLabel}`)
-    await note({ phase: 'plan' })
+    note({ phase: 'plan' })
     const { dockerfilePath, target, ignore, tree, tag, push, origin } = upload
     const uploaded = { text: build.dockerfile ?? '', ignore: createIgnoreMatcher(ignore), origin }
     const files = {
@@ -50,7 +53,7 @@ export async function sourceOf(
       uploaded,
       scratch,
     }
-    return { files, from: { kind: 'upload', tree, dockerfilePath, target }, tag, publishes: push }
+    return { files, from: { kind: 'upload', tree, dockerfilePath, target }, tag, publishes: push, form: upload.form }
   }
   if (!app.gitUrl || !app.gitBranch)
     throw new AppError({
@@ -63,7 +66,7 @@ export async function sourceOf(
   const tree = await checkout(source, directory, signal, say, ssh)
   const { commit } = tree
   say(`At ${commit.sha.slice(0, 7)} ${commit.message}`)
-  await note({
+  note({
     phase: 'plan',
     branch: app.gitBranch,
     commitSha: commit.sha,
@@ -79,6 +82,7 @@ export async function sourceOf(
     from: { kind: 'git', url: app.gitUrl, branch: app.gitBranch, commit },
     tag: branchTag(app.gitBranch),
     publishes: true,
+    form: null,
   }
 }
 

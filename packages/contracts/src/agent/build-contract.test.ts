@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { buildEvent, buildRequest } from './build-api'
-import { encodeTree, type TreeEntry } from './context-api'
+import { encodeTree, type TreeEntry } from './context-tree'
 
 const fixtures = join(import.meta.dirname, '../../fixtures/build')
 const read = (kind: string): [string, string][] =>

@@ -1,8 +1,6 @@
 /** How a finished image is to look: part of a `BuildRequest`. The Rust side is `apps/agent/crates/build/src/output_options.rs`. */
 import * as z from 'zod'
-
-/** In the year 2242: eleven octal digits, which is what the header of a tar's entry has room for. */
-export const MAX_SOURCE_DATE_EPOCH = 0o77_777_777_777
+import { MAX_SOURCE_DATE_EPOCH } from './source-date-epoch'
 
 export const layerCompression = z.enum(['gzip', 'zstd'])
 export const imageMediaTypes = z.enum(['oci', 'docker'])

@@ -7,6 +7,7 @@ import { imageArchiveFormat } from '../agent/image-output'
 import { dockerfileOrigin, keptDockerfile } from '../dockerfiles'
 import { auditFilter } from './activity'
 import { id, org, slug } from './base'
+import { imageForm } from './image-form'
 import { givenContexts, namedContexts } from './named-contexts'
 import { API_KEY_SCOPES } from './tokens'
 
@@ -33,6 +34,7 @@ export {
 export { auditFilter, exportAudit } from './activity'
 export { id, org, slug } from './base'
 export { compareImages, fileOfImage, imageFiles, listFiles, searchFiles, whereUsed } from './files'
+export { type ImageForm, imageForm } from './image-form'
 export { givenContexts, type NamedContextInput, namedContexts } from './named-contexts'
 export { createOutgoing, listDeliveries, outgoing, outgoingUrl, updateOutgoing } from './outgoing'
 export {
@@ -295,6 +297,8 @@ export const uploadBuild = app.extend({
   push: z.boolean().default(false),
   tag: imageTag.default('latest'),
   deploy: z.boolean().default(false),
+  /** Instead of the app's settings. */
+  form: imageForm.optional(),
 })
 /** `platform`: whose files, of a build for several. `name`: what an archive calls the image. */
 export const buildOutput = app.extend({

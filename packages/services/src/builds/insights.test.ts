@@ -1,4 +1,4 @@
-import { claimBuild, finishBuild, replaceBuildSteps, updateBuildStep } from '@slipway/db'
+import { claimBuild, finishBuild, replaceBuildSteps, updateBuildSteps } from '@slipway/db'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Scope } from '../scope'
 import { createHarness, type Harness } from '../testing/harness'
@@ -26,14 +26,23 @@ async function run(number: number, installMs: number, how: 'succeeded' | 'failed
     { ...step, position: 1, vertexId: 'v0', instruction: 'COPY . .', inputs: [] },
     { ...step, position: 2, vertexId: 'v1', instruction: 'RUN npm ci', inputs: [1] },
   ])
-  await updateBuildStep(h.db, row.id, 'v0', { state: 'done', durationMs: 20, missReason: 'files-changed', missDetail: FILES })
-  await updateBuildStep(h.db, row.id, 'v1', {
-    state: 'done',
-    durationMs: installMs,
-    missReason: 'input-changed',
-    missDetail: 'x',
-    waitMs: 7,
-  })
+  await updateBuildSteps(h.db, row.id, new Map([['v0', { state: 'done', durationMs: 20, missReason: 'files-changed', missDetail: FILES }]]))
+  await updateBuildSteps(
+    h.db,
+    row.id,
+    new Map([
+      [
+        'v1',
+        {
+          state: 'done',
+          durationMs: installMs,
+          missReason: 'input-changed',
+          missDetail: 'x',
+          waitMs: 7,
+        },
+      ],
+    ]),
+  )
   await finishBuild(h.db, row.id, how)
 }
 const again = async () => (await h.services.builds.trigger(acme, { app, noCache: false }, 'manual')).number

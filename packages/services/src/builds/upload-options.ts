@@ -18,6 +18,8 @@ const options = z.object({
   /** Into the registry, by this tag too. */
   push: z.boolean(),
   tag: z.string(),
+  /** Null: as the app's settings say. */
+  form: inputs.imageForm.nullable().default(null),
 })
 export type UploadOptions = z.infer<typeof options>
 

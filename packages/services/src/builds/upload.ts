@@ -65,6 +65,7 @@ export const uploadMethod =
       platforms: input.platforms ?? null,
       push: input.push || input.deploy,
       tag: input.tag,
+      form: input.form ?? null,
     })
     const created = await deps.db.$transaction(async (tx) => {
       const build = await insertBuild(tx, app, {
@@ -80,7 +81,7 @@ export const uploadMethod =
       return build
     })
     await announceBuild(deps, app, created)
-    return { number: created.number }
+    return { app: app.slug, number: created.number }
   }
 
 async function commit(deps: Deps, organizationId: string, tree: string): Promise<void> {

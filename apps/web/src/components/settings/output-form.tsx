@@ -46,7 +46,7 @@ export function OutputForm({ org, app }: { org: string; app: views.AppView }) {
             checked={v.reproducible}
             onChange={(on) => set('reproducible', on)}
             label="Reproducible"
-            hint="Times in the image are the commit’s, so that the same commit gives the same digest. A build variable SOURCE_DATE_EPOCH gives another time."
+            hint="Times in the image are the commit’s, so that the same commit gives the same digest; files from slipway build are dated 1970. A build variable SOURCE_DATE_EPOCH gives another time."
           />
         </>
       )}
