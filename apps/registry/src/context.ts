@@ -23,6 +23,8 @@ export interface Registry {
   limiters: Limiters
   publicUrl: string | undefined
   maxBlobBytes: number
+  /** Of one organization at one time. */
+  maxOpenUploads: number
   patience: Patience
   version: string
   log: Logger

@@ -59,6 +59,13 @@ export const blobDamaged = () =>
     'The registry has lost the bytes of this blob or found them damaged. Push the image again to repair it.',
   )
 export const uploadUnknown = () => new RegistryError('BLOB_UPLOAD_UNKNOWN', 'This upload does not exist any more. Start the push again.')
+/** An organization's own: others go on. */
+export const tooManyUploads = (repository: string, most: number) =>
+  new RegistryError(
+    'TOOMANYREQUESTS',
+    `${repository.split('/')[0]} has ${most} uploads open, and no more are allowed. Wait for pushes to end, or cancel uploads that nobody goes on with; those are removed after a day.`,
+    { headers: { 'retry-after': '60' }, detail: { open: most } },
+  )
 
 /** Anything that was thrown, as what the client is told. The original goes to the log as the cause. */
 export function toRegistryError(error: unknown): RegistryError {
@@ -104,9 +111,13 @@ const AWAY = new Set([
   '57014',
 ])
 
+/** What the driver says without a code when the line breaks in the middle of a transaction. */
+const BROKEN = /^(?:Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect)/
+
 function isDatabaseAway(error: unknown, depth = 0): boolean {
   if (typeof error !== 'object' || error === null || depth > 4) return false
-  const { code, name, kind, cause } = error as { code?: unknown; name?: unknown; kind?: unknown; cause?: unknown }
+  const { code, name, kind, message, cause } = error as Partial<Record<'code' | 'name' | 'kind' | 'message' | 'cause', unknown>>
+  if (typeof message === 'string' && BROKEN.test(message)) return true
   if (name === 'PrismaClientInitializationError') return true
   if (kind === 'DatabaseNotReachable' || kind === 'ConnectionClosed' || kind === 'SocketTimeout' || kind === 'TooManyConnections')
     return true

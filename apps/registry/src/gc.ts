@@ -97,8 +97,14 @@ export class Collector {
       await deleteUpload(db, uploadId)
       swept++
     }
-    for (const { id } of await abandonedUploads(db, before, BATCH)) {
-      if (!busyUploads.has(id) && !this.#stopped) await sweep(id)
+    // Those that are written to now stay where they are in the order, so each group is looked for behind the last one.
+    for (let after: { updatedAt: Date; id: string } | undefined; !this.#stopped; ) {
+      const group = await abandonedUploads(db, { before, after, take: BATCH })
+      for (const { id } of group) {
+        if (!busyUploads.has(id) && !this.#stopped) await sweep(id)
+      }
+      after = group.at(-1)
+      if (group.length < BATCH) break
     }
     for await (const group of batches(store.uploads())) {
       const known = await knownUploads(

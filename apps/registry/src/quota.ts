@@ -6,6 +6,8 @@ import { RegistryError } from './errors'
 /** Short: what decides is the count of the transaction that links a blob, which no cache stands before. */
 const REMEMBER_MS = 500
 const MAX_REMEMBERED = 1000
+/** Of one organization: far above what pushes have open (docker: five each), far below what hurts (10,000 take 46 MB). */
+export const MAX_OPEN_UPLOADS = 5000
 
 /** Thrown where there is no room; `refuseOverQuota` makes the sentence of it. */
 export class NoRoom extends Error {

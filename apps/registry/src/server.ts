@@ -16,7 +16,7 @@ import { Integrity } from './integrity/integrity'
 import { Scrubber } from './integrity/scrubber'
 import { ManifestCache } from './manifest-cache'
 import { PullCounter } from './pulls'
-import { QuotaDoor } from './quota'
+import { MAX_OPEN_UPLOADS, QuotaDoor } from './quota'
 import type { BlobStore } from './store/store'
 import type { RemoteLimits } from './upstream/remote'
 import { Upstreams } from './upstream/upstreams'
@@ -49,6 +49,8 @@ export interface RegistryOptions {
   port: number
   publicUrl?: string
   maxBlobBytes: number
+  /** Of one organization at one time; 5,000 by default. */
+  maxOpenUploads?: number
   version: string
   patience?: Patience
   /** Where every name is docker.io's, for docker's `registry-mirrors`; 0: any free port. None by default. */
@@ -119,7 +121,7 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
 }
 
 function makeRegistry(
-  { store, keys, log, publicUrl, maxBlobBytes, version, scrub, sealer, upstreamLimits, limits, patience = PATIENCE }: RegistryOptions,
+  { store, keys, log, publicUrl, maxBlobBytes, maxOpenUploads = MAX_OPEN_UPLOADS, version, scrub, sealer, upstreamLimits, limits, patience = PATIENCE }: RegistryOptions,
   db: Db,
 ): Registry {
   // Pulls look for themselves only where the round does not come by.
@@ -142,6 +144,7 @@ function makeRegistry(
     limiters: makeLimiters(limits),
     publicUrl,
     maxBlobBytes,
+    maxOpenUploads,
     patience,
     version,
     log,

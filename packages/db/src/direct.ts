@@ -95,6 +95,11 @@ async function underLock<T>(pool: pg.Pool, key: string, timeoutMs: number, work:
     throw told(error)
   })
   let broken = false
+  // Between two statements nobody else hears that the connection broke; unheard, its error would end the process.
+  const lost = () => {
+    broken = true
+  }
+  client.on('error', lost)
   try {
     // Several statements at once take no parameters.
     const lock = `SELECT pg_advisory_xact_lock(hashtextextended(${client.escapeLiteral(key)}, 0))`
@@ -108,6 +113,7 @@ async function underLock<T>(pool: pg.Pool, key: string, timeoutMs: number, work:
     })
     throw error
   } finally {
+    client.off('error', lost)
     // A connection in an unknown state is not for the next one.
     client.release(broken)
   }

@@ -205,18 +205,21 @@ export async function lockRepository(tx: Tx, repositoryId: string): Promise<bool
 }
 
 /**
- * An upload's row is worth less than a wait for the disk: when a crash of the machine takes one, its client begins again.
- * The setting holds for the statement's own transaction.
+ * Null when the organization has `most` open already; requests at the same moment may pass that by a few. An upload's row is worth
+ * less than a wait for the disk: when a crash of the machine takes one, its client begins again. The setting holds for the
+ * statement's own transaction.
  */
-export async function createUpload(db: Tx, repository: RepositoryRef, startedBy: string): Promise<string> {
+export async function createUpload(db: Tx, repository: RepositoryRef, startedBy: string, most: number): Promise<string | null> {
   const id = newId('upload')
   const now = timestamp(new Date())
-  await directly(db).query(statement`
+  const made = await directly(db).query<{ id: string }>(statement`
     WITH unsynced AS (SELECT set_config('synchronous_commit', 'off', true))
     INSERT INTO "Upload" ("id", "repositoryId", "organizationId", "startedBy", "startedAt", "updatedAt")
     SELECT ${id}, ${repository.id}, ${repository.organizationId}, ${startedBy}, now.at, now.at
-    FROM unsynced, (SELECT ${now}::timestamp AS at) now`)
-  return id
+    FROM unsynced, (SELECT ${now}::timestamp AS at) now
+    WHERE (SELECT count(*) FROM (SELECT 1 FROM "Upload" WHERE "organizationId" = ${repository.organizationId} LIMIT ${most}) open) < ${most}
+    RETURNING "id"`)
+  return made[0]?.id ?? null
 }
 
 /** The open session, only through the repository it was started in. */
@@ -241,8 +244,20 @@ export async function deleteUpload(db: Tx, id: string): Promise<void> {
     DELETE FROM "Upload" u USING unsynced WHERE u."id" = ${id}`)
 }
 
-export const abandonedUploads = (db: Tx, before: Date, take = 500) =>
-  db.upload.findMany({ where: { updatedAt: { lt: before } }, select: { id: true }, orderBy: { updatedAt: 'asc' }, take })
+/** Uploads that nobody wrote to since `before`, the oldest first, from behind `after` on. */
+export const abandonedUploads = (
+  db: Tx,
+  { before, after, take }: { before: Date; after?: { updatedAt: Date; id: string } | undefined; take: number },
+) =>
+  db.upload.findMany({
+    where: {
+      updatedAt: { lt: before },
+      ...(after && { OR: [{ updatedAt: { gt: after.updatedAt } }, { updatedAt: after.updatedAt, id: { gt: after.id } }] }),
+    },
+    select: { id: true, updatedAt: true },
+    orderBy: [{ updatedAt: 'asc' }, { id: 'asc' }],
+    take,
+  })
 
 export async function knownUploads(db: Tx, ids: readonly string[]): Promise<Set<string>> {
   const rows = await db.upload.findMany({ where: { id: { in: [...ids] } }, select: { id: true } })

@@ -12,12 +12,14 @@ const mediaType = z
   .string()
   .max(255)
   .regex(/^[A-Za-z0-9][A-Za-z0-9!#$&\-^_.+]*\/[A-Za-z0-9][A-Za-z0-9!#$&\-^_.+]*$/, 'is not a media type')
-const annotations = z.record(z.string(), z.string())
+/** NUL and halves of characters, which JSON can write, are text to no database. */
+const text = z.string().refine((value) => !/[\0\p{Cs}]/u.test(value), 'has a NUL or half a character in it')
+const annotations = z.record(text, text)
 const platform = z.object({
-  architecture: z.string(),
-  os: z.string(),
-  variant: z.string().optional(),
-  'os.version': z.string().optional(),
+  architecture: text,
+  os: text,
+  variant: text.optional(),
+  'os.version': text.optional(),
 })
 
 /** At most 1,000 layers and 1,000 index entries: far above real images, far below what hurts. */
@@ -27,7 +29,7 @@ export const descriptor = z.object({
   mediaType,
   digest,
   size: z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER),
-  urls: z.array(z.string()).optional(),
+  urls: z.array(text).optional(),
   annotations: annotations.optional(),
   artifactType: mediaType.optional(),
   platform: platform.optional(),

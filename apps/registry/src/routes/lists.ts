@@ -19,6 +19,7 @@ const MAX_REFERRERS = 1000
 
 function pageOf(query: URLSearchParams, max = MAX_PAGE): { n: number; last: string | undefined } {
   const last = query.get('last')?.slice(0, 512) || undefined
+  if (last?.includes('\0')) throw new RegistryError('UNSUPPORTED', 'The name ?last= has a NUL in it.')
   const text = query.get('n')
   if (text === null) return { n: max, last }
   if (!/^\d{1,9}$/.test(text)) throw new RegistryError('UNSUPPORTED', 'The page size ?n= is not a number.')

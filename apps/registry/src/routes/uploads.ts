@@ -17,7 +17,7 @@ import {
 import { parseDigest } from '@slipway/oci'
 import { isSystem } from '../auth/verify'
 import type { Caller, Registry } from '../context'
-import { nameUnknown, RegistryError, uploadUnknown } from '../errors'
+import { nameUnknown, RegistryError, tooManyUploads, uploadUnknown } from '../errors'
 import { contentLength, paced, parseContentRange } from '../http/body'
 import { sendEmpty } from '../http/respond'
 import { repositoryPath } from '../http/route'
@@ -85,7 +85,8 @@ export async function startUpload(
     })
     return sendEmpty(response, 201, { location: `/v2/${name}/blobs/${digest}`, 'docker-content-digest': digest })
   }
-  const uploadId = await createUpload(registry.db, repository, caller.token.sub)
+  const uploadId = await createUpload(registry.db, repository, caller.token.sub, registry.maxOpenUploads)
+  if (uploadId === null) throw tooManyUploads(name, registry.maxOpenUploads)
   sendEmpty(response, 202, progress({ name, uploadId }, 0))
 }
 

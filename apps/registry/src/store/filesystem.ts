@@ -6,7 +6,7 @@ import { parseDigest } from '@slipway/oci'
 import { StreamingDigest } from '@slipway/oci/node'
 import { type Ingested, IngestThread } from './ingest-thread'
 import { ALGORITHMS, PREFIXES, StorePaths } from './paths'
-import { type BlobStore, DigestMismatchError, StoreFullError, UploadTooLargeError } from './store'
+import { type BlobStore, DigestMismatchError, StoreFullError, StoreUnavailableError, UploadTooLargeError } from './store'
 
 /** Small network reads are gathered to this size: one write per megabyte instead of sixteen. */
 const WRITE_BYTES = 1024 * 1024
@@ -39,7 +39,9 @@ export class FilesystemStore implements BlobStore {
   async append(uploadId: string, source: AsyncIterable<Uint8Array>, maxBytes: number, { mayTake = false } = {}): Promise<number> {
     const key = this.#paths.upload(uploadId)
     const ingest = this.#ingest
-    let size = await ingest.begin(key, key)
+    let size = await ingest.begin(key, key).catch((error: unknown) => {
+      throw told(error)
+    })
     // While one batch is written and hashed, the next one is gathered.
     let written: Promise<unknown> = Promise.resolve()
     try {
@@ -51,13 +53,13 @@ export class FilesystemStore implements BlobStore {
         written.catch(() => undefined)
       }
     } catch (error) {
-      throw isFull(error) ? new StoreFullError(error) : error
+      throw told(error)
     } finally {
       try {
         await written
       } catch (error) {
         // biome-ignore lint/correctness/noUnsafeFinally: the disk's word counts more than the line's.
-        throw isFull(error) ? new StoreFullError(error) : error
+        throw told(error)
       } finally {
         this.#remember(uploadId, await ingest.end(key))
       }
@@ -79,7 +81,9 @@ export class FilesystemStore implements BlobStore {
   async seal(uploadId: string, digest: string): Promise<{ size: number }> {
     const { algorithm } = parseDigest(digest)
     // An upload of the empty blob had nothing appended.
-    const file = await open(this.#paths.upload(uploadId), 'a+', 0o600)
+    const file = await open(this.#paths.upload(uploadId), 'a+', 0o600).catch((error: unknown) => {
+      throw told(error)
+    })
     try {
       const { size } = await file.stat()
       const ingested = this.#ingested.get(uploadId)
@@ -90,7 +94,7 @@ export class FilesystemStore implements BlobStore {
       await file.datasync()
       return { size }
     } catch (error) {
-      throw isFull(error) ? new StoreFullError(error) : error
+      throw told(error)
     } finally {
       await file.close()
     }
@@ -103,14 +107,16 @@ export class FilesystemStore implements BlobStore {
       await rename(this.#paths.upload(uploadId), target)
       await syncDirectory(path.dirname(target))
     } catch (error) {
-      throw isFull(error) ? new StoreFullError(error) : error
+      throw told(error)
     }
     this.#ingested.delete(uploadId)
   }
 
   async discard(uploadId: string): Promise<void> {
     this.#ingested.delete(uploadId)
-    await rm(this.#paths.upload(uploadId), { force: true })
+    await rm(this.#paths.upload(uploadId), { force: true }).catch((error: unknown) => {
+      throw told(error)
+    })
   }
 
   async size(digest: string): Promise<number | undefined> {
@@ -127,7 +133,7 @@ export class FilesystemStore implements BlobStore {
       return await open(this.#paths.blob(digest), 'r')
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return undefined
-      throw error
+      throw told(error)
     }
   }
 
@@ -241,4 +247,13 @@ async function statOrNone(file: string) {
 }
 
 const codeOf = (error: unknown) => (error as NodeJS.ErrnoException | null)?.code
-const isFull = (error: unknown) => ['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '')
+const FULL = new Set(['ENOSPC', 'EDQUOT'])
+/** The disk does not do what it is asked: it broke, was taken away, or was made read-only, as Linux does to one with errors. */
+const AWAY = new Set(['EIO', 'EROFS', 'ENODEV', 'ENXIO', 'ESTALE', 'ETIMEDOUT', 'EACCES', 'EPERM', 'EMFILE', 'ENFILE'])
+
+/** Errors of the disk as callers know them; all others as they are. */
+function told(error: unknown): unknown {
+  const code = codeOf(error) ?? ''
+  if (FULL.has(code)) return new StoreFullError(error)
+  return AWAY.has(code) ? new StoreUnavailableError(code, error) : error
+}
