@@ -16,6 +16,8 @@ export const PEOPLE = [
   'rival', // owner of another organization
   'stranger', // has an account, and nothing else
   'robot', // of acme, may pull everything there
+  'pusher', // a robot of acme, may pull and push `private`, and what begins with `not-`
+  'deleter', // a robot of acme, may pull and delete what begins with `in`
   'foreign', // a robot of the other organization, may do everything there
   'share', // a link to the private repository's image
   'nobody',
@@ -59,22 +61,22 @@ export type RegistryVerb =
 
 /** On the wire, each with the token that docker would get. p, i, u: acme's repository that is private, internal, public. */
 export const REGISTRY = table<RegistryVerb>(`
-                 | owner admin developer guest team reader helper keeper rival stranger robot foreign share nobody
-pull tag         | piu   piu   piu       piu   piu  piu    piu    piu    .iu   .iu      piu   ..u     ..u   ..u
-pull digest      | piu   piu   piu       piu   piu  piu    piu    piu    .iu   .iu      piu   ..u     p.u   ..u
-blob             | piu   piu   piu       piu   piu  piu    piu    piu    .iu   .iu      piu   ..u     p.u   ..u
-list tags        | piu   piu   piu       piu   piu  piu    piu    piu    .iu   .iu      piu   ..u     ..u   ..u
-referrers        | piu   piu   piu       piu   piu  piu    piu    piu    .iu   .iu      piu   ..u     ..u   ..u
-in catalog       | piu   piu   piu       piu   piu  piu    piu    piu    .iu   .iu      piu   ..u     ...   ...
-mount from       | piu   piu   piu       ...   piu  ...    piu    piu    .iu   ...      ...   ..u     ...   ...
-start upload     | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...     ...   ...
-send bytes       | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...     ...   ...
-look at upload   | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...     ...   ...
-end upload       | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...     ...   ...
-push manifest    | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...     ...   ...
-delete tag       | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...     ...   ...
-delete manifest  | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...     ...   ...
-delete blob      | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...     ...   ...
+                 | owner admin developer guest team reader helper keeper rival stranger robot pusher deleter foreign share nobody
+pull tag         | piu   piu   piu       piu   piu  piu    piu    piu    .iu   .iu      piu   p.u    .iu     ..u     ..u   ..u
+pull digest      | piu   piu   piu       piu   piu  piu    piu    piu    .iu   .iu      piu   p.u    .iu     ..u     p.u   ..u
+blob             | piu   piu   piu       piu   piu  piu    piu    piu    .iu   .iu      piu   p.u    .iu     ..u     p.u   ..u
+list tags        | piu   piu   piu       piu   piu  piu    piu    piu    .iu   .iu      piu   p.u    .iu     ..u     ..u   ..u
+referrers        | piu   piu   piu       piu   piu  piu    piu    piu    .iu   .iu      piu   p.u    .iu     ..u     ..u   ..u
+in catalog       | piu   piu   piu       piu   piu  piu    piu    piu    .iu   .iu      piu   p.u    .iu     ..u     ...   ...
+mount from       | piu   piu   piu       ...   piu  ...    piu    piu    .iu   ...      ...   ..u    ...     ..u     ...   ...
+start upload     | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   p..    ...     ...     ...   ...
+send bytes       | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   p..    ...     ...     ...   ...
+look at upload   | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   p..    ...     ...     ...   ...
+end upload       | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   p..    ...     ...     ...   ...
+push manifest    | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   p..    ...     ...     ...   ...
+delete tag       | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...    .i.     ...     ...   ...
+delete manifest  | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...    .i.     ...     ...   ...
+delete blob      | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...    .i.     ...     ...   ...
 `)
 
 /**
@@ -82,10 +84,10 @@ delete blob      | piu   piu   piu       ...   piu  ...    piu    piu    ...   .
  * organization's own private one.
  */
 export const ELSEWHERE = table<'pull tag' | 'start upload' | 'delete tag'>(`
-                 | owner admin developer guest team reader helper keeper rival stranger robot foreign share nobody
-pull tag         | en.   en.   en.       en.   en.  ...    ...    ...    ..o   ...      en.   ..o     ...   ...
-start upload     | en.   en.   en.       ...   ...  ...    ...    ...    ..o   ...      ...   ..o     ...   ...
-delete tag       | en.   en.   en.       ...   ...  ...    ...    ...    ..o   ...      ...   ..o     ...   ...
+                 | owner admin developer guest team reader helper keeper rival stranger robot pusher deleter foreign share nobody
+pull tag         | en.   en.   en.       en.   en.  ...    ...    ...    ..o   ...      en.   .n.    ...     ..o     ...   ...
+start upload     | en.   en.   en.       ...   ...  ...    ...    ...    ..o   ...      ...   .n.    ...     ..o     ...   ...
+delete tag       | en.   en.   en.       ...   ...  ...    ...    ...    ..o   ...      ...   ...    ...     ..o     ...   ...
 `)
 
 export type PanelVerb =
@@ -104,19 +106,19 @@ export type PanelVerb =
 
 /** Pages of one repository; p, i, u as above, e: another private one of acme. */
 export const PANEL = table<PanelVerb>(`
-                 | owner admin developer guest team reader helper keeper rival stranger robot foreign share nobody
-repository       | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....    ....  ....
-tags             | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....    ....  ....
-image            | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....    ....  ....
-packages         | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....    ....  ....
-provenance       | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....    ....  ....
-archive          | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....    ....  ....
-who may          | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....    ....  ....
-delete tag       | piue  piue  piue      ....  piu. ....   piu.   piu.   ....  ....     ....  ....    ....  ....
-delete image     | piue  piue  piue      ....  piu. ....   piu.   piu.   ....  ....     ....  ....    ....  ....
-visibility       | piue  piue  ....      ....  .... ....   ....   piu.   ....  ....     ....  ....    ....  ....
-give a role      | piue  piue  ....      ....  .... ....   ....   piu.   ....  ....     ....  ....    ....  ....
-take a role      | piue  piue  ....      ....  .... ....   ....   piu.   ....  ....     ....  ....    ....  ....
+                 | owner admin developer guest team reader helper keeper rival stranger robot pusher deleter foreign share nobody
+repository       | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....   ....    ....    ....  ....
+tags             | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....   ....    ....    ....  ....
+image            | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....   ....    ....    ....  ....
+packages         | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....   ....    ....    ....  ....
+provenance       | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....   ....    ....    ....  ....
+archive          | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....   ....    ....    ....  ....
+who may          | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....   ....    ....    ....  ....
+delete tag       | piue  piue  piue      ....  piu. ....   piu.   piu.   ....  ....     ....  ....   ....    ....    ....  ....
+delete image     | piue  piue  piue      ....  piu. ....   piu.   piu.   ....  ....     ....  ....   ....    ....    ....  ....
+visibility       | piue  piue  ....      ....  .... ....   ....   piu.   ....  ....     ....  ....   ....    ....    ....  ....
+give a role      | piue  piue  ....      ....  .... ....   ....   piu.   ....  ....     ....  ....   ....    ....    ....  ....
+take a role      | piue  piue  ....      ....  .... ....   ....   piu.   ....  ....     ....  ....   ....    ....    ....  ....
 `)
 
 export type AppVerb =
@@ -136,20 +138,20 @@ export type AppVerb =
 
 /** Apps: s: in the project that grants are on; t: in another project of acme. */
 export const APPS = table<AppVerb>(`
-                 | owner admin developer guest team reader helper keeper rival stranger robot foreign share nobody
-app              | st    st    st        st    st   s.     s.     s.     ..    ..       ..    ..      ..    ..
-watch app        | st    st    st        st    st   s.     s.     s.     ..    ..       ..    ..      ..    ..
-log              | st    st    st        st    st   s.     s.     s.     ..    ..       ..    ..      ..    ..
-builds           | st    st    st        st    st   s.     s.     s.     ..    ..       ..    ..      ..    ..
-variables        | st    st    st        st    st   s.     s.     s.     ..    ..       ..    ..      ..    ..
-values           | st    st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..      ..    ..
-change app       | st    st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..      ..    ..
-set variables    | st    st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..      ..    ..
-stop             | st    st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..      ..    ..
-webhook          | st    st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..      ..    ..
-new webhook secret | st  st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..      ..    ..
-who may          | st    st    st        st    st   s.     s.     s.     ..    ..       ..    ..      ..    ..
-give a role      | st    st    ..        ..    ..   ..     ..     s.     ..    ..       ..    ..      ..    ..
+                 | owner admin developer guest team reader helper keeper rival stranger robot pusher deleter foreign share nobody
+app              | st    st    st        st    st   s.     s.     s.     ..    ..       ..    ..     ..      ..      ..    ..
+watch app        | st    st    st        st    st   s.     s.     s.     ..    ..       ..    ..     ..      ..      ..    ..
+log              | st    st    st        st    st   s.     s.     s.     ..    ..       ..    ..     ..      ..      ..    ..
+builds           | st    st    st        st    st   s.     s.     s.     ..    ..       ..    ..     ..      ..      ..    ..
+variables        | st    st    st        st    st   s.     s.     s.     ..    ..       ..    ..     ..      ..      ..    ..
+values           | st    st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..     ..      ..      ..    ..
+change app       | st    st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..     ..      ..      ..    ..
+set variables    | st    st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..     ..      ..      ..    ..
+stop             | st    st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..     ..      ..      ..    ..
+webhook          | st    st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..     ..      ..      ..    ..
+new webhook secret | st  st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..     ..      ..      ..    ..
+who may          | st    st    st        st    st   s.     s.     s.     ..    ..       ..    ..     ..      ..      ..    ..
+give a role      | st    st    ..        ..    ..   ..     ..     s.     ..    ..       ..    ..     ..      ..      ..    ..
 `)
 
 export type OrganizationVerb =
@@ -173,22 +175,22 @@ export type OrganizationVerb =
 
 /** The organization as a whole; x: acme. What a grant gives reaches none of it. */
 export const ORGANIZATION = table<OrganizationVerb>(`
-                 | owner admin developer guest team reader helper keeper rival stranger robot foreign share nobody
-read             | x     x     x         x     x    .      .      .      .     .        .     .       .     .
-watch            | x     x     x         x     x    .      .      .      .     .        .     .       .     .
-members          | x     x     x         x     x    .      .      .      .     .        .     .       .     .
-search           | x     x     x         x     x    .      .      .      .     .        .     .       .     .
-audit log        | x     x     x         x     x    .      .      .      .     .        .     .       .     .
-all images       | x     x     x         x     x    .      .      .      .     .        .     .       .     .
-all apps         | x     x     x         x     x    .      .      .      .     .        .     .       .     .
-new project      | x     x     x         .     .    .      .      .      .     .        .     .       .     .
-invite           | x     x     .         .     .    .      .      .      .     .        .     .       .     .
-invite an owner  | x     .     .         .     .    .      .      .      .     .        .     .       .     .
-change a role    | x     x     .         .     .    .      .      .      .     .        .     .       .     .
-teams            | x     x     x         x     x    .      .      .      .     .        .     .       .     .
-new team         | x     x     .         .     .    .      .      .      .     .        .     .       .     .
-robots           | x     x     .         .     .    .      .      .      .     .        .     .       .     .
-replication      | x     x     .         .     .    .      .      .      .     .        .     .       .     .
-new replication  | x     x     .         .     .    .      .      .      .     .        .     .       .     .
-hosts            | x     x     .         .     .    .      .      .      .     .        .     .       .     .
+                 | owner admin developer guest team reader helper keeper rival stranger robot pusher deleter foreign share nobody
+read             | x     x     x         x     x    .      .      .      .     .        .     .      .       .       .     .
+watch            | x     x     x         x     x    .      .      .      .     .        .     .      .       .       .     .
+members          | x     x     x         x     x    .      .      .      .     .        .     .      .       .       .     .
+search           | x     x     x         x     x    .      .      .      .     .        .     .      .       .       .     .
+audit log        | x     x     x         x     x    .      .      .      .     .        .     .      .       .       .     .
+all images       | x     x     x         x     x    .      .      .      .     .        .     .      .       .       .     .
+all apps         | x     x     x         x     x    .      .      .      .     .        .     .      .       .       .     .
+new project      | x     x     x         .     .    .      .      .      .     .        .     .      .       .       .     .
+invite           | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+invite an owner  | x     .     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+change a role    | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+teams            | x     x     x         x     x    .      .      .      .     .        .     .      .       .       .     .
+new team         | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+robots           | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+replication      | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+new replication  | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+hosts            | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
 `)

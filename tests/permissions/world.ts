@@ -88,7 +88,7 @@ export async function createWorld(): Promise<World> {
   }
 }
 
-const NO_ACCOUNT: readonly Person[] = ['robot', 'foreign', 'share', 'nobody']
+const NO_ACCOUNT: readonly Person[] = ['robot', 'pusher', 'deleter', 'foreign', 'share', 'nobody']
 
 async function people(h: Harness) {
   const identities: Partial<Record<Person, Identity>> = {}
@@ -145,9 +145,17 @@ async function loginsOf(h: Harness, scope: Scope, identities: World['identities'
     logins[person] = `x:${key}`
   }
   const rival = await h.scope(identities.rival as Identity, 'rival')
-  const robot = await h.services.robots.create(scope, { name: 'ci', expiresInDays: null, grants: [{ pattern: '*', actions: ['pull'] }] })
-  logins.robot = `robot$acme+ci:${robot.secret}`
-  const all: RouterInputs['robots']['create']['grants'] = [{ pattern: '*', actions: ['pull', 'push', 'delete'] }]
+  type Grants = RouterInputs['robots']['create']['grants']
+  const robots: [Person, Grants][] = [
+    ['robot', [{ pattern: '*', actions: ['pull'] }]],
+    ['pusher', ['private', 'not-*'].map((pattern) => ({ pattern, actions: ['pull', 'push'] }))],
+    ['deleter', [{ pattern: 'in*', actions: ['pull', 'delete'] }]],
+  ]
+  for (const [person, given] of robots) {
+    const { secret } = await h.services.robots.create(scope, { name: person, expiresInDays: null, grants: given })
+    logins[person] = `robot$acme+${person}:${secret}`
+  }
+  const all: Grants = [{ pattern: '*', actions: ['pull', 'push', 'delete'] }]
   const foreign = await h.services.robots.create(rival, { name: 'ci', expiresInDays: null, grants: all })
   logins.foreign = `robot$rival+ci:${foreign.secret}`
   const share = await h.services.shares.create(scope, { repository: 'private', reference: 'v1', expiresInHours: 1 })

@@ -1,5 +1,7 @@
-/** `slipway registry verify` against a panel; the registry's part of it is done by hand (its own is tested in apps/registry). */
-
+/** `slipway registry` against a panel; the registry's part of `verify` is done by hand (its own is tested in apps/registry). */
+import { generateKeyPairSync } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { startTestApi, type TestApi } from '@slipway/api/testing'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { EXIT } from './errors'
@@ -45,4 +47,23 @@ it('waits for the end, says what was found, and ends with it', async () => {
   expect(bad.out).toContain('blob-damaged  sha256:abc')
   expect(bad.err).toContain('1 problem is left')
   expect((await slipway('registry verify --rate fast')).code).toBe(EXIT.usage)
+})
+
+it('changes the key that signs, and shows both', async () => {
+  expect(await slipway('registry keys')).toMatchObject({ code: EXIT.unreachable, err: expect.stringContaining('signing key') })
+  const { privateKey } = generateKeyPairSync('ed25519')
+  await writeFile(join(api.harness.secretsDir, 'registry-token.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
+  const before = await slipway('registry keys')
+  expect(before.out).toMatch(/^[\w-]{43} {2}signs since \d{4}-\d\d-\d\d \d\d:\d\d UTC\n$/)
+  const kid = before.out.slice(0, 43)
+  const changed = await slipway('registry rotate-keys')
+  expect(changed).toMatchObject({ code: EXIT.ok, out: expect.stringContaining('Another key signs now') })
+  expect((await slipway('registry keys')).out).toMatch(
+    new RegExp(`^(?!${kid})[\\w-]{43} {2}signs .*\\n${kid} {2}retired .*, taken until .*\\n$`),
+  )
+  const { keys } = JSON.parse((await slipway('registry keys --json')).out)
+  expect(keys.map(({ kid: id, signs }: { kid: string; signs: boolean }) => [id === kid, signs])).toEqual([
+    [false, true],
+    [true, false],
+  ])
 })

@@ -1,6 +1,5 @@
 /** What may come over the wire that means harm, as tables: each is refused with the code of the specification, and leaves nothing. */
 import { readdir } from 'node:fs/promises'
-import path from 'node:path'
 import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from '@slipway/oci'
 import { digestBytes } from '@slipway/oci/node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -184,14 +183,22 @@ describe('tags and digests', () => {
     expect(refused(answer)).toEqual([400, 'MANIFEST_INVALID'])
   })
 
-  it.each(['n=-1', 'n=0', 'n=abc', 'n=1e9', `n=${'9'.repeat(400)}`, 'n=1&n=2', 'last=%00', `last=${'x'.repeat(5000)}`, 'last=..%2f..%2f', 'n='])(
-    'a list with ?%s is refused or an ordinary one',
-    async (query) => {
-      const { status, body } = await ask('GET', `/v2/${NAME}/tags/list?${query}`)
-      expect([200, 400]).toContain(status)
-      if (status === 200) expect(JSON.parse(body)).toMatchObject({ name: NAME })
-    },
-  )
+  it.each([
+    'n=-1',
+    'n=0',
+    'n=abc',
+    'n=1e9',
+    `n=${'9'.repeat(400)}`,
+    'n=1&n=2',
+    'last=%00',
+    `last=${'x'.repeat(5000)}`,
+    'last=..%2f..%2f',
+    'n=',
+  ])('a list with ?%s is refused or an ordinary one', async (query) => {
+    const { status, body } = await ask('GET', `/v2/${NAME}/tags/list?${query}`)
+    expect([200, 400]).toContain(status)
+    if (status === 200) expect(JSON.parse(body)).toMatchObject({ name: NAME })
+  })
 })
 
 describe('ranges', () => {
@@ -289,7 +296,11 @@ describe('heads and bodies that lie', () => {
   })
 
   it('2,000 headers are too many or all ignored', async () => {
-    const { status } = await ask('GET', '/v2/', Array.from({ length: 2000 }, (_, n) => `X-${n}: y`))
+    const { status } = await ask(
+      'GET',
+      '/v2/',
+      Array.from({ length: 2000 }, (_, n) => `X-${n}: y`),
+    )
     expect([200, 431]).toContain(status)
   })
 
@@ -341,7 +352,12 @@ describe('types of manifests', () => {
     ['schema 1', 'application/vnd.docker.distribution.manifest.v1+prettyjws'],
     ['with a NUL in its words', 'application/%00'],
   ])('%s', async (_, type) => {
-    const answer = await ask('PUT', `/v2/${NAME}/manifests/v2`, [`Content-Type: ${type}`, `Content-Length: ${image.manifest.length}`], image.manifest)
+    const answer = await ask(
+      'PUT',
+      `/v2/${NAME}/manifests/v2`,
+      [`Content-Type: ${type}`, `Content-Length: ${image.manifest.length}`],
+      image.manifest,
+    )
     expect(refused(answer)).toEqual([400, 'MANIFEST_INVALID'])
     expect((await f.call('GET', `/v2/${NAME}/manifests/v2`)).status).toBe(404)
   })
@@ -399,7 +415,12 @@ describe('manifests', () => {
   ]
   it.each(BAD)('%s: refused', async (_, make) => {
     const body = Buffer.from(make(), make().includes('\xff') ? 'latin1' : 'utf8')
-    const answer = await ask('PUT', `/v2/${NAME}/manifests/v2`, [`Content-Type: ${OCI_MANIFEST}`, `Content-Length: ${body.byteLength}`], body)
+    const answer = await ask(
+      'PUT',
+      `/v2/${NAME}/manifests/v2`,
+      [`Content-Type: ${OCI_MANIFEST}`, `Content-Length: ${body.byteLength}`],
+      body,
+    )
     expect(refused(answer)).toEqual([400, 'MANIFEST_INVALID'])
     expect((await f.call('GET', `/v2/${NAME}/manifests/v2`)).status).toBe(404)
   })
@@ -429,12 +450,23 @@ describe('manifests', () => {
   it('notes of a megabyte, and addresses that lead inside, are kept as they are and asked by nobody', async () => {
     const annotations = Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`key ${n}`, 'x'.repeat(1000)]))
     await taken('notes', text({ ...parsed(), annotations }))
-    await taken('urls', text({ ...parsed(), layers: [{ ...layer(), urls: ['file:///etc/passwd', 'http://169.254.169.254/latest/meta-data'] }] }))
+    await taken(
+      'urls',
+      text({ ...parsed(), layers: [{ ...layer(), urls: ['file:///etc/passwd', 'http://169.254.169.254/latest/meta-data'] }] }),
+    )
   })
 
   it('a config that is no JSON, or much of it, hurts nobody', async () => {
-    const strange = '{"os":"a\\u0000b","architecture":"\\ud800","config":{"Labels":{"a\\u0000":"b\\u0000"}},"history":[{"created_by":"x\\u0000"}]}'
-    for (const config of [strange, '{', `[${'['.repeat(100_000)}`, '{"rootfs":{"diff_ids":5},"history":"x"}', '{"__proto__":{"os":"x"}}', '{"os":{"a":1}}']) {
+    const strange =
+      '{"os":"a\\u0000b","architecture":"\\ud800","config":{"Labels":{"a\\u0000":"b\\u0000"}},"history":[{"created_by":"x\\u0000"}]}'
+    for (const config of [
+      strange,
+      '{',
+      `[${'['.repeat(100_000)}`,
+      '{"rootfs":{"diff_ids":5},"history":"x"}',
+      '{"__proto__":{"os":"x"}}',
+      '{"os":{"a":1}}',
+    ]) {
       const digest = digestBytes(config)
       expect((await f.call('POST', `/v2/${NAME}/blobs/uploads/?digest=${digest}`, { body: config })).status).toBe(201)
       const body = text({ ...parsed(), config: { mediaType: OCI_CONFIG, digest, size: Buffer.byteLength(config) } })

@@ -70,7 +70,10 @@ describe('10,000 open uploads', () => {
 
     const refused = await client.call('POST', `/v2/${name}/blobs/uploads/`)
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '60'])
-    expect(await errorOf(refused)).toMatchObject({ code: 'TOOMANYREQUESTS', message: expect.stringContaining('acme has 10000 uploads open') })
+    expect(await errorOf(refused)).toMatchObject({
+      code: 'TOOMANYREQUESTS',
+      message: expect.stringContaining('acme has 10000 uploads open'),
+    })
     expect((await client.call('POST', '/v2/rival/own/blobs/uploads/')).status).toBe(202)
     // One that ends makes room for one, whether it was begun first or last.
     for (const n of [0, UPLOADS - 1]) {
@@ -103,7 +106,8 @@ it('an upload that was left is gone on with after 23 hours; after a day it is to
       return location
     }
     const left = async (location: string, hours: number) => {
-      await f.db.$executeRaw`UPDATE "Upload" SET "updatedAt" = now() at time zone 'utc' - make_interval(hours => ${hours}) WHERE "id" = ${location.split('/').at(-1)}`
+      await f.db
+        .$executeRaw`UPDATE "Upload" SET "updatedAt" = now() at time zone 'utc' - make_interval(hours => ${hours}) WHERE "id" = ${location.split('/').at(-1)}`
       await collector.collect()
     }
     const late = await begin()
@@ -127,7 +131,9 @@ it('an upload that was left is gone on with after 23 hours; after a day it is to
   }
 })
 
-it('takes a manifest of 4 MiB with 1,000 layers and gives the same bytes back; one more layer or byte is refused', { timeout: 240_000 }, async () => {
+it('takes a manifest of 4 MiB with 1,000 layers and gives the same bytes back; one more layer or byte is refused', {
+  timeout: 240_000,
+}, async () => {
   const f = await startFixture()
   try {
     const name = 'acme/wide'

@@ -83,7 +83,8 @@ it.each(STEPS)('killed where %s', { timeout: 120_000 }, async (_, table) => {
     await expect
       .poll(
         async () =>
-          (await blocker.query("SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle'")).rows[0].n,
+          (await blocker.query("SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle'"))
+            .rows[0].n,
         { timeout: 30_000 },
       )
       .toBe(1)

@@ -121,7 +121,20 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
 }
 
 function makeRegistry(
-  { store, keys, log, publicUrl, maxBlobBytes, maxOpenUploads = MAX_OPEN_UPLOADS, version, scrub, sealer, upstreamLimits, limits, patience = PATIENCE }: RegistryOptions,
+  {
+    store,
+    keys,
+    log,
+    publicUrl,
+    maxBlobBytes,
+    maxOpenUploads = MAX_OPEN_UPLOADS,
+    version,
+    scrub,
+    sealer,
+    upstreamLimits,
+    limits,
+    patience = PATIENCE,
+  }: RegistryOptions,
   db: Db,
 ): Registry {
   // Pulls look for themselves only where the round does not come by.

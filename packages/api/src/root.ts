@@ -14,6 +14,7 @@ import { organizationsRouter } from './organizations'
 import { outgoingRouter } from './outgoing'
 import { policiesRouter, repositoriesRouter } from './policies'
 import { projectsRouter } from './projects'
+import { registryKeysRouter } from './registry-keys'
 import { replicationRouter } from './replication'
 import { robotsRouter } from './robots'
 import { setupRouter } from './setup'
@@ -45,6 +46,7 @@ export const appRouter = router({
   policies: policiesRouter,
   repositories: repositoriesRouter,
   storage: storageRouter,
+  registryKeys: registryKeysRouter,
   upstreams: upstreamsRouter,
   outgoing: outgoingRouter,
   replication: replicationRouter,

@@ -209,7 +209,9 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   'storage.verify': { reach: 'organization', guestMay: false },
   'storage.verification': { reach: 'organization', input: { org: 'acme', id: 'ver_00001' }, guestMay: false },
   'storage.cancelVerification': { reach: 'organization', input: { org: 'acme', id: 'ver_00001' }, guestMay: false },
-  // Of the installation as well: who else is refused stands in services' upstreams.test.ts.
+  // Of the installation as well: who else is refused stands in services' registry-keys.test.ts and upstreams.test.ts.
+  'registryKeys.list': { reach: 'organization', guestMay: false },
+  'registryKeys.rotate': { reach: 'organization', guestMay: false },
   'upstreams.list': { reach: 'organization' },
   'upstreams.create': { reach: 'organization', input: { org: 'acme', host: 'ghcr.io', ...UPSTREAM }, guestMay: false },
   'upstreams.update': { reach: 'organization', input: { org: 'acme', id: 'ups_00001', ...UPSTREAM }, guestMay: false },

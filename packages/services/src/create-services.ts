@@ -23,6 +23,7 @@ import { createOutgoing } from './outgoing/outgoing'
 import { createPolicies } from './policies/policies'
 import { createRepositories } from './policies/repository'
 import { createProjects } from './projects/projects'
+import { createRegistryKeys } from './registry-keys/registry-keys'
 import { createReplication } from './replication/replication'
 import { createRobots } from './robots/robots'
 import type { Services } from './services'
@@ -65,6 +66,7 @@ export function createServices(deps: Deps): Services {
     policies: createPolicies(deps),
     repositories: createRepositories(deps, access),
     storage: createStorage(deps),
+    registryKeys: createRegistryKeys(deps),
     upstreams: createUpstreams(deps),
     health: createHealth(deps),
     changes: createChanges(deps),

@@ -13,6 +13,7 @@ import type { LoginsService } from './logins/service'
 import type { InvitationsService, MembersService } from './members/service'
 import type { OutgoingService } from './outgoing/service'
 import type { PoliciesService, RepositoriesService } from './policies/service'
+import type { RegistryKeysService } from './registry-keys/service'
 import type { ReplicationService } from './replication/service'
 import type { RobotsService } from './robots/service'
 import type { Actor, Identity, Scope } from './scope'
@@ -217,6 +218,7 @@ export interface Services {
   policies: PoliciesService
   repositories: RepositoriesService
   storage: StorageService
+  registryKeys: RegistryKeysService
   upstreams: UpstreamsService
   health: HealthService
   changes: ChangesService

@@ -1,4 +1,4 @@
-/** `slipway registry verify`: has everything that the registry keeps looked at, and waits for what it finds. */
+/** `slipway registry verify`: has everything that the registry keeps looked at, and waits for what it finds. `… keys`, `… rotate-keys`. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { views } from '@slipway/contracts'
 import { formatBytes } from '@slipway/core'
@@ -18,9 +18,30 @@ interface Options {
 }
 
 export function registryCommands(program: Command, action: Action): void {
-  program
+  const registry = program
     .command('registry')
     .description('look after the installation’s registry (owners and admins of its first organization)')
+  registry
+    .command('keys')
+    .description('the keys that sign the registry’s tokens, and how old they are')
+    .action(
+      action(async (session) => {
+        const client = await session.client()
+        const view = await client.registryKeys.list.query({ org: await session.org() })
+        session.answer(view, () => keyLines(view))
+      }),
+    )
+  registry
+    .command('rotate-keys')
+    .description('sign with another key from now on; nobody has to log in again, and no restart is needed')
+    .action(
+      action(async (session) => {
+        const client = await session.client()
+        const view = await client.registryKeys.rotate.mutate({ org: await session.org() })
+        session.answer(view, () => `Another key signs now. Tokens of the one before stay good until they end.\n${keyLines(view)}`)
+      }),
+    )
+  registry
     .command('verify')
     .description('hash every blob again, compare manifests and rows; exit code 1 when something is left to do')
     .option('--repair', 'write anew what the bytes allow: links, sizes, layers')
@@ -47,6 +68,16 @@ export function registryCommands(program: Command, action: Action): void {
       }),
     )
 }
+
+const keyLines = ({ keys }: views.SigningKeysView): string =>
+  keys
+    .map(({ kid, signs, at, until }) => {
+      const what = signs ? `signs since ${minute(at)}` : `retired ${minute(at)}, taken until ${until ? minute(until) : 'now'}`
+      return `${plain(kid)}  ${what}\n`
+    })
+    .join('')
+
+const minute = (at: Date) => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`
 
 async function untilDone(session: Session, org: string, started: views.VerificationView): Promise<views.VerificationView> {
   const client = await session.client()

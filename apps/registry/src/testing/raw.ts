@@ -25,7 +25,14 @@ export function sendRaw(base: string, bytes: string | Buffer, quietMs = 10_000):
 function parse(answer: string): RawAnswer {
   const end = answer.indexOf('\r\n\r\n')
   const [first = '', ...lines] = (end === -1 ? answer : answer.slice(0, end)).split('\r\n')
-  const headers = Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]))
+  const headers = Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+  )
   const body = end === -1 ? '' : answer.slice(end + 4)
-  return { status: Number(/^HTTP\/1\.1 (\d{3})/.exec(first)?.[1] ?? 0), headers, body, codes: [...body.matchAll(/"code":"([A-Z_]+)"/g)].map((m) => m[1] ?? '') }
+  return {
+    status: Number(/^HTTP\/1\.1 (\d{3})/.exec(first)?.[1] ?? 0),
+    headers,
+    body,
+    codes: [...body.matchAll(/"code":"([A-Z_]+)"/g)].map((m) => m[1] ?? ''),
+  }
 }

@@ -41,6 +41,7 @@ const DEEDS: Record<string, string> = {
   'outgoing.update': 'changed the webhook',
   'project.create': 'created the project',
   'repository.create': 'made the repository',
+  'registry.rotateKeys': 'changed the signing key of the',
   'registry.verify': 'had all bytes checked of the',
   'registry.verifyCancel': 'stopped the check of the',
   'repository.inspect': 'looked at the repository',

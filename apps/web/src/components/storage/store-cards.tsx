@@ -6,6 +6,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Load } from '@/components/load'
 import { count } from '@/components/organization/build-cache-card'
 import { useTRPC } from '@/lib/trpc'
+import { KeysCard } from './keys-card'
 import { type Part, RowBar, UseBar } from './use-bar'
 import { VerifyCard } from './verify-card'
 
@@ -24,6 +25,7 @@ export function StoreCards({ org }: { org: string }) {
         <>
           <StoreCard view={view} />
           <VerifyCard org={org} view={view} />
+          <KeysCard org={org} />
         </>
       )}
     </Load>
