@@ -17,16 +17,18 @@ export interface Sent {
   bytes: number
 }
 
+/** `remember`: keeps what the files held for the next time; when there is nothing better to do. */
+export type Walked = Context & { remember(): Promise<void> }
+
 export async function contextOf(
   session: Session,
   folder: string,
   ignore: string,
   budget: { entries: number; bytes: number },
-): Promise<Context> {
+): Promise<Walked> {
   const cache = await StatCache.open(session.env.cacheDir, folder)
   const context = await walkContext(folder, createIgnoreMatcher(ignore), session.signal, { cache, budget })
-  await cache.save(folder)
-  return context
+  return { ...context, remember: () => cache.save(folder) }
 }
 
 type UploadInput = Parameters<Awaited<ReturnType<Session['client']>>['builds']['upload']['mutate']>[0]
@@ -39,7 +41,7 @@ const COMMITS = 4
  */
 export async function upload(
   session: Session,
-  contexts: readonly Context[],
+  contexts: readonly Walked[],
   deadline: Deadline,
   make: (name: string) => Promise<string>,
   input: UploadInput,
@@ -57,6 +59,7 @@ export async function upload(
     for (let attempt = 1; ; attempt++) {
       try {
         const begun = await client.builds.upload.mutate({ ...input, app }, { signal: deadline.signal })
+        // The server builds by now.
         await known.save(contexts.flatMap((context) => [...context.trees.keys()]))
         if (live) session.io.err('\r\x1b[K')
         const all = `${grouped(sum(contexts, 'entries'))} files, ${formatBytes(sum(contexts, 'bytes'))}`
@@ -86,6 +89,8 @@ export async function upload(
       throw new CliError(EXIT.interrupted, 'INTERRUPTED', 'Interrupted before the build began; what was sent is there the next time.')
     deadline.check('The upload')
     throw error
+  } finally {
+    for (const context of contexts) await context.remember()
   }
 }
 
