@@ -1,6 +1,6 @@
 /** `slipway build` from a folder without a repository, against a whole installation: it serves, and a change sends only itself. */
-import { execFile, spawn } from 'node:child_process'
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFile, execFileSync, spawn } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -91,6 +91,41 @@ it('builds without deploying, with secrets that stay secret, and tells a failing
   expect(failed.code).toBe(1)
   expect(failed.err).toMatch(/cannot go on/)
   expect(failed.err).toMatch(/Dockerfile:2|line 2/)
+})
+
+/** Digest of the image in an OCI archive, and what its layers are. */
+function inArchive(path: string): { digest: string; layers: string[]; created: string } {
+  const read = (name: string) => JSON.parse(execFileSync('tar', ['-xOf', path, name], { encoding: 'utf8' }))
+  const blob = (digest: string) => read(`blobs/sha256/${digest.slice('sha256:'.length)}`)
+  const { digest } = read('index.json').manifests[0]
+  const manifest = blob(digest)
+  return {
+    digest,
+    layers: manifest.layers.map((layer: { mediaType: string }) => layer.mediaType.split('.').at(-1)),
+    created: blob(manifest.config.digest).created,
+  }
+}
+
+it('makes the same image of the same files, wherever and whenever, and in the form that -o asks for', async () => {
+  const made: ReturnType<typeof inArchive>[] = []
+  for (const [name, age] of [
+    ['here', 3600],
+    ['there', 999_999],
+  ] as const) {
+    const copy = join(home, name)
+    mkdirSync(join(copy, 'src'), { recursive: true })
+    writeFileSync(join(copy, 'Dockerfile'), 'FROM slipway.local/base/busybox\nCOPY src /src\nRUN cat /src/a > /b && mkdir -p /c/d\n')
+    writeFileSync(join(copy, 'src/a'), 'the same\n')
+    utimesSync(join(copy, 'src/a'), Date.now() / 1000 - age, Date.now() / 1000 - age)
+    const out = join(home, `${name}.tar`)
+    const look = 'rewrite-timestamp=true,compression=zstd,compression-level=5,force-compression=true'
+    const { code, err } = await slipway('build', copy, '--app', 'same', '--no-cache', '-o', `type=oci,dest=${out},${look}`)
+    expect(`${code} ${err}`).toMatch(/^0/)
+    expect(err).toContain('all is dated 1970-01-01')
+    made.push(inArchive(out))
+  }
+  expect(made[0]).toEqual(made[1])
+  expect(made[0]).toMatchObject({ layers: ['tar+zstd', 'tar+zstd', 'tar+zstd'], created: expect.stringMatching(/^1970-01-01T00:00:00/) })
 })
 
 it('ends the build on the server with Ctrl-C', async () => {

@@ -47,15 +47,15 @@ export async function request(address: string, { method = 'GET', headers = {}, b
       method,
       agent: fresh ? false : agent,
       headers: { ...headers, ...lengthOf(body), host: url.host },
-      ...(signal && { signal }),
     })
+    breakOff(call, signal)
     try {
       const response = await new Promise<IncomingMessage>((resolve, reject) => {
         call.once('response', resolve)
         call.on('error', reject)
         call.end(body)
       })
-      return answerOf(response)
+      return answerOf(response, signal)
     } catch (error) {
       if (signal?.aborted) throw signal.reason
       const { code } = error as NodeJS.ErrnoException
@@ -65,6 +65,20 @@ export async function request(address: string, { method = 'GET', headers = {}, b
       else throw error
     }
   }
+}
+
+/**
+ * Breaks the request off when the signal fires; an answer that has begun silently, because an error would come to a connection that
+ * nobody listens to any more when all of the answer is there and not read yet. (Node's own option `signal` ends the process with that.)
+ */
+function breakOff(call: http.ClientRequest, signal: AbortSignal | undefined): void {
+  let answer: IncomingMessage | undefined
+  call.once('response', (response: IncomingMessage) => {
+    answer = response
+  })
+  const abort = () => void (answer ? answer.destroy() : call.destroy(new Error('broken off')))
+  signal?.addEventListener('abort', abort)
+  call.once('close', () => signal?.removeEventListener('abort', abort))
 }
 
 /** `near`: localhost by its usual address. Asking for the name, and trying whether it is an address itself, takes longer than the connection. */
@@ -78,7 +92,7 @@ const addressOf = ({ protocol, hostname, port, pathname, search }: URL, near: bo
 const lengthOf = (body: Asked['body']): Record<string, string> =>
   body === undefined ? {} : { 'content-length': String(typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength) }
 
-function answerOf(body: IncomingMessage): Answer {
+function answerOf(body: IncomingMessage, signal: AbortSignal | undefined): Answer {
   // Whoever reads it hears of an error; one after the last read, as when a stream is given up, is nobody's.
   body.on('error', () => undefined)
   const status = body.statusCode ?? 0
@@ -90,6 +104,8 @@ function answerOf(body: IncomingMessage): Answer {
       if (length > MAX_TEXT) throw new Error(`an answer of more than ${MAX_TEXT} bytes`)
       chunks.push(chunk)
     }
+    // One that was broken off may look like one that has ended.
+    signal?.throwIfAborted()
     return Buffer.concat(chunks).toString('utf8')
   }
   return { status, ok: status >= 200 && status < 300, body, text, json: async () => JSON.parse(await text()) as unknown }

@@ -65,7 +65,7 @@ export {
   keptDockerfile,
 } from './dockerfiles'
 export * as inputs from './inputs'
-export { channels, type JobData, type JobName, jobs } from './jobs/index'
+export { channels, type JobData, type JobName, jobs, OVER } from './jobs/index'
 export {
   BASE_ORGANIZATION,
   BUILD_CACHE_TAG,

@@ -4,7 +4,7 @@
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { channels, OWN_REGISTRY_HOST } from '@slipway/contracts'
+import { channels, OVER, OWN_REGISTRY_HOST } from '@slipway/contracts'
 import { toAppError } from '@slipway/core'
 import { type BuildRunRow, claimBuild, finishBuild, heartbeatBuild, nextQueuedBuild, type Prisma, requeueBuild } from '@slipway/db'
 import { formatPlatform } from '@slipway/dockerfile'
@@ -49,8 +49,8 @@ export async function runBuild(deps: Deps, buildId: string, deadline: AbortSigna
   } finally {
     watch.end()
     await recorder.flush().catch((error) => log.error({ err: error }, 'could not write the end of the build log'))
+    tell(deps, build, OVER)
     await rm(directory, { recursive: true, force: true })
-    tell(deps, build)
     const next = deps.stopping.aborted ? null : await nextQueuedBuild(deps.db, build.appId)
     if (next)
       await enqueue(deps.queues, 'build', { buildId: next }, (error) => log.warn({ err: error }, 'the sweep will enqueue the next build'))
@@ -100,7 +100,7 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
   if (!source.publishes) {
     await recorder.flush()
     if (!(await finishBuild(deps.db, build.id, 'succeeded', { facts: { imageSize: BigInt(result.size) } }))) throw CANCELED
-    tell(deps, build)
+    tell(deps, build, OVER)
     return
   }
 
@@ -174,7 +174,7 @@ async function fail(deps: Deps, build: BuildRunRow, recorder: BuildRecorder, cau
   })
 }
 
-function tell(deps: Deps, build: BuildRunRow): void {
-  for (const channel of [channels.build(build.id), channels.app(build.appId), channels.organization(build.organizationId)])
-    deps.signals.publish(channel)
+function tell(deps: Deps, build: BuildRunRow, payload?: typeof OVER): void {
+  deps.signals.publish(channels.build(build.id), payload)
+  for (const channel of [channels.app(build.appId), channels.organization(build.organizationId)]) deps.signals.publish(channel)
 }

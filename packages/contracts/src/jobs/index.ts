@@ -23,9 +23,12 @@ export const jobs = {
 export type JobName = keyof typeof jobs
 export type JobData<N extends JobName> = z.infer<(typeof jobs)[N]['schema']>
 
+/** The end of what a channel tells of: read at once, and not when the burst of news before it has been quiet for a moment. */
+export const OVER = 'over'
+
 /**
  * Redis pub/sub channels that say "read again from your cursor"; a lost message costs a second (readers also poll),
- * never data. Payload is empty.
+ * never data. Payload is empty, or OVER.
  */
 export const channels = {
   build: (buildId: string) => `slipway:build:${buildId}`,

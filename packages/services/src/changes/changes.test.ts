@@ -1,6 +1,7 @@
+import { OVER } from '@slipway/contracts'
 import { createDb } from '@slipway/db'
 import type { Signals } from '@slipway/jobs'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { createChanges } from './changes'
 
 // Connects at the first query, of which ticks make none.
@@ -9,8 +10,8 @@ const db = createDb('postgresql://unused@127.0.0.1:9/unused')
 function bus() {
   const listeners = new Set<(payload: string) => void>()
   const signals: Signals = {
-    publish: () => {
-      for (const listener of listeners) listener('')
+    publish: (_, payload = '') => {
+      for (const listener of listeners) listener(payload)
     },
     subscribe(_, listener) {
       listeners.add(listener)
@@ -48,6 +49,34 @@ it('misses no signal that comes while the reader reads, and puts a burst togethe
     if (ticks === 2) end.abort()
   }
   expect(ticks).toBe(2)
+})
+
+it('reads the end at once, and what comes before it when it has been quiet', async () => {
+  // Stands still: what comes without it moving waits for nothing.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const settled = async () => {
+    for (let i = 0; i < 50; i++) await Promise.resolve()
+  }
+  const { signals } = bus()
+  const end = new AbortController()
+  let ticks = 0
+  const reading = (async () => {
+    for await (const _ of createChanges({ db, signals }).ticks('c', end.signal)) {
+      ticks++
+      // While it reads.
+      if (ticks === 2) signals.publish('c', OVER)
+    }
+  })()
+  await settled()
+  signals.publish('c')
+  await settled()
+  expect(ticks).toBe(1)
+  signals.publish('c', OVER)
+  await settled()
+  expect(ticks).toBe(3)
+  end.abort()
+  await reading
 })
 
 it('refuses with a try-again when the server stops', async () => {

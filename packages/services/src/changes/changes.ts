@@ -1,3 +1,4 @@
+import { OVER } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import { organizationFingerprint } from '@slipway/db'
 import type { Deps } from '../deps'
@@ -15,8 +16,11 @@ export const createChanges = ({ db, signals, stopping }: Pick<Deps, 'db' | 'sign
     // Subscribed for the whole time, not per wait: what happens while the reader reads must not be missed.
     let changed = true
     let wake: () => void = () => undefined
-    const unsubscribe = signals.subscribe(channel, () => {
+    // Ends the quiet time, too; of the signals since the last tick.
+    let over = new AbortController()
+    const unsubscribe = signals.subscribe(channel, (payload) => {
       changed = true
+      if (payload === OVER) over.abort()
       wake()
     })
     const onAbort = () => wake()
@@ -27,8 +31,9 @@ export const createChanges = ({ db, signals, stopping }: Pick<Deps, 'db' | 'sign
         if (stopping?.aborted) throw restarting()
         const signaled = changed
         changed = false
+        over = new AbortController()
         yield signaled
-        await sleep(QUIET_MS, signal)
+        await sleep(QUIET_MS, signal ? AbortSignal.any([signal, over.signal]) : over.signal)
         if (changed || signal?.aborted || stopping?.aborted) continue
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, POLL_MS - QUIET_MS)
