@@ -1,5 +1,5 @@
 'use client'
-import { Button, ErrorState, SkeletonRows } from '@slipway/ui'
+import { Button, Card, ErrorState, SkeletonRows } from '@slipway/ui'
 import type { ReactNode } from 'react'
 import { readError } from '@/lib/errors'
 
@@ -16,6 +16,7 @@ export function Load<T>({
   what,
   skeleton,
   page,
+  card,
   children,
 }: {
   query: Loading<T>
@@ -24,11 +25,15 @@ export function Load<T>({
   skeleton?: ReactNode
   /** The page is nothing without it: an error takes the page's place. */
   page?: boolean
+  /** What comes is a card of its own: its skeleton is one, too. */
+  card?: boolean
   children: (data: T) => ReactNode
 }) {
   if (query.data !== undefined) return children(query.data)
   if (query.error) return <LoadError query={query} what={what} page={page} />
-  return skeleton ?? <SkeletonRows label={`Loading ${what}`} />
+  if (skeleton !== undefined) return skeleton
+  const rows = <SkeletonRows label={`Loading ${what}`} />
+  return page || card ? <Card>{rows}</Card> : rows
 }
 
 function LoadError<T>({ query, what, page }: { query: Loading<T>; what: string; page: boolean | undefined }) {

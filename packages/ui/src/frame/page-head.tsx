@@ -7,7 +7,9 @@ export function PageHead({ title, children, actions }: { title: ReactNode; child
     <div className="flex min-h-8 flex-wrap items-center gap-x-3 gap-y-2">
       <h1 className="min-w-0 max-w-full truncate font-semibold text-xl tracking-[-0.015em]">{title}</h1>
       {children}
-      {actions && <div className={cn('flex flex-wrap gap-2 md:ml-auto md:w-auto', children ? 'w-full' : 'ml-auto')}>{actions}</div>}
+      {actions && (
+        <div className={cn('flex flex-wrap gap-2 md:ml-auto md:w-auto', children ? 'w-full max-md:[&>*]:grow' : 'ml-auto')}>{actions}</div>
+      )}
     </div>
   )
 }

@@ -14,7 +14,7 @@ export function RepositoryAccess({ org, view }: { org: string; view: views.Repos
   const trpc = useTRPC()
   const query = useQuery(trpc.access.repository.queryOptions({ org, repository: view.name }))
   return (
-    <Load query={query} what="who may do what here">
+    <Load query={query} what="who may do what here" card>
       {(access) => <Access org={org} repository={view.name} access={access} />}
     </Load>
   )

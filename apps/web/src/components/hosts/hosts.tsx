@@ -17,7 +17,7 @@ export function Hosts({ org }: { org: string }) {
   return (
     <>
       <PageHead title="Hosts" />
-      <Load query={query} what="the hosts">
+      <Load query={query} what="the hosts" card>
         {(hosts) =>
           hosts.length === 0 ? (
             <Card>

@@ -95,7 +95,7 @@ function Comparison({ org, repository, image, other }: ImageTabProps & { other: 
   const failed = [mine, theirs].find((one) => one.error)
   if (failed)
     return (
-      <Load query={failed} what="the other image">
+      <Load query={failed} what="the other image" card>
         {() => null}
       </Load>
     )
@@ -115,7 +115,7 @@ function Comparison({ org, repository, image, other }: ImageTabProps & { other: 
       </Card>
     )
   return (
-    <Load query={query} what="this comparison" skeleton={<Comparing />}>
+    <Load query={query} what="this comparison" card>
       {(found) => (
         <>
           <Sides found={found} />
@@ -129,12 +129,6 @@ function Comparison({ org, repository, image, other }: ImageTabProps & { other: 
     </Load>
   )
 }
-
-const Comparing = () => (
-  <Card>
-    <SkeletonRows rows={6} label="Loading this comparison" />
-  </Card>
-)
 
 const signed = (bytes: number) => (bytes === 0 ? '±0 B' : `${bytes > 0 ? '+' : '−'}${formatBytes(Math.abs(bytes))}`)
 const count = (n: number, one: string, many = `${one}s`) => `${n.toLocaleString('en')} ${n === 1 ? one : many}`

@@ -61,8 +61,8 @@ export function LayersCard({ org, repository, image }: { org: string; repository
               className={cn('cursor-pointer transition-colors duration-120 hover:bg-sunken', selected !== null && 'bg-sunken')}
               onClick={() => setSelected(selected === null ? String(layer.position) : null)}
             >
-              <Td className="whitespace-nowrap">
-                <span className="num mr-2.5 hidden w-5 text-right text-ink-3 text-xs md:inline-block">{layer.position + 1}</span>
+              <Td optional className="whitespace-nowrap">
+                <span className="num mr-2.5 inline-block w-4 text-ink-3 text-xs">{layer.position + 1}</span>
                 <Hash copy={layer.digest} label="the layer's digest">
                   {shortDigest(layer.digest, 8)}
                 </Hash>
@@ -71,7 +71,7 @@ export function LayersCard({ org, repository, image }: { org: string; repository
                 <span
                   className={cn(
                     'block font-mono text-[12.5px]',
-                    selected === null ? 'truncate' : 'break-words',
+                    selected === null ? 'line-clamp-2 break-words md:line-clamp-1 md:break-all' : 'break-words',
                     !layer.createdBy && 'text-ink-3',
                   )}
                   title={instructionOf(layer)}

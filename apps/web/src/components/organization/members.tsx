@@ -14,7 +14,7 @@ import { LeaveOrganization, RemoveMember } from './remove-member'
 export function MembersPage({ org }: { org: string }) {
   const query = useQuery(useTRPC().organizations.get.queryOptions({ org }))
   return (
-    <Load query={query} what="the organization">
+    <Load query={query} what="the organization" card>
       {(organization) => <Members org={org} role={organization.role} />}
     </Load>
   )

@@ -11,7 +11,7 @@ export function OrganizationSettings({ org }: { org: string }) {
   const trpc = useTRPC()
   const query = useQuery(trpc.organizations.get.queryOptions({ org }))
   return (
-    <Load query={query} what="the organization">
+    <Load query={query} what="the organization" card>
       {(organization) => (
         <Columns
           aside={

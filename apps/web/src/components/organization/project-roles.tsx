@@ -39,7 +39,7 @@ function RolesOf({ org, project, picker }: { org: string; project: string; picke
     trpc.access.revokeOnProject.mutationOptions({ meta: { quiet: true }, onSuccess: keep('The role is taken away') }),
   )
   return (
-    <Load query={query} what="the roles on this project">
+    <Load query={query} what="the roles on this project" card>
       {(view) => (
         <Grants
           org={org}

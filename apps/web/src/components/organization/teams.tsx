@@ -27,7 +27,7 @@ export function TeamsPage({ org }: { org: string }) {
   )
   return (
     <>
-      <Load query={teams} what="the teams">
+      <Load query={teams} what="the teams" card>
         {(found) =>
           found.length === 0 ? (
             <Card>

@@ -14,7 +14,9 @@ export function SharedLayersCard({ org, layers }: { org: string; layers: views.S
       <Table>
         <thead>
           <tr>
-            <Th className="w-28">Layer</Th>
+            <Th optional className="w-28">
+              Layer
+            </Th>
             <Th>Step</Th>
             <Th right optional className="w-36">
               In
@@ -27,7 +29,7 @@ export function SharedLayersCard({ org, layers }: { org: string; layers: views.S
         <tbody>
           {layers.map((layer) => (
             <Tr key={layer.digest}>
-              <Td>
+              <Td optional>
                 <Hash copy={layer.digest} label="the layer's digest">
                   {shortDigest(layer.digest, 8)}
                 </Hash>

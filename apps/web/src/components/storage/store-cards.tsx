@@ -20,7 +20,7 @@ export function StoreCards({ org }: { org: string }) {
     ),
   )
   return (
-    <Load query={query} what="the whole store">
+    <Load query={query} what="the whole store" card>
       {(view) => (
         <>
           <StoreCard view={view} />

@@ -35,7 +35,7 @@ export function FilesTab(props: ImageTabProps) {
   const query = useFilesState(org, repository, image.digest)
   if (image.children.length > 0) return <ChoosePlatform {...props} />
   return (
-    <Load query={query} what="the files of this image">
+    <Load query={query} what="the files of this image" card>
       {(state) =>
         state.total ? (
           <>
