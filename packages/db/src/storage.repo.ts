@@ -163,12 +163,20 @@ export async function openUploads(db: Tx, organizationId: string, take: number) 
 /** Blobs of the organization whose bytes were found damaged or gone, and are not back yet. */
 export async function damagedBlobs(db: Tx, organizationId: string, take: number) {
   const rows = await db.$queryRaw<{ digest: string; size: bigint; damagedAt: Date; repository: string; images: number }[]>`
-    SELECT b."digest", b."size", b."damagedAt", min(r."name") AS repository,
-      (SELECT count(DISTINCT m."digest")::int FROM "Manifest" m LEFT JOIN "ManifestLayer" y ON y."manifestId" = m."id"
-       WHERE m."organizationId" = ${organizationId} AND (y."digest" = b."digest" OR m."configDigest" = b."digest")) AS images
-    FROM "Blob" b JOIN "RepositoryBlob" l ON l."digest" = b."digest" JOIN "Repository" r ON r."id" = l."repositoryId"
-    WHERE b."damagedAt" IS NOT NULL AND r."organizationId" = ${organizationId}
-    GROUP BY b."digest" ORDER BY b."damagedAt" DESC LIMIT ${take}`
+    WITH bad AS MATERIALIZED (
+      SELECT b."digest", b."size", b."damagedAt", min(r."name") AS repository
+      FROM "Blob" b JOIN "RepositoryBlob" l ON l."digest" = b."digest" JOIN "Repository" r ON r."id" = l."repositoryId"
+      WHERE b."damagedAt" IS NOT NULL AND r."organizationId" = ${organizationId}
+      GROUP BY b."digest" ORDER BY b."damagedAt" DESC LIMIT ${take}
+    ), image AS (
+      SELECT y."digest", m."digest" AS image FROM bad JOIN "ManifestLayer" y ON y."digest" = bad."digest"
+      JOIN "Manifest" m ON m."id" = y."manifestId" WHERE m."organizationId" = ${organizationId}
+      UNION
+      SELECT m."configDigest", m."digest" FROM bad JOIN "Manifest" m ON m."configDigest" = bad."digest"
+      WHERE m."organizationId" = ${organizationId}
+    )
+    SELECT bad.*, (SELECT count(*)::int FROM image i WHERE i."digest" = bad."digest") AS images
+    FROM bad ORDER BY bad."damagedAt" DESC`
   return rows.map((row) => ({ ...row, size: Number(row.size) }))
 }
 

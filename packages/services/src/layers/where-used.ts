@@ -13,6 +13,7 @@ import {
 import type { Deps } from '../deps'
 import { platformOf } from '../images/views'
 import type { Scope } from '../scope'
+import { Counted } from '../storage/counted'
 import { baseName, hidersOf, pathName } from './names'
 import type { FilesService } from './service'
 
@@ -34,17 +35,17 @@ const MAX_ROWS = 5000
 /** Hashes in one question: of 200 paths about ten directories deep. */
 const MAX_NAMES = 4000
 
-export const whereUsedMethod =
-  (deps: Deps): FilesService['whereUsed'] =>
-  async (scope, { kind, query, version, limit }) => {
-    const { db } = deps
+/** Milliseconds: of tens of thousands of images the count takes longer than the answer. */
+const QUICK = 200
+
+export const whereUsedMethod = (deps: Deps): FilesService['whereUsed'] => {
+  const { db } = deps
+  const unread = new Counted((organizationId) => countUnreadLayers(db, organizationId), QUICK)
+  return async (scope, { kind, query, version, limit }) => {
     const { organizationId } = scope
     const holdings =
       kind === 'layer' ? layer(query) : kind === 'file' ? await file(deps, scope, query) : await packages(deps, scope, query, version)
-    const [images, waiting] = await Promise.all([
-      imagesWithLayers(db, organizationId, [...holdings.keys()]),
-      countUnreadLayers(db, organizationId),
-    ])
+    const [images, waiting] = await Promise.all([imagesWithLayers(db, organizationId, [...holdings.keys()]), unread.get(organizationId)])
     const paths = new Set([...holdings.values()].flat().flatMap(({ path }) => path ?? []))
     const hiders = await hidersOfPaths(deps, scope, paths)
     const uses = images.flatMap((image) => usesIn(image, holdings, hiders))
@@ -56,9 +57,10 @@ export const whereUsedMethod =
       running: new Set(uses.filter((use) => !use.hidden && running.has(use.digest)).map((use) => use.digest)).size,
       items: await viewsOf(deps, scope, uses.slice(0, limit), running),
       suggestions: kind === 'package' ? await suggestions(deps, scope, query, holdings, uses) : [],
-      waiting,
+      waiting: waiting.value,
     }
   }
+}
 
 const layer = (query: string) =>
   new Map<string, Holding[]>([[query.includes(':') ? query : `sha256:${query}`, [{ path: null, version: null, type: null }]]])

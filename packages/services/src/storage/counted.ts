@@ -1,5 +1,5 @@
 /**
- * Counts that take long on much data are kept for a moment. What was counted within 50 ms is counted again for each who asks; what took
+ * Counts that take long on much data are kept for a moment. What was counted within 50 ms (or `quickMs`) is counted again for each who asks; what took
  * longer is given as it was at most a few minutes ago, and counted anew behind the answer. Each answer says when it was counted.
  */
 const QUICK_MS = 50
@@ -17,12 +17,15 @@ export class Counted<T> {
   readonly #kept = new Map<string, Kept<T>>()
   readonly #running = new Map<string, Promise<Kept<T>>>()
 
-  constructor(readonly count: (key: string) => Promise<T>) {}
+  constructor(
+    readonly count: (key: string) => Promise<T>,
+    readonly quickMs = QUICK_MS,
+  ) {}
 
   async get(key: string): Promise<{ value: T; asOf: Date }> {
     const kept = this.#kept.get(key)
     const age = kept ? Date.now() - kept.asOf.getTime() : Number.POSITIVE_INFINITY
-    if (!kept || kept.tookMs <= QUICK_MS || age > STALE_MS) return this.#count(key)
+    if (!kept || kept.tookMs <= this.quickMs || age > STALE_MS) return this.#count(key)
     // Whoever waits gets the error; here nobody does, and the next one counts again.
     if (age > FRESH_MS) this.#count(key).catch(() => undefined)
     return kept

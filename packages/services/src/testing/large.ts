@@ -13,7 +13,7 @@ export interface LargeOptions {
 /** Ids sort by time, as real ones; digests are the hash of a name, so that layers are shared: three by all, two by a repository. */
 export async function fillLarge(db: Db, organizationId: string, options: LargeOptions = {}): Promise<void> {
   const { repositories = 1000, tags = 10_000, events = 50_000, builds } = options
-  await db.$transaction((tx) => fill(tx, organizationId, { repositories, tags, events, builds }), { timeout: 120_000 })
+  await db.$transaction((tx) => fill(tx, organizationId, { repositories, tags, events, builds }), { timeout: 600_000 })
   // As autovacuum does after a while: index-only scans need to know what all may see.
   await db.$executeRaw`VACUUM ANALYZE`
 }
