@@ -13,6 +13,7 @@ import type { Registry } from './context'
 import { Collector } from './gc'
 import { type Pace, SLOWEST } from './http/body'
 import { Integrity } from './integrity/integrity'
+import { fetchFromReplica } from './integrity/replica'
 import { Scrubber } from './integrity/scrubber'
 import { ManifestCache } from './manifest-cache'
 import { PullCounter } from './pulls'
@@ -148,6 +149,7 @@ function makeRegistry(
     ...(upstreamLimits && { limits: upstreamLimits }),
   })
   integrity.repairers.push((digest) => upstreams.refetch(digest))
+  integrity.repairers.push((digest) => fetchFromReplica({ db, store, log, busyUploads, sealer }, digest))
   return {
     db,
     store,

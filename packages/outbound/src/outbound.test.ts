@@ -1,5 +1,6 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
 import { expect, it, onTestFinished } from 'vitest'
 import { INSIDE_TOO, Outbound, type OutboundOptions, readAnswer } from '.'
 
@@ -92,6 +93,40 @@ it('serves clients that take a fetch', async () => {
   expect([echo.headers.get('x-method'), await echo.text()]).toEqual(['PUT', 'hello'])
   const empty = await fetch(`${base}/empty`)
   expect([empty.status, empty.headers.get('etag')]).toEqual([304, '"a"'])
+})
+
+it('sends a stream piece by piece, however long that takes, and gives up on a server that takes no more of it', async () => {
+  const base = await server((request, response) => {
+    if (request.url === '/stuck') request.pause()
+    else request.pipe(response.writeHead(200))
+  })
+  const slowly = async function* () {
+    for (const piece of ['a', 'b', 'c']) {
+      await new Promise((resolve) => setTimeout(resolve, 80))
+      yield Buffer.from(piece)
+    }
+  }
+  // Longer in all than the answer to a request may take.
+  const made = outbound({ headMs: 100, idleMs: 200 })
+  const answer = await made.fetch(base, {
+    method: 'PATCH',
+    body: Readable.toWeb(Readable.from(slowly())) as BodyInit,
+    duplex: 'half',
+  } as RequestInit)
+  expect(await answer.text()).toBe('abc')
+  const endless = function* () {
+    for (;;) yield Buffer.alloc(1024 * 1024)
+  }
+  await expect(made.request(`${base}/stuck`, { method: 'PATCH', body: Readable.from(endless()) })).rejects.toThrow(
+    code('OUTBOUND_UNREACHABLE'),
+  )
+  const failing = Readable.from(
+    (function* () {
+      yield Buffer.from('a')
+      throw new Error('the source broke off')
+    })(),
+  )
+  await expect(made.request(base, { method: 'PATCH', body: failing })).rejects.toThrow('the source broke off')
 })
 
 it.each(['ftp://a.example', 'nonsense', 'http://user:pass@a.example/', 'http://'])('takes %j for no address', async (address) => {

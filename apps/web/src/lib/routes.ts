@@ -35,6 +35,7 @@ export const routes = {
   activityExport: (org: string, format: 'csv' | 'ndjson', filter: Record<string, string>) =>
     `/api/activity/export?${new URLSearchParams({ org, format, ...filter })}`,
   settings: (org: string) => `/${org}/settings`,
+  replication: (org: string, rule: string) => `/${org}/settings/replication/${rule}`,
   webhook: (org: string, id: string) => `/${org}/settings/webhooks/${id}`,
   settingsTab: (org: string, tab: string) => `/${org}/settings/${tab}`,
   account: (org?: string) => (org ? `/account?from=${org}` : '/account'),

@@ -11,6 +11,7 @@ export const SETTINGS_TABS: Tab[] = [
   { tab: 'teams', label: 'Teams' },
   { tab: 'registry', label: 'Registry' },
   { tab: 'upstreams', label: 'Upstreams' },
+  { tab: 'replication', label: 'Replication' },
   { tab: 'webhooks', label: 'Webhooks' },
   { tab: 'robots', label: 'Robots' },
 ]
