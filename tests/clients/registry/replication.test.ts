@@ -93,8 +93,11 @@ it('pulls from a second installation and from docker-registry, with their indexe
 
   const digest = await writeImage(`${w.folder}/image`, 'v1', 'from the hub')
   await skopeo('copy', '--dest-tls-verify=false', `oci:${w.folder}/image:v1`, `docker://127.0.0.1:${w.hub.port}/library/hello:v1`)
-  const other = await w.rule({ direction: 'pull', remote: w.hub.url, repositories: ['library/hello'], target: 'hub' })
-  expect(await w.run(other)).toMatchObject({ state: 'succeeded', items: { succeeded: 1 } })
+  const other = await w.rule({ direction: 'pull', remote: w.hub.url, repositories: ['library/gone', 'library/hello'], target: 'hub' })
+  const mixed = await w.run(other)
+  expect(mixed).toMatchObject({ state: 'failed', items: { succeeded: 1, failed: 1 } })
+  const { items: wrong } = await w.h.services.replication.items(w.scope, { id: mixed.id, limit: 10, state: 'failed' })
+  expect(wrong).toMatchObject([{ source: 'library/gone', error: expect.stringContaining('no repository library/gone') }])
   const name = 'acme/hub/library/hello'
   const reader = clientOf(w.registry.base, { bearer: await w.client.sign([{ type: 'repository', name, actions: ['pull'] }]) })
   expect(await reader.resolve(name, 'v1')).toBe(digest)

@@ -13,6 +13,8 @@ import type { ReplicationDeps } from './run'
 import type { Rule, Sides } from './sides'
 
 export const MAX_ITEMS = 20_000
+/** In place of the tags of a repository that has told none: no tag is called so. */
+export const NO_TAGS = '*'
 const PAGE = 5000
 const MAX_REPOSITORIES = 5000
 
@@ -24,7 +26,8 @@ export async function planRun(
 ): Promise<PlannedItem[]> {
   const items: PlannedItem[] = []
   const add = (source: string, tag: string) => {
-    if (!replicatesTag(rule, tag) || tag === BUILD_CACHE_TAG || isReferrersTag(tag) || !isTag(tag)) return
+    const wanted = replicatesTag(rule, tag) && tag !== BUILD_CACHE_TAG && !isReferrersTag(tag) && isTag(tag)
+    if (!wanted && tag !== NO_TAGS) return
     const target = replicatedName(rule, source)
     if (!isRepositoryName(target)) throw nameTooLong(target)
     items.push({ source, target, tag })
@@ -59,9 +62,17 @@ async function theirs(rule: Rule, { remote }: Sides, signal: AbortSignal, add: A
   for (const name of [...names].sort()) {
     const exact = rule.tags.length > 0 && rule.tags.every(isExactName)
     // What is named needs no list; whether it is there is told by its copy.
-    const tags = exact ? rule.tags : await retried(() => remote.listTags(name, MAX_ITEMS + 1), { signal })
-    for (const tag of tags) add(name, tag)
+    const tags = exact ? rule.tags : await retried(() => remote.listTags(name, MAX_ITEMS + 1), { signal }).catch(notThere)
+    // One wrong name keeps nobody from the others; it is told as a tag that failed.
+    if (tags) for (const tag of tags) add(name, tag)
+    else add(name, NO_TAGS)
   }
+}
+
+/** The repository is not there, or not for these credentials; a refused login ends the run as ever. */
+function notThere(error: unknown): undefined {
+  const isOne = isAppError(error) && (error.code === 'MANIFEST_UNKNOWN' || error.code === 'REGISTRY_DENIED') && error.details.login !== true
+  if (!isOne) throw error
 }
 
 const tooMany = () =>

@@ -7,7 +7,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { channels } from '@slipway/contracts'
-import { isAppError, toAppError } from '@slipway/core'
+import { AppError, isAppError, toAppError } from '@slipway/core'
 import {
   beatReplicationRun,
   claimReplicationRun,
@@ -23,7 +23,7 @@ import {
 import { copyImage, isPassing } from '@slipway/oci/copy'
 import type { Deps } from '../deps'
 import { ItemNotes } from './item-notes'
-import { planRun } from './plan'
+import { NO_TAGS, planRun } from './plan'
 import { openSides, type Sides } from './sides'
 
 export type ReplicationDeps = Pick<Deps, 'db' | 'sealer' | 'signals' | 'log' | 'stopping'> & {
@@ -138,6 +138,7 @@ async function copyItem(
   const notes = new ItemNotes(deps, run.organizationId, item)
   const target = sides.target(item.target)
   try {
+    if (item.tag === NO_TAGS) throw noRepository(item.source)
     await noteReplicationItem(deps.db, item, { state: 'running', error: null })
     const result = await copyImage(
       sides.source(item.source),
@@ -163,6 +164,13 @@ async function copyItem(
     notes.stop()
   }
 }
+
+const noRepository = (name: string) =>
+  new AppError({
+    kind: 'not-found',
+    code: 'REPLICATION_REPOSITORY_UNKNOWN',
+    message: `The other registry has no repository ${name}, or shows it to others only. Correct the name in the rule, or its login.`,
+  })
 
 /** What would be the same with every other tag. */
 const endsRun = (error: unknown) => isAppError(error) && (error.code === 'OUTBOUND_INSIDE' || error.details.login === true)

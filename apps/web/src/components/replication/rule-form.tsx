@@ -60,7 +60,7 @@ interface Props {
 export function RuleForm(props: Props) {
   const { rule, open, onOpenChange } = props
   return (
-    <Dialog open={open} onOpenChange={onOpenChange} wide title={rule ? `Change ${rule.name}` : 'New rule'}>
+    <Dialog open={open} onOpenChange={onOpenChange} wide title={rule ? 'Change the rule' : 'New rule'}>
       {open && <Fields {...props} />}
     </Dialog>
   )
@@ -106,7 +106,7 @@ function Fields({ org, rule, mayReachInside, onOpenChange, onMade }: Props) {
     : [...INTERVALS, { value: v.every, label: everyWord(Number(v.every)) }]
   return (
     <form className="grid gap-4" onSubmit={submit} noValidate>
-      <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
+      <div className="mt-1 flex">
         <Segmented
           label="Direction"
           value={v.direction}

@@ -1,6 +1,6 @@
 'use client'
 import type { views } from '@slipway/contracts'
-import { Button, Callout, Card, CardHeader, ConfirmDialog, KeyValue, LinkButton, Menu, MenuItem, StatusPill, TimeAgo } from '@slipway/ui'
+import { Button, Callout, Card, CardHeader, ConfirmDialog, KeyValue, LinkButton, Menu, MenuItem, StatusPill } from '@slipway/ui'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Ellipsis, Pencil, Play, Power, Trash2, TriangleAlert } from 'lucide-react'
 import { useRouter } from 'next/navigation'
@@ -11,7 +11,7 @@ import { useTRPC } from '@/lib/trpc'
 import { useVisible } from '@/lib/use-visible'
 import { RuleForm } from './rule-form'
 import { Runs } from './runs'
-import { ruleState, whenWord, whereTo } from './words'
+import { inWords, ruleState, whenWord, whereTo } from './words'
 
 export function RulePage({ org, id }: { org: string; id: string }) {
   const visible = useVisible()
@@ -121,18 +121,13 @@ function RuleBody({ org, rule, mayReachInside }: { org: string; rule: views.Repl
             },
             { key: 'Repositories', value: <span className="font-mono text-xs">{repositories.join(' ')}</span>, wrap: true },
             { key: 'Tags', value: tags.length > 0 ? <span className="font-mono text-xs">{tags.join(' ')}</span> : 'All', wrap: true },
-            { key: 'Become', value: <span className="break-all font-mono text-xs">{whereTo(org, rule)}</span>, wrap: true },
+            { key: 'Copied to', value: <span className="break-all font-mono text-xs">{whereTo(org, rule)}</span>, wrap: true },
             {
               key: 'Runs',
               value: (
                 <>
                   {whenWord(rule)}
-                  {rule.nextRunAt && (
-                    <span className="text-ink-3">
-                      {' '}
-                      · next <TimeAgo at={rule.nextRunAt} />
-                    </span>
-                  )}
+                  {rule.nextRunAt && <span className="text-ink-3"> · next {inWords(rule.nextRunAt)}</span>}
                 </>
               ),
               wrap: true,

@@ -9,7 +9,7 @@ import { InlineError, Load } from '@/components/load'
 import { allItems, More } from '@/components/more'
 import { useTRPC } from '@/lib/trpc'
 import { Progress } from './progress'
-import { ITEM, runState, soFar, TRIGGER } from './words'
+import { ITEM, inWords, runState, soFar, TRIGGER, tagsIn } from './words'
 
 const FILTERS = [
   { value: 'all', label: 'All' },
@@ -43,7 +43,7 @@ function Body({ org, id, onClose }: { org: string; id: string; onClose: () => vo
         {(run) => (
           <>
             <Head run={run} />
-            <Items org={org} run={run} />
+            {(tagsIn(run) > 0 || run.error === null) && <Items org={org} run={run} />}
           </>
         )}
       </Load>
@@ -76,7 +76,7 @@ function Head({ run }: { run: views.ReplicationRunView }) {
         </StatusPill>
         <span>{soFar(run)}</span>
         <span className="text-ink-3">
-          · {run.trigger === 'manual' ? run.by : TRIGGER[run.trigger]}, <TimeAgo at={run.createdAt} />
+          {run.trigger === 'manual' ? run.by : TRIGGER[run.trigger]}, <TimeAgo at={run.createdAt} />
         </span>
       </p>
       {run.state === 'running' && <Progress run={run} />}
@@ -86,7 +86,7 @@ function Head({ run }: { run: views.ReplicationRunView }) {
           {run.notBefore && (
             <>
               {' '}
-              Attempt {run.attempt + 1} <TimeAgo at={run.notBefore} />.
+              Attempt {run.attempt + 1} {inWords(run.notBefore)}.
             </>
           )}
         </Callout>

@@ -10,7 +10,7 @@ import { useTRPC } from '@/lib/trpc'
 import { useVisible } from '@/lib/use-visible'
 import { Progress } from './progress'
 import { RunDialog } from './run-dialog'
-import { runState, soFar, TRIGGER } from './words'
+import { inWords, runState, soFar, TRIGGER } from './words'
 
 /** What the rule did, and what it is doing now. */
 export function Runs({ org, rule }: { org: string; rule: views.ReplicationRuleView }) {
@@ -42,7 +42,7 @@ export function Runs({ org, rule }: { org: string; rule: views.ReplicationRuleVi
                   <Th right optional className="w-24">
                     Took
                   </Th>
-                  <Th right className="w-28">
+                  <Th right optional className="w-28">
                     When
                   </Th>
                 </tr>
@@ -77,14 +77,22 @@ function RunRow({ run, onShow }: { run: views.ReplicationRunView; onShow: () => 
           className="h-auto max-w-full justify-start border-0 p-0 text-left text-ink after:absolute after:inset-0 hover:bg-transparent"
           onClick={onShow}
         >
-          <span className="truncate">{soFar(run)}</span>
+          <span className="line-clamp-2 whitespace-normal break-words">{soFar(run)}</span>
         </Button>
         {run.repository && (
           <p className="truncate font-mono text-ink-3 text-xs leading-5">
             {run.repository}:{run.tags.join(', ')}
           </p>
         )}
-        {run.error && <p className="line-clamp-2 break-words text-ink-3 text-xs leading-5">{run.error}</p>}
+        <p className="text-ink-3 text-xs leading-5 md:hidden">
+          <TimeAgo at={run.createdAt} />
+        </p>
+        {run.error && (
+          <p className="line-clamp-2 break-words text-ink-3 text-xs leading-5">
+            {run.error}
+            {run.notBefore && <> Again {inWords(run.notBefore)}.</>}
+          </p>
+        )}
         {run.state === 'running' && <Progress run={run} className="mt-1.5" />}
       </Td>
       <Td optional className="truncate text-ink-2">
@@ -93,7 +101,7 @@ function RunRow({ run, onShow }: { run: views.ReplicationRunView; onShow: () => 
       <Td right optional className="text-ink-2">
         {run.startedAt && run.finishedAt ? formatDuration(run.finishedAt.getTime() - run.startedAt.getTime()) : '–'}
       </Td>
-      <Td right className="text-ink-2">
+      <Td right optional className="text-ink-2">
         <TimeAgo at={run.createdAt} />
       </Td>
     </Tr>

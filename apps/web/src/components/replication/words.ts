@@ -74,3 +74,12 @@ export function soFar(run: views.ReplicationRunView): string {
   const there = run.skippedBytes > 0 ? `, ${formatBytes(run.skippedBytes)} ${run.skippedBytes === 1 ? 'was' : 'were'} there` : ''
   return `${tags}, ${moved}${there}`
 }
+
+/** Of a time ahead; the pages read again every few seconds, so this counts down by itself. */
+export function inWords(at: Date, now = Date.now()): string {
+  const ms = at.getTime() - now
+  if (ms < 1000) return 'now'
+  // Minutes of days ahead, or seconds of hours, are nobody's question.
+  const step = ms > 3 * 3_600_000 ? 3_600_000 : ms > 120_000 ? 60_000 : 1000
+  return `in ${formatDuration(Math.ceil(ms / step) * step)}`
+}
