@@ -3,12 +3,14 @@
 // beside main.js and is of its size and time, and of this Node; V8 refuses one of another version. Who may not write there does without.
 // CommonJS, because the loader of modules takes 10 ms more.
 'use strict'
-const { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } = require('node:fs')
-const { join } = require('node:path')
+const { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } = require('node:fs')
+const { basename, dirname, join } = require('node:path')
 const { Script } = require('node:vm')
 
 /** More than there are commands. */
 const MOST_WORDS = 40
+
+const NODE = `${process.version}-${process.arch}`
 
 const main = join(__dirname, '../dist/main.js')
 // In a fresh clone `npx slipway` comes before the first build.
@@ -17,7 +19,7 @@ else import('../build.mjs').then(start)
 
 function start() {
   const { size, mtimeMs } = statSync(main)
-  const file = `${main}.${process.version}-${process.arch}-${size}-${Math.round(mtimeMs)}.cache`
+  const file = `${main}.${NODE}-${size}-${Math.round(mtimeMs)}.cache`
   const before = read(file)
   const script = new Script(readFileSync(main, 'utf8'), { filename: main, cachedData: before?.code })
   // Each command compiles functions of its own: after its first run they are among what is kept.
@@ -60,6 +62,11 @@ function write(file, words, code) {
   try {
     writeFileSync(temporary, Buffer.concat([Buffer.from(`${words.join(' ')}\n`), code]))
     renameSync(temporary, file)
+    // Of programs that were here before.
+    const folder = dirname(file)
+    for (const name of readdirSync(folder))
+      if (name.startsWith(`main.js.${NODE}-`) && name.endsWith('.cache') && name !== basename(file))
+        rmSync(join(folder, name), { force: true })
   } catch {
     rmSync(temporary, { force: true })
   }
