@@ -138,4 +138,25 @@ describe('in the browser', () => {
     const { hostname } = await serving(ready.api, ready.org, 'several')
     expect((await fetchApp(ready.installation.routerPort, hostname)).text).toBe('two\n')
   })
+
+  it('looks at a repository that was entered before the page was alive', async () => {
+    git.commit('early', 'First', { 'one/index.html': 'one\n', 'two/index.html': 'two\n' })
+    let go: () => void = () => undefined
+    const held = new Promise<void>((resolve) => (go = resolve))
+    await page.route('**/_next/static/**/*.js', async (route) => {
+      await held
+      await route.continue()
+    })
+    try {
+      await page.goto(`${ready.installation.webUrl}/${ready.org}/apps/new`, { waitUntil: 'commit' })
+      await page.getByLabel('Git URL').fill(`${git.url}/early.git`)
+      await page.getByLabel('Branch').focus()
+      go()
+      await page.getByText('2 apps were found in the repository.').waitFor()
+      expect(await page.getByLabel('Name', { exact: true }).inputValue()).toBe('early')
+    } finally {
+      go()
+      await page.unroute('**/_next/static/**/*.js')
+    }
+  })
 })

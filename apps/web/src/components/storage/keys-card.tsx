@@ -80,7 +80,8 @@ function Key({ of: { kid, signs, at, until } }: { of: views.SigningKeyView }) {
         {kid.slice(0, 12)}
       </Hash>
       <span className="ml-auto text-ink-3 text-xs">
-        {signs ? 'since' : 'retired'} <TimeAgo at={at} />
+        {signs ? 'made ' : ''}
+        <TimeAgo at={at} />
         {until && (
           <>
             {' '}
