@@ -1,0 +1,150 @@
+/**
+ * The pages of the registry with something on them, pushed by a real client: reachable to everybody (axe, both themes), nothing wider than a
+ * phone, no error in the browser, and commands for the image that is looked at.
+ */
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { writeImage } from '../clients/registry/installation'
+import { type Ready, readyInstallation } from './support/account'
+import { until } from './support/api'
+import { type Browser, expectAccessible, launch, type Page } from './support/browser'
+
+const FAILURES = resolve(import.meta.dirname, '../../test-results')
+const LONG = 'a-team-with-a-name-of-its-own/service-that-does-everything-at-once-012'
+const run = promisify(execFile)
+
+let ready: Ready
+let browser: Browser
+let page: Page
+let folder: string
+/** Addresses that hold a secret or an id. */
+let links: { invite: string; share: string; webhook: string }
+const consoleErrors: string[] = []
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'sw-pages-'))
+  ready = await readyInstallation()
+  const { api, org, installation, cookie, key } = ready
+  const push = async (version: string, name: string, tag: string) => {
+    const source = join(folder, version)
+    await writeImage(source, 'v', `hello ${version}`)
+    const to = `docker://127.0.0.1:${installation.registryPort}/${org}/${name}:${tag}`
+    await run('skopeo', ['copy', '--insecure-policy', '--dest-tls-verify=false', '--dest-creds', `key:${key}`, `oci:${source}:v`, to])
+  }
+  await push('one', 'shop', '1.0')
+  await push('two', 'shop', '2.0')
+  await push('two', LONG, 'latest')
+  const { url: invite } = await api.invitations.create.mutate({
+    org,
+    role: 'developer',
+    email: 'grace.hopper@subdomain.of.a.long.example.com',
+  })
+  const { url: share } = await api.shares.create.mutate({ org, repository: 'shop', reference: '2.0', expiresInHours: 1 })
+  await api.teams.create.mutate({ org, name: 'Everybody who works on the shop and what belongs to it' })
+  await api.outgoing.create.mutate({ org, name: 'Chat', url: 'http://127.0.0.1:9/hook', events: ['push'], inside: true })
+  const [webhook] = (await api.outgoing.list.query({ org })).webhooks
+  await push('one', 'shop', '1.1')
+  await until('layers are read', async () => (await api.files.state.query({ org, repository: 'shop', reference: '2.0' })).state === 'ready')
+  links = { invite: new URL(invite).pathname, share: new URL(share).pathname, webhook: `/acme/settings/webhooks/${webhook?.id}` }
+  browser = await launch()
+  const context = await browser.newContext({
+    viewport: { width: 1360, height: 850 },
+    reducedMotion: 'reduce',
+    baseURL: installation.webUrl,
+  })
+  const [name = '', ...value] = cookie.split('; ')[0]?.split('=') ?? []
+  await context.addCookies([{ name, value: value.join('='), url: installation.webUrl }])
+  page = await context.newPage()
+  page.setDefaultTimeout(30_000)
+  page.on('console', (message) => message.type() === 'error' && consoleErrors.push(`${page.url()}: ${message.text()}`))
+  page.on('pageerror', (error) => consoleErrors.push(`${page.url()}: ${error.message}`))
+})
+afterAll(async () => {
+  await browser?.close()
+  await ready?.installation.remove()
+  rmSync(folder, { recursive: true, force: true })
+})
+afterEach(async ({ task }) => {
+  if (task.result?.state !== 'fail' || !page) return
+  mkdirSync(FAILURES, { recursive: true })
+  await page.screenshot({ path: join(FAILURES, `${task.name.replace(/\W+/g, '-').slice(0, 80)}.png`), fullPage: true })
+})
+
+async function loaded(): Promise<void> {
+  await page.getByRole('heading').first().waitFor()
+  await page.waitForFunction(() => document.querySelectorAll('[role=status][aria-label^=Loading]').length === 0)
+}
+
+describe('every page', () => {
+  it.each([
+    ['repositories', '/acme/images'],
+    ['tags', '/acme/images/shop'],
+    ['a repository of a long name', `/acme/images/${LONG}`],
+    ['access', '/acme/images/shop/-/access'],
+    ['image', '/acme/images/shop:2.0'],
+    ['files', '/acme/images/shop:2.0/-/files'],
+    ['comparison', '/acme/images/shop:2.0/-/compare?with=shop:1.0'],
+    ['an image that is not there', '/acme/images/shop:3.0'],
+    ['where a file is used', '/acme/where-used?kind=file&q=/hello.txt'],
+    ['storage', '/acme/storage'],
+    ['members', '/acme/settings/members'],
+    ['teams', '/acme/settings/teams'],
+    ['upstreams', '/acme/settings/upstreams'],
+    ['deliveries of a webhook', () => links.webhook],
+    ['activity', '/acme/activity?action=image.push'],
+    ['an invitation', () => links.invite],
+    ['a shared image', () => links.share],
+    ['what is shared', '/-/shared'],
+  ] as [string, string | (() => string)][])('%s: accessible in both themes, and no wider than a phone', async (name, path) => {
+    // Loaded in each theme: on a busy machine a page that is switched has some colours of the old one for a while.
+    for (const theme of ['dark', 'light'] as const) {
+      await page.emulateMedia({ colorScheme: theme })
+      await page.goto(typeof path === 'string' ? path : path())
+      await loaded()
+      await expectAccessible(page, `${name} (${theme})`)
+    }
+    await page.setViewportSize({ width: 390, height: 844 })
+    expect(await page.evaluate(() => document.documentElement.scrollWidth), `width of ${name} on a phone`).toBe(390)
+    await expectAccessible(page, `${name} (phone)`)
+    await page.setViewportSize({ width: 1360, height: 850 })
+  })
+})
+
+it('tells what differs between two images', async () => {
+  await page.goto('/acme/images/shop:2.0/-/compare')
+  await page.getByRole('link', { name: '1.0', exact: true }).click()
+  await page.getByRole('heading', { name: 'Changed files' }).waitFor()
+  await page.getByText('/hello.txt').first().waitFor()
+})
+
+it('has the command of each client for the tag that is looked at, from the keyboard', async () => {
+  await page.goto('/acme/images/shop:1.1')
+  await loaded()
+  await page.getByRole('button', { name: 'Pull', exact: true }).focus()
+  await page.keyboard.press('Enter')
+  const dialog = page.getByRole('dialog')
+  const image = `localhost:${ready.installation.registryPort}/acme/shop:1.1`
+  await dialog.getByText(`docker pull ${image}`).waitFor()
+  await expectAccessible(page, 'pull dialog')
+  for (const [use, command] of [
+    ['podman', `podman pull --tls-verify=false ${image}`],
+    ['skopeo', `skopeo copy --src-tls-verify=false docker://${image} oci:image`],
+    ['Slipway', 'npx slipway apps create --image slipway.local/acme/shop:1.1 --wait'],
+    ['Dockerfile', 'FROM slipway.local/acme/shop:1.1'],
+  ] as const) {
+    await dialog.getByRole('radio', { name: use, exact: true }).focus()
+    await page.keyboard.press('Space')
+    await dialog.getByText(command, { exact: true }).waitFor()
+  }
+  await page.keyboard.press('Escape')
+  await dialog.waitFor({ state: 'hidden' })
+})
+
+it('has logged no error in the browser', () => {
+  // The image that is not there is answered 404, which Chromium logs itself.
+  expect(consoleErrors.filter((text) => !/Failed to load resource/.test(text))).toEqual([])
+})
