@@ -65,6 +65,9 @@ it('leaves raw HTML out, and keeps the text beside it', () => {
 
 it('makes a link of an image, and text of one that is nowhere', () => {
   expect(parse('![Build *state*](https://ci.example/badge.svg)')).toEqual([['p', ['image https://ci.example/badge.svg', 'Build state']]])
+  // As badges are: the link around it is the one that counts.
+  expect(parse('[![Build](https://ci.example/badge.svg)](https://ci.example/)')).toEqual([['p', ['a https://ci.example/', 'Build']]])
+  expect(parse('[![Build](https://ci.example/badge.svg)](javascript:x)')).toEqual([['p', ['image https://ci.example/badge.svg', 'Build']]])
   expect(parse('![](./logo.png)')).toEqual([['p', 'image']])
 })
 

@@ -89,7 +89,7 @@ export function parseMarkdown(source: string): MarkdownNode[] {
   return treeOf(parser.parse(source, {}))
 }
 
-function treeOf(tokens: readonly Token[]): MarkdownNode[] {
+function treeOf(tokens: readonly Token[], linked = false): MarkdownNode[] {
   const root: MarkdownNode[] = []
   // The list that is being filled last; `null`: an element that is left out, whose children go to the one around it.
   const open: (MarkdownElement | null)[] = []
@@ -107,7 +107,7 @@ function treeOf(tokens: readonly Token[]): MarkdownNode[] {
     } else if (token.nesting === -1) {
       const closed = open.pop()
       if (closed && /^h[1-6]$/.test(closed.tag)) closed.id = headingId(textOf(closed.children))
-    } else put(...leaves(token))
+    } else put(...leaves(token, linked || open.some((element) => element?.tag === 'a')))
   }
   return root
 }
@@ -127,10 +127,11 @@ function elementOf(token: Token): MarkdownElement | null {
   return element
 }
 
-function leaves(token: Token): MarkdownNode[] {
+/** `linked`: inside a link, where no other one may be. */
+function leaves(token: Token, linked: boolean): MarkdownNode[] {
   switch (token.type) {
     case 'inline':
-      return treeOf(token.children ?? [])
+      return treeOf(token.children ?? [], linked)
     case 'text':
       return token.content === '' ? [] : [token.content]
     case 'softbreak':
@@ -147,7 +148,7 @@ function leaves(token: Token): MarkdownNode[] {
     case 'image': {
       const href = safeHref(token.attrGet('src') ?? '')
       const alt = textOf(treeOf(token.children ?? [])) || 'image'
-      return [href?.startsWith('http') ? { tag: 'image', children: [alt], href } : alt]
+      return [href?.startsWith('http') && !linked ? { tag: 'image', children: [alt], href } : alt]
     }
     default:
       // html_block, html_inline, and whatever a newer parser may bring.

@@ -22,8 +22,12 @@ const DETAILS: Record<string, (data: Data) => string | null> = {
       .filter(Boolean)
       .join(', ')
   },
-  'retention.clean': ({ tagCount, manifests, bytes }) =>
-    `${count(number(tagCount) ?? 0, 'tag')}, ${count(number(manifests) ?? 0, 'image')}, ${formatBytes(number(bytes) ?? 0)}`,
+  'retention.clean': ({ tagCount, manifests, bytes }) => {
+    const [tags, images] = [number(tagCount) ?? 0, number(manifests) ?? 0]
+    return [tags > 0 && count(tags, 'tag'), images > 0 && count(images, 'image'), formatBytes(number(bytes) ?? 0)]
+      .filter(Boolean)
+      .join(', ')
+  },
   'retention.set': ({ rules }) => {
     if (rules === null || rules === undefined) return 'no rules of its own'
     if (rules === 'keep') return 'everything stays'

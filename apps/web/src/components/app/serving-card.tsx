@@ -114,11 +114,12 @@ function ImageFact({ org, image }: { org: string; image: views.ImageRefView }) {
         {shortDigest(image.digest, 8)}
       </Hash>{' '}
       <span className="text-ink-2">
-        {own ? (
+        {own && facts.length > 0 ? (
           <Link href={routes.image(org, own, image.digest)} className="rounded-sm underline-offset-3 hover:text-ink hover:underline">
             {facts.join(', ')}
           </Link>
         ) : (
+          // Of an image that our registry does not have (any more) nothing is known.
           facts.join(', ')
         )}
       </span>

@@ -5,7 +5,7 @@ import { Button, Callout, cn, Dialog } from '@slipway/ui'
 import { ChevronRight } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { InlineError, Load } from '@/components/load'
-import { KEPT_TEXT, plural } from './words'
+import { goneText, KEPT_TEXT, plural } from './words'
 
 type Preview = views.RetentionPreviewView
 
@@ -68,10 +68,7 @@ function Found({ preview }: { preview: Preview }) {
     <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
       {removes(preview) ? (
         <p className="text-ink-2 text-sm">
-          <strong className="font-medium text-ink">
-            {plural(tags, 'tag')} and {plural(manifests, 'image')}
-          </strong>{' '}
-          of{' '}
+          <strong className="font-medium text-ink">{goneText(tags, manifests)}</strong> of{' '}
           {plural(
             rows.filter((row) => row.manifests > 0 || row.tags.some((tag) => tag.kept === null)).length,
             'repository',

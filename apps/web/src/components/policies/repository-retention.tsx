@@ -10,7 +10,7 @@ import { useForm } from '@/lib/use-form'
 import { DryRunDialog } from './dry-run'
 import type { PoliciesProps } from './repository-policies'
 import { RetentionFields, retentionField, retentionRulesOf, retentionValues } from './retention-fields'
-import { keepsText, plural } from './words'
+import { goneText, keepsText, plural } from './words'
 
 type Choice = 'organization' | 'own' | 'keep'
 const CHOICES: { value: Choice; label: string }[] = [
@@ -187,8 +187,7 @@ function LastRun({ policies: { lastRun, lastCleaned, nextRunAt } }: { policies: 
             wrap: true,
             value: lastCleaned ? (
               <>
-                {plural(lastCleaned.tagCount, 'tag')} and {plural(lastCleaned.manifests, 'image')}, {formatBytes(lastCleaned.bytes)},{' '}
-                <TimeAgo at={lastCleaned.at} />
+                {goneText(lastCleaned.tagCount, lastCleaned.manifests)}, {formatBytes(lastCleaned.bytes)}, <TimeAgo at={lastCleaned.at} />
                 {lastCleaned.tags.length > 0 && (
                   <span className="block break-words font-mono text-ink-3 text-xs leading-5">
                     {lastCleaned.tags.join(' ')}

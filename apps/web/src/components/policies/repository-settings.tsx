@@ -60,7 +60,7 @@ function NameCard({ org, view, policies }: RepositoryTabProps & { policies: view
         title="Give to another organization"
         text={
           mayGive && others.length === 0
-            ? 'For that you must be owner or admin of another organization, too; you are of none.'
+            ? 'You must be owner or admin of the other organization as well, and there is no other where you are.'
             : 'With all tags, its README and its own rules. Roles that teams of this organization have on it end.'
         }
       >

@@ -2,6 +2,12 @@ import type { views } from '@slipway/contracts'
 
 export const plural = (n: number, one: string, many = `${one}s`) => `${n.toLocaleString('en')} ${n === 1 ? one : many}`
 
+/** `2 tags and 1 image`, `3 untagged images`: what went or would go, without what is nothing. */
+export function goneText(tags: number, images: number): string {
+  if (tags === 0) return plural(images, 'untagged image')
+  return images === 0 ? plural(tags, 'tag') : `${plural(tags, 'tag')} and ${plural(images, 'image')}`
+}
+
 type Because = views.RetentionPreviewView['kept'][number]['because']
 
 /** Why a tag stays. */

@@ -10,6 +10,7 @@ import { readError } from '@/lib/errors'
 import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
 import { AccountMenu } from './account-menu'
+import { MovedOr } from './moved-or'
 import { OrganizationMenu } from './organization-menu'
 import { OutsideContext } from './outside-context'
 import { Palette } from './palette'
@@ -58,17 +59,19 @@ export function Shell({ org, children }: { org: string; children: ReactNode }) {
         bar={<Bar crumbs={crumbsOf(pathname, name)} onFind={unknown ? undefined : () => setFinding(true)} onMenu={() => setMenu(true)} />}
       >
         {gone ? (
-          <ErrorState
-            page
-            title="This organization cannot be shown"
-            code={gone.code}
-            message={gone.message}
-            actions={
-              <LinkButton href="/" variant="primary">
-                Go to your organization
-              </LinkButton>
-            }
-          />
+          <MovedOr pathname={pathname}>
+            <ErrorState
+              page
+              title="This organization cannot be shown"
+              code={gone.code}
+              message={gone.message}
+              actions={
+                <LinkButton href="/" variant="primary">
+                  Go to your organization
+                </LinkButton>
+              }
+            />
+          </MovedOr>
         ) : unknown ? (
           outside.data && <OutsideContext value={true}>{shared}</OutsideContext>
         ) : (
