@@ -7,6 +7,7 @@ import { createDb, type Db } from '@slipway/db'
 import { startGitServer, type TestGitServer } from '@slipway/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { ADMIN, addAccount, type Ready, readyInstallation } from './support/account'
+import { until } from './support/api'
 import { buildOver, createGitApp, deploymentSettled, serving, textApp } from './support/apps'
 import { type Browser, expectAccessible, launch, type Page } from './support/browser'
 
@@ -349,7 +350,10 @@ describe('a build and a rollback', () => {
     const { docker } = createAgent({ socketPath: installation.agentSocket })
     // By its id, so that all names go: the host knows it by those of the build, too.
     const { Id } = await docker.getImage(`slipway.local/acme/shop@${digest}`).inspect()
-    await docker.getImage(Id).remove({ force: true })
+    await until('the first container has drained, and its image is gone', async () => {
+      await docker.getImage(Id).remove({ force: true })
+      return true
+    })
     await button('Roll back to this').click()
     await dialog().getByText('This works only if the host still has a copy').waitFor()
     await dialog().getByRole('button', { name: 'Roll back' }).click()
