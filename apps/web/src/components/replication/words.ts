@@ -81,5 +81,5 @@ export function inWords(at: Date, now = Date.now()): string {
   if (ms < 1000) return 'now'
   // Minutes of days ahead, or seconds of hours, are nobody's question.
   const step = ms > 3 * 3_600_000 ? 3_600_000 : ms > 120_000 ? 60_000 : 1000
-  return `in ${formatDuration(Math.ceil(ms / step) * step)}`
+  return `in ${formatDuration(Math.floor(ms / step) * step)}`
 }
