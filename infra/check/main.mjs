@@ -104,7 +104,7 @@ process.exit(problems.length > 0 ? 1 : 0)
 /** Folders with a tsconfig and something to check, packages first. */
 function projects() {
   const below = ['packages', 'apps'].flatMap((group) => readdirSync(join(ROOT, group)).map((name) => `${group}/${name}`))
-  return [...below.filter((folder) => existsSync(join(ROOT, folder, 'src'))), 'tests'].filter((folder) =>
+  return [...below.filter((folder) => existsSync(join(ROOT, folder, 'src'))), 'tests', 'infra'].filter((folder) =>
     existsSync(join(ROOT, folder, 'tsconfig.json')),
   )
 }
