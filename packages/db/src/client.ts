@@ -18,12 +18,35 @@ export interface DbOptions {
 
 /** One client (and one pool of `poolSize` connections) per process; the caller ends it with `$disconnect`. */
 export function createDb(url: string, { poolSize = 10, direct = false }: DbOptions = {}): Db {
-  const config = { connectionString: url, max: poolSize, connectionTimeoutMillis: 10_000, idleTimeoutMillis: 30_000 }
-  if (!direct) return new PrismaClient({ transactionOptions: TRANSACTIONS, adapter: new PrismaPg(config) })
-  const pool = new pg.Pool(config)
+  const pool = new pg.Pool({ connectionString: url, max: poolSize, connectionTimeoutMillis: 10_000, idleTimeoutMillis: 30_000 })
   // A connection that breaks while nobody uses it is replaced; unheard, its error would end the process.
   pool.on('error', () => undefined)
+  pool.on('connect', askInTurn)
   const db = new PrismaClient({ transactionOptions: TRANSACTIONS, adapter: new PrismaPg(pool, { disposeExternalPool: true }) })
-  keepPool(db, pool)
+  if (direct) keepPool(db, pool)
   return db
+}
+
+/**
+ * Prisma asks for several relations of a row at once, also on the one connection of a transaction. pg lets them wait for each other,
+ * but warns, and will not from version 9 on; so they wait here.
+ */
+function askInTurn(client: pg.PoolClient): void {
+  const ask = client.query.bind(client) as (...given: unknown[]) => unknown
+  let before: Promise<void> | undefined
+  const inTurn = (...given: unknown[]): unknown => {
+    const answer = before ? before.then(() => ask(...given)) : ask(...given)
+    // With a callback only the pool itself asks, which nobody else has the connection of then.
+    if (!(answer instanceof Promise)) return answer
+    const ended = answer.then(
+      () => undefined,
+      () => undefined,
+    )
+    before = ended
+    void ended.then(() => {
+      if (before === ended) before = undefined
+    })
+    return answer
+  }
+  client.query = inTurn as typeof client.query
 }
