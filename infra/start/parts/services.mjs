@@ -7,9 +7,10 @@ import { call } from '../http.mjs'
 import { bucketCredentials, inherited } from '../settings.mjs'
 
 /** Node keeps much more heap than these need unless it is told; the machine belongs to the applications. */
-const node = (/** @type {string} */ entry, /** @type {number} */ heapMb) => [
+const node = (/** @type {string} */ entry, /** @type {number} */ heapMb, /** @type {string[]} */ ...flags) => [
   process.execPath,
   `--max-old-space-size=${heapMb}`,
+  ...flags,
   '--enable-source-maps',
   entry,
 ]
@@ -20,7 +21,8 @@ const node = (/** @type {string} */ entry, /** @type {number} */ heapMb) => [
 export const registry = ({ ports }, env) => ({
   name: 'registry',
   title: 'Registry',
-  argv: () => node(serviceEntry('registry'), 256),
+  // Room for what is new: with Node's own 16 MB it held 30 MB more at rest, and took no less processor.
+  argv: () => node(serviceEntry('registry'), 256, '--max-semi-space-size=2'),
   // Each push waits for the disk in a thread; with Node's own four, a few pushes would stop every pull.
   env: { ...env, ...bucketCredentials(process.env), UV_THREADPOOL_SIZE: '16' },
   // 401 is the healthy answer: it asks for a token.

@@ -21,7 +21,7 @@ export class DatabaseAwayError extends Error {
   }
 }
 
-type Value = string | number | null
+type Value = string | number | null | readonly string[] | readonly number[]
 
 export interface Statement {
   sql: string
@@ -49,6 +49,8 @@ export interface DirectPool extends Direct {
    * Undone when `work` throws. No statement of it takes longer than `timeoutMs`.
    */
   underLock<T>(key: string, timeoutMs: number, work: (tx: Direct) => Promise<T>): Promise<T>
+  /** The same with the locks of all those keys that nobody holds now; `locked` tells which. It waits for none, so never in a circle. */
+  underFreeLocks<T>(keys: readonly string[], timeoutMs: number, work: (tx: Direct, locked: Set<string>) => Promise<T>): Promise<T>
 }
 
 /** Inside of one of Prisma's transactions, and for clients without a pool of their own, the same through Prisma. */
@@ -56,28 +58,47 @@ export function directly(db: Db): DirectPool
 export function directly(db: Tx): Direct
 export function directly(db: Tx): Direct | DirectPool {
   const pool = pools.get(db)
-  if (!pool) return { query: queryOf(db), underLock: lockOf(db as Db) }
+  if (!pool) return { query: queryOf(db), ...locksOf(db as Db) }
   return {
     query: (asked) => run(pool, asked),
-    underLock: (key, timeoutMs, work) => underLock(pool, key, timeoutMs, work),
+    underLock: (key, timeoutMs, work) => transaction(pool, timeoutMs, (client) => lockSql(client.escapeLiteral(key)), work),
+    underFreeLocks: (keys, timeoutMs, work) =>
+      transaction(
+        pool,
+        timeoutMs,
+        (client) => freeLocksSql(`ARRAY[${keys.map((key) => client.escapeLiteral(key)).join(', ')}]`),
+        (tx, rows) => work(tx, new Set(rows.map((row) => String(row.key)))),
+      ),
   }
 }
+
+const lockSql = (key: string) => `SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))`
+const freeLocksSql = (keys: string) =>
+  `SELECT key FROM UNNEST(${keys}::text[]) AS k(key) WHERE pg_try_advisory_xact_lock(hashtextextended(key, 0))`
 
 const queryOf =
   (tx: Tx) =>
   <T extends Row>({ sql, values }: Statement): Promise<T[]> =>
     tx.$queryRawUnsafe<T[]>(sql, ...values)
 
-const lockOf =
-  (db: Db) =>
-  <T>(key: string, timeout: number, work: (tx: Direct) => Promise<T>): Promise<T> =>
+const locksOf = (db: Db): Pick<DirectPool, 'underLock' | 'underFreeLocks'> => ({
+  underLock: (key, timeout, work) =>
     db.$transaction(
       async (tx) => {
-        await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))`
+        await tx.$executeRawUnsafe(lockSql('$1'), key)
         return work({ query: queryOf(tx) })
       },
       { maxWait: 15_000, timeout },
-    )
+    ),
+  underFreeLocks: (keys, timeout, work) =>
+    db.$transaction(
+      async (tx) => {
+        const rows = await tx.$queryRawUnsafe<{ key: string }[]>(freeLocksSql('$1'), keys)
+        return work({ query: queryOf(tx) }, new Set(rows.map((row) => row.key)))
+      },
+      { maxWait: 15_000, timeout },
+    ),
+})
 
 async function run<T extends Row>(on: pg.Pool | pg.PoolClient, { sql, values }: Statement): Promise<T[]> {
   try {
@@ -90,7 +111,13 @@ async function run<T extends Row>(on: pg.Pool | pg.PoolClient, { sql, values }: 
 /** What PostgreSQL said stays as it is; anything else means that there was nobody to say something. */
 const told = (error: unknown) => (error instanceof pg.DatabaseError ? error : new DatabaseAwayError(error))
 
-async function underLock<T>(pool: pg.Pool, key: string, timeoutMs: number, work: (tx: Direct) => Promise<T>): Promise<T> {
+/** `first` is sent along with the BEGIN, in one round trip; `work` gets its rows. */
+async function transaction<T>(
+  pool: pg.Pool,
+  timeoutMs: number,
+  first: (client: pg.PoolClient) => string,
+  work: (tx: Direct, rows: Row[]) => Promise<T>,
+): Promise<T> {
   const client = await pool.connect().catch((error: unknown) => {
     throw told(error)
   })
@@ -101,10 +128,12 @@ async function underLock<T>(pool: pg.Pool, key: string, timeoutMs: number, work:
   }
   client.on('error', lost)
   try {
-    // Several statements at once take no parameters.
-    const lock = `SELECT pg_advisory_xact_lock(hashtextextended(${client.escapeLiteral(key)}, 0))`
-    await run(client, { sql: `BEGIN; SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)}; ${lock}`, values: [] })
-    const result = await work({ query: (asked) => run(client, asked) })
+    // Several statements at once take no parameters, and give a result each.
+    const sql = `BEGIN; SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)}; ${first(client)}`
+    const results = (await client.query(sql).catch((error: unknown) => {
+      throw told(error)
+    })) as unknown as pg.QueryResult<Row>[]
+    const result = await work({ query: (asked) => run(client, asked) }, results.at(-1)?.rows ?? [])
     await run(client, { sql: 'COMMIT', values: [] })
     return result
   } catch (error) {

@@ -41,6 +41,7 @@ export {
   readAudit,
   writeAudit,
 } from './audit.repo'
+export { type BlobCommit, commitBlob } from './blob-commits'
 export {
   appendBuildLogs,
   type BuildClaim,
@@ -300,9 +301,7 @@ export {
 } from './refresh-tokens.repo'
 export {
   abandonedUploads,
-  type BlobCommit,
   type BlobUnlink,
-  commitBlob,
   createUpload,
   deleteUpload,
   ensureRepository,

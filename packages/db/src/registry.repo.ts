@@ -131,38 +131,6 @@ export async function lockDigest(tx: Tx, digest: string): Promise<void> {
   await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${digest}, 0))`
 }
 
-export interface BlobCommit {
-  repositoryId: string
-  digest: string
-  size: number
-  /** The session that it came through, if that has a row: it ends with the commit. */
-  uploadId?: string
-  /** Moves the verified, synced bytes to their place. Runs under the digest's lock, and ends before any row is seen. */
-  place: () => Promise<void>
-}
-
-/** File first, row second: a crash in between leaves a file without a row, which is harmless, never a row without a file. */
-export async function commitBlob(db: Db, { repositoryId, digest, size, uploadId, place }: BlobCommit): Promise<void> {
-  const now = timestamp(new Date())
-  await directly(db).underLock(digest, TRANSACTION.timeout, async (tx) => {
-    // Both at once: nobody sees the row before the end of the transaction, and that waits for the file.
-    const rows = tx.query(statement`
-      WITH blob AS (
-        INSERT INTO "Blob" ("digest", "size", "createdAt", "verifiedAt") VALUES (${digest}, ${size}, ${now}, ${now})
-        ON CONFLICT ("digest") DO UPDATE SET "size" = EXCLUDED."size", "verifiedAt" = EXCLUDED."verifiedAt", "damagedAt" = NULL
-      ), healed AS (
-        UPDATE "BlobDamage" SET "repairedAt" = ${now}, "repairedBy" = 'push' WHERE "digest" = ${digest} AND "repairedAt" IS NULL
-      ), upload AS (
-        DELETE FROM "Upload" WHERE "id" = ${uploadId ?? ''}
-      )
-      INSERT INTO "RepositoryBlob" ("repositoryId", "digest", "size", "createdAt", "seenAt") VALUES (${repositoryId}, ${digest}, ${size}, ${now}, ${now})
-      ON CONFLICT ("repositoryId", "digest") DO UPDATE SET "size" = EXCLUDED."size", "seenAt" = EXCLUDED."seenAt"`)
-    const [placed, written] = await Promise.allSettled([place(), rows])
-    if (placed.status === 'rejected') throw placed.reason
-    if (written.status === 'rejected') throw written.reason
-  })
-}
-
 /** Links a blob of one repository to another (cross-repository mount). Null when the source does not link it. */
 export async function mountBlob(db: Tx, source: RepositoryPath, targetId: string, digest: string): Promise<{ size: number } | null> {
   const blob = await findLinkedBlob(db, source, digest)

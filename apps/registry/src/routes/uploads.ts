@@ -187,7 +187,15 @@ export async function finishUpload(
 async function finish({ store, db, quota }: Registry, repository: RepositoryRef, uploadId: string, digest: string): Promise<void> {
   const { size } = await store.seal(uploadId, digest)
   await quota.assertRoom(repository.organizationId, size, digest)
-  await commitBlob(db, { repositoryId: repository.id, digest, size, uploadId, place: () => store.place(uploadId, digest) })
+  await commitBlob(db, {
+    repositoryId: repository.id,
+    digest,
+    size,
+    uploadId,
+    place: () => store.place(uploadId, digest),
+    // A rename; a bucket may copy for minutes.
+    ...(store.kind === 'filesystem' && { isPlaced: async () => (await store.size(digest)) === size }),
+  })
 }
 
 async function drop({ store, db }: Registry, uploadId: string): Promise<void> {

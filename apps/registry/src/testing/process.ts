@@ -55,7 +55,7 @@ export async function launch({ databaseUrl, data, port, env }: ProcessOptions): 
   const used = port ?? (await freePort())
   const child = spawn(
     '/usr/bin/setpriv',
-    ['--pdeathsig=KILL', '--', process.execPath, '--max-old-space-size=256', path.join(APP, 'dist/main.js')],
+    ['--pdeathsig=KILL', '--', process.execPath, '--max-old-space-size=256', '--max-semi-space-size=2', path.join(APP, 'dist/main.js')],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
