@@ -18,7 +18,7 @@ import { parseDigest } from '@slipway/oci'
 import { isSystem } from '../auth/verify'
 import type { Caller, Registry } from '../context'
 import { nameUnknown, RegistryError, tooManyUploads, uploadUnknown } from '../errors'
-import { contentLength, paced, parseContentRange } from '../http/body'
+import { contentLength, PacedBody, parseContentRange } from '../http/body'
 import { sendEmpty } from '../http/respond'
 import { repositoryPath } from '../http/route'
 import { movedTo } from '../moved'
@@ -75,7 +75,9 @@ export async function startUpload(
     const target = { name, uploadId: newId('upload') }
     await occupied(registry, target.uploadId, async () => {
       try {
-        await registry.store.append(target.uploadId, paced(request, registry.patience.slowest), registry.maxBlobBytes, { mayTake: true })
+        await registry.store.append(target.uploadId, new PacedBody(request, registry.patience.slowest), registry.maxBlobBytes, {
+          mayTake: true,
+        })
         await finish(registry, repository, target.uploadId, digest)
       } catch (error) {
         // Why it failed is what the client shall hear; what cannot be removed now, the sweep removes.
@@ -139,7 +141,7 @@ async function appendBody(
   }
   const most = Math.min(registry.maxBlobBytes, Math.max(left, 0))
   try {
-    return await registry.store.append(target.uploadId, paced(request, registry.patience.slowest), most, { mayTake: true })
+    return await registry.store.append(target.uploadId, new PacedBody(request, registry.patience.slowest), most, { mayTake: true })
   } catch (error) {
     if (!(error instanceof UploadTooLargeError) || left >= registry.maxBlobBytes) throw error
     await registry.quota.assertRoom(target.organizationId, left + 1)

@@ -6,7 +6,15 @@ import { parseDigest } from '@slipway/oci'
 import { StreamingDigest } from '@slipway/oci/node'
 import { type Ingested, IngestThread } from './ingest-thread'
 import { ALGORITHMS, PREFIXES, StorePaths } from './paths'
-import { type BlobStore, DigestMismatchError, StoreFullError, StoreUnavailableError, UploadTooLargeError } from './store'
+import {
+  type Batch,
+  type BlobStore,
+  DigestMismatchError,
+  type Source,
+  StoreFullError,
+  StoreUnavailableError,
+  UploadTooLargeError,
+} from './store'
 
 /** Small network reads are gathered to this size: one write per megabyte instead of sixteen. */
 const WRITE_BYTES = 1024 * 1024
@@ -36,7 +44,7 @@ export class FilesystemStore implements BlobStore {
     await access(this.#paths.uploads, constants.W_OK)
   }
 
-  async append(uploadId: string, source: AsyncIterable<Uint8Array>, maxBytes: number, { mayTake = false } = {}): Promise<number> {
+  async append(uploadId: string, source: Source, maxBytes: number, { mayTake = false } = {}): Promise<number> {
     const key = this.#paths.upload(uploadId)
     const ingest = this.#ingest
     let size = await ingest.begin(key, key).catch((error: unknown) => {
@@ -45,7 +53,7 @@ export class FilesystemStore implements BlobStore {
     // While one batch is written and hashed, the next one is gathered.
     let written: Promise<unknown> = Promise.resolve()
     try {
-      for await (const batch of gathered(source)) {
+      for await (const batch of source.batches?.(WRITE_BYTES) ?? gathered(source)) {
         if (size + batch.bytes > maxBytes) throw new UploadTooLargeError(maxBytes)
         await written
         size += batch.bytes
@@ -184,11 +192,6 @@ export class FilesystemStore implements BlobStore {
       if (found) yield { uploadId, size: found.size, modifiedAt: found.mtime }
     }
   }
-}
-
-interface Batch {
-  chunks: Uint8Array[]
-  bytes: number
 }
 
 /** Chunks of the source in batches of about a megabyte. Bytes that came before the source failed are still given. */

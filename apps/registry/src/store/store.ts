@@ -17,6 +17,17 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 
+/** Pieces of a body that came together, and how many bytes they are. */
+export interface Batch {
+  chunks: Uint8Array[]
+  bytes: number
+}
+
+/** Bytes of an upload. Those that can give many pieces at once have `batches`, of at least so many bytes but for the last one. */
+export interface Source extends AsyncIterable<Uint8Array> {
+  batches?(least: number): AsyncIterable<Batch>
+}
+
 export interface BlobStore {
   /** As people are told where the blobs are. */
   readonly kind: 'filesystem' | 's3'
@@ -26,7 +37,7 @@ export interface BlobStore {
    * Appends until the source ends; what arrived before the source failed is kept. Resolves to the upload's new size. `mayTake`: nobody
    * else looks at the source's chunks any more, so that they need not be copied.
    */
-  append(uploadId: string, source: AsyncIterable<Uint8Array>, maxBytes: number, options?: { mayTake?: boolean }): Promise<number>
+  append(uploadId: string, source: Source, maxBytes: number, options?: { mayTake?: boolean }): Promise<number>
   /** Bytes so far; 0 for an upload that nothing was appended to yet. */
   uploadSize(uploadId: string): Promise<number>
   seal(uploadId: string, digest: string): Promise<{ size: number }>
