@@ -6,10 +6,13 @@ import type { FileHandle } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
 import type { Witness } from '../integrity/held-back'
 
-/** Small enough to stay in the processor's cache between being read and being sent. */
-const PIECE = 256 * 1024
+/**
+ * Small enough to stay in the processor's cache between being read and being sent. Each costs a hop to a thread and back: 100 MiB
+ * took 63 ms of processor, 88 ms in pieces of half the size, and no less in twice it.
+ */
+const PIECE = 512 * 1024
 /** Buffers kept for the next response: as many as a busy minute uses, and no more memory than a small blob cache would. */
-const MAX_FREE = 64
+const MAX_FREE = 32
 
 const free: Buffer[] = []
 const take = () => free.pop() ?? Buffer.allocUnsafeSlow(PIECE)
