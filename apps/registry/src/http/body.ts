@@ -40,7 +40,29 @@ export class PacedBody implements Source {
   ) {}
 
   async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    for await (const { chunks } of this.batches(1)) yield* chunks
+    const iterator = chunksOf(this.request)[Symbol.asyncIterator]()
+    let came = 0
+    // Set only while we wait for the client: it is no fault of it when the store is slow.
+    let fail: ((error: Error) => void) | undefined
+    const timer = setInterval(() => {
+      if (came < this.pace.bytes) fail?.(tooSlow())
+      came = 0
+    }, this.pace.windowMs)
+    timer.unref()
+    try {
+      for (;;) {
+        const next = await new Promise<IteratorResult<Buffer>>((resolve, reject) => {
+          fail = reject
+          iterator.next().then(resolve, reject)
+        })
+        fail = undefined
+        if (next.done) return
+        came += next.value.byteLength
+        yield next.value
+      }
+    } finally {
+      clearInterval(timer)
+    }
   }
 
   /** Of at least `least` bytes but for the last one. */
@@ -67,7 +89,7 @@ export class PacedBody implements Source {
     const onError = (error: Error) => stop(error)
     const onClose = () => stop(new Error('the client went away'))
     const timer = setInterval(() => {
-      if (came < this.pace.bytes && wake) stop(new RegistryError('BLOB_UPLOAD_INVALID', TOO_SLOW, { status: 408 }))
+      if (came < this.pace.bytes && wake) stop(tooSlow())
       came = 0
     }, this.pace.windowMs)
     timer.unref()
@@ -101,7 +123,10 @@ export class PacedBody implements Source {
   }
 }
 
-const TOO_SLOW = 'The bytes of this upload come too slowly. Ask the upload how far it is, and go on from there.'
+const tooSlow = () => {
+  const message = 'The bytes of this upload come too slowly. Ask the upload how far it is, and go on from there.'
+  return new RegistryError('BLOB_UPLOAD_INVALID', message, { status: 408 })
+}
 
 /** Undefined for a chunked body. Node itself refuses what is no number. */
 export function contentLength(request: IncomingMessage): number | undefined {
