@@ -359,7 +359,10 @@ describe('a build and a rollback', () => {
     await dialog().getByRole('button', { name: 'Roll back' }).click()
     await page.waitForURL('**/deployments/3')
     await page.getByText('IMAGE_GONE').waitFor({ timeout: 60_000 })
-    await page.getByText(/Roll back to another deployment, or build its commit again.*#2 keeps serving/).waitFor()
+    await page
+      .getByText(/Roll back to another deployment, or build its commit again.*#2 keeps serving/)
+      .first()
+      .waitFor()
   })
 })
 
