@@ -95,7 +95,8 @@ export const BANS = [
   },
   {
     name: 'tRPC below packages/api',
-    pattern: /\bTRPCError\b|from\s+'@trpc\/server[^']*'/,
+    // Links of a client are made of its observables, which tRPC keeps there.
+    pattern: /\bTRPCError\b|from\s+'@trpc\/server(?!\/observable')[^']*'/,
     applies: outside('packages/api/', 'apps/web/'),
     why: 'Services throw AppError; packages/api turns it into what tRPC sends.',
   },
