@@ -18,6 +18,7 @@ const TEST_PACKAGES = [
   { needs: 'skopeo', package: 'skopeo' },
   { needs: 'podman', package: 'podman' },
   { needs: 'buildah', package: 'buildah' },
+  { needs: 'docker-registry', package: 'docker-registry', service: 'docker-registry' },
   { needs: 'mmdebstrap', package: 'mmdebstrap' },
   { needs: 'python3', package: 'python3' },
   { needs: 'go', package: 'golang-go' },

@@ -72,6 +72,8 @@ async function pushIndex() {
     layers: [{ mediaType: 'text/plain', digest: layer, size: 8 }],
   })
   expect((await put(digestBytes(list), OCI_MANIFEST, list)).status).toBe(201)
+  const signature = JSON.stringify({ ...JSON.parse(list), artifactType: undefined, subject: undefined })
+  expect((await put(`${digestBytes(text).replace(':', '-')}.sig`, OCI_MANIFEST, signature)).status).toBe(201)
   return { index: digestBytes(text), sbom: digestBytes(list) }
 }
 
@@ -82,6 +84,8 @@ it('copies out of our registry with the sign-in of the command line: all platfor
   for (const child of children) expect(digestBytes(await raw(`copies/shop@${child}`))).toBe(child)
   const found = await clientOf(hub.url).referrers('copies/shop', index)
   expect(found.map(({ digest }) => digest)).toEqual([sbom])
+  // As cosign attaches.
+  expect(JSON.parse(await raw(`copies/shop:${index.replace(':', '-')}.sig`)).layers).toHaveLength(1)
   const again = await slipway('--json', 'image', 'copy', `${new URL(registry.base).host}/acme/shop:v1`, `${hubName}/copies/shop:v1`)
   expect(JSON.parse(again.out)).toMatchObject({ digest: index, manifests: 0, moved: { blobs: 0, bytes: 0 } })
 })

@@ -21,6 +21,7 @@ import type { CopyOptions, CopyProgress, CopyResult, Side } from './types'
 const MAX_DEPTH = 4
 const MAX_REFERRERS = 200
 const DEFAULT_CONCURRENCY = 3
+const ATTACHED_BY_TAG = ['sig', 'att', 'sbom']
 
 /** `reference`: a tag or a digest at the source; `tag`: at the target, null: by its digest only. */
 export async function copyImage(
@@ -167,6 +168,18 @@ class Copy {
       const referrer = await this.#ifThere(digest)
       if (referrer) await this.tree(referrer, null, depth + 1)
     }
+    await this.#attachedByTag(subject.digest, depth)
+  }
+
+  /** What cosign attaches, which no list of referrers has. */
+  async #attachedByTag(subject: string, depth: number): Promise<void> {
+    const { client, repository } = this.source
+    for (const kind of ATTACHED_BY_TAG) {
+      const tag = `${subject.replace(':', '-')}.${kind}`
+      const digest = await retried(() => client.resolve(repository, tag), this.options)
+      const found = digest === undefined || this.#seen.has(digest) ? undefined : await this.#ifThere(digest)
+      if (found) await this.tree(found, tag, depth + 1)
+    }
   }
 
   /** For a target without the referrers API: the index under the fallback tag, as clients keep it ("Referrers Tag Schema"). */
@@ -209,5 +222,5 @@ const tooDeep = (digest: string) =>
     message: `The image ${digest} has indexes in indexes more than ${MAX_DEPTH} deep. It is not copied.`,
   })
 
-/** Tags under which registries without the referrers API keep these: they come along with what they refer to. */
-export const isReferrersTag = (tag: string): boolean => /^sha(256|512)-[0-9a-f]{64}$/.test(tag)
+/** Tags that name a digest instead of a version: what they attach comes along with what it refers to. */
+export const isReferrersTag = (tag: string): boolean => /^sha(256|512)-[0-9a-f]{64}(\.(sig|att|sbom))?$/.test(tag)

@@ -3,13 +3,13 @@ import type { views } from '@slipway/contracts'
 import { formatBytes } from '@slipway/core'
 import { Card, CardHeader, RowLink, TimeAgo } from '@slipway/ui'
 import { useQuery } from '@tanstack/react-query'
-import { BadgeCheck, FileText, Package, Paperclip } from 'lucide-react'
+import { FileKey2, FileText, Package, Paperclip } from 'lucide-react'
 import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
 import { pusherName } from './image-facts'
 
 const KINDS: Record<views.AttachmentView['kind'], { label: string; Icon: typeof Package }> = {
-  signature: { label: 'Signature', Icon: BadgeCheck },
+  signature: { label: 'Signature', Icon: FileKey2 },
   sbom: { label: 'List of packages', Icon: Package },
   attestation: { label: 'Attestation', Icon: FileText },
   other: { label: 'Attachment', Icon: Paperclip },
