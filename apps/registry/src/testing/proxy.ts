@@ -48,8 +48,9 @@ export async function startLine(target: number): Promise<Line> {
           left -= chunk.byteLength
           if (heard.length < MAX_HEARD) heard += chunk.toString('latin1')
         }
-        if (left <= 0) set('held')
-        else to.write(chunk)
+        // Nothing is lost: opened again, the line goes on as if it had been slow.
+        to.write(chunk)
+        if (left <= 0 && state === 'open') set('held')
       })
       if (state === 'held') from.pause()
     }
