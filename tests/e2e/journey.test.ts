@@ -224,11 +224,14 @@ describe('images', () => {
       .first()
       .click()
     await page.getByText('COPY index.html /www/index.html').first().waitFor()
+    await expectAccessible(page, 'image')
+    await button(/^Pull$/).click()
     await page
       .getByText(/docker pull/)
       .first()
       .waitFor()
-    await expectAccessible(page, 'image')
+    await expectAccessible(page, 'how an image is pulled')
+    await page.keyboard.press('Escape')
   })
 
   it('can be deployed as an app', async () => {
