@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { startGitServer, type TestGitServer } from '@slipway/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Ready, readyInstallation } from './support/account'
-import { fetchApp } from './support/api'
+import { fetchApp, until } from './support/api'
 import { buildOver, createGitApp, serving, textApp } from './support/apps'
 import { APT_AND_NPM_BUILD_MS, baseImages } from './support/base-images'
 import { type Browser, expectAccessible, launch, type Page } from './support/browser'
@@ -61,7 +61,8 @@ it.each([
   expect(build.error, logs).toBeNull()
   expect(logs).toContain('no Dockerfile: made one for')
   const { hostname } = await serving(api, org, app)
-  expect((await fetchApp(ready.installation.routerPort, hostname)).text).toBe(text)
+  // The router hears of it a moment after Postgres.
+  await until(`${name} answers`, async () => (await fetchApp(ready.installation.routerPort, hostname)).text === text)
 })
 
 describe('in the browser', () => {
