@@ -1,37 +1,13 @@
 /** kill −9 of the registry's process at each step of the collector; the next run ends what this one began, and nothing is missing. */
-import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, utimes } from 'node:fs/promises'
 import path from 'node:path'
-import { createTestDatabase, type TestDatabase } from '@slipway/testing'
 import pg from 'pg'
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
-import { FilesystemStore } from './store/filesystem'
+import { expect, it } from 'vitest'
 import { storeAgrees } from './testing/agrees'
-import { newKeyPem, seedAccounts, TestClient } from './testing/fixture'
-import { type RegistryProcess, spawnRegistry, writeKey } from './testing/process'
+import type { TestClient } from './testing/fixture'
+import { killable } from './testing/kill'
 
-const pem = newKeyPem()
-let database: TestDatabase
-let data: string
-let store: FilesystemStore
-let running: RegistryProcess | undefined
-beforeAll(async () => {
-  database = await createTestDatabase()
-  await seedAccounts(database.db)
-  data = await mkdtemp(path.join(tmpdir(), 'slipway-gc-kill-'))
-  await writeKey(data, pem)
-  store = new FilesystemStore(path.join(data, 'registry'))
-})
-afterEach(() => running?.end('SIGKILL'))
-afterAll(async () => {
-  await database.drop()
-  await rm(data, { recursive: true, force: true })
-})
-
-async function start() {
-  running = await spawnRegistry({ databaseUrl: database.url, data })
-  return { registry: running, client: new TestClient(running.base, pem) }
-}
+const world = killable()
 
 /** A kept image, one that is deleted, an upload that nobody ends, and a file without a row: all old enough for the collector. */
 async function furnish(client: TestClient, round: string) {
@@ -41,12 +17,12 @@ async function furnish(client: TestClient, round: string) {
   const location = (await client.call('POST', '/v2/acme/gone/blobs/uploads/')).headers.get('location') ?? ''
   await client.call('PATCH', location, { body: 'never ended' })
   const old = new Date(Date.now() - 48 * 3_600_000)
-  await database.db.repositoryBlob.updateMany({ data: { seenAt: old } })
-  await database.db.blob.updateMany({ data: { createdAt: old } })
-  await database.db.$executeRaw`UPDATE "Upload" SET "updatedAt" = ${old}`
-  for (const prefix of await readdir(path.join(data, 'registry/blobs/sha256'))) {
-    for (const name of await readdir(path.join(data, 'registry/blobs/sha256', prefix)))
-      await utimes(path.join(data, 'registry/blobs/sha256', prefix, name), old, old)
+  await world.database.db.repositoryBlob.updateMany({ data: { seenAt: old } })
+  await world.database.db.blob.updateMany({ data: { createdAt: old } })
+  await world.database.db.$executeRaw`UPDATE "Upload" SET "updatedAt" = ${old}`
+  for (const prefix of await readdir(path.join(world.data, 'registry/blobs/sha256'))) {
+    for (const name of await readdir(path.join(world.data, 'registry/blobs/sha256', prefix)))
+      await utimes(path.join(world.data, 'registry/blobs/sha256', prefix, name), old, old)
   }
 }
 
@@ -65,56 +41,57 @@ const STEPS = [
 ] as const
 
 it('killed at each step in turn, each time where the last run had come to', async () => {
-  const { registry, client } = await start()
+  const { registry, client } = await world.start()
   await furnish(client, 'steps')
   await registry.end('SIGKILL')
   for (const [step, table] of STEPS) {
-    const blocker = new pg.Client({ connectionString: database.url })
+    const blocker = new pg.Client({ connectionString: world.database.url })
     await blocker.connect()
     try {
       await blocker.query('BEGIN')
       await blocker.query(`LOCK TABLE "${table}" IN EXCLUSIVE MODE`)
-      const { registry: held } = await start()
+      const { registry: held } = await world.start()
       await blocked(blocker)
       await held.end('SIGKILL')
       await blocker.query('ROLLBACK')
     } finally {
       await blocker.end()
     }
-    await storeAgrees(database, store, step)
+    await storeAgrees(world.database, world.store, step)
   }
   await whole('all steps')
 }, 120_000)
 
 it('killed between the row of a blob and its file, and at any moment', async () => {
-  let { registry, client } = await start()
+  let { registry, client } = await world.start()
   await furnish(client, 'between')
   await registry.end('SIGKILL')
   // As that moment leaves it.
-  await database.db.repositoryBlob.deleteMany({ where: { repository: { name: 'gone' } } })
-  await database.db.$executeRaw`DELETE FROM "Blob" b WHERE NOT EXISTS (SELECT 1 FROM "RepositoryBlob" l WHERE l."digest" = b."digest")`
+  await world.database.db.repositoryBlob.deleteMany({ where: { repository: { name: 'gone' } } })
+  await world.database.db
+    .$executeRaw`DELETE FROM "Blob" b WHERE NOT EXISTS (SELECT 1 FROM "RepositoryBlob" l WHERE l."digest" = b."digest")`
   for (let round = 0; round < 2; round++) {
-    ;({ registry, client } = await start())
+    ;({ registry, client } = await world.start())
     await registry.end('SIGKILL')
-    await storeAgrees(database, store, `round ${round}`)
+    await storeAgrees(world.database, world.store, `round ${round}`)
   }
   await whole('any moment')
 }, 120_000)
 
 /** A run that nobody disturbs leaves what images need, and nothing else. */
 async function whole(hint: string) {
-  const { registry, client } = await start()
+  const { registry, client } = await world.start()
   await expect
     .poll(
       async () => {
-        const { files, needed } = await storeAgrees(database, store, hint)
-        const uploads = await readdir(path.join(data, 'registry/uploads'))
-        return files.join() === needed.join() && uploads.length === 0 && (await database.db.upload.count()) === 0
+        const { files, needed } = await storeAgrees(world.database, world.store, hint)
+        const uploads = await readdir(path.join(world.data, 'registry/uploads'))
+        return files.join() === needed.join() && uploads.length === 0 && (await world.database.db.upload.count()) === 0
       },
       { timeout: 15_000, interval: 100 },
     )
     .toBe(true)
-  for (const { name } of await database.db.tag.findMany({ where: { repository: { name: 'keep' } } })) {
+  for (const { name } of await world.database.db.tag.findMany({ where: { repository: { name: 'keep' } } })) {
     expect((await client.call('GET', `/v2/acme/keep/manifests/${name}`)).status, hint).toBe(200)
   }
   await registry.end('SIGKILL')

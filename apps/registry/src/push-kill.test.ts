@@ -1,38 +1,12 @@
 /** kill −9 of the registry's process at each step of a push: what is visible afterwards is whole, and the push made again goes through. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { digestBytes } from '@slipway/oci/node'
-import { createTestDatabase, type TestDatabase } from '@slipway/testing'
 import pg from 'pg'
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
-import { FilesystemStore } from './store/filesystem'
+import { expect, it } from 'vitest'
 import { storeAgrees } from './testing/agrees'
-import { newKeyPem, seedAccounts, TestClient } from './testing/fixture'
-import { type RegistryProcess, spawnRegistry, writeKey } from './testing/process'
+import type { TestClient } from './testing/fixture'
+import { killable } from './testing/kill'
 
-const pem = newKeyPem()
-let database: TestDatabase
-let data: string
-let store: FilesystemStore
-let running: RegistryProcess | undefined
-beforeAll(async () => {
-  database = await createTestDatabase()
-  await seedAccounts(database.db)
-  data = await mkdtemp(path.join(tmpdir(), 'slipway-push-kill-'))
-  await writeKey(data, pem)
-  store = new FilesystemStore(path.join(data, 'registry'))
-})
-afterEach(() => running?.end('SIGKILL'))
-afterAll(async () => {
-  await database.drop()
-  await rm(data, { recursive: true, force: true })
-})
-
-async function start() {
-  running = await spawnRegistry({ databaseUrl: database.url, data })
-  return { registry: running, client: new TestClient(running.base, pem) }
-}
+const world = killable()
 
 /** Tables that a push writes, in its order. Each is held where reading still works, so that the push stands exactly there. */
 const STEPS = [
@@ -61,10 +35,10 @@ async function push(client: TestClient, name: string, tag: string, layer: string
 
 it.each(STEPS)('killed where %s', { timeout: 120_000 }, async (_, table) => {
   const name = `acme/at-${table.toLowerCase()}`
-  const { registry, client } = await start()
+  const { registry, client } = await world.start()
   // The first push of a repository makes it; everything else is killed in one that moves a tag.
   const before = table === 'Repository' ? undefined : await push(client, name, 'latest', `before ${table}`)
-  const blocker = new pg.Client({ connectionString: database.url })
+  const blocker = new pg.Client({ connectionString: world.database.url })
   await blocker.connect()
   try {
     await blocker.query('BEGIN')
@@ -91,23 +65,23 @@ it.each(STEPS)('killed where %s', { timeout: 120_000 }, async (_, table) => {
   } finally {
     await blocker.end()
   }
-  await storeAgrees(database, store, `after the kill at ${table}`)
+  await storeAgrees(world.database, world.store, `after the kill at ${table}`)
 
-  const { client: again } = await start()
+  const { client: again } = await world.start()
   const now = await again.call('GET', `/v2/${name}/manifests/latest`)
   if (before) expect(await now.text()).toBe(before.manifest)
   else expect(now.status).toBe(404)
   const after = await push(again, name, 'latest', `after ${table}`)
   expect(await (await again.call('GET', `/v2/${name}/manifests/latest`)).text()).toBe(after.manifest)
   for (const digest of [after.config, ...after.layers]) expect((await again.call('GET', `/v2/${name}/blobs/${digest}`)).status).toBe(200)
-  await storeAgrees(database, store, `after the push made again at ${table}`)
+  await storeAgrees(world.database, world.store, `after the push made again at ${table}`)
 })
 
 it('killed again and again at moments that nobody chose: each push was made whole or not at all', { timeout: 240_000 }, async () => {
   const name = 'acme/any-moment'
   const told = new Set<string>()
   for (let round = 0; round < 6; round++) {
-    const { registry, client } = await start()
+    const { registry, client } = await world.start()
     const pushes = Array.from({ length: 4 }, async (_, worker) => {
       for (let n = 0; ; n++) told.add((await push(client, name, `w${worker}`, `layer ${round} ${worker} ${n}`)).digest)
     }).map((endless) => endless.catch(() => undefined))
@@ -115,9 +89,9 @@ it('killed again and again at moments that nobody chose: each push was made whol
     await expect.poll(() => told.size, { timeout: 30_000, interval: 1 + round * 17 }).toBeGreaterThan(before + round)
     await registry.end('SIGKILL')
     await Promise.all(pushes)
-    await storeAgrees(database, store, `round ${round}`)
+    await storeAgrees(world.database, world.store, `round ${round}`)
   }
-  const { client } = await start()
+  const { client } = await world.start()
   // What a client was told is pushed, is.
   for (const digest of told) expect((await client.call('GET', `/v2/${name}/manifests/${digest}`)).status).toBe(200)
 })
