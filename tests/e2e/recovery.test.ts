@@ -54,6 +54,29 @@ describe('in the middle of a deployment', () => {
     expect(deployment.state).toBe('serving')
     await answers((await serving(api, org, app)).hostname, part)
   })
+
+  it('a router that stands still: nothing is told as serving before its route is there', async () => {
+    const { api, org, installation } = ready
+    git.commit('still', 'First', textApp('one'))
+    const app = await createGitApp(api, org, { name: 'Still', gitUrl: `${git.url}/still.git` })
+    const { hostname } = await serving(api, org, app)
+    git.commit('still', 'Second', { 'index.html': 'two\n' })
+    const caddy = installation.pid('caddy')
+    process.kill(caddy, 'SIGSTOP')
+    try {
+      await api.builds.trigger.mutate({ org, app })
+      await until('the worker waits for the router', async () => {
+        const { state, hops } = await api.deployments.get.query({ org, app, number: 2 })
+        return state === 'switching' && hops.some((hop) => hop.proof === 'waiting for the router')
+      })
+      expect((await api.deployments.get.query({ org, app, number: 1 })).state).toBe('serving')
+    } finally {
+      process.kill(caddy, 'SIGCONT')
+    }
+    expect((await deploymentSettled(api, org, app, 2)).state).toBe('serving')
+    expect((await fetchApp(installation.routerPort, hostname)).text).toBe('two\n')
+    expect((await api.deployments.get.query({ org, app, number: 1 })).state).toBe('retired')
+  })
 })
 
 describe('at rest', () => {

@@ -3,7 +3,7 @@ import { type QuotaRefusal, quotaSentence } from '@slipway/core'
 import { type Db, noteQuotaRefusal, organizationHasBlob, quotaRefusal, type Room, roomFor } from '@slipway/db'
 import { RegistryError } from './errors'
 
-/** Short: what decides is the count of the transaction that links a blob, which no cache stands before. */
+/** For what is let in: the count of the transaction that links a blob decides, and no cache stands before that. */
 const REMEMBER_MS = 500
 const MAX_REMEMBERED = 1000
 /** Of one organization: far above what pushes have open (docker: five each), far below what hurts (10,000 take 46 MB). */
@@ -20,30 +20,36 @@ export class NoRoom extends Error {
 }
 
 export class QuotaDoor {
-  readonly #rooms = new Map<string, { room: Promise<Room>; until: number }>()
+  readonly #rooms = new Map<string, { room: Promise<Room>; asked: number }>()
 
   constructor(readonly db: Db) {}
 
-  /** Bytes that the organization may still take, about; undefined without a limit. */
+  /** Bytes that the organization may still take; undefined without a limit. Only that there is none is remembered. */
   async left(organizationId: string): Promise<number | undefined> {
-    return (await this.#room(organizationId)).left ?? undefined
+    const begun = Date.now()
+    if ((await this.#room(organizationId)).left === null) return undefined
+    return (await this.#room(organizationId, begun)).left ?? undefined
   }
 
   /** Throws NoRoom when `bytes` more are too many, unless the organization has the blob already. `some`: a blob whose size is not told yet. */
   async assertRoom(organizationId: string, bytes: number | 'some', digest?: string): Promise<void> {
-    const { left, refusal } = await this.#room(organizationId)
-    if (left === null || (bytes === 'some' ? 1 : bytes) <= left) return
+    const begun = Date.now()
+    const fits = ({ left }: Room) => left === null || (bytes === 'some' ? 1 : bytes) <= left
+    if (fits(await this.#room(organizationId))) return
+    // Refused by what holds now only: somebody who raised the limit, or made room, tries again at once.
+    const room = await this.#room(organizationId, begun)
+    if (fits(room)) return
     if (digest !== undefined && (await organizationHasBlob(this.db, organizationId, digest))) return
-    throw new NoRoom(organizationId, { ...refusal, wanted: bytes === 'some' ? 0 : bytes })
+    throw new NoRoom(organizationId, { ...room.refusal, wanted: bytes === 'some' ? 0 : bytes })
   }
 
-  #room(organizationId: string): Promise<Room> {
-    const now = Date.now()
+  /** As asked at `since` or later: those who are refused together ask once. */
+  #room(organizationId: string, since = Date.now() - REMEMBER_MS): Promise<Room> {
     const kept = this.#rooms.get(organizationId)
-    if (kept && kept.until > now) return kept.room
+    if (kept && kept.asked > since) return kept.room
     const room = roomFor(this.db, organizationId)
     this.#rooms.delete(organizationId)
-    this.#rooms.set(organizationId, { room, until: now + REMEMBER_MS })
+    this.#rooms.set(organizationId, { room, asked: Date.now() })
     // An answer that did not come is asked for again.
     room.catch(() => this.#rooms.delete(organizationId))
     const oldest = this.#rooms.keys().next().value

@@ -101,10 +101,13 @@ describe('tags', () => {
 })
 
 describe('limits', () => {
-  const limit = async (maxBytes: number | null, maxRepositories: number | null = null) => {
+  const set = async (maxBytes: number | null, maxRepositories: number | null = null) => {
     const data = { maxBytes: maxBytes === null ? null : BigInt(maxBytes), maxRepositories, refusedAt: null }
     await f.db.organizationUsage.update({ where: { organizationId: rival }, data })
-    // What the door remembers of before.
+  }
+  const limit = async (maxBytes: number | null, maxRepositories: number | null = null) => {
+    await set(maxBytes, maxRepositories)
+    // What the door remembers of before lets in a little longer.
     await new Promise((resolve) => setTimeout(resolve, 550))
   }
   const used = () => organizationUsage(f.db, rival)
@@ -147,6 +150,23 @@ describe('limits', () => {
     expect((await f.db.organizationUsage.findUniqueOrThrow({ where: { organizationId: rival } })).refusedAt).not.toBeNull()
     await limit(bytes)
     expect(await errorOf(await f.call('POST', '/v2/rival/a/blobs/uploads/'))).toMatchObject({ status: 403, code: 'DENIED' })
+  })
+
+  it('let in at once what a raised limit has room for', async () => {
+    const { bytes } = await used()
+    await limit(bytes)
+    expect((await blob('rival/a', 'r'.repeat(1000))).status).toBe(403)
+    await set(bytes + 2000)
+    expect((await blob('rival/a', 'r'.repeat(1000))).status).toBe(201)
+    await limit(bytes + 1000)
+    const location = (await f.call('POST', '/v2/rival/a/blobs/uploads/')).headers.get('location')
+    expect(location, 'no room for any').toBeNull()
+    await set(bytes + 2000)
+    const opened = (await f.call('POST', '/v2/rival/a/blobs/uploads/')).headers.get('location') ?? ''
+    await set(bytes + 1001)
+    expect((await f.call('PATCH', opened, { body: 's'.repeat(2) })).status).toBe(403)
+    await set(null)
+    expect((await f.call('PATCH', opened, { body: 's'.repeat(2) })).status).toBe(202)
   })
 
   it('are not passed by pushes that come at once', async () => {

@@ -10,13 +10,17 @@ import {
   createDeployment,
   type Db,
   finishBuild,
+  finishDeployment,
   heartbeatBuild,
   heartbeatDeployment,
   lastBuildLogSeq,
   listRoutes,
   moveDeployment,
+  neededDeployments,
   noteRestart,
   openBuilds,
+  pointApp,
+  pointAppBack,
   readBuildLogs,
   replaceBuildSteps,
   requestBuildCancel,
@@ -205,10 +209,14 @@ describe('deployments', () => {
     const next = await deployment()
     expect(await claimDeployment(db, next, hostId)).toEqual({ outcome: 'busy' })
     expect(await moveDeployment(db, id, 'switching')).toBe(false)
-    expect(await switchServing(db, id)).toBeNull()
+    expect(await pointApp(db, id)).toBe(false)
+    expect(await switchServing(db, id)).toBe(false)
     expect(await moveDeployment(db, id, 'checking')).toBe(true)
     expect(await moveDeployment(db, id, 'switching')).toBe(true)
-    expect(await switchServing(db, id)).toEqual({ previousDeploymentId: null })
+    expect(await switchServing(db, id), 'before the router was told').toBe(false)
+    expect(await pointApp(db, id)).toBe(true)
+    expect((await claimDeployment(db, next, hostId)).outcome).toBe('busy')
+    expect(await switchServing(db, id)).toBe(true)
     expect((await claimDeployment(db, next, hostId)).outcome).toBe('claimed')
   })
 
@@ -227,7 +235,44 @@ describe('deployments', () => {
     await moveDeployment(db, id, 'checking')
     await moveDeployment(db, id, 'switching')
     await db.app.update({ where: { id: appId }, data: { deletedAt: new Date() } })
-    expect(await switchServing(db, id)).toBeNull()
+    expect(await pointApp(db, id)).toBe(false)
+    expect(await switchServing(db, id)).toBe(false)
+  })
+
+  it('leave the app to the one before, when they end or start over while they switch', async () => {
+    const serving = async () => (await db.app.findUniqueOrThrow({ where: { id: appId } })).servingDeploymentId
+    const switching = async () => {
+      const id = await deployment()
+      await claimDeployment(db, id, hostId)
+      await moveDeployment(db, id, 'checking')
+      await moveDeployment(db, id, 'switching')
+      expect(await pointApp(db, id)).toBe(true)
+      expect(await serving()).toBe(id)
+      return id
+    }
+    const first = await switching()
+    await finishDeployment(db, first, 'failed', { code: 'X', message: 'the very first' })
+    expect(await serving()).toBeNull()
+    const second = await switching()
+    expect(await switchServing(db, second)).toBe(true)
+    expect(await pointAppBack(db, second), 'it serves').toBe(false)
+    const third = await switching()
+    expect(await neededDeployments(db, [second, third], new Date())).toEqual(new Set([second, third]))
+    expect(await requeueDeployment(db, third, soon())).toBe(true)
+    expect(await serving()).toBe(second)
+    expect(await switchServing(db, third)).toBe(false)
+    await claimDeployment(db, third, hostId)
+    await moveDeployment(db, third, 'checking')
+    await moveDeployment(db, third, 'switching')
+    await pointApp(db, third)
+    await finishDeployment(db, third, 'failed', { code: 'X', message: 'it ended' })
+    expect(await serving()).toBe(second)
+    const fourth = await switching()
+    expect(await switchServing(db, fourth)).toBe(true)
+    expect(await db.deployment.findUniqueOrThrow({ where: { id: second } })).toMatchObject({
+      state: 'retired',
+      finishedAt: expect.any(Date),
+    })
   })
 
   it('start over with open hops when their worker was silent', async () => {
@@ -243,6 +288,7 @@ describe('deployments', () => {
     await claimDeployment(db, id, hostId)
     await moveDeployment(db, id, 'checking')
     await moveDeployment(db, id, 'switching')
+    await pointApp(db, id)
     await switchServing(db, id)
     const other = await deployment()
     const container = { organizationId, appId, hostId, port: 8080 }

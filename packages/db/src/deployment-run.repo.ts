@@ -86,26 +86,46 @@ export async function setHop(
 }
 
 /**
- * switching → serving in one transaction: this deployment serves, the one before it is retired, the app points at it.
- * Null when it may not (canceled by deletion, or not switching); then the router must be left as it was.
+ * The app points at a deployment that switches: from then on every computation of the routes, by whomever, sends traffic to it.
+ * The one before it keeps its state, so that there is a way back. False when it may not (deleted meanwhile, or not switching).
  */
-export function switchServing(db: Db, deploymentId: string, now = new Date()): Promise<{ previousDeploymentId: string | null } | null> {
+export async function pointApp(db: Db, deploymentId: string): Promise<boolean> {
+  const count = await db.$executeRaw`
+    UPDATE "App" a SET "servingDeploymentId" = d."id" FROM "Deployment" d
+    WHERE d."id" = ${deploymentId} AND d."state" = 'switching' AND a."id" = d."appId" AND a."deletedAt" IS NULL`
+  return count === 1
+}
+
+/** Back to the one that served before, when the app points at one that will not. True when the routes have changed with it. */
+export async function pointAppBack(tx: Tx, deploymentId: string): Promise<boolean> {
+  const count = await tx.$executeRaw`
+    UPDATE "App" a SET "servingDeploymentId" = (
+      SELECT d."id" FROM "Deployment" d WHERE d."appId" = a."id" AND d."state" = 'serving' ORDER BY d."number" DESC LIMIT 1)
+    WHERE a."servingDeploymentId" = ${deploymentId}
+      AND EXISTS (SELECT 1 FROM "Deployment" d WHERE d."id" = ${deploymentId} AND d."state" <> 'serving')`
+  return count === 1
+}
+
+/**
+ * switching → serving in one transaction, once the router sends traffic to it: the one before it is retired.
+ * False when it may not (deleted meanwhile, or not what the app points at).
+ */
+export function switchServing(db: Db, deploymentId: string, now = new Date()): Promise<boolean> {
   return db.$transaction(async (tx) => {
-    const [app] = await tx.$queryRaw<{ id: string; servingDeploymentId: string | null; deletedAt: Date | null }[]>`
-      SELECT a."id", a."servingDeploymentId", a."deletedAt" FROM "App" a JOIN "Deployment" d ON d."appId" = a."id"
-      WHERE d."id" = ${deploymentId} FOR UPDATE OF a`
-    if (!app || app.deletedAt) return null
+    const [app] = await tx.$queryRaw<{ id: string }[]>`
+      SELECT "id" FROM "App" WHERE "servingDeploymentId" = ${deploymentId} AND "deletedAt" IS NULL FOR UPDATE`
+    if (!app) return false
     const { count } = await tx.deployment.updateMany({
       where: { id: deploymentId, state: { in: deploymentStatesBefore('serving') } },
       data: { state: 'serving', servingAt: now },
     })
-    if (count === 0) return null
-    const previousDeploymentId = app.servingDeploymentId === deploymentId ? null : app.servingDeploymentId
-    if (previousDeploymentId)
-      await tx.deployment.updateMany({ where: { id: previousDeploymentId, state: 'serving' }, data: { state: 'retired', finishedAt: now } })
-    await tx.app.update({ where: { id: app.id }, data: { servingDeploymentId: deploymentId } })
+    if (count === 0) return false
+    await tx.deployment.updateMany({
+      where: { appId: app.id, state: 'serving', id: { not: deploymentId } },
+      data: { state: 'retired', finishedAt: now },
+    })
     await tellDeployment(tx, deploymentId, 'deployment.live')
-    return { previousDeploymentId }
+    return true
   })
 }
 
@@ -118,6 +138,7 @@ export function finishDeployment(
   now = new Date(),
 ): Promise<boolean> {
   return db.$transaction(async (tx) => {
+    await pointAppBack(tx, deploymentId)
     const { count } = await tx.deployment.updateMany({
       // A serving one does not end here: it is retired by the next, or removed with its app.
       where: { id: deploymentId, state: { in: deploymentStatesBefore(to).filter((from) => from !== 'serving') } },
@@ -159,14 +180,18 @@ async function tellDeployment(tx: Tx, id: string, kind: 'deployment.live' | 'dep
   })
 }
 
-/** Back to queued, for one whose worker died; its hops start and switch are open again. */
+/** Back to queued, for one whose worker died; its hops start and switch are open again, and the app points at what served before. */
 export function requeueDeployment(db: Db, deploymentId: string, staleBefore: Date): Promise<boolean> {
   return db.$transaction(async (tx) => {
+    // In the order of all others: the app's row, then the deployment's.
+    await tx.$queryRaw`
+      SELECT a."id" FROM "App" a JOIN "Deployment" d ON d."appId" = a."id" WHERE d."id" = ${deploymentId} FOR UPDATE OF a`
     const { count } = await tx.deployment.updateMany({
       where: { id: deploymentId, state: { in: RUNNING_DEPLOYMENT_STATES }, heartbeatAt: { lt: staleBefore } },
       data: { state: 'queued', startedAt: null },
     })
     if (count === 0) return false
+    await pointAppBack(tx, deploymentId)
     await tx.deploymentStep.updateMany({
       where: { deploymentId, hop: { in: ['start', 'switch'] } },
       data: { state: 'pending', startedAt: null, finishedAt: null, durationMs: null, proof: null },

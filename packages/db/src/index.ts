@@ -100,6 +100,8 @@ export {
   heartbeatDeployment,
   moveDeployment,
   openDeployments,
+  pointApp,
+  pointAppBack,
   requeueDeployment,
   setHop,
   switchServing,

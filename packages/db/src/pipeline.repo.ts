@@ -38,6 +38,8 @@ export async function neededDeployments(db: Tx, ids: string[], retiredSince: Dat
       OR: [
         { state: { in: UNSETTLED_DEPLOYMENT_STATES } },
         { servingApp: { isNot: null } },
+        // While the next one switches.
+        { state: 'serving' },
         { state: 'retired', finishedAt: { gt: retiredSince } },
       ],
     },

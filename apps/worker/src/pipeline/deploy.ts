@@ -2,8 +2,9 @@
  * Hops 6 to 8: start → check → switch → drain → stop of the old.
  * Takes: a deployment id. Gives: the intended digest answering at the app's URL; or a failed deployment, the old one serving.
  */
+import { setTimeout } from 'node:timers/promises'
 import { channels, type DeploymentSettings, deploymentSettings } from '@slipway/contracts'
-import { formatDuration, type Hop, type StepState, toAppError } from '@slipway/core'
+import { AppError, formatDuration, type Hop, type StepState, toAppError } from '@slipway/core'
 import {
   claimDeployment,
   containersOfApp,
@@ -14,6 +15,8 @@ import {
   nextQueuedDeployment,
   noteVolumes,
   type Prisma,
+  pointApp,
+  pointAppBack,
   requeueDeployment,
   servingNumber,
   setHop,
@@ -41,6 +44,8 @@ import {
 import { goneOrAs } from './gone'
 import { ensureImage, pinned } from './images'
 import { applyRoutes } from './route'
+
+const ROUTER_RETRY_MS = 500
 
 interface Replaced {
   engineId: string
@@ -160,8 +165,8 @@ async function check(run: Run): Promise<void> {
 }
 
 /**
- * Postgres first: from then on every computation of the routes, by whomever, sends traffic to the new container.
- * Returns the containers that are no longer needed.
+ * Postgres first: from then on every computation of the routes, by whomever, sends traffic to the new container. It serves
+ * when the router has taken them. Returns the containers that are no longer needed.
  */
 async function switchTraffic(run: Run): Promise<Replaced[]> {
   const { deps, deployment } = run
@@ -171,18 +176,27 @@ async function switchTraffic(run: Run): Promise<Replaced[]> {
   const others = (await containersOfApp(deps.db, deployment.organizationId, deployment.appId)).filter(
     (c) => c.deploymentId !== deployment.id,
   )
-  const switched = await switchServing(deps.db, deployment.id)
-  if (!switched) throw CANCELED
-  try {
-    await applyRoutes(deps)
-  } catch (error) {
-    // It serves as far as Postgres is concerned, and the sweep goes on telling the router; the old one stays up till then.
-    deps.log.error({ err: error, deploymentId: deployment.id }, 'the router did not take the new route')
-    await hop(run, 'switch', 'running', 'waiting for the router')
-    return []
-  }
+  if (!(await pointApp(deps.db, deployment.id))) throw CANCELED
+  await routeTo(run)
+  if (!(await switchServing(deps.db, deployment.id))) throw CANCELED
   await hop(run, 'switch', 'done', formatDuration(Date.now() - from))
   return others.map(({ engineId, address, port }) => ({ engineId, upstream: address ? `${address}:${port}` : null }))
+}
+
+/** A router that is being restarted is waited for, till the deployment's own deadline; the old version serves meanwhile. */
+async function routeTo(run: Run): Promise<void> {
+  const { deps, deployment, signal } = run
+  for (;;) {
+    try {
+      return await applyRoutes(deps)
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'ROUTER_UNAVAILABLE') throw error
+      deps.log.warn({ err: error, deploymentId: deployment.id }, 'the router does not take the new route; trying again')
+      signal.throwIfAborted()
+      await hop(run, 'switch', 'running', 'waiting for the router')
+      await setTimeout(ROUTER_RETRY_MS, undefined, { signal })
+    }
+  }
 }
 
 /** Requests that the old containers had begun may end, up to the drain time; new ones no longer reach them. */
@@ -202,6 +216,9 @@ async function drain(run: Run, replaced: Replaced[]): Promise<void> {
 
 async function fail(run: Run, cause: unknown): Promise<void> {
   const { deps, deployment, container } = run
+  // Before its container ends, nobody may be sent there any more.
+  if (await pointAppBack(deps.db, deployment.id))
+    await applyRoutes(deps).catch((error) => deps.log.warn({ err: error, deploymentId: deployment.id }, 'the sweep will tell the router'))
   if (cause === CANCELED) {
     if (container) await discard(deps, container.engineId)
     await finishDeployment(deps.db, deployment.id, 'canceled', { code: 'CANCELED', message: 'Canceled.' })

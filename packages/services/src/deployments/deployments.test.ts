@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { claimDeployment, finishDeployment, moveDeployment, setHop, switchServing, upsertHost } from '@slipway/db'
+import { claimDeployment, finishDeployment, moveDeployment, pointApp, setHop, switchServing, upsertHost } from '@slipway/db'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { Scope } from '../scope'
 import { createHarness, type Harness } from '../testing/harness'
@@ -52,7 +52,8 @@ async function serve(id: string) {
   await setHop(h.db, id, 'start', 'done', 'healthy after 120 ms')
   expect(await moveDeployment(h.db, id, 'checking')).toBe(true)
   expect(await moveDeployment(h.db, id, 'switching')).toBe(true)
-  return switchServing(h.db, id)
+  expect(await pointApp(h.db, id)).toBe(true)
+  expect(await switchServing(h.db, id)).toBe(true)
 }
 async function deployed(number: number) {
   if (number > 1) await h.services.builds.trigger(scope, { app, noCache: false }, 'manual')
@@ -87,7 +88,8 @@ it('switches in one step: the new one serves, the old one is retired, the app po
   const view = await h.services.apps.get(scope, { app })
   expect(view).toMatchObject({ state: 'live', activity: 'Serving #2', serving: { id: second.id } })
   // A worker that comes back late changes nothing.
-  expect(await switchServing(h.db, first.id)).toBeNull()
+  expect(await pointApp(h.db, first.id)).toBe(false)
+  expect(await switchServing(h.db, first.id)).toBe(false)
   expect(await finishDeployment(h.db, second.id, 'failed', { code: 'X', message: 'late' })).toBe(false)
 })
 
