@@ -1,7 +1,7 @@
 /** Documents attached to images (referrers): pushed by our client, seen by others, gone with their image. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { OCI_EMPTY, OCI_MANIFEST, RegistryClient, signRegistryToken } from '@slipway/oci'
+import { OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, RegistryClient, signRegistryToken } from '@slipway/oci'
 import { digestBytes } from '@slipway/oci/node'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -69,4 +69,33 @@ it('goes with its image, and its blobs with the next collection; what has a tag 
   await collector.collect(later)
   expect(await store.size(digestBytes('{"sbom":2}'))).toBeUndefined()
   expect(await store.size(digestBytes('{"kept":true}'))).toBeDefined()
+})
+
+/** As cosign and podman attach: by a tag that names the digest. */
+const byTag = (digest: string, kind: string) => `${digest.replace(':', '-')}.${kind}`
+
+it('stays with the other image that has the same one, by its tag', async () => {
+  const [one, two] = [await f.push('acme/shop', 'v3', ['third']), await f.push('acme/shop', 'v4', ['fourth'])]
+  const sbom = await f.push('acme/shop', byTag(one.digest, 'sbom'), ['the same packages'])
+  await f.push('acme/shop', byTag(two.digest, 'sbom'), ['the same packages'])
+  await f.call('DELETE', `/v2/acme/shop/manifests/${one.digest}`)
+  expect(await client.resolve('acme/shop', byTag(two.digest, 'sbom'))).toBe(sbom.digest)
+  expect(await client.resolve('acme/shop', byTag(one.digest, 'sbom'))).toBeUndefined()
+  await f.call('DELETE', `/v2/acme/shop/manifests/${two.digest}`)
+  expect(await client.resolve('acme/shop', sbom.digest)).toBeUndefined()
+})
+
+it('takes no part out of an index by calling it a signature of something else', async () => {
+  const [part, bait] = [await f.push('acme/shop', 'part', ['of an index']), await f.push('acme/shop', 'bait', ['to be deleted'])]
+  const descriptor = { mediaType: OCI_MANIFEST, digest: part.digest, size: part.manifest.length }
+  const index = bytes(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [descriptor] }))
+  for (const tag of ['v5', undefined]) {
+    await client.putManifest('acme/shop', index, OCI_INDEX, tag)
+    if (tag) await f.call('DELETE', '/v2/acme/shop/manifests/part')
+    else await f.call('DELETE', '/v2/acme/shop/manifests/v5')
+    await client.putManifest('acme/shop', bytes(part.manifest), OCI_MANIFEST, byTag(bait.digest, 'sig'))
+    await f.call('DELETE', `/v2/acme/shop/manifests/${bait.digest}`)
+    expect(await client.resolve('acme/shop', part.digest)).toBe(part.digest)
+    await f.push('acme/shop', 'bait', ['to be deleted'])
+  }
 })

@@ -140,7 +140,8 @@ export async function claimReplicationRun(db: Db, id: string, staleBefore: Date,
     const due = run.state === 'queued' && (run.notBefore <= now || run.cancelRequestedAt !== null)
     if (!lost && !due) return null
     const other = { ruleId: run.ruleId, id: { not: id }, state: 'running' as const, heartbeatAt: { gte: staleBefore } }
-    if ((await tx.replicationRun.count({ where: other })) > 0) return null
+    // One that is only to be ended needs nobody's leave.
+    if (run.cancelRequestedAt === null && (await tx.replicationRun.count({ where: other })) > 0) return null
     const data = { state: 'running' as const, heartbeatAt: now, startedAt: run.startedAt ?? now, lost: run.lost + (lost ? 1 : 0) }
     await tx.replicationRun.update({ where: { id }, data })
     return { ...run, ...data }

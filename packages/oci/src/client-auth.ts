@@ -12,6 +12,8 @@ export type RegistryCredentials =
   | { bearer: string | ((scope: string) => Promise<string>) }
 
 interface AuthorizeInput {
+  /** Of the registry: `https:` asks for a login that is encrypted, too. */
+  protocol: string
   /** The WWW-Authenticate header. */
   challenge: string
   /** Several are separated by spaces. */
@@ -19,6 +21,8 @@ interface AuthorizeInput {
   credentials: RegistryCredentials | undefined
   /** GET; with a form, POST. */
   send: (url: string, headers: Record<string, string>, form?: URLSearchParams) => Promise<Response>
+  /** The text of an answer, which is no longer than a login is. */
+  read: (answer: Response) => Promise<string>
 }
 
 const tokenAnswer = z.object({ token: z.string().optional(), access_token: z.string().optional() })
@@ -27,7 +31,7 @@ const denied = (message: string, login = false) =>
   new AppError({ kind: 'forbidden', code: 'REGISTRY_DENIED', message, ...(login && { details: { login } }) })
 
 /** The Authorization header that answers a registry's challenge (Docker "Token Authentication Specification"). */
-export async function authorize({ challenge, scope, credentials, send }: AuthorizeInput): Promise<string> {
+export async function authorize({ protocol, challenge, scope, credentials, send, read }: AuthorizeInput): Promise<string> {
   if (credentials && 'bearer' in credentials)
     return `Bearer ${typeof credentials.bearer === 'string' ? credentials.bearer : await credentials.bearer(scope)}`
   const basic = credentials && 'password' in credentials ? `Basic ${encode(`${credentials.username}:${credentials.password}`)}` : undefined
@@ -37,9 +41,12 @@ export async function authorize({ challenge, scope, credentials, send }: Authori
     return basic
   }
   const realm = parameters.realm
-  if (scheme !== 'bearer' || realm === undefined || !/^https?:\/\//.test(realm))
+  if (scheme !== 'bearer' || realm === undefined || !/^https?:\/\//i.test(realm))
     throw denied('The registry asks for a login of a kind that is not supported.')
+  if (!URL.canParse(realm)) throw denied('The registry leads its login to what is no address.')
   const url = new URL(realm)
+  // A login that the other side names must not take a password out of the encrypted line.
+  if (protocol === 'https:' && url.protocol !== 'https:') throw insecure(url.host)
   if (parameters.service !== undefined) url.searchParams.set('service', parameters.service)
   for (const one of scope.split(' ')) if (one !== '') url.searchParams.append('scope', one)
   const response =
@@ -57,10 +64,26 @@ export async function authorize({ challenge, scope, credentials, send }: Authori
       })
     throw denied(`The registry's login answered ${response.status}.`)
   }
-  const answer = tokenAnswer.safeParse(await response.json())
+  const answer = tokenAnswer.safeParse(parsed(await read(response)))
   const token = answer.success ? (answer.data.token ?? answer.data.access_token) : undefined
   if (token === undefined) throw denied("The registry's login sent no token.")
   return `Bearer ${token}`
+}
+
+const insecure = (host: string) =>
+  new AppError({
+    kind: 'bad-input',
+    code: 'OUTBOUND_REDIRECT',
+    message: `The registry leads its login to ${host} without encryption. Correct its address, or ask those who run it to mend it.`,
+  })
+
+/** Undefined: no JSON, which is no token. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 /** Docker's "OAuth2 token" endpoint. */

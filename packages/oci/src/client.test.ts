@@ -3,6 +3,8 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, expect, it } from 'vitest'
 import { RegistryClient } from './client'
 import { parseChallenge } from './client-auth'
+import { beginUpload, uploadStream } from './client-upload'
+import { isPassing } from './copy'
 import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from './media-types'
 import { digestBytes } from './node'
 
@@ -127,4 +129,90 @@ it('follows no page to another host', async () => {
     response.end(JSON.stringify({ manifests: [] }))
   })
   expect(await new RegistryClient({ baseUrl: base }).referrers('a/b', digestBytes('image'))).toEqual([])
+})
+
+/** A registry that wants a token for everything; `answer` gets what has one. */
+const withLogin = (token: (response: ServerResponse) => void, answer: (request: IncomingMessage, response: ServerResponse) => void) => {
+  const started = serve((request, response) => {
+    if (request.url?.startsWith('/token')) return token(response)
+    if (request.headers.authorization) return answer(request, response)
+    response.writeHead(401, { 'www-authenticate': `Bearer realm="http://${request.headers.host}/token",service="x"` }).end()
+  })
+  return started
+}
+
+it('reads no login without end, and takes none that is no JSON', async () => {
+  let sent = 0
+  const endless = await withLogin(
+    (response) => {
+      const more = () => {
+        if (response.destroyed || sent > 64 * 1024 * 1024) return response.end()
+        sent += 65_536
+        response.write(' '.repeat(65_536), more)
+      }
+      more()
+    },
+    (_request, response) => response.end(manifest),
+  )
+  await expect(new RegistryClient({ baseUrl: endless }).getManifest('a/b', 'v1')).rejects.toMatchObject({
+    code: 'REGISTRY_ANSWER_TOO_LARGE',
+  })
+  expect(sent).toBeLessThan(16 * 1024 * 1024)
+  server?.closeAllConnections()
+  const page = await withLogin(
+    (response) => response.end('<html>'),
+    (_request, response) => response.end(manifest),
+  )
+  await expect(new RegistryClient({ baseUrl: page }).getManifest('a/b', 'v1')).rejects.toMatchObject({ code: 'REGISTRY_DENIED' })
+})
+
+it('tells a repository that is refused from a login that is', async () => {
+  // As Docker Hub: a token for anybody, and 401 for what is not there.
+  const hub = await withLogin(
+    (response) => response.end(JSON.stringify({ token: 'anonymous' })),
+    (_request, response) => response.writeHead(401).end(),
+  )
+  await expect(new RegistryClient({ baseUrl: hub }).getManifest('library/none', 'v1')).rejects.toMatchObject({
+    code: 'REGISTRY_DENIED',
+    details: expect.not.objectContaining({ login: true }),
+  })
+  const wrong = await withLogin(
+    (response) => response.writeHead(401).end(),
+    (_request, response) => response.end(),
+  )
+  await expect(new RegistryClient({ baseUrl: wrong }).getManifest('a/b', 'v1')).rejects.toMatchObject({ details: { login: true } })
+})
+
+it('says that a login which ended before a stream was taken may be had again', async () => {
+  const base = await withLogin(
+    (response) => response.end(JSON.stringify({ token: 'short' })),
+    (request, response) => response.writeHead(request.method === 'PATCH' ? 401 : 202, { location: '/v2/a/b/blobs/uploads/1' }).end(),
+  )
+  const client = new RegistryClient({ baseUrl: base })
+  const at = await beginUpload(client, 'a/b')
+  const body = new Response('some bytes').body
+  if (!at || !body) throw new Error('no upload')
+  await expect(uploadStream(client, 'a/b', { at, digest: digestBytes('some bytes'), body })).rejects.toSatisfy(isPassing)
+})
+
+it('gives no password to a login without encryption that a registry with it names', async () => {
+  const asked: string[] = []
+  const fake: typeof fetch = async (input) => {
+    asked.push(String(input))
+    return new Response(null, { status: 401, headers: { 'www-authenticate': 'Bearer realm="http://login.example/token"' } })
+  }
+  const client = new RegistryClient({
+    baseUrl: 'https://registry.example',
+    fetch: fake,
+    credentials: { username: 'ada', password: 'secret' },
+  })
+  await expect(client.ping()).rejects.toMatchObject({ code: 'OUTBOUND_REDIRECT' })
+  expect(asked).toEqual(['https://registry.example/v2/'])
+})
+
+it('says of a list that cannot be read whose it is', async () => {
+  const base = await serve((_request, response) => response.end('<html>'))
+  const client = new RegistryClient({ baseUrl: base })
+  for (const list of [client.listTags('a/b'), client.catalog(), client.referrers('a/b', digestBytes('image'))])
+    await expect(list).rejects.toMatchObject({ code: 'REGISTRY_ANSWER_INVALID', message: expect.stringContaining(base) })
 })

@@ -40,6 +40,10 @@ export const MAX_MANIFEST = 4 * 1024 * 1024
 const MAX_PAGES = 1000
 /** A client of many repositories keeps that many logins. */
 const MAX_TOKENS = 500
+/** A token with room to spare. */
+const MAX_LOGIN = 1024 * 1024
+/** Of lists, manifests and logins: longer than any line takes for 4 MB, and an end for those who send a byte now and then. */
+const READ_MS = 120_000
 const referrersAnswer = z.object({ manifests: z.array(descriptor).max(10_000) })
 const catalogAnswer = z.object({ repositories: z.array(z.string()).nullable() })
 const tagsAnswer = z.object({ name: z.string(), tags: z.array(z.string()).nullable() })
@@ -101,7 +105,7 @@ export class RegistryClient {
     let last = ''
     while (tags.length < limit) {
       const response = await this.request('GET', repository, `tags/list?n=1000${last ? `&last=${encodeURIComponent(last)}` : ''}`)
-      const page = tagsAnswer.parse(JSON.parse(new TextDecoder().decode(await readBounded(response, MAX_MANIFEST)))).tags ?? []
+      const page = (await this.#list(response, tagsAnswer)).tags ?? []
       tags.push(...page)
       const next = page.at(-1)
       if (!response.headers.get('link') || next === undefined || next === last) break
@@ -125,11 +129,25 @@ export class RegistryClient {
         found.push(...(await this.#taggedReferrers(repository, digest)))
         break
       }
-      found.push(...referrersAnswer.parse(JSON.parse(new TextDecoder().decode(await readBounded(response, MAX_MANIFEST)))).manifests)
+      found.push(...(await this.#list(response, referrersAnswer)).manifests)
       path = this.#nextPage(response, path)
     }
     // A registry need not filter.
     return found.filter((one) => artifactType === undefined || one.artifactType === artifactType).slice(0, limit)
+  }
+
+  async #list<T>(response: Response, shape: z.ZodType<T>): Promise<T> {
+    const text = new TextDecoder().decode(await readBounded(response, MAX_MANIFEST))
+    try {
+      return shape.parse(JSON.parse(text))
+    } catch (cause) {
+      throw new AppError({
+        kind: 'bad-input',
+        code: 'REGISTRY_ANSWER_INVALID',
+        message: `The registry ${this.#options.baseUrl} sent a list that cannot be read. Check the address.`,
+        cause,
+      })
+    }
   }
 
   /** distribution-spec "Referrers Tag Schema". */
@@ -175,9 +193,7 @@ export class RegistryClient {
     for (let pages = 0; url !== undefined && names.length < limit && pages < MAX_PAGES; pages++) {
       const response = await this.#authorized('GET', url, {}, 'registry:catalog:*')
       if (!response.ok) throw await failure(response, '_catalog', '', this.#options.baseUrl)
-      names.push(
-        ...(catalogAnswer.parse(JSON.parse(new TextDecoder().decode(await readBounded(response, MAX_MANIFEST)))).repositories ?? []),
-      )
+      names.push(...((await this.#list(response, catalogAnswer)).repositories ?? []))
       url = this.#nextPage(response, url)
     }
     return names.slice(0, limit)
@@ -218,22 +234,29 @@ export class RegistryClient {
     const url = /^https?:/.test(path) ? path : `${this.#options.baseUrl}/v2/${repository}/${path}`
     const response = await this.#authorized(method, url, headers, scope, body)
     if (response.ok || alsoFine.includes(response.status)) return response
-    throw await failure(response, repository, path, this.#options.baseUrl)
+    // With a token in hand it is this repository that is refused: Docker Hub says 401 of one that is not there.
+    const login = !this.#tokens.get(scope)?.startsWith('Bearer ')
+    throw await failure(response, repository, path, this.#options.baseUrl, login)
   }
 
   async #authorized(method: string, url: string, headers: Record<string, string>, scope: string, body?: Asked['body']): Promise<Response> {
     const response = await this.#send(method, url, headers, scope, body)
-    // What was streamed is gone: the next attempt has a new login.
-    if (response.status === 401 && body instanceof ReadableStream) this.#tokens.delete(scope)
-    if (response.status !== 401 || body instanceof ReadableStream) return response
+    if (response.status !== 401) return response
     await response.body?.cancel()
+    if (body instanceof ReadableStream) {
+      // What was streamed is gone: the next attempt has a new login.
+      this.#tokens.delete(scope)
+      throw loginEnded(this.#options.baseUrl)
+    }
     const challenge = response.headers.get('www-authenticate') ?? ''
     const send = (to: string, more: Record<string, string>, form?: URLSearchParams) => {
       if (!form) return this.#fetch('GET', to, more)
       const type = { 'content-type': 'application/x-www-form-urlencoded' }
       return this.#fetch('POST', to, { ...more, ...type }, new TextEncoder().encode(form.toString()))
     }
-    const header = await authorize({ challenge, scope, credentials: this.#options.credentials, send })
+    const read = async (answer: Response) => new TextDecoder().decode(await readBounded(answer, MAX_LOGIN))
+    const { protocol } = new URL(this.#options.baseUrl)
+    const header = await authorize({ protocol, challenge, scope, credentials: this.#options.credentials, send, read })
     this.#remember(scope, header)
     return this.#send(method, url, headers, scope, body)
   }
@@ -274,8 +297,11 @@ export class RegistryClient {
 async function readBounded(response: Response, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let length = 0
+  const until = Date.now() + READ_MS
   for await (const chunk of response.body ?? []) {
     length += chunk.byteLength
+    if (Date.now() > until)
+      throw new AppError({ kind: 'unavailable', code: 'REGISTRY_TOO_SLOW', message: "The registry's answer comes too slowly. Try again." })
     if (length > maxBytes)
       throw new AppError({
         kind: 'too-large',
@@ -307,7 +333,8 @@ async function said(response: Response): Promise<string> {
   }
 }
 
-async function failure(response: Response, repository: string, path: string, baseUrl: string): Promise<AppError> {
+/** `login`: a 401 is about who asks, not about what is asked for. */
+async function failure(response: Response, repository: string, path: string, baseUrl: string, login = true): Promise<AppError> {
   const { status, headers } = response
   const what = path.startsWith('manifests/') ? `${repository}:${path.slice('manifests/'.length)}` : repository
   if (status === 404 || status === 429) await response.body?.cancel()
@@ -331,7 +358,7 @@ async function failure(response: Response, repository: string, path: string, bas
       kind: 'forbidden',
       code: 'REGISTRY_DENIED',
       message: `The registry ${baseUrl} denies access to ${repository}. ${why}`,
-      ...(status === 401 && { details: { login: true } }),
+      ...(status === 401 && login && { details: { login: true } }),
     })
   }
   // What it refuses once it refuses again: a manifest that it does not take.
@@ -341,6 +368,13 @@ async function failure(response: Response, repository: string, path: string, bas
 
 export const unreachable = (baseUrl: string, cause: unknown) =>
   new AppError({ kind: 'unavailable', code: 'REGISTRY_UNREACHABLE', message: `The registry ${baseUrl} does not answer.`, cause })
+
+const loginEnded = (baseUrl: string) =>
+  new AppError({
+    kind: 'unavailable',
+    code: 'REGISTRY_LOGIN_ENDED',
+    message: `The login to the registry ${baseUrl} ended before the upload began. Try again.`,
+  })
 
 const mismatch = (digest: string) =>
   new AppError({

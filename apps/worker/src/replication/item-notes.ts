@@ -62,12 +62,15 @@ export class ItemNotes {
     const { movedBlobs, movedBytes } = this.before
     return {
       blobs,
-      bytes: BigInt(bytes),
+      bytes: whole(bytes),
       movedBlobs: movedBlobs + moved.blobs,
-      movedBytes: movedBytes + BigInt(Math.max(0, moved.bytes)),
+      movedBytes: movedBytes + whole(moved.bytes),
       // Those that an earlier attempt moved are there now, and are counted above.
       skippedBlobs: Math.max(0, skipped.blobs - movedBlobs),
-      skippedBytes: BigInt(Math.max(0, skipped.bytes - Number(movedBytes))),
+      skippedBytes: whole(skipped.bytes - Number(movedBytes)),
     }
   }
 }
+
+/** Sizes are what manifests claim: the sum of a hostile one is more than the column holds. */
+const whole = (bytes: number) => BigInt(Math.min(Math.max(0, bytes), Number.MAX_SAFE_INTEGER))

@@ -65,8 +65,10 @@ export async function runReplication(deps: ReplicationDeps, runId: string, deadl
   const timer = setTimeout(() => over.abort(new Late()), Math.max(1, left))
   const signal = AbortSignal.any([over.signal, deadline, deps.stopping])
   const beating = beat(deps, run.id, over)
-  const sides = openSides(deps, run.rule, signal)
+  let sides: Sides | undefined
   try {
+    // With a password that no key opens any more it is over before it began.
+    sides = openSides(deps, run.rule, signal)
     const failure = await attempt(deps, run, sides, signal)
     if (failure === undefined) return await conclude(deps, run, finish)
     const pause = PAUSES[run.attempt]
@@ -86,7 +88,7 @@ export async function runReplication(deps: ReplicationDeps, runId: string, deadl
     clearTimeout(timer)
     over.abort(new Error('the run is over'))
     await beating
-    sides.close()
+    sides?.close()
   }
 }
 
@@ -173,7 +175,8 @@ const noRepository = (name: string) =>
   })
 
 /** What would be the same with every other tag. */
-const endsRun = (error: unknown) => isAppError(error) && (error.code === 'OUTBOUND_INSIDE' || error.details.login === true)
+const endsRun = (error: unknown) =>
+  isAppError(error) && (['OUTBOUND_INSIDE', 'OUTBOUND_REDIRECT'].includes(error.code) || error.details.login === true)
 
 async function conclude(
   deps: ReplicationDeps,

@@ -20,6 +20,9 @@ import type { CopyOptions, CopyProgress, CopyResult, Side } from './types'
 /** Of indexes in indexes, and of what refers to what refers. */
 const MAX_DEPTH = 4
 const MAX_REFERRERS = 200
+/** Of one image, with all that its indexes name and that refers to it: a source that always has another one is not followed. */
+const MAX_MANIFESTS = 2000
+const MAX_BLOBS = 50_000
 const DEFAULT_CONCURRENCY = 3
 const ATTACHED_BY_TAG = ['sig', 'att', 'sbom']
 
@@ -43,6 +46,7 @@ class Copy {
   manifests = 0
   /** Blobs and manifests whose turn has come: images of an index share many. */
   readonly #seen = new Set<string>()
+  #read = 0
 
   constructor(
     readonly source: Side,
@@ -57,6 +61,7 @@ class Copy {
   /** A manifest with everything beneath it and everything that refers to it. */
   async tree(found: FetchedManifest, tag: string | null, depth: number): Promise<void> {
     if (depth > MAX_DEPTH) throw tooDeep(found.digest)
+    if (++this.#read > MAX_MANIFESTS) throw tooMuch(found.digest, `${MAX_MANIFESTS} manifests`)
     const there = await this.#targetHas(tag ?? found.digest)
     this.#seen.add(found.digest)
     if (there !== found.digest) {
@@ -103,6 +108,7 @@ class Copy {
       this.progress.blobs++
       this.progress.bytes += blob.size
     }
+    if (this.progress.blobs > MAX_BLOBS) throw tooMuch(config.digest, `${MAX_BLOBS} blobs`)
     this.#tell()
     let failed: unknown
     const worker = async () => {
@@ -220,6 +226,13 @@ const tooDeep = (digest: string) =>
     kind: 'bad-input',
     code: 'IMAGE_TOO_DEEP',
     message: `The image ${digest} has indexes in indexes more than ${MAX_DEPTH} deep. It is not copied.`,
+  })
+
+const tooMuch = (digest: string, what: string) =>
+  new AppError({
+    kind: 'bad-input',
+    code: 'IMAGE_TOO_LARGE',
+    message: `The image has more than ${what}, the last of them at ${digest}. It is not copied.`,
   })
 
 /** Tags that name a digest instead of a version: what they attach comes along with what it refers to. */

@@ -1,5 +1,4 @@
 /** The other registry of a rule: guarded as upstreams are, logged in, with deadlines. */
-import { AppError } from '@slipway/core'
 import type { ReplicationRuleRow } from '@slipway/db'
 import { RegistryClient, type RegistryCredentials } from '@slipway/oci'
 import { INSIDE_TOO, OUTSIDE_ONLY, Outbound } from '@slipway/outbound'
@@ -26,15 +25,9 @@ const DEADLINES: RemoteDeadlines = { headMs: 120_000, idleMs: 60_000 }
 
 export function openRemote({ remote, inside, credentials }: RemoteSettings, signal?: AbortSignal, deadlines = DEADLINES): RemoteRegistry {
   const outbound = new Outbound({ inside: inside ? INSIDE_TOO : OUTSIDE_ONLY, ...deadlines })
-  const secure = remote.startsWith('https:')
-  const guarded: typeof fetch = (input, init) => {
-    // A login that the other side names must not take a password out of the encrypted line.
-    if (secure && String(input).startsWith('http:')) throw insecure(new URL(remote).host)
-    return outbound.fetch(input, init)
-  }
   const client = new RegistryClient({
     baseUrl: remote,
-    fetch: guarded,
+    fetch: outbound.fetch,
     timeoutMs: deadlines.headMs + 1000,
     ...(credentials && { credentials }),
     ...(signal && { signal }),
@@ -51,10 +44,3 @@ export function credentialsOf(
   if (!rule.password) return undefined
   return { username: rule.username ?? '', password: sealer.open(rule.password, sealedFor(rule.organizationId, rule.id)) }
 }
-
-const insecure = (host: string) =>
-  new AppError({
-    kind: 'bad-input',
-    code: 'OUTBOUND_REDIRECT',
-    message: `${host} leads its login to an address without encryption. Correct the address of the rule.`,
-  })
