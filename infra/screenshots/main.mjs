@@ -1,5 +1,6 @@
 // Stores a picture of each page of a running installation in docs/screenshots.
 //   npm run screenshots -- --url http://localhost:3000 --email you@example.com --password-file /path [--org slug]
+// With `--only image,image-compare` these pages, in all their variants, and no others.
 // It signs in, looks for what there is (an app that serves, a failed build, an image) and leaves everything as it was.
 import { mkdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     email: { type: 'string', default: process.env.SLIPWAY_ADMIN_EMAIL ?? '' },
     'password-file': { type: 'string', default: process.env.SLIPWAY_ADMIN_PASSWORD_FILE ?? '' },
     org: { type: 'string', default: '' },
+    only: { type: 'string', default: '' },
     out: { type: 'string', default: path.join(path.dirname(fileURLToPath(import.meta.url)), '../../docs/screenshots') },
     chromium: { type: 'string', default: process.env.SLIPWAY_CHROMIUM ?? '/usr/bin/chromium' },
   },
@@ -40,7 +42,9 @@ try {
   await page.getByRole('navigation', { name: 'Places' }).waitFor({ timeout: 30_000 })
   const org = values.org || (new URL(page.url()).pathname.split('/')[1] ?? '')
   const state = await context.storageState()
-  const pages = await findPages(context.request, org)
+  const found = await findPages(context.request, org)
+  const only = values.only.split(',').filter(Boolean)
+  const pages = only.length === 0 ? found : found.filter(({ name }) => only.includes(name))
 
   for (const { name, href } of pages) {
     await page.goto(href)

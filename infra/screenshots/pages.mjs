@@ -58,14 +58,18 @@ export async function findPages(request, org) {
   if (built) shots.push({ name: 'build', href: `/${org}/apps/${built.app.slug}/builds/${built.number}`, everywhere: true })
   if (failed) shots.push({ name: 'build-failed', href: `/${org}/apps/${failed.app.slug}/builds/${failed.number}` })
 
-  /** @type {{ items: { name: string, size: number }[] }} */
+  /** @type {{ items: { name: string, tags: number, size: number }[] }} */
   const repositories = await ask('images.repositories', { limit: 100 })
-  const repository = repositories.items.sort((a, b) => b.size - a.size)[0]
+  // Two of its images are compared.
+  const repository = repositories.items.sort((a, b) => Number(b.tags > 1) - Number(a.tags > 1) || b.size - a.size)[0]
   if (repository) {
     shots.push({ name: 'repository', href: `/${org}/images/${repository.name}` })
     shots.push({ name: 'repository-access', href: `/${org}/images/${repository.name}/-/access` })
-    const tags = await ask('images.tags', { repository: repository.name, limit: 2 })
-    const [newest, before] = tags.items
+    /** @type {{ items: { name: string, digest: string }[] }} */
+    const tags = await ask('images.tags', { repository: repository.name, limit: 50 })
+    const newest = tags.items[0]
+    // A build's own tag names the same image as its branch does.
+    const before = tags.items.find((tag) => tag.digest !== newest?.digest)
     if (newest) {
       const image = `/${org}/images/${repository.name}:${newest.name}`
       shots.push({ name: 'image', href: image, everywhere: true })

@@ -8,6 +8,8 @@ export const EVENT_KINDS = [
   'deployment.live',
   'deployment.failed',
   'build.failed',
+  // A signature or an SBOM came to an image that was there: replication alone hears of it.
+  'attach',
   // Of a webhook's own "send a test".
   'ping',
 ] as const

@@ -8,6 +8,7 @@ const manifest = (digest: string, more: Partial<RetentionManifest> = {}): Retent
   digest,
   children: [],
   subject: null,
+  attachedTo: [],
   cache: false,
   createdAt: ago(100),
   ...more,
@@ -118,4 +119,23 @@ it('never takes what a tag that stays, or something that runs, needs (at random)
     }
     expect(kept.some((t) => t.name === 't3') || !result.tags.some((t) => t.name === 't3')).toBe(true)
   }
+})
+
+it('leaves what two images have attached by tags to the one that stays, and takes it with the last', () => {
+  const manifests = [
+    manifest('old'),
+    manifest('new'),
+    manifest('sbom', { attachedTo: ['new', 'old'] }),
+    manifest('signature', { attachedTo: ['old'] }),
+  ]
+  const tags = [tag('v1', 'old', 90), tag('v2', 'new', 1)]
+  expect(plan({ keepLast: 1 }, { tags, manifests })).toEqual({ kept: { v2: 'last', v1: null }, manifests: ['old', 'signature'] })
+  for (const attachedTo of [
+    ['new', 'old'],
+    ['old', 'new'],
+  ])
+    expect(
+      plan({ keepLast: 1 }, { tags, manifests: [manifest('old'), manifest('new'), manifest('sbom', { attachedTo })] }).manifests,
+    ).toEqual(['old'])
+  expect(plan({ keepUsedDays: 0 }, { tags, manifests }).manifests).toEqual(['old', 'new', 'sbom', 'signature'])
 })

@@ -23,8 +23,10 @@ export interface RetentionManifest {
   digest: string
   /** Its parts, of an index. */
   children: readonly string[]
-  /** What it is attached to. */
+  /** What it says itself that it is attached to. */
   subject: string | null
+  /** What tags attach it to; two images may have the same SBOM. */
+  attachedTo: readonly string[]
   /** A build cache: kept with its tag. */
   cache: boolean
   createdAt: Date
@@ -54,7 +56,8 @@ const DAY_MS = 86_400_000
 
 export function planRetention(rules: RetentionRules, input: RetentionInput): RetentionPlan {
   const byDigest = new Map(input.manifests.map((manifest) => [manifest.digest, manifest]))
-  const attached = groupBy(input.manifests, (manifest) => manifest.subject)
+  const subjects = ({ subject, attachedTo }: RetentionManifest) => (subject === null ? attachedTo : [subject, ...attachedTo])
+  const attached = groupBy(input.manifests, subjects)
   const tags = [...input.tags].sort((a, b) => b.pushedAt.getTime() - a.pushedAt.getTime() || (a.name < b.name ? -1 : 1))
   const uses = (digest: string) => closure([digest], (d) => byDigest.get(d)?.children ?? []).some((d) => input.used.has(d))
   const decided = decideTags(rules, input, tags, byDigest, uses)
@@ -65,14 +68,14 @@ export function planRetention(rules: RetentionRules, input: RetentionInput): Ret
   const parts = new Set(input.manifests.flatMap((manifest) => manifest.children))
   // What stays by itself: what runs, and what has no tag but is no part of something that has gone its own way.
   const alone = input.manifests.filter(
-    ({ digest, subject, createdAt }) =>
-      input.used.has(digest) ||
-      (!tagged.has(digest) &&
-        !parts.has(digest) &&
-        (subject === null || !byDigest.has(subject)) &&
-        (before === null || createdAt.getTime() >= before)),
+    (manifest) =>
+      input.used.has(manifest.digest) ||
+      (!tagged.has(manifest.digest) &&
+        !parts.has(manifest.digest) &&
+        !subjects(manifest).some((subject) => byDigest.has(subject)) &&
+        (before === null || manifest.createdAt.getTime() >= before)),
   )
-  // Whatever stays keeps its parts, what is attached to it, and what it is attached to.
+  // Whatever stays keeps its parts, what is attached to it, and what it says that it is attached to.
   const stays = new Set(
     closure([...kept, ...alone.map((manifest) => manifest.digest)], (digest) => {
       const manifest = byDigest.get(digest)
@@ -115,11 +118,14 @@ function closure(from: readonly string[], next: (digest: string) => readonly str
   return [...seen]
 }
 
-function groupBy<T>(items: readonly T[], key: (item: T) => string | null): Map<string, T[]> {
+function groupBy<T>(items: readonly T[], keys: (item: T) => readonly string[]): Map<string, T[]> {
   const groups = new Map<string, T[]>()
   for (const item of items) {
-    const k = key(item)
-    if (k !== null) groups.set(k, [...(groups.get(k) ?? []), item])
+    for (const key of keys(item)) {
+      const group = groups.get(key)
+      if (group) group.push(item)
+      else groups.set(key, [item])
+    }
   }
   return groups
 }

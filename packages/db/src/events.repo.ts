@@ -1,7 +1,7 @@
 /** The outbox: `emitEvent` in the transaction of what happened, the rest for the worker, which hands events on. */
 import { type EventKind, newId } from '@slipway/core'
 import type { Db, Tx } from './client'
-import type { Event, Prisma } from './generated/client'
+import { type Event, Prisma } from './generated/client'
 
 export interface NewEvent {
   kind: EventKind
@@ -48,16 +48,36 @@ export async function namesOfSubjects(db: Tx, subjects: string[]): Promise<(subj
   return (subject) => names.get(subject) ?? (/^(usr_|robot:)/.test(subject) ? 'somebody who is gone' : subject)
 }
 
+/** Of a token's subject, in words; `u` is the user whose id it may be. */
+const actorSql = (sub: string) => Prisma.sql`COALESCE(u."name", (
+  SELECT 'robot$' || o."slug" || '+' || b."name" FROM "Robot" b JOIN "Organization" o ON o."id" = b."organizationId"
+  WHERE b."id" = ${robotIn(sub)}
+), ${labelOf(sub)})`
+
+/**
+ * Something was attached to manifests that may have been copied already. Of interest to rules that copy each push, and told only
+ * where there is one.
+ */
+export async function tellAttached(
+  tx: Tx,
+  { repositoryId, sub, subjects }: { repositoryId: string; sub: string; subjects: string[] },
+): Promise<void> {
+  const now = new Date()
+  await tx.$executeRaw`
+    INSERT INTO "Event" ("id", "organizationId", "kind", "repository", "actorLabel", "data", "notBefore", "createdAt")
+    SELECT ${newId('event')}, r."organizationId", 'attach', r."name", ${actorSql(sub)}, ${JSON.stringify({ subjects })}::jsonb, ${now}, ${now}
+    FROM "Repository" r LEFT JOIN "User" u ON u."id" = ${sub}
+    WHERE r."id" = ${repositoryId} AND EXISTS (SELECT 1 FROM "ReplicationRule" p
+      WHERE p."organizationId" = r."organizationId" AND p."enabled" AND p."onPush" AND p."direction" = 'push')`
+}
+
 /** Its audit event and what is told outside, as one statement: a push waits for nothing else. */
 export async function recordDeed(tx: Tx, { repositoryId, sub, address, action, suffix, data, kind }: RegistryDeed): Promise<void> {
   const now = new Date()
   const json = JSON.stringify(data)
   await tx.$executeRaw`
     WITH target AS (
-      SELECT r."id", r."organizationId", r."name", u."id" AS "userId", COALESCE(u."name", (
-        SELECT 'robot$' || o."slug" || '+' || b."name" FROM "Robot" b JOIN "Organization" o ON o."id" = b."organizationId"
-        WHERE b."id" = ${robotIn(sub)}
-      ), ${labelOf(sub)}) AS actor
+      SELECT r."id", r."organizationId", r."name", u."id" AS "userId", ${actorSql(sub)} AS actor
       FROM "Repository" r LEFT JOIN "User" u ON u."id" = ${sub} WHERE r."id" = ${repositoryId}
     ), told AS (
       INSERT INTO "Event" ("id", "organizationId", "kind", "repository", "actorLabel", "data", "notBefore", "createdAt")

@@ -383,9 +383,11 @@ export {
   repositoriesLinking,
   rulesOnPush,
   startDueReplication,
+  tagsAbout,
   tagsOfOrganization,
   trimReplicationRuns,
   updateReplicationRule,
+  waitingReplicationRun,
 } from './replication.repo'
 export { listRepositories, listTags, type RepositoryFacts, type RepositoryQuery, repositoryFacts } from './repositories.repo'
 export {

@@ -3,7 +3,7 @@ import { attachedByTag, BUILD_CACHE_ARTIFACT, newId } from '@slipway/core'
 import { deleteAttached } from './attached.repo'
 import type { Db, Tx } from './client'
 import { directly, statement } from './direct'
-import { recordDeed } from './events.repo'
+import { recordDeed, tellAttached } from './events.repo'
 import { Prisma } from './generated/client'
 import { lockRepository, type RepositoryPath } from './registry.repo'
 import { assertManifestMayGo, assertTagsMayGo, assertTagsMaySet } from './tag-rules.repo'
@@ -121,6 +121,9 @@ async function store(tx: Tx, input: NewManifest): Promise<void> {
   const moved: string[] = []
   for (const tag of input.tags) if (await setTag(tx, tag, manifestId, input, now)) moved.push(tag)
   await tellPush(tx, input, moved, known !== null)
+  const subjects = [...(known ? [] : [input.subjectDigest]), ...moved.map(attachedByTag)].filter((digest) => digest !== undefined)
+  if (subjects.length > 0 && input.artifactType !== BUILD_CACHE_ARTIFACT)
+    await tellAttached(tx, { repositoryId, sub: input.pushedBy, subjects })
 }
 
 /**

@@ -36,6 +36,29 @@ export const deleteReplicationRule = async (tx: Tx, organizationId: string, id: 
 export const rulesOnPush = (tx: Tx, organizationId: string) =>
   tx.replicationRule.findMany({ where: { organizationId, enabled: true, onPush: true, direction: 'push' }, orderBy: { id: 'asc' } })
 
+/** Version tags of what these digests are, are a part of, or are attached to themselves. */
+export async function tagsAbout(tx: Tx, organizationId: string, repository: string, digests: string[]): Promise<string[]> {
+  const rows = await tx.$queryRaw<{ name: string }[]>`
+    WITH RECURSIVE here AS (
+      SELECT "id" FROM "Repository" WHERE "organizationId" = ${organizationId} AND "name" = ${repository}
+    ), about("id", "digest", "subjectDigest") AS (
+      SELECT m."id", m."digest", m."subjectDigest" FROM "Manifest" m, here WHERE m."repositoryId" = here."id" AND m."digest" = ANY(${digests})
+      UNION
+      SELECT p."id", p."digest", p."subjectDigest" FROM about a, here, "Manifest" p WHERE p."repositoryId" = here."id" AND (
+        p."digest" = a."subjectDigest" OR p."id" IN (SELECT c."manifestId" FROM "ManifestChild" c WHERE c."digest" = a."digest")
+        OR p."digest" IN (SELECT t."attachedTo" FROM "Tag" t WHERE t."manifestId" = a."id"))
+    )
+    SELECT DISTINCT t."name" FROM about a JOIN "Tag" t ON t."manifestId" = a."id" WHERE t."attachedTo" IS NULL ORDER BY 1`
+  return rows.map((row) => row.name)
+}
+
+/** A run that has not begun and will copy these tags, with all that is attached to them by then. */
+export const waitingReplicationRun = (tx: Tx, ruleId: string, repository: string, tags: string[]) =>
+  tx.replicationRun.findFirst({
+    where: { ruleId, state: 'queued', cancelRequestedAt: null, OR: [{ repository: null }, { repository, tags: { hasEvery: tags } }] },
+    select: { id: true },
+  })
+
 /** A run of all that the rule names, which is not over. */
 export const openReplicationRun = (tx: Tx, ruleId: string) =>
   tx.replicationRun.findFirst({ where: { ruleId, repository: null, state: { in: OPEN } } })

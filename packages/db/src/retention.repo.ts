@@ -28,12 +28,16 @@ export async function retentionInput(tx: Tx, repositoryId: string, ownReference:
   // What is attached by a tag stays and goes with its image, as what says so in its manifest.
   const versions = tags.filter((tag) => tag.attachedTo === null)
   const versionOf = new Set(versions.map((tag) => tag.manifest.digest))
-  const attachedTo = new Map(tags.flatMap((tag) => (versionOf.has(tag.manifest.digest) ? [] : [[tag.manifest.digest, tag.attachedTo]])))
+  const attachedTo = new Map<string, string[]>()
+  for (const { attachedTo: subject, manifest } of tags)
+    if (subject !== null && !versionOf.has(manifest.digest))
+      attachedTo.set(manifest.digest, [...(attachedTo.get(manifest.digest) ?? []), subject])
   return {
     tags: versions.map((tag) => ({ name: tag.name, digest: tag.manifest.digest, pushedAt: tag.updatedAt, lastPulledAt: tag.lastPulledAt })),
     manifests: manifests.map((row) => ({
       digest: row.digest,
-      subject: row.subjectDigest ?? attachedTo.get(row.digest) ?? null,
+      subject: row.subjectDigest,
+      attachedTo: attachedTo.get(row.digest) ?? [],
       children: row.children.map((child) => child.digest),
       cache: row.artifactType === BUILD_CACHE_ARTIFACT,
       createdAt: row.createdAt,
@@ -93,6 +97,8 @@ export async function removePlanned(tx: Tx, repositoryId: string, plan: Retentio
   const used = await usedDigests(tx, repositoryId, keepDeployments, new Date())
   if (plan.manifests.some((digest) => used.has(digest))) throw new UsedMeanwhile()
   await tx.manifest.deleteMany({ where: { repositoryId, digest: { in: plan.manifests } } })
+  // What stays because another image has it too is not attached to what is gone.
+  await tx.tag.deleteMany({ where: { repositoryId, attachedTo: { in: plan.manifests } } })
 }
 
 /** The organization's (`repositoryId` null) or a repository's. */

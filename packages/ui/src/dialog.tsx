@@ -32,7 +32,7 @@ export function Dialog({
         <Radix.Content
           aria-describedby={undefined}
           className={cn(
-            'fixed top-[12vh] left-1/2 z-50 flex max-h-[76vh] w-[calc(100vw-32px)] -translate-x-1/2 animate-appear flex-col overflow-hidden rounded-lg bg-raised shadow-pop outline-none',
+            'fixed top-4 left-1/2 z-50 flex max-h-[calc(100dvh-32px)] w-[calc(100vw-32px)] -translate-x-1/2 animate-appear flex-col overflow-hidden rounded-lg bg-raised shadow-pop outline-none sm:top-[8vh] sm:max-h-[84vh]',
             wide ? 'max-w-2xl' : 'max-w-md',
           )}
         >

@@ -1,11 +1,13 @@
 /** Rules of replication between our registry, a second one of ours and Debian's docker-registry, looked at with skopeo. */
 import { randomBytes } from 'node:crypto'
+import { newId } from '@slipway/core'
 import { OCI_EMPTY, OCI_INDEX, OCI_MANIFEST } from '@slipway/oci'
 import { digestBytes } from '@slipway/oci/node'
 import { freePort } from '@slipway/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { TestClient } from '../../../apps/registry/src/testing/fixture'
 import { startLine } from '../../../apps/registry/src/testing/proxy'
+import { runReplication } from '../../../apps/worker/src/replication/run'
 import { client, writeImage } from './installation'
 import { clientOf, ended, startWorld, type World } from './replication-world'
 
@@ -208,4 +210,56 @@ it('copies what is pushed at once, and ends when it is told to', async () => {
   } finally {
     await line.close()
   }
+})
+
+it('ends a run whose password no key opens, and one that only waits, at once', async () => {
+  const rule = await w.rule({ direction: 'push', remote: w.hub.url, username: 'ada', password: 'secret' })
+  await w.h.db.replicationRule.update({ where: { id: rule }, data: { password: new Uint8Array(64) } })
+  expect(await w.run(rule)).toMatchObject({ state: 'failed', error: expect.any(String) })
+  const [running, waiting] = [newId('replicationRun'), newId('replicationRun')]
+  const made = { organizationId: w.scope.organizationId, ruleId: rule, trigger: 'push', actorLabel: 'Ada', repository: 'api', tags: ['v1'] }
+  await w.h.db.replicationRun.create({ data: { ...made, id: running, state: 'running', heartbeatAt: new Date() } })
+  await w.h.db.replicationRun.create({ data: { ...made, id: waiting } })
+  await w.h.services.replication.cancel(w.scope, { id: waiting })
+  await runReplication(w.deps, waiting, new AbortController().signal)
+  expect(await w.settled(waiting)).toMatchObject({ state: 'canceled' })
+  await w.h.db.replicationRun.deleteMany({ where: { ruleId: rule } })
+})
+
+it('copies what is attached to an image after it was pushed', async () => {
+  const rule = await w.rule({ direction: 'push', remote: w.hub.url, repositories: ['signed'], tags: ['v*'], onPush: true })
+  await w.worker()
+  /** The run that was begun since the last time, at its end. */
+  let seen = 0
+  const next = async () => {
+    for (let tries = 0; tries < 300; tries++) {
+      const { items, total } = await w.h.services.replication.runs(w.scope, { id: rule, limit: 1 })
+      if (total > seen && items[0]?.finishedAt) {
+        seen = total
+        return items[0]
+      }
+      await new Promise((r) => setTimeout(r, 100))
+    }
+    throw new Error('no run was begun')
+  }
+  const image = await w.client.push('acme/signed', 'v1', ['to be signed'])
+  expect(await next()).toMatchObject({ state: 'succeeded', tags: ['v1'] })
+  const hub = clientOf(w.hub.url)
+  const tag = `${image.digest.replace(':', '-')}.sig`
+  const signature = await w.client.push('acme/signed', tag, ['a signature'])
+  expect(await next()).toMatchObject({ state: 'succeeded', tags: ['v1'], movedBlobs: 2 })
+  expect(await hub.resolve('signed', tag)).toBe(signature.digest)
+  // By OCI's `subject`, to the signature; what it is about in the end is still v1.
+  const [config, layer] = await Promise.all(['{}', 'who signed'].map((text) => w.client.pushBlob('acme/signed', text)))
+  const about = JSON.stringify({
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    artifactType: 'application/vnd.example',
+    config: { mediaType: OCI_EMPTY, digest: config, size: 2 },
+    layers: [{ mediaType: 'text/plain', digest: layer, size: 10 }],
+    subject: { mediaType: OCI_MANIFEST, digest: signature.digest, size: signature.manifest.length },
+  })
+  expect((await put(w.client, 'acme/signed', digestBytes(about), OCI_MANIFEST, about)).status).toBe(201)
+  expect(await next()).toMatchObject({ state: 'succeeded', tags: ['v1'] })
+  expect(await hub.resolve('signed', digestBytes(about))).toBe(digestBytes(about))
 })

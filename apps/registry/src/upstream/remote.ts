@@ -2,7 +2,7 @@
  * One upstream as the network shows it: guarded, logged in, with deadlines, and left alone for a while when it is ill or asks for it.
  * Every answer says something about the other side, so this is also where its state is noted.
  */
-import { AppError, isAppError, upstreamNamespace } from '@slipway/core'
+import { isAppError, upstreamNamespace } from '@slipway/core'
 import type { UpstreamRow } from '@slipway/db'
 import { RegistryClient, type RegistryCredentials } from '@slipway/oci'
 import { INSIDE_TOO, OUTSIDE_ONLY, Outbound } from '@slipway/outbound'

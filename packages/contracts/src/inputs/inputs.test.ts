@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { createApp, updateApp } from './index'
+import { createApp, testReplication, updateApp } from './index'
 
 const app = { org: 'acme', app: 'shop' }
 
@@ -55,4 +55,12 @@ it('answers in words when a Git address is none, or holds a token', () => {
     expect(issues(bad)[0], bad).toMatch(/^Use an http/)
   expect(issues('https://token@git.example/shop.git')[0]).toMatch(/^Put the access token/)
   expect(issues('https://user:token@git.example/shop.git')[0]).toMatch(/^Put the access token/)
+})
+it('answers in words when the address of a registry is none', () => {
+  const issues = (remote: string) =>
+    testReplication.safeParse({ org: 'acme', remote, username: '', inside: false }).error?.issues.map((issue) => issue.message) ?? []
+  expect(issues('https://registry.example.com')).toEqual([])
+  for (const bad of ['', 'registry.lan:5000', 'ftp://registry.lan', 'https://'])
+    expect(issues(bad)[0], bad).toBe('Write the address with https:// or http://.')
+  expect(issues('https://registry.example.com/v2')[0]).toMatch(/^Write the address without a path/)
 })

@@ -13,7 +13,7 @@ const fields = {
   name: z.string().trim().min(1, 'Name the webhook.').max(80),
   url: outgoingUrl,
   events: z
-    .array(z.enum(EVENT_KINDS).exclude(['ping']))
+    .array(z.enum(EVENT_KINDS).exclude(['attach', 'ping']))
     .min(1, 'Choose at least one event.')
     .max(20),
   /** Patterns of repositories; empty: all. */

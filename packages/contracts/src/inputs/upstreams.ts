@@ -15,6 +15,8 @@ export const registryUrl = z
   .url({ protocol: /^https?$/, error: 'Write the address with https:// or http://.' })
   .max(300)
   .refine((text) => {
+    // Said above; asked all the same.
+    if (!URL.canParse(text)) return true
     const { username, password, pathname, search, hash } = new URL(text)
     return !username && !password && (pathname === '/' || pathname === '') && !search && !hash
   }, 'Write the address without a path, and the user name and password in their own fields.')

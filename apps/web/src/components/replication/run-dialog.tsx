@@ -3,7 +3,7 @@ import type { views } from '@slipway/contracts'
 import { formatBytes, shortDigest } from '@slipway/core'
 import { Button, Callout, Dialog, Segmented, StatusPill, Table, Td, Th, TimeAgo, Tr } from '@slipway/ui'
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { Square } from 'lucide-react'
+import { X } from 'lucide-react'
 import { useState } from 'react'
 import { InlineError, Load } from '@/components/load'
 import { allItems, More } from '@/components/more'
@@ -17,9 +17,9 @@ const FILTERS = [
 ] as const
 
 /** One run, tag by tag, while it goes on and afterwards. */
-export function RunDialog({ org, id, onClose }: { org: string; id: string | null; onClose: () => void }) {
+export function RunDialog({ org, id, rule, onClose }: { org: string; id: string | null; rule: string; onClose: () => void }) {
   return (
-    <Dialog open={id !== null} onOpenChange={(open) => !open && onClose()} title="Run" wide>
+    <Dialog open={id !== null} onOpenChange={(open) => !open && onClose()} title={`Run of ${rule}`} wide>
       {id !== null && <Body org={org} id={id} onClose={onClose} />}
     </Dialog>
   )
@@ -52,7 +52,7 @@ function Body({ org, id, onClose }: { org: string; id: string; onClose: () => vo
         {query.data && !query.data.finishedAt && (
           <Button
             className="mr-auto"
-            icon={<Square aria-hidden />}
+            icon={<X aria-hidden />}
             pending={cancel.isPending}
             disabled={query.data.canceling}
             onClick={() => cancel.mutate({ org, id })}
@@ -80,7 +80,7 @@ function Head({ run }: { run: views.ReplicationRunView }) {
         </span>
       </p>
       {run.state === 'running' && <Progress run={run} />}
-      {run.error && (
+      {run.error && run.state !== 'running' && (
         <Callout tone="fail">
           <span className="break-words">{run.error}</span>
           {run.notBefore && (
@@ -125,15 +125,15 @@ function Items({ org, run }: { org: string; run: views.ReplicationRunView }) {
                   <Th right optional className="w-24">
                     Moved
                   </Th>
-                  <Th right optional className="w-24">
-                    Was there
+                  <Th right optional className="w-28">
+                    Already there
                   </Th>
                   <Th className="w-28">State</Th>
                 </tr>
               </thead>
               <tbody>
                 {items.map((item) => (
-                  <ItemRow key={item.position} item={item} />
+                  <ItemRow key={item.position} item={item} why={run.error} />
                 ))}
               </tbody>
             </Table>
@@ -145,7 +145,7 @@ function Items({ org, run }: { org: string; run: views.ReplicationRunView }) {
   )
 }
 
-function ItemRow({ item }: { item: views.ReplicationItemView }) {
+function ItemRow({ item, why }: { item: views.ReplicationItemView; why: string | null }) {
   const { tone, word, pulse } = ITEM[item.state]
   return (
     <Tr>
@@ -157,7 +157,10 @@ function ItemRow({ item }: { item: views.ReplicationItemView }) {
           → <span className="font-mono">{item.target}</span>
           {item.digest && <span className="font-mono"> {shortDigest(item.digest)}</span>}
         </p>
-        {item.error && <p className="break-words text-fail text-xs leading-5">{item.error}</p>}
+        {/* What the whole run waits for stands above them all. */}
+        {item.error && item.state !== 'running' && item.error !== why && (
+          <p className="break-words text-fail text-xs leading-5">{item.error}</p>
+        )}
       </Td>
       <Td right optional className="text-ink-2">
         {item.movedBytes > 0 ? formatBytes(item.movedBytes) : '–'}

@@ -57,7 +57,7 @@ export function Runs({ org, rule }: { org: string; rule: views.ReplicationRuleVi
         }
       </Load>
       <More query={query} />
-      <RunDialog org={org} id={shown} onClose={() => setShown(null)} />
+      <RunDialog org={org} id={shown} rule={rule.name} onClose={() => setShown(null)} />
     </Card>
   )
 }
@@ -87,7 +87,7 @@ function RunRow({ run, onShow }: { run: views.ReplicationRunView; onShow: () => 
         <p className="text-ink-3 text-xs leading-5 md:hidden">
           <TimeAgo at={run.createdAt} />
         </p>
-        {run.error && (
+        {run.error && run.state !== 'running' && (
           <p className="line-clamp-2 break-words text-ink-3 text-xs leading-5">
             {run.error}
             {run.notBefore && <> Again {inWords(run.notBefore)}.</>}

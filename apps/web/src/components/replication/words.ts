@@ -63,16 +63,21 @@ export const TRIGGER: Record<views.ReplicationRunView['trigger'], string> = { ma
 export const tagsIn = ({ items }: views.ReplicationRunView) => Object.values(items).reduce((sum, count) => sum + count, 0)
 export const plural = (n: number, one: string) => `${n.toLocaleString('en')} ${n === 1 ? one : `${one}s`}`
 
-/** `3 of 12 tags, 40 MB moved, 1.2 GB were there` */
+const alreadyThere = ({ skippedBytes }: views.ReplicationRunView) =>
+  skippedBytes > 0 ? `, ${formatBytes(skippedBytes)} already there` : ''
+
+/** `3 of 12 tags, 40 MB moved, 1.2 GB already there` */
 export function soFar(run: views.ReplicationRunView): string {
   const all = tagsIn(run)
   if (all === 0)
     return run.state === 'succeeded' ? 'Nothing matched' : run.startedAt && !run.finishedAt ? 'Looking what there is' : 'Nothing copied'
   const done = run.items.succeeded
+  // Of one tag its bytes say more; how many those of several are is known when the last one has begun.
+  if (all === 1 && run.state === 'running' && run.bytes > 0)
+    return `${formatBytes(run.movedBytes + run.skippedBytes)} of ${formatBytes(run.bytes)}${alreadyThere(run)}`
   const tags = done === all ? plural(all, 'tag') : `${done.toLocaleString('en')} of ${plural(all, 'tag')}`
   const moved = run.movedBytes > 0 ? `${formatBytes(run.movedBytes)} moved` : 'nothing moved'
-  const there = run.skippedBytes > 0 ? `, ${formatBytes(run.skippedBytes)} ${run.skippedBytes === 1 ? 'was' : 'were'} there` : ''
-  return `${tags}, ${moved}${there}`
+  return `${tags}, ${moved}${alreadyThere(run)}`
 }
 
 /** Of a time ahead; the pages read again every few seconds, so this counts down by itself. */
