@@ -1,6 +1,6 @@
 'use client'
 import type { views } from '@slipway/contracts'
-import { Card, CardHeader, Hash, Link, LinkButton, Way } from '@slipway/ui'
+import { Card, CardHeader, Hash, Link, LinkButton, SkeletonRows, Way } from '@slipway/ui'
 import { ExternalLink } from 'lucide-react'
 import { useDeployment } from '@/components/deployments/use-deployment'
 import { hostOf } from '@/components/overview/project-card'
@@ -11,7 +11,7 @@ import { wayOfBuild, wayOfDeployment } from '@/lib/way'
 /** Where this build leads: its hops, then those of its deployment, and in the end the address that answers. */
 export function BuildWay({ org, app, build }: { org: string; app: string; build: views.BuildView }) {
   const number = build.deployment?.number ?? null
-  const { data: deployment } = useDeployment(org, app, number)
+  const { data: deployment, isPending } = useDeployment(org, app, number)
   const { data: view } = useApp(org, app)
   if (build.state === 'superseded' || build.state === 'canceled') return null
   return (
@@ -34,7 +34,12 @@ export function BuildWay({ org, app, build }: { org: string; app: string; build:
           )
         }
       />
-      <Way hops={deployment ? wayOfDeployment(org, app, deployment) : wayOfBuild(build)} />
+      {/* Whether it started is the deployment's to say: until that is here, nothing is said of it. */}
+      {number !== null && isPending ? (
+        <SkeletonRows rows={2} label="Loading the deployment" />
+      ) : (
+        <Way hops={deployment ? wayOfDeployment(org, app, deployment) : wayOfBuild(build)} />
+      )}
     </Card>
   )
 }
