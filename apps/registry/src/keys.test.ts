@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { signRegistryToken } from '@slipway/oci'
-import { readSigningKey, readSigningKeys, rotateSigningKey } from '@slipway/oci/node'
+import { readSigningKey, readSigningKeys, retiredKeys, rotateSigningKey } from '@slipway/oci/node'
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadTokenKeys } from './auth/keys'
@@ -72,6 +72,33 @@ describe('signing keys', () => {
     const header = Buffer.from(JSON.stringify({ alg: 'EdDSA', typ: 'JWT', kid: key?.kid })).toString('base64url')
     expect(await catalog(token)).toBe(401)
     expect(await catalog([header, payload, signature].join('.'))).toBe(401)
+  })
+
+  it('that were stolen end with what they signed when somebody removes them, and when their time is over', async () => {
+    const keys = await loadTokenKeys(file)
+    const g = await startFixture({ keys })
+    const pem = await readSigningKey(folder)
+    const forged = await signRegistryToken({ sub: 'system:thief', access, ttlSeconds: 3600 }, pem)
+    const status = () => g.call('GET', '/v2/_catalog', { token: forged }).then((response) => response.status)
+    const { kid } = decodeProtectedHeader(forged)
+    await rotateSigningKey(folder)
+    expect(await status()).toBe(200)
+    const half = path.join(retiredKeys(folder), `${kid}.pem`)
+    const longAgo = new Date(Date.now() - 2 * 3_600_000)
+    await keys.refresh()
+    expect(await status()).toBe(200)
+    const kept = await readFile(half)
+    await rm(half)
+    await keys.refresh()
+    expect(await status()).toBe(401)
+    await writeFile(half, kept)
+    await keys.refresh()
+    expect(await status()).toBe(200)
+    await utimes(half, longAgo, longAgo)
+    await rotateSigningKey(folder)
+    await keys.refresh()
+    expect(await status()).toBe(401)
+    await g.close()
   })
 
   it('that were retired long ago verify nothing, and go with the next change', async () => {

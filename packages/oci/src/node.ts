@@ -8,6 +8,7 @@ export {
   publicHalf,
   readSigningKey,
   readSigningKeys,
+  retiredKeys,
   rotateSigningKey,
   type SigningKeys,
   thumbprint,

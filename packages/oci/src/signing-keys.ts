@@ -36,7 +36,8 @@ export interface SigningKeys {
 }
 
 const signingFile = (secretsDir: string) => path.join(secretsDir, 'registry-token.pem')
-const retiredDir = (secretsDir: string) => path.join(secretsDir, 'registry-token.retired')
+/** Folder of the public halves that still verify; without one of them, nothing that it signed is good any more. */
+export const retiredKeys = (secretsDir: string) => path.join(secretsDir, 'registry-token.retired')
 
 /** PKCS 8 text of the key that signs now. */
 export const readSigningKey = (secretsDir: string): Promise<string> => readFile(signingFile(secretsDir), 'utf8')
@@ -73,7 +74,7 @@ export async function readSigningKeys(secretsDir: string, now = new Date()): Pro
 }
 
 async function readRetired(secretsDir: string, now: Date): Promise<VerifyingKey[]> {
-  const folder = retiredDir(secretsDir)
+  const folder = retiredKeys(secretsDir)
   const found: VerifyingKey[] = []
   for (const name of await namesIn(folder)) {
     const file = path.join(folder, name)
@@ -100,7 +101,7 @@ export async function rotateSigningKey(secretsDir: string, now = new Date()): Pr
   const release = await lock(secretsDir)
   try {
     const old = publicHalf(await readSigningKey(secretsDir))
-    const folder = retiredDir(secretsDir)
+    const folder = retiredKeys(secretsDir)
     await mkdir(folder, { recursive: true, mode: 0o700 })
     await write(path.join(folder, `${thumbprint(old)}.pem`), old.export({ type: 'spki', format: 'pem' }).toString())
     const { privateKey } = generateKeyPairSync('ed25519')

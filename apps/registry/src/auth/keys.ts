@@ -1,6 +1,14 @@
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
-import { publicHalf, readSigningKeys, rotateSigningKey, type SigningKeys, thumbprint, type VerifyingKey } from '@slipway/oci/node'
+import {
+  publicHalf,
+  readSigningKeys,
+  retiredKeys,
+  rotateSigningKey,
+  type SigningKeys,
+  thumbprint,
+  type VerifyingKey,
+} from '@slipway/oci/node'
 import type { Logger } from 'pino'
 
 /** The keys of this installation's tokens, as they are now. */
@@ -25,8 +33,11 @@ export async function loadTokenKeys(file: string): Promise<TokenKeys> {
     const message = `The registry's signing key ${file} cannot be read. Start Slipway with "npm start", which makes it, or set SLIPWAY_SECRETS to the folder that holds it.`
     throw new Error(message, { cause })
   }
-  // Who shows bad tokens must not make us read files each time.
-  const seenAs = async () => stat(file).then(({ ino, mtimeMs }) => `${ino} ${mtimeMs}`)
+  // Who shows bad tokens must not make us read files each time. A retired half that somebody removes is seen by its folder.
+  const seenAs = async () => {
+    const parts = await Promise.all([stat(file), stat(retiredKeys(folder)).catch(() => null)])
+    return parts.map((part) => part && `${part.ino} ${part.mtimeMs}`).join()
+  }
   let seen = await seenAs()
   return {
     get pem() {

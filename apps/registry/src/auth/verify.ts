@@ -7,9 +7,17 @@ const MAX_KEPT = 2000
 /** Tokens are under 1 kB; what is longer is not ours. */
 const MAX_LENGTH = 8192
 
+interface Verified {
+  token: RegistryToken
+  /** Of the key that signed it. */
+  kid: string
+}
+
+const isGood = (until: Date | null, now: number) => until === null || until.getTime() > now
+
 /** Checks bearer tokens against our own keys only; `kid`, `jwk` and `jku` of the token are never looked at. */
 export class TokenVerifier {
-  readonly #kept = new Map<string, RegistryToken>()
+  readonly #kept = new Map<string, Verified>()
 
   constructor(readonly keys: TokenKeys) {}
 
@@ -17,21 +25,23 @@ export class TokenVerifier {
   async verify(token: string, now = Date.now()): Promise<RegistryToken | undefined> {
     const kept = this.#kept.get(token)
     if (kept) {
-      if (kept.exp * 1000 > now) return kept
+      // What a key says ends with the key, whatever end is written in it: a stolen one writes what it likes.
+      if (kept.token.exp * 1000 > now && this.keys.verifying.some(({ kid, until }) => kid === kept.kid && isGood(until, now)))
+        return kept.token
       this.#kept.delete(token)
       return undefined
     }
     if (token.length > MAX_LENGTH) return undefined
     const found = await this.#byAnyKey(token, now)
     // Signed with a key that is newer than what we have read, perhaps: no good token is refused because of that.
-    const parsed = found ?? ((await this.#newKeys()) ? await this.#byAnyKey(token, now) : undefined)
-    if (parsed) this.#keep(token, parsed)
-    return parsed
+    const verified = found ?? ((await this.#newKeys()) ? await this.#byAnyKey(token, now) : undefined)
+    if (verified) this.#keep(token, verified)
+    return verified?.token
   }
 
-  async #byAnyKey(token: string, now: number): Promise<RegistryToken | undefined> {
-    for (const { key, until } of this.keys.verifying) {
-      if (until !== null && until.getTime() <= now) continue
+  async #byAnyKey(token: string, now: number): Promise<Verified | undefined> {
+    for (const { kid, key, until } of this.keys.verifying) {
+      if (!isGood(until, now)) continue
       try {
         const { payload } = await jwtVerify(token, key, {
           algorithms: ['EdDSA'],
@@ -40,7 +50,7 @@ export class TokenVerifier {
           requiredClaims: ['exp', 'iat', 'sub', 'jti'],
           currentDate: new Date(now),
         })
-        return registryToken.parse(payload)
+        return { token: registryToken.parse(payload), kid }
       } catch {
         // Forged, expired, for another service, or no token at all: to the client they are one.
       }
@@ -57,8 +67,8 @@ export class TokenVerifier {
     }
   }
 
-  #keep(token: string, parsed: RegistryToken): void {
-    this.#kept.set(token, parsed)
+  #keep(token: string, verified: Verified): void {
+    this.#kept.set(token, verified)
     const oldest = this.#kept.keys().next().value
     if (this.#kept.size > MAX_KEPT && oldest !== undefined) this.#kept.delete(oldest)
   }
