@@ -91,19 +91,30 @@ export interface SharedPage {
   limit: number
 }
 
-/** Repositories of organizations that the account is no member of, by their path: with a grant, internal or public. */
+/**
+ * Repositories of organizations that the account is no member of, by their path: with a grant, internal or public. What may be seen is
+ * told by sets that are the same for all rows; the role is looked up only for those of the page.
+ */
 export const repositoriesSharedWith = (db: Tx, userId: string, baseOrganization: string, page: SharedPage) =>
   db.$queryRaw<SharedRepositoryRow[]>`
-    SELECT * FROM (
-      SELECT o."slug" AS organization, o."name" AS "organizationName", r."name", r."visibility", r."lastPushedAt",
-        ${grantedTo(userId, ON_REPOSITORY)} AS granted
+    WITH held AS MATERIALIZED (
+      SELECT g."role", g."repositoryId", g."projectId" FROM "Grant" g
+      WHERE g."userId" = ${userId} OR g."teamId" IN (SELECT t."teamId" FROM "TeamMember" t WHERE t."userId" = ${userId})
+    ), shown AS (
+      SELECT r."id", r."projectId", o."slug" AS organization, o."name" AS "organizationName", r."name", r."visibility", r."lastPushedAt",
+        (o."slug" || '/' || r."name") COLLATE "C" AS path
       FROM "Repository" r JOIN "Organization" o ON o."id" = r."organizationId"
-      WHERE ${memberOf(userId)} IS NULL AND o."slug" <> ${baseOrganization}
+      WHERE o."id" NOT IN (SELECT m."organizationId" FROM "Member" m WHERE m."userId" = ${userId}) AND o."slug" <> ${baseOrganization}
+        AND (r."visibility" IN ('public', 'internal')
+          OR r."id" IN (SELECT h."repositoryId" FROM held h) OR r."projectId" IN (SELECT h."projectId" FROM held h))
         AND (${page.organization ?? null}::text IS NULL OR o."slug" = ${page.organization ?? null})
         AND (${page.query ?? ''} = '' OR position(lower(${page.query ?? ''}) IN lower(o."slug" || '/' || r."name")) > 0)
         AND (o."slug" || '/' || r."name") COLLATE "C" > ${page.cursor ?? ''}
-    ) AS s WHERE s.granted IS NOT NULL OR s."visibility" IN ('public', 'internal')
-    ORDER BY (s.organization || '/' || s."name") COLLATE "C" LIMIT ${page.limit}`
+      ORDER BY path LIMIT ${page.limit}
+    )
+    SELECT s.organization, s."organizationName", s."name", s."visibility", s."lastPushedAt",
+      (SELECT min(h."role") FROM held h WHERE h."repositoryId" = s."id" OR h."projectId" = s."projectId") AS granted
+    FROM shown s ORDER BY s.path`
 
 /** Apps of projects that the account has a grant on, in organizations that it is no member of. */
 export const appsSharedWith = (db: Tx, userId: string, organization: string | null, take: number) =>

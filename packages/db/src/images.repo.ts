@@ -69,10 +69,14 @@ export const buildsOfDigests = (db: Tx, organizationId: string, digests: string[
     include: { app: { select: { slug: true } } },
   })
 
-/** Apps that serve an image of one of these digests now. */
-export const appsServing = (db: Tx, organizationId: string, digests: string[]) =>
+/** Apps that serve an image of one of these digests, or any, now. */
+export const appsServing = (db: Tx, organizationId: string, digests?: string[]) =>
   db.app.findMany({
-    where: { organizationId, deletedAt: null, servingDeployment: { imageDigest: { in: [...new Set(digests)] } } },
+    where: {
+      organizationId,
+      deletedAt: null,
+      servingDeployment: { imageDigest: digests ? { in: [...new Set(digests)] } : { not: null } },
+    },
     select: {
       slug: true,
       servingDeployment: {

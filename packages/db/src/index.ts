@@ -208,14 +208,11 @@ export { forgetKnownHost, type HostKey, learnHosts, listKnownHosts } from './kno
 export {
   countUnreadLayers,
   failLayerIndex,
-  imagesWithLayers,
-  indexesOf,
   type LayerPackageInput,
   layerDocuments,
   layerStates,
   layersWithNames,
   layerToRead,
-  manifestsById,
   packageNames,
   packagesNamed,
   saveLayerIndex,
@@ -542,3 +539,4 @@ export {
   setDeliveryOutcome,
   trimDeliveries,
 } from './webhooks.repo'
+export { childrenOfIndexes, type LayerHider, type LayerHolding, manifestsById, type UseRow, usesOfLayers } from './where-used.repo'

@@ -147,38 +147,3 @@ export async function packageNames(db: Tx, organizationId: string, start: string
     ORDER BY 1 LIMIT ${take}`
   return rows.map((row) => row.name)
 }
-
-/** Images of the organization that hold any of these layers, each with the digests of all its layers, lowest first. */
-export async function imagesWithLayers(db: Tx, organizationId: string, digests: string[]) {
-  if (digests.length === 0) return []
-  return db.$queryRaw<{ id: string; digest: string; layers: string[] }[]>`
-    SELECT m."id", m."digest", array_agg(l."digest" ORDER BY l."position") AS layers
-    FROM "Manifest" m JOIN "ManifestLayer" l ON l."manifestId" = m."id"
-    WHERE m."organizationId" = ${organizationId} AND m."artifactType" IS DISTINCT FROM ${BUILD_CACHE_ARTIFACT}
-      AND m."id" IN (SELECT x."manifestId" FROM "ManifestLayer" x WHERE x."digest" = ANY(${[...new Set(digests)]}))
-    GROUP BY m."id" ORDER BY m."createdAt" DESC, m."id"`
-}
-
-/** What is shown of an image that is found, by the manifest's id. */
-export const manifestsById = (db: Tx, organizationId: string, ids: string[]) =>
-  db.manifest.findMany({
-    where: { organizationId, id: { in: ids } },
-    select: {
-      id: true,
-      digest: true,
-      os: true,
-      architecture: true,
-      createdAt: true,
-      repository: { select: { name: true } },
-      tags: { select: { name: true }, orderBy: { updatedAt: 'desc' }, take: 5 },
-      layers: { select: { position: true, digest: true, createdBy: true, size: true }, orderBy: { position: 'asc' } },
-    },
-  })
-
-/** Indexes of the organization by the platforms they name: apps may run an image by either. */
-export async function indexesOf(db: Tx, organizationId: string, digests: string[]): Promise<{ digest: string; index: string }[]> {
-  if (digests.length === 0) return []
-  return db.$queryRaw<{ digest: string; index: string }[]>`
-    SELECT DISTINCT c."digest", m."digest" AS index FROM "ManifestChild" c JOIN "Manifest" m ON m."id" = c."manifestId"
-    WHERE m."organizationId" = ${organizationId} AND c."digest" = ANY(${[...new Set(digests)]})`
-}

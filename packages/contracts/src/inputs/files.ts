@@ -31,5 +31,6 @@ export const whereUsed = org.extend({
   kind: z.enum(['layer', 'package', 'file']),
   query: z.string().trim().min(1).max(1000),
   version: z.string().trim().max(500).optional(),
+  cursor: z.string().max(200).nullish(),
   limit: z.number().int().min(1).max(200).default(50),
 })

@@ -124,7 +124,9 @@ export interface FileChanges {
 export interface WhereUsedView {
   /** All images that hold it, by digest and repository. */
   total: number
+  /** What runs first, what is hidden last, the newest of each first. */
   items: UseView[]
+  next: string | null
   /** Images that an app runs now, of all of them. */
   running: number
   /** Of a package's name that nothing has: names that begin so. Of one that is found: its versions. */

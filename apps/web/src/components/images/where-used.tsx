@@ -19,11 +19,12 @@ import {
   TimeAgo,
   Tr,
 } from '@slipway/ui'
-import { useQuery } from '@tanstack/react-query'
+import { useInfiniteQuery } from '@tanstack/react-query'
 import { Hourglass, ScanSearch, SearchX } from 'lucide-react'
 import { useRouter } from 'next/navigation'
 import { useState } from 'react'
 import { Load } from '@/components/load'
+import { More } from '@/components/more'
 import { instructionOf } from '@/lib/layers'
 import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
@@ -34,7 +35,7 @@ const HINTS: Record<Kind, string> = {
   package: 'The whole name: openssl',
   layer: 'sha256:…',
 }
-const LIMIT = 100
+const LIMIT = 50
 
 interface Props {
   org: string
@@ -98,14 +99,20 @@ export function WhereUsed({ org, kind: asked, query, version }: Props) {
 
 function Found({ org, kind, query, version }: Props) {
   const trpc = useTRPC()
-  const found = useQuery(
-    trpc.files.whereUsed.queryOptions(
+  const found = useInfiniteQuery(
+    trpc.files.whereUsed.infiniteQueryOptions(
       { org, kind, query, limit: LIMIT, ...(version !== '' && { version }) },
-      { refetchInterval: ({ state }) => (state.data && state.data.waiting > 0 ? 5000 : false) },
+      {
+        getNextPageParam: (last) => last.next,
+        refetchInterval: ({ state }) => ((state.data?.pages[0]?.waiting ?? 0) > 0 ? 5000 : false),
+      },
     ),
   )
+  // What is counted is of all of them, on each page.
+  const first = found.data?.pages[0]
+  const answer = first && { ...first, items: found.data.pages.flatMap((page) => page.items) }
   return (
-    <Load query={found} what="where it is used">
+    <Load query={{ data: answer, error: found.error, isFetching: found.isFetching, refetch: found.refetch }} what="where it is used">
       {(answer) => (
         <>
           <CardHeader
@@ -145,11 +152,7 @@ function Found({ org, kind, query, version }: Props) {
           ) : (
             <Uses org={org} items={answer.items} kind={kind} />
           )}
-          {answer.total > answer.items.length && (
-            <footer className="border-line border-t bg-sunken px-4 py-2 text-ink-2 text-sm">
-              The first {answer.items.length} of {answer.total.toLocaleString('en')}: what runs first, then the newest.
-            </footer>
-          )}
+          <More query={found} />
         </>
       )}
     </Load>
