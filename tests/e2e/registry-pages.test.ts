@@ -144,6 +144,57 @@ it('has the command of each client for the tag that is looked at, from the keybo
   await dialog.waitFor({ state: 'hidden' })
 })
 
+it.each([
+  ['/acme/images/no/such', 'This repository is not here', 'All images', '/acme/images'],
+  ['/acme/images/no/such:1', 'This image is not here', 'All images', '/acme/images'],
+  ['/acme/images/shop:3.0', 'This image is not here', 'All tags', '/acme/images/shop'],
+  ['/acme/apps/nope', 'This app is not here', 'All apps', '/acme/apps'],
+  ['/acme/apps/nope/builds/9', 'This build is not here', 'All apps', '/acme/apps'],
+  ['/acme/apps/nope/deployments/9', 'This deployment is not here', 'All apps', '/acme/apps'],
+  ['/acme/settings/webhooks/out_nope', 'This webhook is not here', 'All webhooks', '/acme/settings/webhooks'],
+  ['/acme/settings/replication/rpl_nope', 'This rule is not here', 'All rules', '/acme/settings/replication'],
+])('leads back from %s', async (path, title, label, to) => {
+  await page.goto(path)
+  await page.getByRole('heading', { name: title }).waitFor()
+  expect(await page.getByRole('button', { name: 'Try again' }).count()).toBe(0)
+  expect(await page.getByRole('link', { name: 'Go to the overview' }).getAttribute('href')).toBe('/')
+  await page.getByRole('main').getByRole('link', { name: label, exact: true }).click()
+  await page.waitForURL((url) => url.pathname === to)
+  await page.getByRole('heading').first().waitFor()
+})
+
+it('changes the theme of everything at once, a toast included', async () => {
+  await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'no-preference' })
+  await page.goto('/acme/images/shop/-/about')
+  await page.getByRole('button', { name: 'Edit the description and labels' }).click()
+  await page.getByLabel('In a line').fill('Sells things')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.locator('[data-sonner-toast]').waitFor()
+  // Read when the theme changes, before anything is painted.
+  await page.evaluate(() => {
+    const read = () =>
+      [...document.querySelectorAll('[data-sonner-toast], main button, nav a')].map((element) => {
+        const { backgroundColor, color, borderColor, boxShadow } = getComputedStyle(element)
+        return { backgroundColor, color, borderColor, boxShadow }
+      })
+    const kept = { first: [] as ReturnType<typeof read>, read }
+    Object.assign(window, { kept })
+    new MutationObserver(() => {
+      kept.first = read()
+    }).observe(document.documentElement, { attributeFilter: ['data-theme'] })
+  })
+  await page.emulateMedia({ colorScheme: 'dark' })
+  await page.waitForFunction(() => document.documentElement.dataset.theme === 'dark')
+  const [first, later] = await page.evaluate(async () => {
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    const { kept } = window as unknown as { kept: { first: unknown[]; read(): unknown[] } }
+    return [kept.first, kept.read()]
+  })
+  expect(first.length).toBeGreaterThan(5)
+  expect(first).toEqual(later)
+  await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' })
+})
+
 it('has logged no error in the browser', () => {
   // The image that is not there is answered 404, which Chromium logs itself.
   expect(consoleErrors.filter((text) => !/Failed to load resource/.test(text))).toEqual([])

@@ -1,6 +1,7 @@
 'use client'
 import { Button, Card, ErrorState, SkeletonRows } from '@slipway/ui'
 import type { ReactNode } from 'react'
+import { Missing, type WayBack } from '@/components/missing'
 import { readError } from '@/lib/errors'
 
 interface Loading<T> {
@@ -17,6 +18,7 @@ export function Load<T>({
   skeleton,
   page,
   card,
+  back,
   children,
 }: {
   query: Loading<T>
@@ -27,17 +29,30 @@ export function Load<T>({
   page?: boolean
   /** What comes is a card of its own: its skeleton is one, too. */
   card?: boolean
+  /** Where people go on from what is not there. */
+  back?: WayBack
   children: (data: T) => ReactNode
 }) {
   if (query.data !== undefined) return children(query.data)
-  if (query.error) return <LoadError query={query} what={what} page={page} />
+  if (query.error) return <LoadError query={query} what={what} page={page} back={back} />
   if (skeleton !== undefined) return skeleton
   const rows = <SkeletonRows label={`Loading ${what}`} />
   return page || card ? <Card>{rows}</Card> : rows
 }
 
-function LoadError<T>({ query, what, page }: { query: Loading<T>; what: string; page: boolean | undefined }) {
-  const { code, message } = readError(query.error)
+function LoadError<T>({
+  query,
+  what,
+  page,
+  back,
+}: {
+  query: Loading<T>
+  what: string
+  page: boolean | undefined
+  back: WayBack | undefined
+}) {
+  const { code, message, status } = readError(query.error)
+  if (status === 404 && page) return <Missing page what={what} code={code} back={back} message={message} />
   return (
     <ErrorState
       page={page}

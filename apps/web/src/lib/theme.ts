@@ -14,7 +14,15 @@ function read(): Theme {
 function apply() {
   const theme = read()
   const dark = theme === 'dark' || (theme === 'system' && matchMedia('(prefers-color-scheme: dark)').matches)
-  document.documentElement.dataset.theme = dark ? 'dark' : 'light'
+  const root = document.documentElement
+  const next = dark ? 'dark' : 'light'
+  if (root.dataset.theme === next) return
+  // Everything at once: whatever has a transition for the pointer would go over slowly, with the old colours in between.
+  root.dataset.switching = ''
+  root.dataset.theme = next
+  // Asked for, all styles are worked out now, while nothing may move.
+  getComputedStyle(document.body).getPropertyValue('opacity')
+  setTimeout(() => delete root.dataset.switching, 1)
 }
 
 function subscribe(listener: () => void) {

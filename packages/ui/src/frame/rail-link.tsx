@@ -39,7 +39,7 @@ export function RailLink({
       {count !== undefined && count > 0 && (
         <span className={cn('num ml-auto flex items-center gap-1.5 text-xs', busy ? 'text-busy' : 'text-ink-3')}>
           {busy && <span className="size-1.5 animate-shimmer rounded-full bg-current" aria-hidden />}
-          {count}
+          {count.toLocaleString('en')}
           {busy && <span className="sr-only"> running</span>}
         </span>
       )}

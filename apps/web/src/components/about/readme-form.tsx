@@ -1,8 +1,9 @@
 'use client'
 import { inputs } from '@slipway/contracts'
-import { Button, Card, CardHeader, Field, Segmented, Textarea } from '@slipway/ui'
+import { Card, CardHeader, Field, Segmented, Textarea } from '@slipway/ui'
 import { type FormEvent, useState } from 'react'
 import { InlineError } from '@/components/load'
+import { SaveFooter } from '@/components/settings/form-footer'
 import { useForm } from '@/lib/use-form'
 import { type AboutProps, LazyMarkdown } from './repository-about'
 import { useSaveAbout } from './use-save-about'
@@ -52,14 +53,7 @@ export function ReadmeForm({ org, repository, about, onDone }: AboutProps & { on
           )}
           <InlineError error={save.error} />
         </div>
-        <footer className="flex gap-2 border-line border-t bg-sunken px-4 py-2.5">
-          <Button type="submit" variant="primary" disabled={!form.dirty} pending={save.isPending}>
-            Save
-          </Button>
-          <Button variant="ghost" onClick={onDone}>
-            Cancel
-          </Button>
-        </footer>
+        <SaveFooter canSave={form.dirty} pending={save.isPending} onLeave={onDone} />
       </form>
     </Card>
   )

@@ -13,7 +13,7 @@ export function AppFrame({ org, app, children }: { org: string; app: string; chi
   const pathname = usePathname()
   useAppWatch(org, app)
   return (
-    <Load page query={query} what="this app" skeleton={<AppSkeleton />}>
+    <Load page query={query} what="this app" skeleton={<AppSkeleton />} back={{ href: routes.apps(org), label: 'All apps' }}>
       {(view) => (
         <>
           <AppHead org={org} app={view} />

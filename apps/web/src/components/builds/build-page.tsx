@@ -2,6 +2,7 @@
 import type { views } from '@slipway/contracts'
 import { Card, PageHead, Skeleton, SkeletonRows } from '@slipway/ui'
 import { Load } from '@/components/load'
+import { backToApp } from '@/lib/back'
 import { BuildFailure } from './build-failure'
 import { BuildHead } from './build-head'
 import { BuildWay } from './build-way'
@@ -16,7 +17,13 @@ import { useInsights } from './use-insights'
 export function BuildPage({ org, app, number }: { org: string; app: string; number: number }) {
   const { query, log, version } = useBuild(org, app, number)
   return (
-    <Load page query={query} what="this build" skeleton={<BuildSkeleton number={number} />}>
+    <Load
+      page
+      query={query}
+      what="this build"
+      skeleton={<BuildSkeleton number={number} />}
+      back={backToApp(org, app, 'builds', query.error)}
+    >
       {(build) => (
         <>
           <BuildHead org={org} app={app} build={build} />

@@ -20,6 +20,7 @@ import { ExternalLink, Undo2 } from 'lucide-react'
 import { DeploymentFacts } from '@/components/app/serving-card'
 import { CommitFacts } from '@/components/commit'
 import { Load } from '@/components/load'
+import { backToApp } from '@/lib/back'
 import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
 import { useApp } from '@/lib/use-app'
@@ -32,7 +33,13 @@ import { useDeployment } from './use-deployment'
 export function DeploymentPage({ org, app, number }: { org: string; app: string; number: number }) {
   const query = useDeployment(org, app, number)
   return (
-    <Load page query={query} what="this deployment" skeleton={<DeploymentSkeleton number={number} />}>
+    <Load
+      page
+      query={query}
+      what="this deployment"
+      skeleton={<DeploymentSkeleton number={number} />}
+      back={backToApp(org, app, 'deployments', query.error)}
+    >
       {(deployment) => <DeploymentBody org={org} app={app} deployment={deployment} />}
     </Load>
   )

@@ -8,6 +8,7 @@ import type { ReactNode } from 'react'
 import { Load } from '@/components/load'
 import { ShareImage } from '@/components/shares/share-dialog'
 import { useOutside } from '@/components/shell/outside-context'
+import { readError } from '@/lib/errors'
 import { routes } from '@/lib/routes'
 import { IMAGE_TABS, OUTSIDE_TABS } from '@/lib/tabs'
 import { useTRPC } from '@/lib/trpc'
@@ -50,7 +51,17 @@ export function ImagePage({ tab, ...at }: Omit<ImageTabProps, 'image'> & { tab: 
   if (!Page) notFound()
   const hrefOf = (t: string | null) => (t ? routes.imageTab(org, repository, reference, t) : routes.image(org, repository, reference))
   return (
-    <Load page query={query} what="this image" skeleton={<ImageSkeleton />}>
+    <Load
+      page
+      query={query}
+      what="this image"
+      skeleton={<ImageSkeleton />}
+      back={
+        readError(query.error).code === 'REPOSITORY_NOT_FOUND'
+          ? { href: routes.images(org), label: 'All images' }
+          : { href: routes.repository(org, repository), label: 'All tags' }
+      }
+    >
       {(image) => (
         <>
           <ImageHead {...at} image={image} />

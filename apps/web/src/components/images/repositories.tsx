@@ -157,7 +157,7 @@ export function Repositories({ org }: { org: string }) {
                 <tbody>
                   {items.map((r) => (
                     <Tr key={r.name} interactive>
-                      <Td className="w-2/5 max-w-0">
+                      <Td className="w-full max-w-0 md:w-2/5">
                         <span className="flex min-w-0 items-center gap-2">
                           <RowLink href={routes.repository(org, r.name)} className="truncate font-medium">
                             {r.name}

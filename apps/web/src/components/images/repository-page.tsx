@@ -68,7 +68,7 @@ export function RepositoryPage({ org, repository, tab }: { org: string; reposito
   )
   const hrefOf = (t: string | null) => (t ? routes.repositoryTab(org, repository, t) : routes.repository(org, repository))
   return (
-    <Load page query={query} what="this repository">
+    <Load page query={query} what="this repository" back={{ href: routes.images(org), label: 'All images' }}>
       {(view) => (
         <>
           <PageHead

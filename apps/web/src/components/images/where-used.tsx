@@ -109,8 +109,8 @@ function Found({ org, kind, query, version }: Props) {
     ),
   )
   // What is counted is of all of them, on each page.
-  const first = found.data?.pages[0]
-  const answer = first && { ...first, items: found.data.pages.flatMap((page) => page.items) }
+  const pages = found.data?.pages ?? []
+  const answer = pages[0] && { ...pages[0], items: pages.flatMap((page) => page.items) }
   return (
     <Load query={{ data: answer, error: found.error, isFetching: found.isFetching, refetch: found.refetch }} what="where it is used">
       {(answer) => (

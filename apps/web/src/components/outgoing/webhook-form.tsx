@@ -5,6 +5,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { KeyRound } from 'lucide-react'
 import { type FormEvent, useEffect, useState } from 'react'
 import { InlineError } from '@/components/load'
+import { DialogFooter } from '@/components/settings/form-footer'
 import { useTRPC } from '@/lib/trpc'
 import { useForm } from '@/lib/use-form'
 import { EVENTS } from './words'
@@ -130,12 +131,7 @@ export function WebhookForm({
           />
         )}
         <InlineError error={saving.error} />
-        <div className="flex justify-end gap-2">
-          <Button onClick={() => onOpenChange(false)}>Cancel</Button>
-          <Button type="submit" variant="primary" pending={saving.isPending}>
-            {webhook ? 'Save' : 'Create'}
-          </Button>
-        </div>
+        <DialogFooter action={webhook ? 'Save' : 'Create'} pending={saving.isPending} onCancel={() => onOpenChange(false)} />
       </form>
     </Dialog>
   )

@@ -1,24 +1,13 @@
 'use client'
 import type { views } from '@slipway/contracts'
-import {
-  Button,
-  Callout,
-  Card,
-  CardHeader,
-  ConfirmDialog,
-  KeyValue,
-  LinkButton,
-  Menu,
-  MenuItem,
-  StatusPill,
-  TimeAgo,
-  toast,
-} from '@slipway/ui'
+import { Button, Callout, Card, CardHeader, ConfirmDialog, KeyValue, MenuItem, StatusPill, TimeAgo, toast } from '@slipway/ui'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { Ellipsis, KeyRound, Pencil, Power, Send, Trash2, TriangleAlert } from 'lucide-react'
+import { KeyRound, Pencil, Power, Send, Trash2, TriangleAlert } from 'lucide-react'
 import { useRouter } from 'next/navigation'
 import { useState } from 'react'
-import { InlineError, Load } from '@/components/load'
+import { InlineError } from '@/components/load'
+import { OneOf } from '@/components/settings/listed-card'
+import { MoreMenu } from '@/components/settings/more-menu'
 import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
 import { Deliveries } from './deliveries'
@@ -28,17 +17,15 @@ import { eventWord, healthOf } from './words'
 export function WebhookPage({ org, id }: { org: string; id: string }) {
   const query = useQuery(useTRPC().outgoing.list.queryOptions({ org }))
   return (
-    <Load query={query} what="the webhook">
-      {({ webhooks, mayReachInside }) => {
-        const webhook = webhooks.find((w) => w.id === id)
-        if (webhook) return <WebhookBody org={org} webhook={webhook} mayReachInside={mayReachInside} />
-        return (
-          <Callout icon={<TriangleAlert aria-hidden />}>
-            This webhook is gone. <LinkButton href={routes.settingsTab(org, 'webhooks')}>All webhooks</LinkButton>
-          </Callout>
-        )
-      }}
-    </Load>
+    <OneOf
+      query={query}
+      itemsOf={(answer) => answer.webhooks}
+      id={id}
+      what="this webhook"
+      back={{ href: routes.settingsTab(org, 'webhooks'), label: 'All webhooks' }}
+    >
+      {(webhook, { mayReachInside }) => <WebhookBody org={org} webhook={webhook} mayReachInside={mayReachInside} />}
+    </OneOf>
   )
 }
 
@@ -102,13 +89,7 @@ function WebhookBody({ org, webhook, mayReachInside }: { org: string; webhook: v
               >
                 Send a test
               </Button>
-              <Menu
-                trigger={
-                  <Button size="icon-s" aria-label="More actions">
-                    <Ellipsis aria-hidden />
-                  </Button>
-                }
-              >
+              <MoreMenu>
                 <MenuItem icon={<Pencil aria-hidden />} onSelect={() => setEditing(true)}>
                   Change
                 </MenuItem>
@@ -121,7 +102,7 @@ function WebhookBody({ org, webhook, mayReachInside }: { org: string; webhook: v
                 <MenuItem icon={<Trash2 aria-hidden />} danger onSelect={() => setAsking('remove')}>
                   Remove
                 </MenuItem>
-              </Menu>
+              </MoreMenu>
             </div>
           }
         />

@@ -1,10 +1,10 @@
 'use client'
 import type { views } from '@slipway/contracts'
-import { Button, Card, CardHeader, EmptyState, RowLink, StatusPill, Table, Td, Th, TimeAgo, Tr } from '@slipway/ui'
+import { RowLink, StatusPill, Table, Td, Th, TimeAgo, Tr } from '@slipway/ui'
 import { useQuery } from '@tanstack/react-query'
-import { Webhook as Icon, Plus } from 'lucide-react'
+import { Webhook as Icon } from 'lucide-react'
 import { useState } from 'react'
-import { Load } from '@/components/load'
+import { ListedCard } from '@/components/settings/listed-card'
 import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
 import { WebhookForm } from './webhook-form'
@@ -14,30 +14,25 @@ import { eventWord, healthOf } from './words'
 export function WebhooksPage({ org }: { org: string }) {
   const query = useQuery(useTRPC().outgoing.list.queryOptions({ org }))
   const [adding, setAdding] = useState(false)
-  const add = (
-    <Button size="s" icon={<Plus aria-hidden />} onClick={() => setAdding(true)}>
-      Add a webhook
-    </Button>
-  )
   return (
-    <Card>
-      <CardHeader title="Webhooks" aside={query.data && query.data.webhooks.length > 0 && add} />
-      <Load query={query} what="the webhooks">
-        {({ webhooks, mayReachInside }) => (
-          <>
-            {webhooks.length === 0 ? (
-              <EmptyState icon={<Icon aria-hidden />} title="No webhook yet" actions={add}>
-                A webhook tells another program what happens here: an image was pushed or deleted, a version is live, a build failed. Each
-                delivery is signed, tried again for hours, and listed.
-              </EmptyState>
-            ) : (
-              <WebhookTable org={org} webhooks={webhooks} />
-            )}
-            <WebhookForm org={org} webhook={null} mayReachInside={mayReachInside} open={adding} onOpenChange={setAdding} />
-          </>
-        )}
-      </Load>
-    </Card>
+    <ListedCard
+      title="Webhooks"
+      query={query}
+      itemsOf={(answer) => answer.webhooks}
+      what="the webhooks"
+      add="Add a webhook"
+      onAdd={() => setAdding(true)}
+      none={{
+        icon: <Icon aria-hidden />,
+        title: 'No webhook yet',
+        text: 'A webhook tells another program what happens here: an image was pushed or deleted, a version is live, a build failed. Each delivery is signed, tried again for hours, and listed.',
+      }}
+      form={({ mayReachInside }) => (
+        <WebhookForm org={org} webhook={null} mayReachInside={mayReachInside} open={adding} onOpenChange={setAdding} />
+      )}
+    >
+      {(webhooks) => <WebhookTable org={org} webhooks={webhooks} />}
+    </ListedCard>
   )
 }
 

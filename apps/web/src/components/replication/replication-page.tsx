@@ -1,11 +1,11 @@
 'use client'
 import type { views } from '@slipway/contracts'
-import { Button, Card, CardHeader, EmptyState, RowLink, StatusPill, Table, Td, Th, TimeAgo, Tr } from '@slipway/ui'
+import { RowLink, StatusPill, Table, Td, Th, TimeAgo, Tr } from '@slipway/ui'
 import { useQuery } from '@tanstack/react-query'
-import { ArrowLeft, ArrowRight, CopyPlus, Plus } from 'lucide-react'
+import { ArrowLeft, ArrowRight, CopyPlus } from 'lucide-react'
 import { useRouter } from 'next/navigation'
 import { useState } from 'react'
-import { Load } from '@/components/load'
+import { ListedCard } from '@/components/settings/listed-card'
 import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
 import { useVisible } from '@/lib/use-visible'
@@ -18,37 +18,32 @@ export function ReplicationPage({ org }: { org: string }) {
   const router = useRouter()
   const query = useQuery({ ...useTRPC().replication.list.queryOptions({ org }), refetchInterval: visible ? 3000 : false })
   const [adding, setAdding] = useState(false)
-  const add = (
-    <Button size="s" icon={<Plus aria-hidden />} onClick={() => setAdding(true)}>
-      Add a rule
-    </Button>
-  )
   return (
-    <Card>
-      <CardHeader title="Replication" aside={query.data && query.data.rules.length > 0 && add} />
-      <Load query={query} what="the rules">
-        {({ rules, mayReachInside }) => (
-          <>
-            {rules.length === 0 ? (
-              <EmptyState icon={<CopyPlus aria-hidden />} title="No rule yet" actions={add}>
-                A rule keeps a copy of your images in another registry, or brings images from there: by hand, every so often, or with each
-                push. Only what is missing moves.
-              </EmptyState>
-            ) : (
-              <RuleTable org={org} rules={rules} />
-            )}
-            <RuleForm
-              org={org}
-              rule={null}
-              mayReachInside={mayReachInside}
-              open={adding}
-              onOpenChange={setAdding}
-              onMade={(id) => router.push(routes.replication(org, id))}
-            />
-          </>
-        )}
-      </Load>
-    </Card>
+    <ListedCard
+      title="Replication"
+      query={query}
+      itemsOf={(answer) => answer.rules}
+      what="the rules"
+      add="Add a rule"
+      onAdd={() => setAdding(true)}
+      none={{
+        icon: <CopyPlus aria-hidden />,
+        title: 'No rule yet',
+        text: 'A rule keeps a copy of your images in another registry, or brings images from there: by hand, every so often, or with each push. Only what is missing moves.',
+      }}
+      form={({ mayReachInside }) => (
+        <RuleForm
+          org={org}
+          rule={null}
+          mayReachInside={mayReachInside}
+          open={adding}
+          onOpenChange={setAdding}
+          onMade={(id) => router.push(routes.replication(org, id))}
+        />
+      )}
+    >
+      {(rules) => <RuleTable org={org} rules={rules} />}
+    </ListedCard>
   )
 }
 

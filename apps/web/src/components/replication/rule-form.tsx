@@ -1,10 +1,10 @@
 'use client'
 import { inputs, type views } from '@slipway/contracts'
-import { Button, Callout, Dialog, Field, Input, Segmented, Select, Switch, toast } from '@slipway/ui'
+import { Dialog, Field, Input, Segmented, Select, Switch, toast } from '@slipway/ui'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { PlugZap } from 'lucide-react'
 import type { FormEvent } from 'react'
 import { InlineError } from '@/components/load'
+import { DialogFooter, TestOutcome } from '@/components/settings/form-footer'
 import { useTRPC } from '@/lib/trpc'
 import { useForm } from '@/lib/use-form'
 import { everyWord, INTERVALS, whereTo } from './words'
@@ -215,21 +215,15 @@ function Fields({ org, rule, mayReachInside, onOpenChange, onMade }: Props) {
           hint="Private addresses are refused otherwise. For those who run the installation to allow."
         />
       )}
-      {test.data && (
-        <Callout tone={test.data.problem === null ? 'accent' : 'fail'}>
-          {test.data.problem ?? `It answers, in ${test.data.milliseconds} ms${has || v.password ? ', and takes the credentials' : ''}.`}
-        </Callout>
-      )}
+      <TestOutcome outcome={test.data} withCredentials={has || v.password !== ''} />
       <InlineError error={create.error ?? update.error ?? test.error} />
-      <div className="flex flex-wrap justify-end gap-2">
-        <Button icon={<PlugZap aria-hidden />} className="mr-auto" pending={test.isPending} onClick={tryOut}>
-          Test
-        </Button>
-        <Button onClick={() => onOpenChange(false)}>Cancel</Button>
-        <Button type="submit" variant="primary" pending={pending}>
-          {rule ? 'Save' : 'Create'}
-        </Button>
-      </div>
+      <DialogFooter
+        action={rule ? 'Save' : 'Create'}
+        pending={pending}
+        onCancel={() => onOpenChange(false)}
+        onTest={tryOut}
+        testing={test.isPending}
+      />
     </form>
   )
 }

@@ -1,11 +1,13 @@
 'use client'
 import type { views } from '@slipway/contracts'
-import { Button, Callout, Card, CardHeader, ConfirmDialog, KeyValue, LinkButton, Menu, MenuItem, StatusPill } from '@slipway/ui'
+import { Button, Card, CardHeader, ConfirmDialog, KeyValue, MenuItem, StatusPill } from '@slipway/ui'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { Ellipsis, Pencil, Play, Power, Trash2, TriangleAlert } from 'lucide-react'
+import { Pencil, Play, Power, Trash2 } from 'lucide-react'
 import { useRouter } from 'next/navigation'
 import { useState } from 'react'
-import { InlineError, Load } from '@/components/load'
+import { InlineError } from '@/components/load'
+import { OneOf } from '@/components/settings/listed-card'
+import { MoreMenu } from '@/components/settings/more-menu'
 import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
 import { useVisible } from '@/lib/use-visible'
@@ -17,17 +19,15 @@ export function RulePage({ org, id }: { org: string; id: string }) {
   const visible = useVisible()
   const query = useQuery({ ...useTRPC().replication.list.queryOptions({ org }), refetchInterval: visible ? 2000 : false })
   return (
-    <Load query={query} what="the rule">
-      {({ rules, mayReachInside }) => {
-        const rule = rules.find((r) => r.id === id)
-        if (rule) return <RuleBody org={org} rule={rule} mayReachInside={mayReachInside} />
-        return (
-          <Callout icon={<TriangleAlert aria-hidden />}>
-            This rule is gone. <LinkButton href={routes.settingsTab(org, 'replication')}>All rules</LinkButton>
-          </Callout>
-        )
-      }}
-    </Load>
+    <OneOf
+      query={query}
+      itemsOf={(answer) => answer.rules}
+      id={id}
+      what="this rule"
+      back={{ href: routes.settingsTab(org, 'replication'), label: 'All rules' }}
+    >
+      {(rule, { mayReachInside }) => <RuleBody org={org} rule={rule} mayReachInside={mayReachInside} />}
+    </OneOf>
   )
 }
 
@@ -91,13 +91,7 @@ function RuleBody({ org, rule, mayReachInside }: { org: string; rule: views.Repl
               >
                 Run now
               </Button>
-              <Menu
-                trigger={
-                  <Button size="icon-s" aria-label="More actions">
-                    <Ellipsis aria-hidden />
-                  </Button>
-                }
-              >
+              <MoreMenu>
                 <MenuItem icon={<Pencil aria-hidden />} onSelect={() => setAsking('change')}>
                   Change
                 </MenuItem>
@@ -107,7 +101,7 @@ function RuleBody({ org, rule, mayReachInside }: { org: string; rule: views.Repl
                 <MenuItem icon={<Trash2 aria-hidden />} danger onSelect={() => setAsking('remove')}>
                   Remove
                 </MenuItem>
-              </Menu>
+              </MoreMenu>
             </div>
           }
         />

@@ -1,7 +1,8 @@
 'use client'
-import { Button, Card, CardHeader } from '@slipway/ui'
+import { Card, CardHeader } from '@slipway/ui'
 import type { FormEvent, ReactNode } from 'react'
 import { InlineError } from '@/components/load'
+import { SaveFooter } from './form-footer'
 
 /** One group of settings with its own Save: nothing is kept until it is pressed. */
 export function SettingsCard({
@@ -39,17 +40,7 @@ export function SettingsCard({
           {children}
           <InlineError error={error} />
         </div>
-        <footer className="flex flex-wrap gap-2 border-line border-t bg-sunken px-4 py-2.5">
-          <Button type="submit" variant="primary" disabled={!dirty && !fresh} pending={pending}>
-            Save
-          </Button>
-          {dirty && (
-            <Button variant="ghost" onClick={onDiscard}>
-              Discard
-            </Button>
-          )}
-          {actions && <div className="ml-auto flex flex-wrap gap-2">{actions}</div>}
-        </footer>
+        <SaveFooter canSave={dirty || fresh} pending={pending} leave="Discard" onLeave={dirty ? onDiscard : undefined} actions={actions} />
       </form>
     </Card>
   )

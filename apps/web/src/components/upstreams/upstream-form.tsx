@@ -1,10 +1,10 @@
 'use client'
 import { inputs, type views } from '@slipway/contracts'
-import { Button, Callout, Dialog, Field, Input, Switch, toast } from '@slipway/ui'
+import { Button, Dialog, Field, Input, Switch, toast } from '@slipway/ui'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { PlugZap } from 'lucide-react'
 import type { FormEvent } from 'react'
 import { InlineError } from '@/components/load'
+import { DialogFooter, TestOutcome } from '@/components/settings/form-footer'
 import { scaled, shown } from '@/components/settings/numbers'
 import { useTRPC } from '@/lib/trpc'
 import { useForm } from '@/lib/use-form'
@@ -201,21 +201,15 @@ function Fields({ org, item, managed, onOpenChange, taken }: Props) {
           hint="Off, nothing is pulled through it; what was kept stays."
         />
       )}
-      {test.data && (
-        <Callout tone={test.data.problem === null ? 'accent' : 'fail'}>
-          {test.data.problem ?? `It answers, in ${test.data.milliseconds} ms.`}
-        </Callout>
-      )}
+      <TestOutcome outcome={test.data} />
       <InlineError error={create.error ?? update.error ?? test.error} />
-      <div className="flex flex-wrap justify-end gap-2">
-        <Button icon={<PlugZap aria-hidden />} className="mr-auto" pending={test.isPending} onClick={tryOut}>
-          Test
-        </Button>
-        <Button onClick={() => onOpenChange(false)}>Cancel</Button>
-        <Button type="submit" variant="primary" pending={pending}>
-          {item ? 'Save' : 'Add'}
-        </Button>
-      </div>
+      <DialogFooter
+        action={item ? 'Save' : 'Add'}
+        pending={pending}
+        onCancel={() => onOpenChange(false)}
+        onTest={tryOut}
+        testing={test.isPending}
+      />
     </form>
   )
 }
