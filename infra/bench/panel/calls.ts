@@ -79,7 +79,11 @@ export async function contentCalls({ db, services }: Harness, scope: Scope): Pro
     where: { organizationId: scope.organizationId, repository: { name: 'large/history' } },
     select: { layers: { select: { digest: true }, orderBy: { position: 'desc' }, take: 1 } },
   })
-  const where = (kind: 'file' | 'package' | 'layer', query: string) => () => files.whereUsed(scope, { kind, query, limit: 100 })
+  const where = (kind: 'file' | 'package' | 'layer', query: string, cursor?: string | null) => () =>
+    files.whereUsed(scope, { kind, query, limit: 50, cursor })
+  let deep: string | null = null
+  for (let page = 0; page < 20; page++)
+    deep = (await files.whereUsed(scope, { kind: 'layer', query: digestOf('base1'), limit: 200, cursor: deep })).next
   return {
     storage: () => storage.get(scope),
     'storage by repository': () => storage.repositories(scope, { by: 'bytes', limit: 20 }),
@@ -88,6 +92,7 @@ export async function contentCalls({ db, services }: Harness, scope: Scope): Pro
     'where a layer of one image is used': where('layer', own.layers[0]?.digest ?? ''),
     'where nothing is found': where('file', '/no/such/file'),
     'where a layer of 30,000 images is used': where('layer', digestOf('base1')),
+    'where a layer of 30,000 images is used, page 80': where('layer', digestOf('base1'), deep),
     'where a file of 30,000 images is used': where('file', '/usr/lib/base1/file-7'),
     'where a package of 30,000 images is used': where('package', 'library-7'),
   }

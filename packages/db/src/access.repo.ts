@@ -112,9 +112,11 @@ export const repositoriesSharedWith = (db: Tx, userId: string, baseOrganization:
         AND (o."slug" || '/' || r."name") COLLATE "C" > ${page.cursor ?? ''}
       ORDER BY path LIMIT ${page.limit}
     )
-    SELECT s.organization, s."organizationName", s."name", s."visibility", s."lastPushedAt",
-      (SELECT min(h."role") FROM held h WHERE h."repositoryId" = s."id" OR h."projectId" = s."projectId") AS granted
-    FROM shown s ORDER BY s.path`
+    SELECT s.organization, s."organizationName", s."name", s."visibility", s."lastPushedAt", LEAST(own."role", project."role") AS granted
+    FROM shown s
+    LEFT JOIN (SELECT h."repositoryId" AS id, min(h."role") AS "role" FROM held h GROUP BY 1) AS own ON own.id = s."id"
+    LEFT JOIN (SELECT h."projectId" AS id, min(h."role") AS "role" FROM held h GROUP BY 1) AS project ON project.id = s."projectId"
+    ORDER BY s.path`
 
 /** Apps of projects that the account has a grant on, in organizations that it is no member of. */
 export const appsSharedWith = (db: Tx, userId: string, organization: string | null, take: number) =>

@@ -101,13 +101,16 @@ export async function layerDocuments(db: Tx, digests: string[]): Promise<Map<str
   return new Map(rows.flatMap(({ digest, document }) => (document ? [[digest, document] as const] : [])))
 }
 
-/** Layers of the organization's images that are not read yet. */
-export async function countUnreadLayers(db: Tx, organizationId: string): Promise<number> {
+/** Layers of the organization's images that are not read yet, counted up to `most`. */
+export async function countUnreadLayers(db: Tx, organizationId: string, most: number): Promise<number> {
   const rows = await db.$queryRaw<{ count: bigint }[]>`
-    SELECT COUNT(DISTINCT l."digest")::bigint AS count FROM "ManifestLayer" l JOIN "Manifest" m ON m."id" = l."manifestId"
-    JOIN "Blob" b ON b."digest" = l."digest" LEFT JOIN "LayerIndex" i ON i."digest" = l."digest"
-    WHERE m."organizationId" = ${organizationId} AND ${isArchive} AND m."artifactType" IS DISTINCT FROM ${BUILD_CACHE_ARTIFACT}
-      AND ${isToRead}`
+    SELECT COUNT(*)::bigint AS count FROM (
+      SELECT 1 FROM "Blob" b LEFT JOIN "LayerIndex" i ON i."digest" = b."digest"
+      WHERE ${isToRead} AND EXISTS (
+        SELECT 1 FROM "ManifestLayer" l JOIN "Manifest" m ON m."id" = l."manifestId"
+        WHERE l."digest" = b."digest" AND ${isArchive} AND m."organizationId" = ${organizationId}
+          AND m."artifactType" IS DISTINCT FROM ${BUILD_CACHE_ARTIFACT})
+      LIMIT ${most}) AS unread`
   return Number(rows[0]?.count ?? 0)
 }
 

@@ -131,7 +131,7 @@ export interface WhereUsedView {
   running: number
   /** Of a package's name that nothing has: names that begin so. Of one that is found: its versions. */
   suggestions: { name: string; version: string | null; images: number | null }[]
-  /** Layers of the organization that are not read yet: their images may be missing here. */
+  /** Layers of the organization that are not read yet, counted up to 1,000: their images may be missing here. */
   waiting: number
 }
 export interface UseView {

@@ -25,12 +25,14 @@ const MAX_ROWS = 5000
 /** Hashes in one question: of 200 paths about ten directories deep. */
 const MAX_NAMES = 4000
 
-/** Milliseconds: of tens of thousands of images the count takes longer than the answer. */
+/** Milliseconds: whoever waits for layers to be read is told how many are left. */
 const QUICK = 200
+/** That so many are not read yet says as much as their number would. */
+const MANY_UNREAD = 1000
 
 export const whereUsedMethod = (deps: Deps): FilesService['whereUsed'] => {
   const { db } = deps
-  const unread = new Counted((organizationId) => countUnreadLayers(db, organizationId), QUICK)
+  const unread = new Counted((organizationId) => countUnreadLayers(db, organizationId, MANY_UNREAD), QUICK)
   return async (scope, { kind, query, version, cursor, limit }) => {
     const { organizationId } = scope
     const holding = async () =>

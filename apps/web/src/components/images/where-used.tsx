@@ -135,8 +135,8 @@ function Found({ org, kind, query, version }: Props) {
           {answer.waiting > 0 && (
             <div className="px-4 pt-3">
               <Callout tone="busy" icon={<Hourglass aria-hidden />}>
-                {answer.waiting === 1 ? '1 layer is' : `${answer.waiting.toLocaleString('en')} layers are`} not read yet: what they hold
-                comes in as they are.
+                {answer.waiting === 1 ? '1 layer is' : answer.waiting < 1000 ? `${answer.waiting} layers are` : '1,000 layers or more are'}{' '}
+                not read yet: what they hold comes in as they are.
               </Callout>
             </div>
           )}

@@ -1,6 +1,6 @@
 'use client'
-import { Button, Card, CardHeader, Command, LinkButton, PageHead } from '@slipway/ui'
-import { useMutation } from '@tanstack/react-query'
+import { Button, Card, CardHeader, Command, Link, LinkButton, PageHead, RowLink, Table, Td, TimeAgo, Tr } from '@slipway/ui'
+import { useMutation, useQuery } from '@tanstack/react-query'
 import { BookOpen, GitBranch, Package, Rocket } from 'lucide-react'
 import { useRouter } from 'next/navigation'
 import type { ReactNode } from 'react'
@@ -70,6 +70,7 @@ export function FirstRun({ org }: { org: string }) {
           }
         />
       </div>
+      <Pushed org={org} />
       <Card>
         <CardHeader title="From the command line" aside="an API key is made under Account" />
         <div className="grid gap-2 p-4 md:grid-cols-2">
@@ -78,6 +79,40 @@ export function FirstRun({ org }: { org: string }) {
         </div>
       </Card>
     </>
+  )
+}
+
+/** For who uses the registry alone: there is more than nothing here. */
+function Pushed({ org }: { org: string }) {
+  const { data } = useQuery(useTRPC().images.repositories.queryOptions({ org, limit: 5, sort: 'pushed', order: 'desc' }))
+  if (!data || data.total === 0) return null
+  return (
+    <Card>
+      <CardHeader
+        title="Pushed lately"
+        aside={
+          <Link href={routes.images(org)} className="hover:text-ink">
+            {data.total === 1 ? '1 repository' : `All ${data.total.toLocaleString('en')} repositories`}
+          </Link>
+        }
+      />
+      <Table>
+        <tbody>
+          {data.items.map((repository) => (
+            <Tr key={repository.name} interactive>
+              <Td className="w-full max-w-0">
+                <RowLink href={routes.repository(org, repository.name)} className="block truncate font-medium">
+                  {repository.name}
+                </RowLink>
+              </Td>
+              <Td right className="text-ink-2">
+                {repository.lastPushedAt ? <TimeAgo at={repository.lastPushedAt} /> : '–'}
+              </Td>
+            </Tr>
+          ))}
+        </tbody>
+      </Table>
+    </Card>
   )
 }
 
