@@ -77,9 +77,13 @@ try {
  * @param {boolean} fullPage
  */
 async function shoot(page, name, fullPage = false) {
-  await page.waitForFunction(() => document.querySelectorAll('[role=status][aria-label^=Loading]').length === 0, undefined, {
-    timeout: 20_000,
-  })
+  await page.waitForFunction(
+    () => document.querySelectorAll(':is([role=status][aria-label^=Loading], [role=status][aria-label^=Reading])').length === 0,
+    undefined,
+    {
+      timeout: 20_000,
+    },
+  )
   await page.waitForTimeout(900)
   const file = path.join(values.out, `${name}.png`)
   await page.screenshot({ path: file, fullPage })

@@ -68,8 +68,8 @@ export async function findPages(request, org) {
     /** @type {{ items: { name: string, digest: string }[] }} */
     const tags = await ask('images.tags', { repository: repository.name, limit: 50 })
     const newest = tags.items[0]
-    // A build's own tag names the same image as its branch does.
-    const before = tags.items.find((tag) => tag.digest !== newest?.digest)
+    // The oldest differs most; a build's own tag names the same image as its branch does.
+    const before = tags.items.findLast((tag) => tag.digest !== newest?.digest)
     if (newest) {
       const image = `/${org}/images/${repository.name}:${newest.name}`
       shots.push({ name: 'image', href: image, everywhere: true })

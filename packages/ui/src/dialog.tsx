@@ -44,7 +44,7 @@ export function Dialog({
               </Button>
             </Radix.Close>
           </header>
-          <div className="grid gap-4 overflow-y-auto px-5 pb-5">
+          <div className="grid grid-cols-[minmax(0,1fr)] gap-4 overflow-y-auto px-5 pb-5">
             {description && <div className="text-ink-2 text-sm">{description}</div>}
             {children}
           </div>
