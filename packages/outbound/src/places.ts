@@ -9,7 +9,9 @@ import { AppError } from '@slipway/core'
 /** `never`: where clouds keep their secrets, and addresses that are no single host's; no setting opens these. */
 export type Depth = 'outside' | 'inside' | 'never'
 
-const NEVER = blocks('169.254.0.0/16', '224.0.0.0/3', 'fe80::/10', 'ff00::/8')
+// Where a cloud's host keeps secrets at an address that is not link-local: Azure, Alibaba, Oracle; AWS and Google by IPv6.
+const SECRETS = ['168.63.129.16/32', '100.100.100.200/32', '192.0.0.192/32', 'fd00:ec2::254/128', 'fd20:ce::254/128']
+const NEVER = blocks('169.254.0.0/16', '224.0.0.0/3', 'fe80::/10', 'ff00::/8', ...SECRETS)
 // Behind a carrier's NAT (RFC 6598), of protocols (RFC 6890) and of benchmarks (RFC 2544): no address of the Internet.
 const SHARED = ['100.64.0.0/10', '192.0.0.0/24', '198.18.0.0/15']
 const INSIDE = blocks('0.0.0.0/8', '127.0.0.0/8', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', ...SHARED, '::/127', 'fc00::/7')
@@ -18,8 +20,8 @@ export function depthOf(address: string): Depth {
   const family = isIP(address)
   // A zone (`fe80::1%eth0`) is of this link only.
   if (family === 0 || address.includes('%')) return 'never'
-  if (inBlocks(INSIDE, address)) return 'inside'
   if (inBlocks(NEVER, address)) return 'never'
+  if (inBlocks(INSIDE, address)) return 'inside'
   const v4 = family === 6 ? embedded(address) : null
   return v4 === null ? 'outside' : depthOf(v4)
 }

@@ -44,7 +44,11 @@ fn is_disguised(name: &str) -> bool {
 }
 
 fn of_v4(v4: Ipv4Addr) -> Depth {
-    let [a, b, c, _] = v4.octets();
+    let [a, b, c, d] = v4.octets();
+    // Of clouds whose hosts keep secrets at an address that is not link-local: Azure, Alibaba, Oracle.
+    if matches!([a, b, c, d], [168, 63, 129, 16] | [100, 100, 100, 200] | [192, 0, 0, 192]) {
+        return Depth::Never;
+    }
     match (a, b, c) {
         (169, 254, _) | (224.., ..) => Depth::Never,
         (127, ..) | (0, ..) => Depth::Machine,
@@ -60,6 +64,8 @@ fn of_v6(v6: Ipv6Addr) -> Depth {
     let embedded = |high: u16, low: u16| of_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
     match parts {
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Depth::Machine,
+        // The same of AWS and Google.
+        [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] | [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254] => Depth::Never,
         // Mapped and compatible IPv4 (RFC 4291), NAT64 (RFC 6052) and 6to4 (RFC 3056) lead to the IPv4 address in them.
         [0, 0, 0, 0, 0, 0xffff | 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => embedded(high, low),
         _ if v6.is_unicast_link_local() || v6.is_multicast() => Depth::Never,
