@@ -37,7 +37,7 @@ export async function authorize({ protocol, challenge, scope, credentials, send,
   const basic = credentials && 'password' in credentials ? `Basic ${encode(`${credentials.username}:${credentials.password}`)}` : undefined
   const { scheme, parameters } = parseChallenge(challenge)
   if (scheme === 'basic') {
-    if (basic === undefined) throw denied('The registry asks for a user name and password.')
+    if (basic === undefined) throw denied('The registry asks for a user name and password. Enter them.')
     return basic
   }
   const realm = parameters.realm
@@ -55,7 +55,8 @@ export async function authorize({ protocol, challenge, scope, credentials, send,
       : await send(url.href, basic === undefined ? {} : { authorization: basic })
   if (!response.ok) {
     await response.body?.cancel()
-    if (response.status === 401) throw denied('The registry does not accept these credentials.', true)
+    if (response.status === 401)
+      throw denied('The registry does not accept these credentials. Correct the user name, the password or the token.', true)
     if (response.status === 429 || response.status >= 500)
       throw new AppError({
         kind: 'unavailable',
