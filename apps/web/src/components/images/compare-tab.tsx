@@ -5,7 +5,7 @@ import { Button, Card, CardHeader, EmptyState, Hash, Input, Link, SkeletonRows, 
 import { useQuery } from '@tanstack/react-query'
 import { GitCompareArrows, Layers } from 'lucide-react'
 import { useRouter, useSearchParams } from 'next/navigation'
-import { useState } from 'react'
+import { type ReactNode, useState } from 'react'
 import { Load } from '@/components/load'
 import { parseImagePath, routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
@@ -135,7 +135,7 @@ const count = (n: number, one: string, many = `${one}s`) => `${n.toLocaleString(
 
 function Sides({ found }: { found: views.ComparisonView }) {
   const { from, to, layers, files } = found
-  const rows: [string, string, string, string][] = [
+  const rows: [string, string, string, ReactNode][] = [
     ['Compressed', formatBytes(from.size), formatBytes(to.size), signed(to.size - from.size)],
     ['Unpacked', formatBytes(from.bytes), formatBytes(to.bytes), signed(to.bytes - from.bytes)],
     [
@@ -144,15 +144,28 @@ function Sides({ found }: { found: views.ComparisonView }) {
       to.files.toLocaleString('en'),
       `+${files.added.total} −${files.removed.total} ~${files.changed.total}`,
     ],
-    ['Layers', String(layers.from), String(layers.to), `${layers.shared} shared, ${formatBytes(layers.sharedBytes)}`],
+    [
+      'Layers',
+      String(layers.from),
+      String(layers.to),
+      <>
+        {layers.shared} shared<span className="hidden md:inline">, {formatBytes(layers.sharedBytes)}</span>
+      </>,
+    ],
   ]
   const name = (one: views.ComparedImage) => (
     <>
       <span className="block truncate">
-        {one.repository}
-        {one.tags[0] && <span className="text-ink-3">:{one.tags[0]}</span>}
+        {/* On a phone there is room for what differs. */}
+        <span className={one.tags[0] && from.repository === to.repository ? 'hidden md:inline' : ''}>{one.repository}</span>
+        {one.tags[0] && (
+          <span className="md:text-ink-3">
+            <span className="hidden md:inline">:</span>
+            {one.tags[0]}
+          </span>
+        )}
       </span>
-      <Hash>{shortDigest(one.digest)}</Hash>
+      <Hash className="hidden md:inline-flex">{shortDigest(one.digest)}</Hash>
     </>
   )
   return (
@@ -160,25 +173,29 @@ function Sides({ found }: { found: views.ComparisonView }) {
       <Table>
         <thead>
           <tr>
-            <Th className="w-24" />
-            <Th>From</Th>
-            <Th>To</Th>
-            <Th right>Difference</Th>
+            <Th className="md:w-24" />
+            <Th className="px-2 md:px-4">From</Th>
+            <Th className="px-2 md:px-4">To</Th>
+            <Th right className="pl-2 md:pl-4">
+              Difference
+            </Th>
           </tr>
         </thead>
         <tbody>
           <Tr>
             <Td />
-            <Td className="max-w-0 font-medium">{name(from)}</Td>
-            <Td className="max-w-0 font-medium">{name(to)}</Td>
+            <Td className="max-w-0 px-2 font-medium md:px-4">{name(from)}</Td>
+            <Td className="max-w-0 px-2 font-medium md:px-4">{name(to)}</Td>
             <Td />
           </Tr>
           {rows.map(([label, a, b, difference]) => (
             <Tr key={label}>
-              <Td className="text-ink-2">{label}</Td>
-              <Td className="num">{a}</Td>
-              <Td className="num">{b}</Td>
-              <Td right>{difference}</Td>
+              <Td className="pr-2 text-ink-2">{label}</Td>
+              <Td className="num whitespace-nowrap px-2 md:px-4">{a}</Td>
+              <Td className="num whitespace-nowrap px-2 md:px-4">{b}</Td>
+              <Td right className="whitespace-nowrap pl-2 md:pl-4">
+                {difference}
+              </Td>
             </Tr>
           ))}
         </tbody>
