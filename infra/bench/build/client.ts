@@ -4,32 +4,20 @@
  * the agent's words.
  */
 import { readFileSync } from 'node:fs'
-import { request } from 'node:http'
 import { join } from 'node:path'
-import { streamBuild } from '@slipway/agent-client/build-stream'
-import { createContexts } from '@slipway/agent-client/contexts'
 import { giveContext, StatCache, walkContext } from '@slipway/context'
-import { type ImageConfig, imageConfig } from '@slipway/contracts'
+import type { ImageConfig } from '@slipway/contracts'
 import { baseReferences, createIgnoreMatcher, parseDockerfile, planBuild, type ResolvedImage } from '@slipway/dockerfile'
+import { calls } from './calls'
 
 const [socketPath = '', folder = '', tag = '', cacheDir = '', noCache] = process.argv.slice(2)
+const signal = AbortSignal.timeout(300_000)
+const agent = calls(socketPath, signal)
 
 async function inspect(reference: string): Promise<ResolvedImage> {
-  const text = await new Promise<string>((resolve, reject) => {
-    const call = request({ socketPath, path: `/images/${encodeURIComponent(reference)}/json`, headers: { host: 'engine' } }, (response) => {
-      let body = ''
-      response.setEncoding('utf8')
-      response.on('data', (chunk: string) => {
-        body += chunk
-      })
-      response.on('end', () => resolve(body))
-    })
-    call.once('error', reject)
-    call.end()
-  })
-  const info = JSON.parse(text) as { Id: string; Config: Record<string, unknown> }
+  const info = await agent.inspect(reference)
   const config = Object.fromEntries(Object.entries(info.Config).filter(([, value]) => value !== null && value !== ''))
-  return { digest: info.Id, config: imageConfig.parse(config) as ImageConfig, reference: `docker.io/library/${reference}:latest` }
+  return { digest: info.Id, config: config as ImageConfig, reference: `docker.io/library/${reference}:latest` }
 }
 
 const dockerfile = parseDockerfile(readFileSync(join(folder, 'Dockerfile'), 'utf8'), { file: 'Dockerfile' })
@@ -38,13 +26,12 @@ for (const reference of baseReferences(dockerfile)) resolved.set(reference, awai
 const ignore = createIgnoreMatcher('')
 const platform = { os: 'linux' as const, architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' }
 const { plan } = planBuild(dockerfile, { resolved, ignore, platform })
-const signal = AbortSignal.timeout(300_000)
 const cache = await StatCache.open(cacheDir, folder)
 const context = await walkContext(folder, ignore, signal, { cache })
-const tree = await giveContext(createContexts(socketPath), 'bench', context, signal)
+const tree = await giveContext(agent.contexts, 'bench', context, signal)
 await cache.save(folder)
 const build = { id: `bench-${process.pid}`, scope: 'bench', plan, tags: [tag], noCache: noCache === 'no-cache', context: { tree } }
-for await (const event of streamBuild(socketPath, build, signal)) {
+for await (const event of agent.build(build)) {
   if (event.type === 'error') throw new Error(`${event.code}: ${event.message}`)
   if (event.type === 'result') process.stdout.write(JSON.stringify({ milliseconds: event.durationMs }))
 }
