@@ -12,6 +12,9 @@ pub enum Error {
     TooSlow { host: String, what: String, seconds: u64 },
     #[error("pull access denied for {name}, repository does not exist or may require 'docker login': {reason}")]
     Denied { name: String, reason: String },
+    /// As dockerd tells it: the registry's word for it, and its own sentence.
+    #[error("{word}: {reason}")]
+    PushDenied { word: String, reason: String },
     #[error("login attempt to {url} failed with status: {status}")]
     Login { url: String, status: String },
     #[error("manifest for {0} not found: the registry has no image of that name and tag")]
@@ -44,7 +47,7 @@ impl Error {
         match self {
             Error::Unreachable { .. } => "REGISTRY_UNREACHABLE",
             Error::Stalled { .. } | Error::TooSlow { .. } => "REGISTRY_STALLED",
-            Error::Denied { .. } => "REGISTRY_DENIED",
+            Error::Denied { .. } | Error::PushDenied { .. } => "REGISTRY_DENIED",
             Error::Login { .. } => "LOGIN_FAILED",
             Error::ManifestNotFound(_) => "IMAGE_NOT_FOUND",
             Error::NoPlatform { .. } => "PLATFORM_NOT_FOUND",

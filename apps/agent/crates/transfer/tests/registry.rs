@@ -241,6 +241,24 @@ async fn logs_in_by_password_and_by_token() {
 }
 
 #[tokio::test]
+async fn a_refused_push_is_told_in_the_registrys_own_words() {
+    let registry = TestRegistry::start().await;
+    registry.put_image("v1", &[layer("a", 10)]);
+    let machine = Machine::new(&registry);
+    let image = machine.pull(APP, None).await.unwrap().image;
+    for (status, body, said) in [
+        (403, r#"{"errors":[{"code":"DENIED","message":"The tag v1 is immutable."}]}"#, "denied: The tag v1 is immutable."),
+        (401, r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}"#, "unauthorized: authentication required"),
+        (404, r#"{"errors":[{"code":"NAME_UNKNOWN","message":"no such repository"}]}"#, "name unknown: no such repository"),
+        (403, "no", "denied: 403 Forbidden"),
+    ] {
+        registry.set(|s| s.refuses = Some((status, body)));
+        let error = push(&machine, image.clone(), APP).await.unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.code()), (said, "REGISTRY_DENIED"));
+    }
+}
+
+#[tokio::test]
 async fn unknown_names_and_unreachable_registries_say_so() {
     let registry = TestRegistry::start().await;
     let machine = Machine::new(&registry);

@@ -24,6 +24,7 @@ pub(crate) struct Session {
     base: String,
     repository: String,
     scope: String,
+    pushes: bool,
     credentials: Option<Credentials>,
     /// The `Authorization` header that last worked.
     authorization: Mutex<Option<String>>,
@@ -49,6 +50,7 @@ impl Session {
             base: client.registries.base(reference.host()),
             repository: reference.path().to_string(),
             scope: format!("repository:{}:{actions}", reference.path()),
+            pushes: actions.contains("push"),
             authorization: Mutex::new(token.map(|t| format!("Bearer {t}"))),
             credentials,
         }
@@ -63,6 +65,7 @@ impl Session {
             base: client.registries.base(host),
             repository: String::new(),
             scope: String::new(),
+            pushes: false,
             authorization: Mutex::new(None),
             credentials: Some(credentials),
         }
@@ -263,6 +266,14 @@ impl Session {
         let (code, message) = said.map_or_else(|| (String::new(), status.to_string()), |e| (e.code, e.message));
         let reason: String = if message.is_empty() { code.clone() } else { message }.chars().take(300).collect();
         match (status.as_u16(), code.as_str()) {
+            (401 | 403, _) | (404, "NAME_UNKNOWN") if self.pushes => {
+                let word = match (code.as_str(), status.as_u16()) {
+                    ("", 401) => "unauthorized".to_owned(),
+                    ("", _) => "denied".to_owned(),
+                    (code, _) => code.chars().take(40).collect::<String>().to_lowercase().replace('_', " "),
+                };
+                Error::PushDenied { word, reason }
+            }
             (401 | 403, _) | (404, "NAME_UNKNOWN") => Error::Denied { name: self.name.clone(), reason },
             (status, _) => Error::Refused { host: self.host.clone(), status, reason },
         }

@@ -46,6 +46,8 @@ pub struct Shared {
     /// `user:password`, when a login is needed.
     pub login: Option<(String, String)>,
     pub bearer: bool,
+    /// What a PUT of a manifest is answered with.
+    pub refuses: Option<(u16, &'static str)>,
     pub requests: Vec<String>,
     pub breaks: usize,
 }
@@ -135,6 +137,10 @@ impl TestRegistry {
                 }
                 self.set(|s| drop(s.blobs.insert(digest, body)));
                 text(StatusCode::CREATED, "")
+            }
+            (&Method::PUT, Some(("manifests", _))) if self.shared.lock().unwrap().refuses.is_some() => {
+                let (status, body) = self.shared.lock().unwrap().refuses.unwrap();
+                text(StatusCode::from_u16(status).unwrap(), body)
             }
             (&Method::PUT, Some(("manifests", name))) => {
                 let kind = parts.headers["content-type"].to_str().unwrap().to_string();
