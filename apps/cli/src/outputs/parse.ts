@@ -89,12 +89,14 @@ function readForm(fields: ReadonlyMap<string, string>, bad: Bad): Form | undefin
     return value === 'true' || value === '1'
   }
   const compression = fields.get('compression')
-  if (compression !== undefined && compression !== 'gzip' && compression !== 'zstd')
+  if (compression !== undefined && compression !== 'gzip' && compression !== 'zstd' && compression !== 'uncompressed')
     throw bad(
-      `layers are packed with gzip or zstd here, not as ${plain(compression).slice(0, 40)}.`,
-      'Write compression=gzip or compression=zstd.',
+      `layers are packed with gzip or zstd here, or not at all, and not as ${plain(compression).slice(0, 40)}.`,
+      'Write compression=gzip, compression=zstd or compression=uncompressed.',
     )
   const level = fields.get('compression-level')
+  if (level !== undefined && compression === 'uncompressed')
+    throw bad('layers that are not compressed have no level.', 'Leave out compression-level=.')
   const most = compression === 'zstd' ? 22 : 9
   if (level !== undefined && !(/^\d{1,2}$/.test(level) && Number(level) >= 1 && Number(level) <= most))
     throw bad(`compression-level= is 1 to ${most} with ${compression ?? 'gzip'}.`)

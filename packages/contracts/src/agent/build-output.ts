@@ -2,14 +2,14 @@
 import * as z from 'zod'
 import { MAX_SOURCE_DATE_EPOCH } from './source-date-epoch'
 
-export const layerCompression = z.enum(['gzip', 'zstd'])
+export const layerCompression = z.enum(['gzip', 'zstd', 'uncompressed'])
 export const imageMediaTypes = z.enum(['oci', 'docker'])
 
 export const buildOutput = z
   .object({
     /** Of new layers; absent: gzip. */
     compression: layerCompression.optional(),
-    /** gzip: 1 to 9, zstd: 1 to 22. */
+    /** gzip: 1 to 9, zstd: 1 to 22; layers that are not compressed have none. */
     level: z.number().int().min(1).max(22).optional(),
     /** A base's layers, too, get this compression; otherwise they stay as they are. */
     force: z.boolean().optional(),
@@ -19,6 +19,10 @@ export const buildOutput = z
     sourceDateEpoch: z.number().int().min(0).max(MAX_SOURCE_DATE_EPOCH).optional(),
     /** Files of new layers are told to be no younger than `sourceDateEpoch`, which must be there. */
     rewriteTimestamps: z.boolean().optional(),
+  })
+  .refine((output) => output.level === undefined || output.compression !== 'uncompressed', {
+    message: 'layers that are not compressed have no level',
+    path: ['level'],
   })
   .refine((output) => (output.level ?? 1) <= (output.compression === 'zstd' ? 22 : 9), {
     message: 'gzip has levels 1 to 9',

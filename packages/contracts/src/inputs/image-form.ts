@@ -13,6 +13,10 @@ export const imageForm = z
     /** Dated by SOURCE_DATE_EPOCH, or by 1970: an upload has no commit. */
     reproducible: z.boolean().optional(),
   })
+  .refine(({ level, compression }) => level === undefined || compression !== 'uncompressed', {
+    message: 'Layers that are not compressed have no level.',
+    path: ['level'],
+  })
   .refine(({ level, compression }) => (level ?? 1) <= (compression === 'zstd' ? 22 : 9), {
     message: 'gzip has levels 1 to 9, zstd 1 to 22.',
     path: ['level'],

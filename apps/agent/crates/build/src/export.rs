@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use slipway_snapshot::Compression;
 use slipway_store::{
     ContainerConfig, Descriptor, HistoryEntry, Image, ImageConfig, ImageRecord, Manifest, Reference, Resource, RootFs, media_type,
     now_unix_nanos, rfc3339,
@@ -296,18 +297,35 @@ struct Types {
     manifest: &'static str,
     config: &'static str,
     gzip: &'static str,
+    plain: &'static str,
 }
 
-const OCI: Types = Types { manifest: media_type::OCI_MANIFEST, config: media_type::OCI_CONFIG, gzip: media_type::OCI_LAYER_GZIP };
-const DOCKER: Types =
-    Types { manifest: media_type::DOCKER_MANIFEST, config: media_type::DOCKER_CONFIG, gzip: media_type::DOCKER_LAYER_GZIP };
+const OCI: Types = Types {
+    manifest: media_type::OCI_MANIFEST,
+    config: media_type::OCI_CONFIG,
+    gzip: media_type::OCI_LAYER_GZIP,
+    plain: media_type::OCI_LAYER,
+};
+const DOCKER: Types = Types {
+    manifest: media_type::DOCKER_MANIFEST,
+    config: media_type::DOCKER_CONFIG,
+    gzip: media_type::DOCKER_LAYER_GZIP,
+    plain: media_type::DOCKER_LAYER,
+};
 
-/// A gzip layer is the same bytes under either name. What else the image may have stays as it is.
+/// A layer of gzip, or a plain one, is the same bytes under either name. What else the image may have stays as it is.
 fn typed(descriptor: &Descriptor, options: &OutputOptions) -> Descriptor {
     let types = if options.docker() { DOCKER } else { OCI };
-    let gzip = [OCI.gzip, DOCKER.gzip].contains(&descriptor.media_type.as_str());
-    let mut typed = Descriptor::new(if gzip { types.gzip } else { &descriptor.media_type }, descriptor.digest, descriptor.size);
-    // Of a plain layer that `docker load` brought: that it is compressed when it is pushed.
-    typed.annotations.clone_from(&descriptor.annotations);
+    let uncompressed = options.compression() == Compression::None;
+    let kind = match descriptor.media_type.as_str() {
+        media_type::OCI_LAYER_GZIP | media_type::DOCKER_LAYER_GZIP => types.gzip,
+        media_type::OCI_LAYER | media_type::DOCKER_LAYER if uncompressed => types.plain,
+        kind => kind,
+    };
+    let mut typed = Descriptor::new(kind, descriptor.digest, descriptor.size);
+    // Of a plain layer that `docker load` brought: that it is compressed when it is pushed, unless it is to be as it is.
+    if !uncompressed {
+        typed.annotations.clone_from(&descriptor.annotations);
+    }
     typed
 }

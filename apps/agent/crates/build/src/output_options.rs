@@ -14,7 +14,7 @@ pub struct OutputOptions {
     /// Of new layers; gzip when it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compression: Option<LayerCompression>,
-    /// gzip: 1 to 9, zstd: 1 to 22.
+    /// gzip: 1 to 9, zstd: 1 to 22; layers that are not compressed have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<u32>,
     /// A base's layers, too, get this compression.
@@ -36,6 +36,8 @@ pub struct OutputOptions {
 pub enum LayerCompression {
     Gzip,
     Zstd,
+    /// Plain tars.
+    Uncompressed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -54,8 +56,9 @@ impl OutputOptions {
     pub fn validate(&self) -> Result<()> {
         let bad = |message: String| Err(BuildError::new(ErrorCode::BadPlan, message));
         let kind = self.compression.unwrap_or(LayerCompression::Gzip);
-        let (name, most) = if kind == LayerCompression::Gzip { ("gzip", 9) } else { ("zstd", 22) };
+        let (name, most) = if kind == LayerCompression::Zstd { ("zstd", 22) } else { ("gzip", 9) };
         match self.level {
+            Some(_) if kind == LayerCompression::Uncompressed => bad("Layers that are not compressed have no level; leave it out.".into()),
             Some(level) if !(1..=most).contains(&level) => bad(format!("The level of {name} is 1 to {most}, not {level}.")),
             _ if kind == LayerCompression::Zstd && self.docker() => {
                 bad("Docker's media types have no name for zstd layers; choose gzip, or OCI media types.".into())
@@ -79,6 +82,7 @@ impl OutputOptions {
             (LayerCompression::Gzip, None) => Compression::Gzip,
             (LayerCompression::Gzip, Some(level)) => Compression::GzipAt(level),
             (LayerCompression::Zstd, None) => Compression::Zstd,
+            (LayerCompression::Uncompressed, _) => Compression::None,
             (LayerCompression::Zstd, Some(level)) => Compression::ZstdAt(i32::try_from(level).unwrap_or(1)),
         }
     }

@@ -1,5 +1,6 @@
 //! Layers in the form that the image is to have: the cache keeps one form of each, with the times as they were, and an
 //! image may ask for another. What was made once is remembered; the images that use it keep it from gc.
+use slipway_snapshot::Compression;
 use slipway_store::{Resource, media_type};
 
 use crate::build::Build;
@@ -23,7 +24,9 @@ struct Wanted<'a> {
 pub fn in_form(build: &Build, sealed: SealedLayer, own: bool, options: &OutputOptions) -> Result<SealedLayer> {
     let latest = options.latest().filter(|_| own);
     // The images of an index go as they are: their manifests are written down in it.
-    let plain = !build.request.plan.more.is_empty() && sealed.layer.descriptor.media_type == media_type::OCI_LAYER;
+    let plain = !build.request.plan.more.is_empty()
+        && sealed.layer.descriptor.media_type == media_type::OCI_LAYER
+        && options.compression() != Compression::None;
     if latest.is_none() && !plain && fits(&sealed.layer, own, options) {
         return Ok(sealed);
     }
@@ -37,14 +40,22 @@ pub fn in_form(build: &Build, sealed: SealedLayer, own: bool, options: &OutputOp
 
 fn fits(layer: &CachedLayer, own: bool, options: &OutputOptions) -> bool {
     let kind = layer.descriptor.media_type.as_str();
-    let gzip = matches!(kind, media_type::OCI_LAYER_GZIP | media_type::DOCKER_LAYER_GZIP);
+    // In OCI's words.
+    let kind = match kind {
+        media_type::DOCKER_LAYER_GZIP => media_type::OCI_LAYER_GZIP,
+        media_type::DOCKER_LAYER => media_type::OCI_LAYER,
+        kind => kind,
+    };
     match own {
         true => layer.form == options.form(),
         // A level is not told by what it made, so it is not looked at for layers of others, unless somebody insists.
         false if options.force => {
-            options.level.is_none() && options.compression().media_type() == if gzip { media_type::OCI_LAYER_GZIP } else { kind }
+            options.level.is_none() && options.compression().media_type() == kind
         }
-        false => gzip || !options.docker(),
+        false if options.docker() => {
+            kind == media_type::OCI_LAYER_GZIP || (kind == media_type::OCI_LAYER && options.compression() == Compression::None)
+        }
+        false => true,
     }
 }
 

@@ -59,6 +59,16 @@ async fn layers_are_compressed_as_asked_whatever_the_cache_holds() {
     assert_eq!(digests(&docker), digests(&usual), "the same bytes under other names");
     assert_eq!(fixture.runs(), 1);
 
+    // Plain tars, whose digest is the diff id.
+    let plain = image(&fixture, &build(json!({ "compression": "uncompressed" })).await);
+    assert_eq!(kinds(&plain), [media_type::OCI_LAYER_GZIP, media_type::OCI_LAYER, media_type::OCI_LAYER]);
+    assert_eq!(digests(&plain)[1..], usual.record.diff_ids[1..]);
+    assert!(plain.record.layers[2].size > 3_000_000 && usual.record.layers[2].size < 100_000);
+    let plain = image(&fixture, &build(json!({ "compression": "uncompressed", "force": true, "mediaTypes": "docker" })).await);
+    assert_eq!(kinds(&plain), [media_type::DOCKER_LAYER; 3]);
+    assert_eq!(digests(&plain), usual.record.diff_ids);
+    assert_eq!(fixture.runs(), 1);
+
     // The other way round: what was made as zstd first is there as gzip when that is asked for, the same bytes as ever.
     let mut forced = request(&plan, json!({ "compression": "zstd" }));
     forced["noCache"] = json!(true);
@@ -79,6 +89,7 @@ async fn what_cannot_be_made_is_told() {
         (json!({ "compression": "zstd", "mediaTypes": "docker" }), "choose gzip"),
         (json!({ "level": 10 }), "1 to 9"),
         (json!({ "compression": "zstd", "level": 23 }), "1 to 22"),
+        (json!({ "compression": "uncompressed", "level": 1 }), "have no level"),
         (json!({ "rewriteTimestamps": true }), "needs SOURCE_DATE_EPOCH"),
         (json!({ "sourceDateEpoch": 99_999_999_999_u64 }), "before 2242"),
         (json!({ "sourceDateEpoch": -1 }), "not valid"),
