@@ -133,6 +133,8 @@ export type AppVerb =
   | 'stop'
   | 'webhook'
   | 'new webhook secret'
+  | 'hear an SSH agent’s questions'
+  | 'answer for an SSH agent'
   | 'who may'
   | 'give a role'
 
@@ -150,6 +152,8 @@ set variables    | st    st    st        ..    s.   ..     s.     s.     ..    .
 stop             | st    st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..     ..      ..      ..    ..
 webhook          | st    st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..     ..      ..      ..    ..
 new webhook secret | st  st    st        ..    s.   ..     s.     s.     ..    ..       ..    ..     ..      ..      ..    ..
+hear an SSH agent’s questions | ..  .. ..     ..    ..   ..     ..     ..     ..    ..       ..    ..     ..      ..      ..    ..
+answer for an SSH agent       | ..  .. ..     ..    ..   ..     ..     ..     ..    ..       ..    ..     ..      ..      ..    ..
 who may          | st    st    st        st    st   s.     s.     s.     ..    ..       ..    ..     ..      ..      ..    ..
 give a role      | st    st    ..        ..    ..   ..     ..     s.     ..    ..       ..    ..     ..      ..      ..    ..
 `)

@@ -1,4 +1,4 @@
-/** What the flags of `slipway build` say, checked. */
+/** What the flags of `slipway build` say, checked; `--ssh` is in ssh-agents.ts. */
 
 import { isUtf8 } from 'node:buffer'
 import { readFile, stat } from 'node:fs/promises'
@@ -74,38 +74,6 @@ async function secretValue(session: Session, id: string, source: string | undefi
   const bytes = await readFile(path)
   if (!isUtf8(bytes)) throw usage(`The secret ${id} is not text.`, 'Encode it, as with base64, and decode it in the step.')
   return bytes.toString('utf8')
-}
-
-const MAX_KEY = 10_000
-
-/**
- * `--ssh default=~/.ssh/deploy`, `--ssh git=key`: a private key; `--ssh default`: the one at OpenSSH's usual place. Docker forwards
- * an agent here; the steps run on the server, so it is given the key, sealed like a secret, until the build is over.
- */
-export async function sshKeys(session: Session, given: readonly string[]): Promise<Record<string, string>> {
-  const keys: Record<string, string> = {}
-  for (const text of given) {
-    const equals = text.indexOf('=')
-    const id = equals < 0 ? text : text.slice(0, equals)
-    if (!/^[\w.-]{1,200}$/.test(id))
-      throw usage('A --ssh is not written as it must be.', 'Write --ssh default or --ssh <id>=<file of a private key>.')
-    if (id in keys) throw usage(`The SSH key ${id} is given twice.`)
-    const path = (equals < 0 ? '~/.ssh/id_ed25519' : text.slice(equals + 1)).replace(/^~(?=\/)/, session.env.variable('HOME') ?? homedir())
-    const shown = plain(path).slice(0, 200)
-    const found = await stat(path).catch(() => null)
-    if (found?.isSocket())
-      throw usage(
-        `The SSH key ${id}: ${shown} is the socket of an agent, which gives no key away.`,
-        'Name the file of a private key: --ssh default=~/.ssh/id_ed25519',
-      )
-    const key = await readText(path, MAX_KEY)
-    if (key === null)
-      throw usage(`The SSH key ${id}: there is no file ${shown}.`, 'Name the file of a private key: --ssh default=~/.ssh/id_ed25519')
-    if (!key.includes('-----BEGIN OPENSSH PRIVATE KEY-----'))
-      throw usage(`The SSH key ${id}: ${shown} is no private key in OpenSSH's format.`, 'Make one with ssh-keygen -t ed25519.')
-    keys[id] = key
-  }
-  return keys
 }
 
 export type GivenContext = { folder: string; ignore: string } | { value: string }

@@ -166,7 +166,6 @@ describe('what a build is told', SOON, () => {
     writeFileSync(join(folder, '..', 'npmrc'), 'token=from-a-file')
     const keyFile = join(folder, 'id_ed25519')
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', keyFile])
-    const privateKey = readFileSync(keyFile, 'utf8')
     writeFileSync(join(folder, '.dockerignore'), 'id_ed25519*\n')
     const ran = slipway(
       [
@@ -198,6 +197,8 @@ describe('what a build is told', SOON, () => {
       noCache: true,
       upload: { push: true, tag: 'v2', target: 'prod', platforms: ['linux/amd64', 'linux/arm64'], dockerfilePath: 'Dockerfile' },
     })
+    // A key of this machine stays here; the server knows that it may be asked for.
+    expect(row.upload).toMatchObject({ ssh: { by: expect.any(String), ids: ['git'] } })
     const whole = JSON.stringify(row, (_, value) => (typeof value === 'bigint' ? String(value) : value))
     expect(whole).not.toMatch(/from-the-environment|from-a-file|dark/)
     expect(Buffer.from(row.uploadSecrets ?? []).toString('latin1')).not.toContain('from-')
@@ -209,7 +210,6 @@ describe('what a build is told', SOON, () => {
     expect(JSON.parse(opened)).toEqual({
       buildArgs: { MODE: 'dark', GIVEN: 'passed-on' },
       secrets: { token: 'from-the-environment', npm: 'token=from-a-file' },
-      ssh: { git: privateKey },
     })
     const jobs = JSON.stringify(await api.harness.queues.build.getJobs())
     expect(jobs).not.toContain('from-')
@@ -300,6 +300,12 @@ it('refuses what makes no sense', async () => {
   const noKey = await slipway(['build', folder, '--ssh', `default=${join(folder, 'no-key')}`])
   expect([noKey.code, noKey.err.includes('hunter2')]).toEqual([EXIT.usage, false])
   expect(noKey.err).toContain('ssh-keygen -t ed25519')
+  const home = { HOME: folder, SSH_AUTH_SOCK: '' }
+  const noAgent = await slipway(['build', folder, '--ssh', 'default'], { env: home })
+  expect([noAgent.code, noAgent.err]).toEqual([EXIT.usage, expect.stringContaining('SSH_AUTH_SOCK names no agent')])
+  const locked = join(folder, 'locked')
+  execFileSync('ssh-keygen', ['-q', '-t', 'rsa', '-N', 'open sesame', '-f', locked])
+  expect((await slipway(['build', folder, '--ssh', `default=${locked}`])).err).toMatch(/has a passphrase[\s\S]*ssh-add/)
   expect(await code(folder, '--build-arg', '=x')).toBe(EXIT.usage)
   expect(await code(folder, '--progress', 'fancy')).toBe(EXIT.usage)
   expect(await code(folder, '-o', 'type=zip')).toBe(EXIT.usage)

@@ -19,7 +19,7 @@ import {
 } from '@slipway/contracts'
 import Docker from 'dockerode'
 import type { z } from 'zod'
-import { type BuildSecrets, streamBuild } from './build-stream'
+import { type BuildSecrets, type BuildSshAgents, streamBuild } from './build-stream'
 import { type AgentContexts, createContexts } from './contexts'
 import { agentError } from './errors'
 import { containerStarts } from './events'
@@ -36,7 +36,7 @@ export interface Agent {
     signal: AbortSignal,
     secrets?: BuildSecrets,
     registryToken?: string,
-    sshKeys?: BuildSecrets,
+    ssh?: BuildSshAgents,
   ): AsyncGenerator<BuildEvent>
   contexts: AgentContexts
   layers: AgentLayers
@@ -67,7 +67,7 @@ export function createAgent({ socketPath }: { socketPath: string }): Agent {
   return {
     docker,
     health: async (deadlineMs = 2000) => agentHealth.parse(JSON.parse(await call(socketPath, 'GET', '/slipway/v1/health', deadlineMs))),
-    build: (request, signal, secrets, token, keys) => streamBuild(socketPath, request, signal, secrets, token, keys),
+    build: (request, signal, secrets, token, ssh) => streamBuild(socketPath, request, signal, secrets, token, ssh),
     contexts: createContexts(socketPath),
     layers: createLayers(socketPath),
     async cancelBuild(id) {

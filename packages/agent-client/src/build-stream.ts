@@ -7,11 +7,17 @@ import { agentError } from './errors'
 /** What `RUN --mount=type=secret` may ask for, by id. Never written to a disk on the way. */
 export type BuildSecrets = Readonly<Record<string, string>>
 
-/** The body of `POST /slipway/v1/builds`: secrets and keys, then request.json. The agent says what of it is not valid. */
-function pack(request: BuildRequest, secrets: BuildSecrets, sshKeys: BuildSecrets): tar.Pack {
+/**
+ * SSH agents that steps may ask, by id: each answers a message of the agent protocol, without its length. Only two questions come: which
+ * keys there are (11), and for a signature (13). One that fails is a refusal.
+ */
+export type BuildSshAgents = Readonly<Record<string, (message: Buffer) => Promise<Buffer>>>
+
+/** The body of `POST /slipway/v1/builds`: secrets and names of SSH agents, then request.json. The agent says what of it is not valid. */
+function pack(request: BuildRequest, secrets: BuildSecrets, ssh: BuildSshAgents): tar.Pack {
   const body = tar.pack()
   for (const [id, value] of Object.entries(secrets)) body.entry({ name: `secrets/${id}`, mode: 0o600 }, Buffer.from(value))
-  for (const [id, key] of Object.entries(sshKeys)) body.entry({ name: `ssh/${id}`, mode: 0o600 }, Buffer.from(key))
+  for (const id of Object.keys(ssh)) body.entry({ name: `ssh/${id}`, mode: 0o600 }, Buffer.alloc(0))
   body.entry({ name: 'request.json' }, Buffer.from(JSON.stringify(request)))
   body.finalize()
   return body
@@ -19,7 +25,7 @@ function pack(request: BuildRequest, secrets: BuildSecrets, sshKeys: BuildSecret
 
 /**
  * Runs one build on the agent and yields its events until the last `result` or `error` event.
- * `sshKeys`: private keys that `RUN --mount=type=ssh` may sign with, by id. `registryToken` is for the caches in registries that the request names.
+ * `ssh`: whom `RUN --mount=type=ssh` asks; those questions are answered here, and no events. `registryToken` is for the caches in registries that the request names.
  * Aborting `signal` closes the connection, which cancels the build on the agent within milliseconds.
  * Throws AppError `AGENT_UNREACHABLE` when the connection breaks before the last event (the agent was restarted).
  */
@@ -29,7 +35,7 @@ export async function* streamBuild(
   signal: AbortSignal,
   secrets: BuildSecrets = {},
   registryToken?: string,
-  sshKeys: BuildSecrets = {},
+  ssh: BuildSshAgents = {},
 ): AsyncGenerator<BuildEvent> {
   const doing = 'build the image'
   const call = httpRequest({
@@ -50,7 +56,7 @@ export async function* streamBuild(
   })
   // Awaited below; until then a failure while packing must not count as unhandled.
   answer.catch(() => undefined)
-  const sending = pipeline(pack(request, secrets, sshKeys), call)
+  const sending = pipeline(pack(request, secrets, ssh), call)
   // The agent may refuse before it has read everything; then its answer is what counts, not the broken pipe.
   sending.catch((error) => {
     if (!call.destroyed) call.destroy(error as Error)
@@ -69,6 +75,10 @@ export async function* streamBuild(
   try {
     for await (const line of lines(response)) {
       const event = buildEvent.parse(JSON.parse(line))
+      if (event.type === 'ssh') {
+        void answerSsh(socketPath, request.id, event, ssh)
+        continue
+      }
       last = event.type === 'result' || event.type === 'error'
       yield event
       if (last) return
@@ -80,6 +90,17 @@ export async function* streamBuild(
     response.destroy()
   }
   if (!last) throw agentError(new Error('the event stream ended early'), doing)
+}
+
+/** A step that has gone meanwhile, or a build that is over, is nobody's loss. */
+async function answerSsh(socketPath: string, buildId: string, event: Extract<BuildEvent, { type: 'ssh' }>, ssh: BuildSshAgents) {
+  const refused = Buffer.from([5])
+  const said = await (ssh[event.id]?.(Buffer.from(event.message, 'hex')).catch(() => refused) ?? refused)
+  const path = `/slipway/v1/builds/${encodeURIComponent(buildId)}/ssh/${event.ask}`
+  const call = httpRequest({ socketPath, method: 'POST', path, headers: { host: 'agent' }, timeout: 10_000 }, (answer) => answer.resume())
+  call.on('timeout', () => call.destroy())
+  call.on('error', () => undefined)
+  call.end(said)
 }
 
 /** Lines of an NDJSON stream, each at most 1 MiB. */

@@ -1,5 +1,5 @@
 export { type Agent, createAgent } from './agent'
-export type { BuildSecrets } from './build-stream'
+export type { BuildSecrets, BuildSshAgents } from './build-stream'
 export type { AgentContexts, ObjectEncoding } from './contexts'
 export { agentError, engineStatus } from './errors'
 export type { ImageOutput } from './image-output'

@@ -19,6 +19,10 @@ export const buildsRouter = router({
   upload: appProcedure.input(inputs.uploadBuild).mutation(({ ctx, input }) => ctx.services.builds.upload(ctx.scope, input)),
   made: appProcedure.input(inputs.build).query(({ ctx, input }) => ctx.services.builds.made(ctx.scope, input)),
   cancel: appProcedure.input(inputs.build).mutation(({ ctx, input }) => ctx.services.builds.cancel(ctx.scope, input)),
+  sshRequests: appProcedure
+    .input(inputs.build)
+    .subscription((call) => stream(call, call.ctx.services.builds.sshRequests(call.ctx.scope, call.input, call.signal))),
+  sshAnswer: appProcedure.input(inputs.answerSsh).mutation(({ ctx, input }) => ctx.services.builds.sshAnswer(ctx.scope, input)),
   insights: appProcedure.input(inputs.build).query(({ ctx, input }) => ctx.services.builds.insights(ctx.scope, input)),
   logs: appProcedure.input(inputs.buildLogs).query(({ ctx, input }) => ctx.services.builds.logs(ctx.scope, input)),
   watch: appProcedure.input(watchInput).subscription((call) => stream(call, watchBuild(call))),

@@ -152,6 +152,13 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   'contexts.missing': { reach: 'organization', input: { org: 'acme', trees: ['a'.repeat(64)], blobs: [] }, guestMay: false },
   'contexts.send': { reach: 'organization', input: { encoding: 'none', body: new ReadableStream() }, guestMay: false },
   'builds.cancel': { reach: 'row', input: { ...app, number: 1 }, guestMay: false },
+  // Nobody forwards an agent to this build: ssh.test.ts of services says who may.
+  'builds.sshRequests': { reach: 'row', input: { ...app, number: 1 }, guestMay: false },
+  'builds.sshAnswer': {
+    reach: 'row',
+    input: { ...app, number: 1, ask: '00000000-0000-4000-8000-000000000000', message: 'BQ==' },
+    guestMay: false,
+  },
   'builds.made': { reach: 'row', input: { ...app, number: 1 }, host: true },
   'builds.logs': { reach: 'row', input: { ...app, number: 1 } },
   'builds.insights': { reach: 'row', input: { ...app, number: 1 } },

@@ -77,5 +77,6 @@ export {
   registryToken,
 } from './registry-token'
 export { allowedByGrants, coversRepository, ROBOT_ACTIONS, type RobotAction, type RobotGrant, robotGrants } from './robots'
+export { type SshAnswer, type SshRequest, sshAnswer, sshRequest } from './ssh-forward'
 export type * as views from './views'
 export type * from './views'

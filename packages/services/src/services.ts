@@ -3,7 +3,7 @@
  * `deployments.createFromBuild`; the webhook route calls `webhooks.receive`. All throw AppError.
  */
 import type { Readable } from 'node:stream'
-import type { BuildPolicyPreview, ContextMissing, inputs, views } from '@slipway/contracts'
+import type { BuildPolicyPreview, ContextMissing, inputs, SshRequest, views } from '@slipway/contracts'
 import type { z } from 'zod'
 import type { AccessService } from './access/service'
 import type { ActivityService } from './activity/service'
@@ -103,6 +103,10 @@ export interface BuildsService {
   trigger(scope: Scope, input: Of<typeof inputs.triggerBuild>, via: 'manual' | 'api'): Promise<{ number: number }>
   /** A build of files that are uploaded already, and the app's name of today; CONTEXT_INCOMPLETE names what is missing of them. */
   upload(scope: Scope, input: Of<typeof inputs.uploadBuild>): Promise<{ app: string; number: number }>
+  /** What the build's steps ask the SSH agent of who started it; for them alone, and until it is over. The same `ask` may come again. */
+  sshRequests(scope: Scope, input: Of<typeof inputs.build>, signal: AbortSignal | undefined): AsyncGenerator<SshRequest>
+  /** Their answer, while it runs. */
+  sshAnswer(scope: Scope, input: Of<typeof inputs.answerSsh>): Promise<void>
   cancel(scope: Scope, input: Of<typeof inputs.build>): Promise<views.BuildView>
   /** The id of the image that it made, from the build host. */
   made(scope: Scope, input: Of<typeof inputs.build>): Promise<{ imageId: string }>

@@ -1,7 +1,6 @@
 /** Git over SSH in a build, from end to end: by ADD in the worker, by git in a step; and the key is nowhere. */
-import { execFileSync } from 'node:child_process'
-import { cpSync, createReadStream, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { createReadStream, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createAgent } from '@slipway/agent-client'
 import { startGitServer, startSshServer } from '@slipway/testing'
 import { loadImages } from '@slipway/testing/load-images'
@@ -9,18 +8,11 @@ import ssh2 from 'ssh2'
 import { expect, it, onTestFinished } from 'vitest'
 import { giveContexts } from '../../../apps/worker/src/pipeline/context'
 import { plan } from '../../../apps/worker/src/pipeline/plan'
+import { agentOfKey } from '../../../apps/worker/src/pipeline/ssh'
 import { startAgent } from './agent'
 import { baseArchive } from './base'
+import { takeAlong } from './take-along'
 import { startWorkerDeps } from './worker'
-
-/** Programs of this machine with what they are linked with, to run in a step. */
-function takeAlong(programs: string[], into: string): void {
-  const linked = programs.flatMap((path) => execFileSync('ldd', [path], { encoding: 'utf8' }).match(/\/\S+/g) ?? [])
-  for (const path of new Set([...programs, ...linked])) {
-    mkdirSync(dirname(join(into, path)), { recursive: true })
-    cpSync(path, join(into, path), { dereference: true })
-  }
-}
 
 function holding(folder: string, lines: string[]): string[] {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
@@ -72,7 +64,7 @@ it('clones in a step and fetches by ADD with the same key, which is found nowher
   const source = {
     ...{ organization: 'ssh', directory, contextPath: '.', dockerfilePath: 'Dockerfile', kept: null, target: null },
     ...{ platforms: [], buildArgs: {}, scratch: join(folder, 'scratch') },
-    ssh: { key: pair.private, runDir: join(folder, 'run'), known: async () => [], learn: async () => undefined },
+    ssh: { agent: agentOfKey(pair.private), runDir: join(folder, 'run'), known: async () => [], learn: async () => undefined },
   }
   const planned = await plan(
     worker.of(agent),
@@ -85,7 +77,8 @@ it('clones in a step and fetches by ADD with the same key, which is found nowher
   const given = await giveContexts(agent, 'ssh', planned.sent, signal)
   const request = { id: 'one', scope: 'ssh', plan: planned.plan, tags: ['shop:1'], ...given }
   let told = ''
-  for await (const event of agent.build(request, signal, {}, undefined, { default: pair.private })) told += `${JSON.stringify(event)}\n`
+  for await (const event of agent.build(request, signal, {}, undefined, { default: agentOfKey(pair.private) }))
+    told += `${JSON.stringify(event)}\n`
   expect(told).toContain('"type":"result"')
   expect(told).toMatch(/256 SHA256:\S+.*\(ED25519\)/)
   expect(told).toContain('of git over ssh\\nof git over ssh\\nalone')

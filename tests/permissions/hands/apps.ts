@@ -25,6 +25,11 @@ export const hands: Record<AppVerb, Hand> = {
   variables: hand((api, { org, app }) => api.apps.variables({ org, app })),
   // Without an error: the names are there, the values are not.
   values: hand(async (api, { org, app }) => (await api.apps.variables({ org, app })).some(({ value }) => value === MODE.value)),
+  // Of a build that forwards none; who started one that does is in services' ssh.test.ts.
+  'hear an SSH agent’s questions': hand((api, { org, app }) => firstOf(api.builds.sshRequests({ org, app, number: 1 }))),
+  'answer for an SSH agent': hand((api, { org, app }) =>
+    api.builds.sshAnswer({ org, app, number: 1, ask: '00000000-0000-4000-8000-000000000000', message: 'BQ==' }),
+  ),
   'change app': hand((api, { org, app }) => api.apps.update({ org, app, healthPath: '/' })),
   'set variables': hand((api, { org, app }) => api.apps.setVariables({ org, app, variables: [MODE] })),
   stop: hand((api, { org, app }) => api.apps.stop({ org, app }), ['CONFLICT']),

@@ -6,7 +6,7 @@ import type { views } from '@slipway/contracts'
 import { isBuildOver } from '@slipway/core'
 import { type Command, InvalidArgumentError } from 'commander'
 import { buildFile } from '../build-file'
-import { buildArgs, buildContexts, buildSecrets, imageName, sshKeys } from '../build-options'
+import { buildArgs, buildContexts, buildSecrets, imageName } from '../build-options'
 import { contextOf, type Sent, sum, upload } from '../build-upload'
 import { CliError, EXIT, usage } from '../errors'
 import { json, plain } from '../output'
@@ -63,7 +63,12 @@ export function buildCommand(program: Command, action: Action): void {
     .option('--platform <list>', 'platforms of the image, separated by commas (default: the app’s, else the build host’s)', platformList)
     .option('--build-arg <key=value>', 'build argument, may be repeated', collect, [])
     .option('--secret <id=…,src=…|env=…>', 'secret for RUN --mount=type=secret, may be repeated', collect, [])
-    .option('--ssh <default|id=key file>', 'key for RUN --mount=type=ssh and Git over SSH, may be repeated', collect, [])
+    .option(
+      '--ssh <default|id[=socket|key[,key]]>',
+      'agent of this machine, or keys, for RUN --mount=type=ssh and Git over SSH, may be repeated',
+      collect,
+      [],
+    )
     .option('--build-context <name=value>', 'named context: a folder, docker-image://… or a Git address, may be repeated', collect, [])
     .option('-o, --output <dest>', 'image into files: a folder, or type=local|tar|oci|docker,dest=…, may be repeated', collect, [])
     .option('--iidfile <file>', 'write the image’s id there')
@@ -92,7 +97,8 @@ export function buildCommand(program: Command, action: Action): void {
         const push = (options.push ?? false) || outputs.some(({ type }) => type === 'registry')
         const mode = options.quiet ? 'quiet' : options.progress
         const secrets = await buildSecrets(session, options.secret)
-        const ssh = await sshKeys(session, options.ssh)
+        const ssh = options.ssh.length > 0 ? await import('../ssh-agents') : null
+        const agents = await ssh?.sshAgents(session, options.ssh)
         const args = buildArgs(session, options.buildArg)
         const budget = { entries: 0, bytes: 0 }
         const contexts = [await contextOf(session, folder, file.ignore, budget)]
@@ -117,7 +123,7 @@ export function buildCommand(program: Command, action: Action): void {
           ignore: file.ignore,
           buildArgs: args,
           secrets,
-          ssh,
+          ssh: [...(agents?.keys() ?? [])],
           contexts: named,
           noCache: !options.cache,
           push,
@@ -129,7 +135,10 @@ export function buildCommand(program: Command, action: Action): void {
         })
         const { app } = sent
         const target = { org, app }
-        const outcome = await watched(session, target, sent.number, deadline, progressOf(session, mode), options.deploy ?? false)
+        const answering = agents && (await ssh?.answerFor(session, { ...target, number: sent.number }, agents))
+        const outcome = await watched(session, target, sent.number, deadline, progressOf(session, mode), options.deploy ?? false).finally(
+          () => answering?.end(),
+        )
         const image = push || options.deploy ? `slipway.local/${org}/${app}:${name.tag ?? 'latest'}` : null
         const built = {
           ...target,

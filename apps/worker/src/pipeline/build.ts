@@ -9,6 +9,7 @@ import { toAppError } from '@slipway/core'
 import { type BuildRunRow, claimBuild, finishBuild, heartbeatBuild, nextQueuedBuild, type Prisma, requeueBuild } from '@slipway/db'
 import { formatPlatform } from '@slipway/dockerfile'
 import { enqueue } from '@slipway/jobs'
+import { answerSafely, type SshAgent } from '@slipway/outbound/ssh'
 import { openBuildSecrets } from '@slipway/services'
 import type { Deps } from '../deps'
 import { withAgent } from './agent-back'
@@ -23,7 +24,8 @@ import { publish } from './publish'
 import { BuildRecorder } from './recorder'
 import { sharedCache, sharedCacheLines } from './shared-cache'
 import { sourceOf } from './source'
-import { sshIdentity } from './ssh'
+import { agentOfKey, sshIdentity } from './ssh'
+import { forwardedAgents } from './ssh-forward'
 
 export async function runBuild(deps: Deps, buildId: string, deadline: AbortSignal): Promise<void> {
   const claim = await claimBuild(deps.db, buildId)
@@ -57,15 +59,37 @@ export async function runBuild(deps: Deps, buildId: string, deadline: AbortSigna
   }
 }
 
+type Say = (line: string) => void
+
 async function stages(deps: Deps, build: BuildRunRow, directory: string, recorder: BuildRecorder, signal: AbortSignal): Promise<void> {
+  const say: Say = (line) =>
+    void recorder.say(line).catch((error) => deps.log.warn({ err: error }, 'could not write a line of the build log'))
+  const { deployKey, forwarded, ...secrets } = openBuildSecrets(deps, build)
+  const theirs = forwardedAgents(deps.signals, build.id, forwarded, say)
+  try {
+    const ssh = { ...(deployKey !== null && { default: agentOfKey(deployKey) }), ...theirs.agents }
+    await stagesWith(deps, build, { ...secrets, ssh }, directory, recorder, signal, say)
+  } finally {
+    theirs.end()
+  }
+}
+
+type Given = Omit<ReturnType<typeof openBuildSecrets>, 'deployKey' | 'forwarded'> & { ssh: Record<string, SshAgent> }
+
+async function stagesWith(
+  deps: Deps,
+  build: BuildRunRow,
+  secrets: Given,
+  directory: string,
+  recorder: BuildRecorder,
+  signal: AbortSignal,
+  say: Say,
+): Promise<void> {
   const { app } = build
   const organization = app.organization.slug
-  const say = (line: string) =>
-    void recorder.say(line).catch((error) => deps.log.warn({ err: error }, 'could not write a line of the build log'))
   // Written in order, while the work goes on; whoever ends the build waits for it.
   const note = (facts: Prisma.BuildUncheckedUpdateManyInput) => recorder.note(facts, () => tell(deps, build))
-  const secrets = openBuildSecrets(deps, build)
-  const ssh = sshIdentity(deps, app.organizationId, secrets.sshKeys.default ?? null)
+  const ssh = sshIdentity(deps, app.organizationId, secrets.ssh.default ?? null)
   const source = await sourceOf(build, { gitToken: secrets.gitToken, ssh }, directory, signal, say, note)
 
   const { from } = source
@@ -95,7 +119,10 @@ async function stages(deps: Deps, build: BuildRunRow, directory: string, recorde
     output: buildOutput(app, source.form, planned.sourceDateEpoch),
     ...(from.kind === 'upload' && { context: { tree: from.tree } }),
   }
-  const result = await execute(deps, request, planned, recorder, signal, secrets)
+  const result = await execute(deps, request, planned, recorder, signal, {
+    buildSecrets: secrets.buildSecrets,
+    ssh: Object.fromEntries(Object.entries(secrets.ssh).map(([id, agent]) => [id, (message) => answerSafely(agent, message)])),
+  })
   for (const line of result.sharedCache ? sharedCacheLines(result.sharedCache) : []) say(line)
   if (!source.publishes) {
     await recorder.flush()

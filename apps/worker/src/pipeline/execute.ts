@@ -2,7 +2,7 @@
  * Takes: a BuildPlan and its context.
  * Gives: an image on the host under the given tags; steps and logs on the way.
  */
-import type { BuildSecrets } from '@slipway/agent-client'
+import type { BuildSecrets, BuildSshAgents } from '@slipway/agent-client'
 import type { BuildEvent, BuildRequest } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import { parseReference } from '@slipway/oci'
@@ -16,10 +16,10 @@ import { withoutImport } from './shared-cache'
 
 export type BuildResult = Extract<BuildEvent, { type: 'result' }>
 
-/** What steps may ask for, by id: values, and keys to sign with. */
+/** What steps may ask for, by id: values, and SSH agents. */
 export interface StepSecrets {
   buildSecrets: BuildSecrets
-  sshKeys: BuildSecrets
+  ssh: BuildSshAgents
 }
 
 export async function execute(
@@ -59,7 +59,7 @@ async function once(
   const [token, given] = [await cacheToken(deps, request), await giveContexts(deps.agent, request.scope, planned.sent, signal)]
   const contexts = { ...given.contexts, ...planned.given }
   const asked = { ...request, ...given, contexts }
-  for await (const event of deps.agent.build(asked, signal, secrets.buildSecrets, token, secrets.sshKeys)) {
+  for await (const event of deps.agent.build(asked, signal, secrets.buildSecrets, token, secrets.ssh)) {
     await recorder.event(event)
     if (event.type === 'result') return event
     if (event.type === 'error') throw buildError(event, planned, recorder)

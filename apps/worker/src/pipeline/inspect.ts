@@ -12,7 +12,7 @@ import { detectAll, LOOKED_FOR, type Tree } from '@slipway/dockerfile/detect'
 import type { Deps } from '../deps'
 import { checkout } from './checkout'
 import { CANCELED, deadlineOf, keepAlive } from './claim'
-import { sshIdentity } from './ssh'
+import { agentOfKey, sshIdentity } from './ssh'
 
 export async function runInspection(deps: Deps, id: string, deadline: AbortSignal): Promise<void> {
   const row = await claimInspection(deps.db, id)
@@ -43,7 +43,7 @@ async function look(deps: Deps, row: InspectionRow, directory: string, signal: A
   const token = row.gitToken ? deps.sealer.open(row.gitToken, owner) : null
   say(`Fetching branch ${row.gitBranch}`)
   const source = { url: row.gitUrl, branch: row.gitBranch, token, sha: null }
-  const ssh = sshAddress(row.gitUrl) ? sshIdentity(deps, row.organizationId, token) : null
+  const ssh = sshAddress(row.gitUrl) ? sshIdentity(deps, row.organizationId, token === null ? null : agentOfKey(token)) : null
   const { directory: tree, commit } = await checkout(source, directory, signal, say, ssh)
   say(`Looking at commit ${commit.sha.slice(0, 7)}`)
   return inspect(await readTree(tree, signal), commit)

@@ -9,7 +9,7 @@ import ssh2 from 'ssh2'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { checkout } from './checkout'
 import { gitContext } from './git-context'
-import { forgetSshSessions, type SshIdentity, withSsh } from './ssh'
+import { agentOfKey, forgetSshSessions, type SshIdentity, withSsh } from './ssh'
 
 const never = new AbortController().signal
 const quiet = () => undefined
@@ -38,7 +38,7 @@ beforeEach(() => {
 })
 
 const identity = (key: string | null = pair.private): SshIdentity => ({
-  key,
+  agent: key === null ? null : agentOfKey(key),
   runDir: join(scratch, 'run'),
   known: async () => hosts,
   learn: async (keys) => void hosts.push(...keys),

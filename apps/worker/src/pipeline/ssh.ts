@@ -1,21 +1,20 @@
 /**
- * Takes: a private key, the host keys an organization knows, and where a Git server is reached over SSH.
+ * Takes: an SSH agent, the host keys an organization knows, and where a Git server is reached over SSH.
  * Gives: what git needs to speak with it, for as long as a piece of work takes; the host keys that were new.
  *
- * The key never gets onto a disk, into an argument or an environment: an agent in this process signs with it.
+ * A key never gets onto a disk, into an argument or an environment: it is this process that answers for it.
  */
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, knownHostName, type SshAddress } from '@slipway/core'
 import { type HostKey, learnHosts, listKnownHosts } from '@slipway/db'
-import ssh2 from 'ssh2'
+import { keysAgent, readPrivateKey, type SshAgent, serveAgent } from '@slipway/outbound/ssh'
 import type { Deps } from '../deps'
-import { signingAgent } from './ssh-agent'
 
 /** Who a build is to Git servers over SSH, and which of them it knows. */
 export interface SshIdentity {
-  /** Private key in OpenSSH's format; null: none. */
-  key: string | null
+  /** Null: none, so no way to any server. */
+  agent: SshAgent | null
   /** A folder for sockets, whose path is short. */
   runDir: string
   known(): Promise<HostKey[]>
@@ -24,12 +23,20 @@ export interface SshIdentity {
 
 const PREFIX = 'ssh-'
 
-export const sshIdentity = ({ db, env }: Deps, organizationId: string, key: string | null): SshIdentity => ({
-  key,
+export const sshIdentity = ({ db, env }: Deps, organizationId: string, agent: SshAgent | null): SshIdentity => ({
+  agent,
   runDir: join(env.SLIPWAY_DATA, 'run'),
   known: () => listKnownHosts(db, organizationId),
   learn: async (keys) => void (await learnHosts(db, organizationId, keys)),
 })
+
+/** An agent with one private key that is stored here. */
+export function agentOfKey(text: string): SshAgent {
+  const read = readPrivateKey(text)
+  if ('problem' in read)
+    throw new AppError({ kind: 'internal', code: 'GIT_KEY_UNREADABLE', message: 'The stored deploy key cannot be read. Make another one.' })
+  return keysAgent([read.key])
+}
 
 /** Removes what a killed worker left in `runDir`. No key is among it. */
 export async function forgetSshSessions(runDir: string): Promise<void> {
@@ -44,18 +51,15 @@ export async function withSsh<T>(
   pinned: string | null,
   work: (ssh: { config: string }) => Promise<T>,
 ): Promise<T> {
-  if (!identity?.key)
+  if (!identity?.agent)
     throw new AppError({
       kind: 'bad-input',
       code: 'GIT_KEY_MISSING',
       message: 'A repository over SSH needs a deploy key. Make one in the app’s settings, and add its public half to the repository.',
     })
-  const key = ssh2.utils.parseKey(identity.key)
-  if (key instanceof Error)
-    throw new AppError({ kind: 'internal', code: 'GIT_KEY_UNREADABLE', message: 'The stored deploy key cannot be read. Make another one.' })
   await mkdir(identity.runDir, { recursive: true, mode: 0o700 })
   const directory = await mkdtemp(join(identity.runDir, PREFIX))
-  const agent = signingAgent(key)
+  const agent = serveAgent(identity.agent)
   try {
     const host = knownHostName(address)
     const known = (await identity.known()).filter((one) => one.host === host)

@@ -2,12 +2,14 @@
  * `POST /slipway/v1/builds` of the agent.
  *
  * Request body: one tar stream (`application/x-tar`). It begins with the build's secrets, `secrets/<id>` each, at most 100 of
- * 500 KiB, and its keys for `RUN --mount=type=ssh`, `ssh/<id>` each (Ed25519 in OpenSSH's format, without a passphrase; a step may
- * sign with one and never gets it), all of which the agent keeps in memory only. Then comes `request.json` (a `BuildRequest`), and
- * nothing else: the build's files are uploaded before (`context-api.ts`), already filtered by `.dockerignore`.
+ * 500 KiB, which the agent keeps in memory only, and the names of the SSH agents for `RUN --mount=type=ssh`, `ssh/<id>` each, with
+ * nothing in it: the client answers for them. Then comes `request.json` (a `BuildRequest`), and nothing else: the build's files are
+ * uploaded before (`context-api.ts`), already filtered by `.dockerignore`.
  * Response: 200 and NDJSON (`application/x-ndjson`), one `BuildEvent` a line, until the last `result` or `error`; a
  * `ping` at least every 10 s keeps a dead connection visible. Closing the connection cancels the build, so does
  * `X-Registry-Auth`, as for Docker's pull and push, logs in to the registries of `cache`.
+ * `POST /slipway/v1/builds/{id}/ssh/{ask}` with a message of the SSH agent protocol, without its length, answers a `ssh` event (204;
+ * 404 when nothing waits for it any more). What is not answered within two minutes, or wrongly, the step is refused.
  * `DELETE /slipway/v1/builds/{id}` (204, or 404). A second POST with the id of a running build answers 409.
  */
 import * as z from 'zod'
@@ -92,6 +94,14 @@ export const buildEvent = z.discriminatedUnion('type', [
   }),
   /** UTF-8 (invalid bytes replaced), at most 16 KiB; not split inside a character; lines may span chunks. */
   z.object({ type: z.literal('log'), id: z.string(), at, stream: z.enum(['stdout', 'stderr']), data: z.string() }),
+  /** A step asks its SSH agent `id`: which keys there are (11) or for a signature (13), as hex digits. All else the agent refuses itself. */
+  z.object({
+    type: z.literal('ssh'),
+    at,
+    id: z.string(),
+    ask: z.number().int(),
+    message: z.string().regex(/^(?:[0-9a-f]{2}){1,262144}$/),
+  }),
   z.object({
     type: z.literal('result'),
     at,

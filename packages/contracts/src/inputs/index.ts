@@ -5,6 +5,7 @@ import { buildPolicy } from '../agent/build-policy'
 import { contextDigest, contextMissing } from '../agent/context-api'
 import { imageArchiveFormat } from '../agent/image-output'
 import { dockerfileOrigin, keptDockerfile } from '../dockerfiles'
+import { sshAnswer } from '../ssh-forward'
 import { auditFilter } from './activity'
 import { id, org, slug } from './base'
 import { imageForm } from './image-form'
@@ -254,7 +255,7 @@ export const updateApp = app.extend({
   dockerfile: keptDockerfile.nullish(),
   ...z.object(settingFields).partial().shape,
 })
-/** Absent: a new one is made. null: none from now on. Else a private key in OpenSSH's format, as `ssh-keygen -t ed25519` writes it. */
+/** Absent: a new one is made. null: none from now on. Else a private key as `ssh-keygen` writes it: Ed25519, RSA or ECDSA. */
 export const setDeployKey = app.extend({ key: z.string().max(10_000).nullish() })
 export const forgetKnownHost = org.extend({ id })
 /** Of a repository that no app is made of yet, or of an app's own with the token that it has. */
@@ -290,8 +291,8 @@ export const uploadBuild = app.extend({
   buildArgs: z.record(variableKey, z.string().max(32_768)).default({}),
   /** For RUN --mount=type=secret, beside the app's own, by id. */
   secrets: z.record(secretId, z.string().max(500 * 1024)).default({}),
-  /** Private keys for RUN --mount=type=ssh and Git repositories over SSH, by id; before the app's own. */
-  ssh: z.record(secretId, z.string().max(10_000)).default({}),
+  /** SSH agents that the client answers for while the build runs (`builds.sshRequests`), by id; before the app's own keys. */
+  ssh: z.array(secretId).max(20).default([]),
   noCache: z.boolean().default(false),
   /** Into the registry as `<org>/<app>:<tag>`. */
   push: z.boolean().default(false),
@@ -300,6 +301,7 @@ export const uploadBuild = app.extend({
   /** Instead of the app's settings. */
   form: imageForm.optional(),
 })
+export const answerSsh = build.extend(sshAnswer.required().shape)
 /** `platform`: whose files, of a build for several. `name`: what an archive calls the image. */
 export const buildOutput = app.extend({
   number: z.coerce.number().int().positive(),

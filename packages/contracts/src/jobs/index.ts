@@ -28,7 +28,7 @@ export const OVER = 'over'
 
 /**
  * Redis pub/sub channels that say "read again from your cursor"; a lost message costs a second (readers also poll),
- * never data. Payload is empty, or OVER.
+ * never data. Payload is empty, or OVER, but for the two of SSH agents.
  */
 export const channels = {
   build: (buildId: string) => `slipway:build:${buildId}`,
@@ -36,6 +36,9 @@ export const channels = {
   inspection: (inspectionId: string) => `slipway:inspection:${inspectionId}`,
   app: (appId: string) => `slipway:app:${appId}`,
   organization: (organizationId: string) => `slipway:org:${organizationId}`,
+  /** What steps of a build ask the SSH agent of who started it, from the worker, and what it says (ssh-forward.ts). */
+  sshRequests: (buildId: string) => `slipway:ssh-requests:${buildId}`,
+  sshAnswers: (buildId: string) => `slipway:ssh-answers:${buildId}`,
   /** Tells the worker to cancel a running build or inspection at once; the row's cancelRequestedAt is the truth. */
   cancel: 'slipway:cancel',
 } as const

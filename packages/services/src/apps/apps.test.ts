@@ -91,7 +91,8 @@ describe('secrets of an app', () => {
     expect(openBuildSecrets(h.deps, build)).toEqual({
       gitToken: 'ghp_topsecret',
       buildArgs: { NPM_TOKEN: 'npm_topsecret' },
-      sshKeys: {},
+      deployKey: null,
+      forwarded: [],
       buildSecrets: { NPM_TOKEN: 'npm_topsecret' },
     })
   })

@@ -31,12 +31,12 @@ const openKey = async (app: string) => {
     where: { id },
     include: { app: { include: { organization: { select: { slug: true } }, project: { select: { slug: true } }, variables: true } } },
   })
-  return openBuildSecrets(h.deps, row).sshKeys.default
+  return openBuildSecrets(h.deps, row).deployKey
 }
 let made = 0
-function keygen(type: string, passphrase = ''): { private: string; public: string } {
+function keygen(type: string, passphrase = '', bits?: string): { private: string; public: string } {
   const file = join(scratch, String(made++))
-  execFileSync('ssh-keygen', ['-q', '-t', type, '-N', passphrase, '-f', file])
+  execFileSync('ssh-keygen', ['-q', '-t', type, '-N', passphrase, '-f', file, ...(bits ? ['-b', bits] : [])])
   return { private: readFileSync(file, 'utf8'), public: readFileSync(`${file}.pub`, 'utf8') }
 }
 const half = (key: string) => key.split(' ')[1]
@@ -56,7 +56,7 @@ describe('a deploy key', () => {
     expect(half(execFileSync('ssh-keygen', ['-y', '-f', file], { encoding: 'utf8' }))).toBe(half(settings.deployKey ?? ''))
     expect((await create('over-https', 'https://git.example/web.git')).app).toBe('over-https')
     expect((await h.services.apps.get(scope, { app: 'over-https' })).settings.deployKey).toBeNull()
-    expect(await openKey('over-https')).toBeUndefined()
+    expect(await openKey('over-https')).toBeNull()
   })
 
   it('is made, given, and taken away; nothing tells the private half', async () => {
@@ -71,16 +71,26 @@ describe('a deploy key', () => {
     const told = JSON.stringify([given, await h.services.activity.list(scope, { limit: 20 })])
     for (const line of own.private.split('\n').filter((text) => text.length > 20)) expect(told).not.toContain(line)
     expect((await h.services.apps.setDeployKey(scope, { app, key: null })).settings.deployKey).toBeNull()
-    expect(await openKey(app)).toBeUndefined()
+    expect(await openKey(app)).toBeNull()
     const audited = (await h.services.activity.list(scope, { limit: 4 })).items.map(({ action }) => action)
     expect(audited).toEqual(['app.removeDeployKey', 'app.setDeployKey', 'app.setDeployKey', 'app.setDeployKey'])
+  })
+
+  it('may be RSA or ECDSA', async () => {
+    const { app } = await create('kinds', 'https://git.example/kinds.git')
+    for (const own of [keygen('rsa'), keygen('ecdsa', '', '384')]) {
+      const given = await h.services.apps.setDeployKey(scope, { app, key: own.private })
+      const halves = (key: string | null) => key?.split(' ').slice(0, 2)
+      expect(halves(given.settings.deployKey)).toEqual(halves(own.public))
+      expect(await openKey(app)).toBe(own.private)
+    }
   })
 
   it('is refused in words when builds cannot use it', async () => {
     const { app } = await create('refused', 'https://git.example/refused.git')
     const refusal = (key: string) => h.services.apps.setDeployKey(scope, { app, key }).catch((error) => `${error.code}: ${error.message}`)
     expect(await refusal(keygen('ed25519', 'open sesame').private)).toMatch(/^DEPLOY_KEY_INVALID: .*passphrase/)
-    expect(await refusal(keygen('ecdsa').private)).toMatch(/^DEPLOY_KEY_INVALID: .*Ed25519/)
+    expect(await refusal(keygen('rsa', '', '1024').private)).toMatch(/^DEPLOY_KEY_INVALID: .*2048/)
     const own = keygen('ed25519')
     for (const bad of [own.public, own.private.slice(0, 120), '', 'secret words']) {
       expect(await refusal(bad)).toMatch(/^DEPLOY_KEY_INVALID: .*ssh-keygen -t ed25519/)

@@ -1,6 +1,7 @@
-/** The key of an app for Git servers over SSH: Ed25519, made here or given, its private half sealed like a token. */
+/** The key of an app for Git servers over SSH: Ed25519 when it is made here, also RSA or ECDSA when it is given; its private half sealed like a token. */
 import { AppError } from '@slipway/core'
 import { updateApp } from '@slipway/db'
+import { type KeyProblem, readPrivateKey } from '@slipway/outbound/ssh'
 import ssh2 from 'ssh2'
 import { audit } from '../audit'
 import { announce, type Deps } from '../deps'
@@ -12,7 +13,7 @@ import { loadApp } from './load'
 const { utils } = ssh2
 
 interface KeyPair {
-  /** In OpenSSH's format. */
+  /** In OpenSSH's format, or as PEM. */
   private: string
   /** One line, as a Git server takes it. */
   public: string
@@ -21,21 +22,21 @@ interface KeyPair {
 /** `label`: what the Git server shows beside the key. */
 export const newDeployKey = (label: string): KeyPair => utils.generateKeyPairSync('ed25519', { comment: label })
 
-/** Throws AppError DEPLOY_KEY_INVALID with what to do. Also of keys that a build is given. */
+/** Throws AppError DEPLOY_KEY_INVALID with what to do. */
 export function readDeployKey(text: string, label: string): KeyPair {
   const trimmed = `${text.replaceAll('\r\n', '\n').trim()}\n`
-  const bad = (message: string) => new AppError({ kind: 'bad-input', code: 'DEPLOY_KEY_INVALID', message })
-  const make = 'Make one with ssh-keygen -t ed25519, without a passphrase, and give the private half.'
-  if (!trimmed.startsWith('-----BEGIN OPENSSH PRIVATE KEY-----')) throw bad(`This is no private key in OpenSSH’s format. ${make}`)
-  const key = utils.parseKey(trimmed)
-  if (key instanceof Error)
-    throw bad(
-      /passphrase|encrypted/i.test(key.message)
-        ? `This key has a passphrase, for which a build cannot ask. ${make}`
-        : `This key cannot be read. ${make}`,
-    )
-  if (key.type !== 'ssh-ed25519' || !key.isPrivateKey()) throw bad(`This is no Ed25519 key. ${make}`)
-  return { private: trimmed, public: `ssh-ed25519 ${key.getPublicSSH().toString('base64')} ${label}` }
+  const read = readPrivateKey(trimmed)
+  if ('problem' in read) throw new AppError({ kind: 'bad-input', code: 'DEPLOY_KEY_INVALID', message: `${PROBLEMS[read.problem]} ${MAKE}` })
+  const { type, public: blob } = read.key
+  return { private: trimmed, public: `${type} ${blob.toString('base64')} ${label}` }
+}
+
+const MAKE = 'Make one with ssh-keygen -t ed25519, without a passphrase, and give the private half.'
+const PROBLEMS: Record<KeyProblem, string> = {
+  unreadable: 'This is no private key in OpenSSH’s format or PEM.',
+  passphrase: 'This key has a passphrase, for which a build cannot ask.',
+  kind: 'Keys are Ed25519, RSA or ECDSA.',
+  short: 'RSA keys have 2048 to 16384 bits.',
 }
 
 export const deployKeyLabel = (organization: string, app: string) => `slipway-${organization}-${app}`

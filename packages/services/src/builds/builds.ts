@@ -11,6 +11,7 @@ import type { BuildsService } from '../services'
 import { announceBuild, insertBuild } from './create'
 import { insightsOf } from './insights'
 import { outputMethods } from './output'
+import { sshMethods } from './ssh'
 import { uploadMethod } from './upload'
 import { buildSummary, buildView } from './views'
 
@@ -77,6 +78,7 @@ export const createBuilds = (deps: Deps): BuildsService => {
 
     upload: uploadMethod(deps),
     ...outputMethods(deps, (scope, app, number) => load(deps.db, scope, app, number)),
+    ...sshMethods(deps, (scope, app, number) => load(deps.db, scope, app, number)),
 
     async cancel(scope, input) {
       assertMay(scope, 'change')

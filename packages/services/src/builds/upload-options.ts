@@ -18,13 +18,15 @@ const options = z.object({
   /** Into the registry, by this tag too. */
   push: z.boolean(),
   tag: z.string(),
+  /** SSH agents that a client answers for: whose, and their ids. */
+  ssh: z.object({ by: z.string().nullable(), ids: z.array(z.string()) }).default({ by: null, ids: [] }),
   /** Null: as the app's settings say. */
   form: inputs.imageForm.nullable().default(null),
 })
 export type UploadOptions = z.infer<typeof options>
 
 const texts = z.record(z.string(), z.string())
-const secrets = z.object({ buildArgs: texts, secrets: texts, ssh: texts.default({}) })
+const secrets = z.object({ buildArgs: texts, secrets: texts })
 export type UploadSecrets = z.infer<typeof secrets>
 
 interface UploadColumns {

@@ -2,7 +2,6 @@
 import { Readable } from 'node:stream'
 import { AppError, newId } from '@slipway/core'
 import { updateApp } from '@slipway/db'
-import { readDeployKey } from '../apps/deploy-key'
 import { loadApp } from '../apps/load'
 import { audit } from '../audit'
 import type { Deps } from '../deps'
@@ -52,9 +51,8 @@ export const uploadMethod =
     const { organizationId } = scope
     const named = Object.values(input.contexts).flatMap((given) => ('tree' in given ? [given.tree] : []))
     for (const tree of [input.tree, ...named]) await commit(deps, organizationId, tree)
-    const ssh = Object.fromEntries(Object.entries(input.ssh).map(([name, key]) => [name, readDeployKey(key, name).private]))
     const id = newId('build')
-    const secrets = sealUpload(deps.sealer, { id, organizationId }, { buildArgs: input.buildArgs, secrets: input.secrets, ssh })
+    const secrets = sealUpload(deps.sealer, { id, organizationId }, { buildArgs: input.buildArgs, secrets: input.secrets })
     const options = optionsColumn({
       tree: input.tree,
       dockerfilePath: input.dockerfile.path,
@@ -65,6 +63,7 @@ export const uploadMethod =
       platforms: input.platforms ?? null,
       push: input.push || input.deploy,
       tag: input.tag,
+      ssh: { by: scope.actor.userId, ids: [...new Set(input.ssh)] },
       form: input.form ?? null,
     })
     const created = await deps.db.$transaction(async (tx) => {

@@ -136,8 +136,8 @@ fn limits(limits: ExecLimits) -> Limits {
 fn agents(request: &ExecRequest, dir: &Path) -> io::Result<Vec<Served>> {
     let mut served = Vec::new();
     for (index, mount) in request.mounts.iter().enumerate() {
-        if let ExecSource::SshAgent { key, mode, uid, gid } = &mount.source {
-            served.push(Served::start(dir, &socket(index), key.clone(), *mode, (*uid, *gid))?);
+        if let ExecSource::SshAgent { relay, mode, uid, gid } = &mount.source {
+            served.push(Served::start(dir, &socket(index), relay.clone(), *mode, (*uid, *gid))?);
         }
     }
     Ok(served)

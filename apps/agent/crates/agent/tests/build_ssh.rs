@@ -3,19 +3,13 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
-use support::builds::{Plan, build_with, clean, last, log, minute, processes, status};
-use support::{Agent, IMAGE, busybox_tar_with, eventually, file, long_sleep};
-
-/// A key of `ssh-keygen`, and its bytes in every form that could be found somewhere.
-struct Key {
-    private: String,
-    public: String,
-    traces: Vec<Vec<u8>>,
-}
+use support::builds::{Plan, build_asking, build_with, clean, last, log, minute, status};
+use support::{Agent, IMAGE, busybox_tar_with, eventually, file};
 
 fn run(program: &str, args: &[&str]) -> Vec<u8> {
     let output = Command::new(program).args(args).output().unwrap_or_else(|error| panic!("{program} of openssh-client: {error}"));
@@ -23,49 +17,53 @@ fn run(program: &str, args: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-fn keygen(kind: &str, passphrase: &str) -> Key {
-    let dir = tempfile::tempdir().unwrap();
-    let (path, body) = (dir.path().join("key"), dir.path().join("body"));
-    run("ssh-keygen", &["-q", "-t", kind, "-N", passphrase, "-C", "deploy key", "-f", path.to_str().unwrap()]);
-    let private = std::fs::read_to_string(&path).unwrap();
-    let public = std::fs::read_to_string(path.with_extension("pub")).unwrap();
-    let lines: Vec<&str> = private.lines().filter(|line| !line.starts_with('-')).collect();
-    // The last lines are the private half; the first ones are the same in all keys.
-    let mut traces: Vec<Vec<u8>> =
-        lines[lines.len() / 2..].iter().filter(|line| line.len() > 30).map(|line| line.as_bytes().to_vec()).collect();
-    std::fs::write(&body, lines.concat()).unwrap();
-    let blob = run("base64", &["-d", body.to_str().unwrap()]);
-    if kind == "ed25519" && passphrase.is_empty() {
-        // `pub` … `pub` `seed ‖ pub`: the seed is between the second and the third.
-        let pattern = [0, 0, 0, 64];
-        let at = blob.windows(4).rposition(|window| window == pattern).unwrap() + 4;
-        traces.push(blob[at..at + 32].to_vec());
-    }
-    Key { private, public, traces }
+/// OpenSSH's own agent with keys of its own, as on somebody's laptop.
+struct SshAgent {
+    dir: tempfile::TempDir,
+    child: Child,
+    /// Lines of `ssh-add -L`.
+    public: String,
 }
 
-/// Of files beneath `root`.
-fn holding(root: &Path, traces: &[Vec<u8>]) -> Vec<PathBuf> {
-    let (mut found, mut open) = (Vec::new(), vec![root.to_path_buf()]);
-    while let Some(path) = open.pop() {
-        let Ok(meta) = path.symlink_metadata() else { continue };
-        if meta.is_dir() {
-            open.extend(std::fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
-        } else if meta.is_file()
-            && let Ok(bytes) = std::fs::read(&path)
-            && traces.iter().any(|trace| bytes.windows(trace.len()).any(|part| part == &trace[..]))
-        {
-            found.push(path);
+impl SshAgent {
+    fn start(kinds: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("agent");
+        let child = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn().unwrap();
+        eventually("ssh-agent listens", || socket.exists());
+        let mut agent = Self { dir, child, public: String::new() };
+        for kind in kinds {
+            let path = agent.dir.path().join(kind);
+            run("ssh-keygen", &["-q", "-t", kind, "-N", "", "-C", "deploy key", "-f", path.to_str().unwrap()]);
+            agent.add(&["-q", path.to_str().unwrap()]);
         }
+        agent.public = agent.add(&["-L"]);
+        agent
     }
-    found
+
+    fn add(&self, args: &[&str]) -> String {
+        let output = Command::new("ssh-add").args(args).env("SSH_AUTH_SOCK", self.dir.path().join("agent")).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What it says to one message.
+    fn ask(&self, message: &[u8]) -> Vec<u8> {
+        let mut stream = UnixStream::connect(self.dir.path().join("agent")).unwrap();
+        stream.write_all(&u32::try_from(message.len()).unwrap().to_be_bytes()).unwrap();
+        stream.write_all(message).unwrap();
+        let mut length = [0; 4];
+        stream.read_exact(&mut length).unwrap();
+        let mut answer = vec![0; u32::from_be_bytes(length) as usize];
+        stream.read_exact(&mut answer).unwrap();
+        answer
+    }
 }
 
-/// Environments and arguments of all processes of this machine.
-fn in_processes(traces: &[Vec<u8>]) -> usize {
-    let entries = std::fs::read_dir("/proc").unwrap().flatten().filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok());
-    let texts = entries.flat_map(|entry| ["environ", "cmdline"].map(|name| std::fs::read(entry.path().join(name)).unwrap_or_default()));
-    texts.filter(|text| traces.iter().any(|trace| text.windows(trace.len()).any(|part| part == &trace[..]))).count()
+impl Drop for SshAgent {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
 }
 
 /// With `ssh-add` and `ssh-keygen` of this machine, and what they are linked with.
@@ -96,84 +94,99 @@ fn ssh(more: &Value) -> Value {
     json!({ "mounts": [mount], "env": ["PATH=/bin:/usr/bin"] })
 }
 
+/// Signs with each key that it sees, and tries what is not its to do.
+const SIGN: &str = "ssh-add -L; stat -c '%a %u %g' $SSH_AUTH_SOCK; echo message > /m; \
+    ssh-add -L | while read line; do echo \"$line\" > /key.pub; rm -f /m.sig; ssh-keygen -q -Y sign -f /key.pub -n test /m; \
+      ssh-keygen -Y check-novalidate -n test -s /m.sig < /m > /dev/null && echo good; done; \
+    ssh-keygen -q -t ed25519 -N '' -f /mine; \
+    ssh-add -D && exit 1; ssh-add /mine && exit 1; ssh-add -d /key.pub && exit 1; ssh-add -x < /m && exit 1; \
+    test -S $SSH_AUTH_SOCK";
+
 #[test]
-fn a_step_signs_with_a_key_that_is_nowhere() {
+fn a_step_signs_with_keys_that_never_came() {
     let agent = agent();
-    let key = keygen("ed25519", "");
-    let long = long_sleep(12);
-    let script = format!(
-        "ssh-add -L; stat -c '%a %u %g' $SSH_AUTH_SOCK; echo message > /m; ssh-add -L > /tmp.pub; ssh-keygen -q -Y sign -f /tmp.pub -n test /m; \
-         ssh-keygen -Y check-novalidate -n test -s /m.sig < /m | cut -c 1-4; ssh-add -D && exit 1; ssh-add -x < /m && exit 1; \
-         test -S $SSH_AUTH_SOCK; sleep {long}"
-    );
-    let script = script.replace("| cut -c 1-4", "> /dev/null && echo good");
-    let plan = Plan::new(&agent).run_with(&script, &ssh(&json!({ "required": true }))).run("env; ls /run");
-    let request = plan.request("b1", minute());
-    let given = [("ssh/default", key.private.as_str()), ("token", "another secret")];
-    std::thread::scope(|scope| {
-        let building = scope.spawn(|| build_with(&agent, &request, &given, &[]));
-        eventually("the step has signed", || processes(&long) >= 1);
-        assert_eq!(holding(agent.root.path(), &key.traces), Vec::<PathBuf>::new(), "while the step runs");
-        assert_eq!(in_processes(&key.traces), 0);
-        agent.client.request("DELETE", "/slipway/v1/builds/b1", b"");
-        let log = log(&building.join().unwrap());
-        assert!(log.starts_with(&format!("{}600 0 0\n", key.public)), "{log}");
-        assert!(log.contains("good\n"), "{log}");
+    let laptop = SshAgent::start(&["ed25519", "rsa", "ecdsa"]);
+    let plan = Plan::new(&agent).run_with(SIGN, &ssh(&json!({ "required": true }))).run("env; ls /run");
+    let (mut kinds, mut traces) = (Vec::new(), Vec::new());
+    let events = build_asking(&agent, &plan.request("b1", minute()), &["default"], |id, message| {
+        assert_eq!(id, "default");
+        kinds.push(message[0]);
+        let answer = laptop.ask(message);
+        if message[0] == 13 {
+            traces.push(answer[answer.len() - 40..].to_vec());
+        }
+        Some(answer)
     });
-    let plan = Plan::new(&agent).run_with(&script.replace(&format!("sleep {long}"), "true"), &ssh(&json!({}))).run("env; ls /run; true");
-    let events = build_with(&agent, &plan.request("b2", minute()), &given, &[]);
     assert_eq!(last(&events)["type"], "result", "{events:#?}");
     let told = log(&events);
-    let (_, second) = told.split_once("good").unwrap();
+    assert!(told.starts_with(&format!("{}600 0 0\n", laptop.public)) && laptop.public.lines().count() == 3, "{told}");
+    assert_eq!(told.matches("good\n").count(), 3, "{told}");
+    let (_, second) = told.rsplit_once("good").unwrap();
     assert!(!second.contains("SSH_AUTH_SOCK=") && !second.contains("buildkit"), "of that step only, and no part of the layer: {told}");
-    assert_eq!(holding(agent.root.path(), &key.traces), Vec::<PathBuf>::new(), "after the build");
-    let other = keygen("ed25519", "");
-    let again = build_with(&agent, &plan.request("b3", minute()), &[("ssh/default", &other.private)], &[]);
-    assert_eq!(status(&again, "v1"), "cached", "the key is no part of the cache key");
+    kinds.sort_unstable();
+    assert_eq!((kinds.first(), kinds.last(), traces.len()), (Some(&11), Some(&13), 3), "{kinds:?}");
+    assert_eq!(kinds.iter().filter(|kind| ![11, 13].contains(*kind)).count(), 0);
+    assert_eq!(laptop.add(&["-L"]), laptop.public, "nothing was added, removed or locked there");
+    let logged = agent.log();
+    assert!(traces.iter().all(|trace| !logged.contains(&hex::encode(trace))), "{logged}");
+    let again = build_asking(&agent, &plan.request("b2", minute()), &["default"], |_, _| None);
+    assert_eq!(status(&again, "v1"), "cached", "who answers is no part of the cache key");
+    let again = build_asking(&agent, &plan.request("b3", minute()), &[], |_, _| None);
+    assert_eq!(status(&again, "v1"), "cached");
     eventually("everything of the builds is gone", || clean(&agent));
 }
 
 #[test]
-fn who_has_no_key_gets_no_socket_and_owners_are_kept() {
+fn who_has_no_agent_gets_no_socket_and_owners_are_kept() {
     let agent = agent();
-    let key = keygen("ed25519", "");
+    let laptop = SshAgent::start(&["ed25519"]);
     let none = "test -z \"$SSH_AUTH_SOCK\"; test ! -e /run/buildkit; echo without";
-    let built = |id: &str, plan: Plan, keys: &[(&str, &str)]| build_with(&agent, &plan.request(id, minute()), keys, &[]);
-    let events = built("b1", Plan::new(&agent).run_with(none, &ssh(&json!({}))), &[("default", &key.private)]);
-    assert_eq!(log(&events), "without\n", "a secret of that name is no key: {events:#?}");
-    let events = built("b2", Plan::new(&agent).run_with(none, &ssh(&json!({ "required": true }))), &[("ssh/other", &key.private)]);
+    let events = build_with(&agent, &Plan::new(&agent).run_with(none, &ssh(&json!({}))).request("b1", minute()), &[("default", "x")], &[]);
+    assert_eq!(log(&events), "without\n", "a secret of that name is no agent: {events:#?}");
+    let asking = |id: &str, plan: Plan, ids: &[&str]| {
+        build_asking(&agent, &plan.request(id, minute()), ids, |_, message| Some(laptop.ask(message)))
+    };
+    let events = asking("b2", Plan::new(&agent).run_with(none, &ssh(&json!({ "required": true }))), &["other"]);
     assert_eq!(last(&events)["code"], "SECRET_MISSING");
     assert!(last(&events)["message"].as_str().unwrap().contains("SSH key `default`"), "{events:#?}");
     let secret = json!({ "mounts": [{ "type": "secret", "id": "default", "target": "/k", "env": null, "required": true, "mode": 0o400, "uid": 0, "gid": 0 }] });
-    let events = built("b3", Plan::new(&agent).run_with("cat /k", &secret), &[("ssh/default", &key.private)]);
-    assert_eq!(last(&events)["code"], "SECRET_MISSING", "a key cannot be mounted as a file");
+    let events = asking("b3", Plan::new(&agent).run_with("cat /k", &secret), &["default"]);
+    assert_eq!(last(&events)["code"], "SECRET_MISSING", "an agent cannot be mounted as a file");
+    let events = build_with(&agent, &Plan::new(&agent).run("true").request("b4", minute()), &[("ssh/default", "a key")], &[]);
+    assert!(last(&events)["message"].as_str().unwrap().contains("keys are not taken"), "{events:#?}");
 
-    let keys = [("ssh/git", key.private.as_str())];
     let mount = json!({ "id": "git", "target": "/a/agent.sock", "mode": 0o660, "uid": 1000, "gid": 50 });
     let mut op = ssh(&mount);
     op["user"] = json!("web");
     op["env"] = json!(["PATH=/bin:/usr/bin", "SSH_AUTH_SOCK=/elsewhere"]);
     let script = "echo $SSH_AUTH_SOCK; stat -c '%a %u %g' /a/agent.sock; SSH_AUTH_SOCK=/a/agent.sock ssh-add -l | tail -c 10";
-    let events = built("b4", Plan::new(&agent).run_with(script, &op), &keys);
+    let events = asking("b5", Plan::new(&agent).run_with(script, &op), &["git"]);
     assert_eq!(log(&events), "/elsewhere\n660 1000 50\n(ED25519)\n", "{events:#?}");
     let mut op = ssh(&json!({ "id": "git" }));
     op["user"] = json!("web");
-    let events = built("b5", Plan::new(&agent).run_with("ssh-add -l 2>&1 || echo refused", &op), &keys);
+    let events = asking("b6", Plan::new(&agent).run_with("ssh-add -l 2>&1 || echo refused", &op), &["git"]);
     assert!(log(&events).ends_with("refused\n"), "root's alone unless it says otherwise: {events:#?}");
     eventually("everything of the builds is gone", || clean(&agent));
 }
 
 #[test]
-fn what_is_no_usable_key_is_told_without_it() {
+fn a_client_that_refuses_or_says_nothing_holds_nothing_up() {
     let agent = agent();
-    for (key, told) in [
-        (keygen("ed25519", "open sesame"), "passphrase"),
-        (keygen("ecdsa", ""), "Ed25519"),
-        (Key { private: "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n".into(), public: String::new(), traces: Vec::new() }, "Ed25519"),
-    ] {
-        let events = build_with(&agent, &Plan::new(&agent).run("true").request("b1", minute()), &[("ssh/default", &key.private)], &[]);
-        let message = last(&events)["message"].as_str().unwrap();
-        assert!(last(&events)["code"] == "BAD_PLAN" && message.contains(told), "{events:#?}");
-        assert!(!key.private.lines().any(|line| line.len() > 30 && message.contains(line)));
+    let script = "ssh-add -l 2>&1; echo status $?";
+    let plan = Plan::new(&agent).run_with(script, &ssh(&json!({})));
+    let events = build_asking(&agent, &plan.request("b1", minute()), &["default"], |_, _| Some(vec![5]));
+    assert!(log(&events).contains("status 1"), "{events:#?}");
+    for id in ["/slipway/v1/builds/none/ssh/0", "/slipway/v1/builds/b1/ssh/0"] {
+        assert_eq!(agent.client.request("POST", id, &[5]).status, 404);
     }
+    assert_eq!(agent.client.request("POST", "/slipway/v1/builds/b1/ssh/0", &vec![0; 300 << 10]).status, 400);
+    let plan = Plan::new(&agent).run_with("ssh-add -l; echo unheard", &ssh(&json!({})));
+    let started = std::time::Instant::now();
+    let events = build_asking(&agent, &plan.request("b2", minute()), &["default"], |_, _| {
+        agent.client.request("DELETE", "/slipway/v1/builds/b2", b"");
+        None
+    });
+    assert_eq!(last(&events)["code"], "CANCELED", "{events:#?}");
+    assert!(started.elapsed().as_secs() < 10 && !log(&events).contains("unheard"));
+    eventually("everything of the builds is gone", || clean(&agent));
 }

@@ -22,6 +22,7 @@ use crate::layer::{Lower, Output};
 use crate::plan::{BuildRequest, Op, Vertex};
 use crate::secrets::Masks;
 use crate::sharing::Sharing;
+use crate::ssh_agent::Questions;
 
 /// RUN steps of one build that run at the same time; more would only fight over the build's limits.
 const PARALLEL_EXECS: usize = 4;
@@ -45,6 +46,8 @@ pub struct Build {
     pub stop: CancellationToken,
     pub execs: Semaphore,
     pub ran: AtomicBool,
+    /// What its steps ask their SSH agents.
+    pub questions: Arc<Questions>,
     /// Of all the build's secrets: a step may print what one before it wrote down.
     pub masks: Arc<Masks>,
     /// By vertex that was not in the cache: the first step before it, or itself, that had to run again, and why.
@@ -86,6 +89,7 @@ impl Build {
             downloader: downloader.clone(),
             execs: Semaphore::new(PARALLEL_EXECS),
             ran: AtomicBool::new(false),
+            questions: Arc::default(),
             masks: Arc::new(Masks::new(&context.secrets)),
             causes: Mutex::default(),
             sharing: Sharing::default(),

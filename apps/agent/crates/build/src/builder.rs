@@ -28,6 +28,7 @@ use crate::options::BuilderOptions;
 use crate::plan::BuildRequest;
 use crate::sharing::Sharing;
 use crate::solver;
+use crate::ssh_agent::Questions;
 
 /// Builds images. Cheap to clone; one per data root.
 #[derive(Clone)]
@@ -43,11 +44,18 @@ struct Inner {
     downloader: Downloader,
     dirs: PathBuf,
     options: RwLock<BuilderOptions>,
-    running: Mutex<HashMap<String, CancellationToken>>,
+    running: Mutex<HashMap<String, Running>>,
     room: Room,
     registries: OnceLock<Client>,
     next_dir: AtomicU64,
     last_trim: Mutex<Option<Instant>>,
+}
+
+/// What reaches a build under way from outside.
+#[derive(Clone, Default)]
+struct Running {
+    stop: CancellationToken,
+    questions: Arc<Questions>,
 }
 
 /// Why a request was not taken.
@@ -174,8 +182,14 @@ impl Builder {
     /// Cancels a build; false when none of this id is running.
     pub fn cancel(&self, id: &str) -> bool {
         let running = self.running();
-        let token = running.get(id);
-        token.inspect(|token| token.cancel()).is_some()
+        let build = running.get(id);
+        build.inspect(|build| build.stop.cancel()).is_some()
+    }
+
+    /// The client's answer to a `ssh` event of a build; false when nothing waits for it.
+    pub fn answer_ssh(&self, id: &str, ask: u64, message: Vec<u8>) -> bool {
+        let questions = self.running().get(id).map(|build| build.questions.clone());
+        questions.is_some_and(|questions| questions.answer(ask, message))
     }
 
     /// The ids of the builds under way.
@@ -260,7 +274,7 @@ impl Builder {
         space(self.inner.layers.store().root(), self.options().reserve_bytes)
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<String, CancellationToken>> {
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<String, Running>> {
         self.inner.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -288,10 +302,11 @@ impl Builder {
         request.limits.disk_bytes = options.step_disk(request.limits.disk_bytes);
         let mut build = Build::new(request, context, dir, layers, cache, executor, downloader, events.clone(), stop);
         build.reserve = options.reserve_bytes;
+        build.questions = registration.running.questions.clone();
         connect(&build.sharing);
         let build = Arc::new(build);
         self.inner.room.enter(&build);
-        let outcome = self.solve(&build, &registration.token, timeout).await;
+        let outcome = self.solve(&build, &registration.running.stop, timeout).await;
         if build.ran.load(Ordering::Relaxed)
             && let Err(error) = build.executor.finish(&id).await
         {
@@ -394,21 +409,21 @@ const CONFLICT: &str = "a build of this id is running";
 struct Registration {
     builder: Builder,
     id: String,
-    token: CancellationToken,
+    running: Running,
 }
 
 impl Registration {
     fn new(builder: &Builder, id: &str) -> Result<Self> {
-        let token = CancellationToken::new();
+        let build = Running::default();
         let mut running = builder.running();
         if running.contains_key(id) {
             let mut error = BuildError::new(ErrorCode::BadPlan, CONFLICT);
             error.cause = Some(id.to_owned());
             return Err(error);
         }
-        running.insert(id.to_owned(), token.clone());
+        running.insert(id.to_owned(), build.clone());
         drop(running);
-        Ok(Self { builder: builder.clone(), id: id.to_owned(), token })
+        Ok(Self { builder: builder.clone(), id: id.to_owned(), running: build })
     }
 }
 

@@ -21,6 +21,13 @@ pub enum BuildEvent {
         stream: Stream,
         data: String,
     },
+    /// A step asks its SSH agent `id`, for which the client answers: `message` is in hex digits, of the kinds 11 and 13 only.
+    Ssh {
+        at: u64,
+        id: String,
+        ask: u64,
+        message: String,
+    },
     Result {
         at: u64,
         image_id: String,

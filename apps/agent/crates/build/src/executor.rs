@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::secrets::Secret;
-use crate::ssh_agent::SshKey;
+use crate::ssh_agent::Relay;
 
 /// Runs one process in a fresh container.
 #[async_trait]
@@ -106,9 +106,9 @@ pub enum ExecSource {
         gid: u32,
         executable: bool,
     },
-    /// The socket of an agent that signs with this key while the request runs.
+    /// The socket of an agent that asks the build's client while the request runs.
     SshAgent {
-        key: SshKey,
+        relay: Relay,
         mode: u32,
         uid: u32,
         gid: u32,

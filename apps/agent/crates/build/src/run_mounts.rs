@@ -17,6 +17,7 @@ use crate::mount::{CacheMount, RunMount, SecretMount, Sharing};
 use crate::plan::{ExecOp, Vertex};
 use crate::secrets::Secret;
 use crate::select::{SelectError, Source, digest_files, source_at};
+use crate::ssh_agent::Relay;
 use crate::tree::Tree;
 
 /// A cache in use by a step.
@@ -182,16 +183,16 @@ pub fn prepare(build: &Build, vertex: &Vertex, op: &ExecOp, others: &[Output], c
                 mounts.list.push(ExecMount { target: cache.target.clone(), readonly: cache.readonly, source });
             }
             RunMount::Secret(secret) => mounts.secret(build, vertex, secret)?,
-            RunMount::Ssh { id, target, required, mode, uid, gid } => match build.context.secrets.ssh(id) {
-                Some(key) => mounts.ssh(op, target, ExecSource::SshAgent { key: key.clone(), mode: *mode, uid: *uid, gid: *gid }),
-                None if *required => {
-                    return Err(lacking(
-                        vertex,
-                        &format!("the SSH key `{id}`, which this build was not given; add it in the app's settings"),
-                    ));
+            RunMount::Ssh { id, target, mode, uid, gid, .. } if build.context.secrets.has_ssh(id) => {
+                let relay = Relay { id: id.as_str().into(), events: build.events.clone(), questions: build.questions.clone() };
+                mounts.ssh(op, target, ExecSource::SshAgent { relay, mode: *mode, uid: *uid, gid: *gid });
+            }
+            RunMount::Ssh { id, required, .. } => {
+                if *required {
+                    let text = format!("the SSH key `{id}`, which this build was not given; add it in the app's settings, or with --ssh");
+                    return Err(lacking(vertex, &text));
                 }
-                None => {}
-            },
+            }
             RunMount::File { target, data, mode } => {
                 let data = Secret::new(data.as_bytes());
                 let source = ExecSource::File { data, mode: *mode, uid: 0, gid: 0, executable: true };

@@ -1,7 +1,7 @@
-//! Secrets of a build, in memory only. They come as `secrets/<id>`, and keys for `RUN --mount=type=ssh` as `ssh/<id>`, at the head
-//! of the request's stream, before `request.json`.
+//! Secrets of a build, in memory only. They come as `secrets/<id>` at the head of the request's stream, before `request.json`. So do
+//! the names of the SSH agents that the client answers for, as `ssh/<id>`, which have no content: keys stay where they are.
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -9,7 +9,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{BuildError, ErrorCode, Result};
-use crate::ssh_agent::SshKey;
 
 /// As BuildKit.
 const MAX_BYTES: u64 = 500 << 10;
@@ -39,10 +38,10 @@ impl fmt::Debug for Secret {
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
     values: BTreeMap<String, Secret>,
-    ssh: BTreeMap<String, SshKey>,
+    ssh: BTreeSet<String>,
 }
 
-/// An entry of a stream that is a secret, with its id.
+/// An entry of a stream that is a secret, or names an agent, with its id.
 #[derive(Debug, Clone, Copy)]
 pub enum SecretId<'a> {
     Value(&'a [u8]),
@@ -54,9 +53,9 @@ impl Secrets {
         self.values.get(id)
     }
 
-    /// No secret is one of these: a step that may sign with a key cannot ask to read it.
-    pub fn ssh(&self, id: &str) -> Option<&SshKey> {
-        self.ssh.get(id)
+    /// Whether the client answers for an SSH agent of this id.
+    pub fn has_ssh(&self, id: &str) -> bool {
+        self.ssh.contains(id)
     }
 
     pub fn values(&self) -> impl Iterator<Item = &Secret> {
@@ -70,7 +69,7 @@ impl Secrets {
     }
 
     /// # Errors
-    /// `BAD_PLAN` when it is too large, there twice, one too many, or no key of SSH where one should be.
+    /// `BAD_PLAN` when it is too large, there twice, one too many, or a key of SSH, which is not taken.
     pub fn take(&mut self, id: SecretId<'_>, content: &mut dyn Read) -> Result<()> {
         let bad = |text: &str| Err(BuildError::new(ErrorCode::BadPlan, text));
         let (SecretId::Value(bytes_of_id) | SecretId::Ssh(bytes_of_id)) = id;
@@ -88,10 +87,10 @@ impl Secrets {
         }
         let twice = match kind {
             SecretId::Value(_) => self.values.insert(id.to_owned(), Secret::new(bytes)).is_some(),
-            SecretId::Ssh(_) => match SshKey::parse(&bytes) {
-                Ok(key) => self.ssh.insert(id.to_owned(), key).is_some(),
-                Err(reason) => return bad(&format!("The SSH key {id} {reason}.")),
-            },
+            SecretId::Ssh(_) if !bytes.is_empty() => {
+                return bad(&format!("The SSH agent {id} comes with content; keys are not taken, the client answers for them."));
+            }
+            SecretId::Ssh(_) => !self.ssh.insert(id.to_owned()),
         };
         if twice { bad(&format!("The secret {id} is given twice.")) } else { Ok(()) }
     }

@@ -7,6 +7,9 @@ import { InlineError } from '@/components/load'
 import { useTRPC } from '@/lib/trpc'
 import { useForm } from '@/lib/use-form'
 
+/** Of the public half. */
+const kindOf = (key: string) => (key.startsWith('ssh-ed25519') ? 'Ed25519' : key.startsWith('ssh-rsa') ? 'RSA' : 'ECDSA')
+
 /** The key of an app for Git over SSH; only its public half is ever shown. */
 export function DeployKeyCard({ org, app }: { org: string; app: views.AppView }) {
   const [entering, setEntering] = useState(false)
@@ -15,7 +18,7 @@ export function DeployKeyCard({ org, app }: { org: string; app: views.AppView })
   const key = app.settings.deployKey
   return (
     <Card id="deploy-key">
-      <CardHeader title="Deploy key" aside={key === null ? 'none' : 'Ed25519'} />
+      <CardHeader title="Deploy key" aside={key === null ? 'none' : kindOf(key)} />
       <div className="grid grid-cols-[minmax(0,1fr)] gap-4 p-4">
         <p className="max-w-[72ch] text-ink-2 text-sm">
           {key === null
@@ -88,7 +91,7 @@ function EnterKey({ org, app, open, onOpenChange }: { org: string; app: string; 
       open={open}
       onOpenChange={(next) => (next ? onOpenChange(true) : close())}
       title="Enter a deploy key"
-      description="A private Ed25519 key without a passphrase, as ssh-keygen -t ed25519 writes it."
+      description="A private key (Ed25519, RSA or ECDSA) without a passphrase, as ssh-keygen -t ed25519 writes it."
     >
       <form className="grid gap-4" onSubmit={submit} noValidate>
         <Field label="Private key" error={form.errors.key} hint="Kept encrypted; it is not shown again.">

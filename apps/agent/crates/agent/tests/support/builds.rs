@@ -1,4 +1,5 @@
 //! Plans and builds over HTTP.
+use std::io::BufRead;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -65,7 +66,7 @@ pub fn body(request: &Value) -> Vec<u8> {
     body_with(request, &[])
 }
 
-/// As the worker sends it: secrets come first. The name of one that is a key for SSH begins with `ssh/`.
+/// As the worker sends it: secrets come first. `ssh/<id>`, with nothing in it, is an SSH agent that the client answers for.
 pub fn body_with(request: &Value, secrets: &[(&str, &str)]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (id, value) in secrets {
@@ -101,6 +102,31 @@ pub fn build_with(agent: &Agent, request: &Value, secrets: &[(&str, &str)], cont
     let answer = agent.client.request("POST", "/slipway/v1/builds", &body_with(&request, secrets));
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A build whose client answers what steps ask their SSH agents: with nothing where `answer` gives nothing.
+pub fn build_asking(agent: &Agent, request: &Value, ids: &[&str], mut answer: impl FnMut(&str, &[u8]) -> Option<Vec<u8>>) -> Vec<Value> {
+    let names: Vec<String> = ids.iter().map(|id| format!("ssh/{id}")).collect();
+    let agents: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+    let lines = agent.client.post_stream("/slipway/v1/builds", &body_with(request, &agents)).lines();
+    let mut events = Vec::new();
+    for line in lines.map(Result::unwrap).filter(|line| line.starts_with('{')) {
+        let event: Value = serde_json::from_str(&line).unwrap();
+        if event["type"] == "ssh" {
+            let message = hex::decode(event["message"].as_str().unwrap()).unwrap();
+            if let Some(answer) = answer(event["id"].as_str().unwrap(), &message) {
+                let path = format!("/slipway/v1/builds/{}/ssh/{}", request["id"].as_str().unwrap(), event["ask"]);
+                assert_eq!(agent.client.request("POST", &path, &answer).status, 204);
+                assert_eq!(agent.client.request("POST", &path, &answer).status, 404, "one answer to a question");
+            }
+        }
+        let over = event["type"] == "result" || event["type"] == "error";
+        events.push(event);
+        if over {
+            break;
+        }
+    }
+    events
 }
 
 pub fn minute() -> Value {

@@ -158,4 +158,9 @@ impl Client {
     pub fn stream(&self, path: &str) -> BufReader<UnixStream> {
         self.open("GET", path, b"", "").unwrap().3
     }
+
+    /// The same of a POST.
+    pub fn post_stream(&self, path: &str, body: &[u8]) -> BufReader<UnixStream> {
+        self.open("POST", path, body, "").unwrap().3
+    }
 }

@@ -1,4 +1,5 @@
 //! `POST /slipway/v1/builds`: a tar stream in, NDJSON events out. `DELETE /slipway/v1/builds/{id}`: cancels.
+//! `POST /slipway/v1/builds/{id}/ssh/{ask}`: the client's answer to a `ssh` event, a message of the agent protocol without its length.
 //!
 //! The response starts when the whole request has arrived. A request or context that is not valid is answered like a
 //! failed build, with one `error` event, so that clients have one way to learn of failures.
@@ -14,6 +15,7 @@ use axum::routing::{delete, post};
 use futures::stream;
 use slipway_build::StartError;
 use slipway_build::event::{BuildEvent, now_ms};
+use slipway_build::ssh_agent::MAX_MESSAGE;
 use tokio::sync::mpsc;
 
 use crate::error::{ApiError, ApiResult};
@@ -25,7 +27,7 @@ use crate::state::App;
 const PING_EVERY: Duration = Duration::from_secs(10);
 
 pub fn router() -> Router<App> {
-    Router::new().route("/builds", post(start)).route("/builds/{id}", delete(cancel))
+    Router::new().route("/builds", post(start)).route("/builds/{id}", delete(cancel)).route("/builds/{id}/ssh/{ask}", post(answer_ssh))
 }
 
 async fn start(State(app): State<App>, request: Request) -> ApiResult<Response> {
@@ -75,4 +77,14 @@ fn push_line(text: &mut Vec<u8>, event: &BuildEvent) {
 
 async fn cancel(State(app): State<App>, Path(id): Path<String>) -> ApiResult<StatusCode> {
     if app.builds.builder.cancel(&id) { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::not_found(format!("no build {id} is running"))) }
+}
+
+async fn answer_ssh(State(app): State<App>, Path((id, ask)): Path<(String, u64)>, message: Bytes) -> ApiResult<StatusCode> {
+    if message.len() > MAX_MESSAGE {
+        return Err(ApiError::bad_request("the answer of an SSH agent is too large"));
+    }
+    match app.builds.builder.answer_ssh(&id, ask, message.into()) {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(ApiError::not_found(format!("no step of build {id} waits for the answer {ask}"))),
+    }
 }
