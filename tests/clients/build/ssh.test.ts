@@ -1,5 +1,6 @@
 /** Git over SSH in a build, from end to end: by ADD in the worker, by git in a step; and the key is nowhere. */
-import { createReadStream, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createAgent } from '@slipway/agent-client'
 import { startGitServer, startSshServer } from '@slipway/testing'
@@ -15,8 +16,12 @@ import { takeAlong } from './take-along'
 import { startWorkerDeps } from './worker'
 
 function holding(folder: string, lines: string[]): string[] {
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
-  const paths = files.map((entry) => join(entry.parentPath, entry.name))
+  const paths = execFileSync('find', [folder, '-ignore_readdir_race', '-type', 'f', '-print0'], {
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+  })
+    .split('\0')
+    .filter(Boolean)
   return paths.filter((path) => {
     try {
       const text = readFileSync(path, 'latin1')

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { createAgent } from '@slipway/agent-client'
 import { giveContext, walkContext } from '@slipway/context'
 import type { BuildOutput } from '@slipway/contracts'
+import { newId } from '@slipway/core'
 import { createIgnoreMatcher } from '@slipway/dockerfile'
 import { OCI_LAYER_GZIP, OCI_LAYER_ZSTD } from '@slipway/oci'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -93,4 +94,45 @@ it('gives archives that others read', async () => {
   await skopeo('copy', `docker-archive:${docker}`, `dir:${path.join(i.folder, 'loaded')}`)
   expect(JSON.parse(await skopeo('inspect', `docker-archive:${docker}`))).toMatchObject({ Architecture: 'amd64' })
   expect(await engine.ok(['load', '-i', docker])).toContain('example.com/app:v1')
+})
+
+it('tells a refused docker push in the registry’s own words', async () => {
+  const { db } = i.database
+  const { id: organizationId } = await db.organization.findUniqueOrThrow({ where: { slug: 'acme' } })
+  await db.tagRule.create({ data: { id: newId('tagRule'), organizationId, kind: 'immutable', tags: 'kept*' } })
+  const kept = `${i.host}/acme/zstd:kept`
+  await build({ compression: 'zstd' })
+  await engine.ok(['tag', name, kept])
+  await engine.ok(['push', kept])
+  await build({})
+  await engine.ok(['tag', name, kept])
+  const refused = await engine.docker(['push', kept])
+  expect([refused.code, refused.err]).toEqual([1, expect.stringMatching(/^denied: The tag kept is immutable by the rule/m)])
+  expect(refused.err).not.toContain('pull access')
+})
+
+it('leaves layers uncompressed, with OCI’s media types and Docker’s', async () => {
+  const creds = `key:${i.people.ada.apiKey}`
+  for (const [mediaTypes, type] of [
+    ['oci', 'application/vnd.oci.image.layer.v1.tar'],
+    ['docker', 'application/vnd.docker.image.rootfs.diff.tar'],
+  ] as const) {
+    const digest = await build({ compression: 'uncompressed', force: true, mediaTypes })
+    await engine.ok(['push', name])
+    const raw = await skopeo('inspect', '--raw', '--tls-verify=false', '--creds', creds, `docker://${name}`)
+    expect(layersOf(raw)).toEqual([type, type])
+    const config = JSON.parse(await skopeo('inspect', '--config', '--tls-verify=false', '--creds', creds, `docker://${name}`))
+    expect(JSON.parse(raw).layers.map((layer: { digest: string }) => layer.digest)).toEqual(config.rootfs.diff_ids)
+    for (const format of ['oci', 'docker'] as const) {
+      const archive = await save(format)
+      await skopeo('copy', `${format}-archive:${archive}`, `dir:${path.join(i.folder, `plain-${mediaTypes}-${format}`)}`)
+      if (format === 'docker') expect(await engine.ok(['load', '-i', archive])).toContain('example.com/app:v1')
+    }
+    await engine.ok(['rmi', '-f', name, 'example.com/app:v1'])
+    await agent().docker.pruneImages()
+    const pinned = name.replace(':v1', `@${digest}`)
+    await engine.ok(['pull', pinned])
+    expect(await engine.ok(['run', '--rm', pinned, 'sh', '-c', 'head -c 5 /hello.txt'])).toBe('hello')
+    await engine.ok(['tag', pinned, name])
+  }
 })

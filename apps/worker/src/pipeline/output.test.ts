@@ -2,6 +2,7 @@ import { buildOutput as schema } from '@slipway/contracts'
 import { expect, it } from 'vitest'
 import { buildOutput, datedArgs, UPLOADED_AT } from './output'
 
+const FORMATS = ['oci_gzip', 'oci_zstd', 'docker_gzip', 'oci_uncompressed'] as const
 const commitAt = new Date('2026-11-28T12:00:00.900Z')
 
 it('asks for what the settings say, and for nothing more', () => {
@@ -13,14 +14,19 @@ it('asks for what the settings say, and for nothing more', () => {
   })
   const docker = { imageFormat: 'docker_gzip', reproducible: false } as const
   expect(buildOutput(docker, null, 7)).toEqual({ mediaTypes: 'docker', sourceDateEpoch: 7 })
-  for (const imageFormat of ['oci_gzip', 'oci_zstd', 'docker_gzip'] as const)
+  for (const imageFormat of FORMATS)
     for (const epoch of [undefined, 0]) schema.parse(buildOutput({ imageFormat, reproducible: true }, null, epoch))
 })
 
 it('takes what a client said before what is set, and no two that do not go together', () => {
-  const forms = [{ compression: 'zstd', level: 19, force: true }, { mediaTypes: 'docker' }, { level: 9 }, { reproducible: true }] as const
-  for (const imageFormat of ['oci_gzip', 'oci_zstd', 'docker_gzip'] as const)
-    for (const form of forms) schema.parse(buildOutput({ imageFormat, reproducible: false }, form, 0))
+  const forms = [
+    { compression: 'zstd', level: 19, force: true },
+    { mediaTypes: 'docker' },
+    { level: 9 },
+    { compression: 'uncompressed' },
+    { reproducible: true },
+  ] as const
+  for (const imageFormat of FORMATS) for (const form of forms) schema.parse(buildOutput({ imageFormat, reproducible: false }, form, 0))
   expect(buildOutput({ imageFormat: 'docker_gzip', reproducible: false }, { compression: 'zstd' }, undefined)).toEqual({
     compression: 'zstd',
     mediaTypes: 'oci',
@@ -28,6 +34,10 @@ it('takes what a client said before what is set, and no two that do not go toget
   expect(buildOutput({ imageFormat: 'oci_zstd', reproducible: false }, { mediaTypes: 'docker' }, undefined)).toEqual({
     compression: 'gzip',
     mediaTypes: 'docker',
+  })
+  expect(buildOutput({ imageFormat: 'oci_uncompressed', reproducible: false }, { level: 9 }, undefined)).toEqual({
+    compression: 'gzip',
+    level: 9,
   })
   expect(buildOutput({ imageFormat: 'oci_gzip', reproducible: true }, { reproducible: false }, 5)).toEqual({ sourceDateEpoch: 5 })
 })

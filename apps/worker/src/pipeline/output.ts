@@ -6,6 +6,7 @@ const FORMATS = {
   oci_gzip: {},
   oci_zstd: { compression: 'zstd' },
   docker_gzip: { mediaTypes: 'docker' },
+  oci_uncompressed: { compression: 'uncompressed' },
 } as const satisfies Record<App['imageFormat'], BuildOutput>
 
 type Settings = Pick<App, 'imageFormat' | 'reproducible'>
@@ -20,6 +21,7 @@ export function buildOutput(app: Settings, form: Form, sourceDateEpoch: number |
     if (look.compression === 'zstd') output.mediaTypes = 'oci'
     else output.compression = 'gzip'
   }
+  if (output.compression === 'uncompressed' && output.level !== undefined) output.compression = 'gzip'
   if (sourceDateEpoch === undefined) return output
   return { ...output, sourceDateEpoch, ...(isReproducible(app, form) && { rewriteTimestamps: true }) }
 }

@@ -139,7 +139,7 @@ export const platforms = z
   .max(8, 'Name at most eight platforms.')
   .refine((list) => new Set(list).size === list.length, 'Name each platform once.')
 /** Media types and compression of new layers, as one choice: Docker's types have no name for zstd. */
-export const imageFormat = z.enum(['oci_gzip', 'oci_zstd', 'docker_gzip'])
+export const imageFormat = z.enum(['oci_gzip', 'oci_zstd', 'docker_gzip', 'oci_uncompressed'])
 /** Without defaults: an update changes what it names and nothing else (`.partial()` would keep filling them in). */
 const settingFields = {
   dockerfilePath: relativePath,

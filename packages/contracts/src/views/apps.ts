@@ -67,7 +67,7 @@ export interface AppView extends AppSummary {
     buildCacheShare: 'off' | 'image' | 'all'
     /** As `--build-context name=value`. */
     namedContexts: { name: string; value: string }[]
-    imageFormat: 'oci_gzip' | 'oci_zstd' | 'docker_gzip'
+    imageFormat: 'oci_gzip' | 'oci_zstd' | 'docker_gzip' | 'oci_uncompressed'
     /** Empty: the build host's own. */
     platforms: string[]
     reproducible: boolean

@@ -49,9 +49,7 @@ fn fits(layer: &CachedLayer, own: bool, options: &OutputOptions) -> bool {
     match own {
         true => layer.form == options.form(),
         // A level is not told by what it made, so it is not looked at for layers of others, unless somebody insists.
-        false if options.force => {
-            options.level.is_none() && options.compression().media_type() == kind
-        }
+        false if options.force => options.level.is_none() && options.compression().media_type() == kind,
         false if options.docker() => {
             kind == media_type::OCI_LAYER_GZIP || (kind == media_type::OCI_LAYER && options.compression() == Compression::None)
         }

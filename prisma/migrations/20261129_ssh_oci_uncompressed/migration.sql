@@ -1,0 +1,2 @@
+-- Layers as plain tars.
+ALTER TYPE "ImageFormat" ADD VALUE 'oci_uncompressed';
