@@ -9,6 +9,7 @@ import type { Integrity } from './integrity/integrity'
 import type { ManifestCache } from './manifest-cache'
 import type { PullCounter } from './pulls'
 import type { QuotaDoor } from './quota'
+import type { RecentUploads } from './recent-uploads'
 import type { Patience } from './server'
 import type { BlobStore } from './store/store'
 import type { Upstreams } from './upstream/upstreams'
@@ -35,6 +36,7 @@ export interface Registry {
   quota: QuotaDoor
   /** Uploads that a request is writing to now; the sweep leaves them, a second writer is refused. */
   busyUploads: Set<string>
+  recentUploads: RecentUploads
 }
 
 /** A request that was let in: the token was checked for the route's repository and the method's action. */

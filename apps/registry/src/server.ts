@@ -18,6 +18,7 @@ import { Scrubber } from './integrity/scrubber'
 import { ManifestCache } from './manifest-cache'
 import { PullCounter } from './pulls'
 import { MAX_OPEN_UPLOADS, QuotaDoor } from './quota'
+import { RecentUploads } from './recent-uploads'
 import type { BlobStore } from './store/store'
 import type { RemoteLimits } from './upstream/remote'
 import { Upstreams } from './upstream/upstreams'
@@ -168,6 +169,7 @@ function makeRegistry(
     integrity,
     upstreams,
     busyUploads,
+    recentUploads: new RecentUploads(),
     quota: new QuotaDoor(db),
   }
 }

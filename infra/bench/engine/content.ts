@@ -45,11 +45,11 @@ export function busyboxTar(folder: string): string {
 }
 
 /** An image of this machine's own libraries and documents: real names, real sizes, real compressibility. Gzip layers. */
-export async function realImage(folder: string): Promise<TestImage> {
+export async function realImage(folder: string, layersMb: readonly number[] = LAYERS_MB): Promise<TestImage> {
   const files = realFiles()
   const layers: Layer[] = []
   let bytes = 0
-  for (const [i, megabytes] of LAYERS_MB.entries()) {
+  for (const [i, megabytes] of layersMb.entries()) {
     const names: string[] = []
     let size = 0
     while (size < megabytes * 1e6) {

@@ -300,6 +300,7 @@ export {
 } from './refresh-tokens.repo'
 export {
   abandonedUploads,
+  type BegunUpload,
   type BlobUnlink,
   createUpload,
   deleteUpload,

@@ -2,7 +2,7 @@
 import { attachedByTag, BUILD_CACHE_ARTIFACT, newId } from '@slipway/core'
 import { deleteAttached } from './attached.repo'
 import type { Db, Tx } from './client'
-import { directly, statement } from './direct'
+import { directly, statement, timestamp } from './direct'
 import { recordDeed, tellAttached } from './events.repo'
 import { Prisma } from './generated/client'
 import { lockRepository, type RepositoryPath } from './registry.repo'
@@ -99,18 +99,18 @@ async function store(tx: Tx, input: NewManifest): Promise<void> {
   const now = new Date()
   if (!(await lockRepository(tx, repositoryId))) throw new Refused({ outcome: 'repository-gone' })
   await assertTagsMaySet(tx, { ...input, sub: input.pushedBy, artifactType: input.artifactType })
-  await tx.repository.update({ where: { id: repositoryId }, data: { lastPushedAt: now } })
+  // Statements written out, here and below: Prisma makes a plan for each of its own, which a push would wait for.
+  const ask = directly(tx)
+  await ask.query(statement`UPDATE "Repository" SET "lastPushedAt" = ${timestamp(now)}::timestamp WHERE "id" = ${repositoryId}`)
   const blobs = await holdBlobs(tx, input, now)
-  const children = await tx.manifest.findMany({
-    where: { repositoryId, digest: { in: input.children.map((c) => c.digest) } },
-    select: { digest: true, totalSize: true },
-  })
+  const children = await childSizes(tx, input)
   if (blobs.missing.length > 0) throw new Refused({ outcome: 'missing', blobs: blobs.missing })
 
-  const known = await tx.manifest.findUnique({ where: { repositoryId_digest: { repositoryId, digest } }, select: { id: true } })
+  const [known] = await ask.query<{ id: string }>(statement`
+    SELECT "id" FROM "Manifest" WHERE "repositoryId" = ${repositoryId} AND "digest" = ${digest}`)
   const manifestId = known?.id ?? newId('manifest')
   if (!known) {
-    const total = children.reduce((sum, c) => sum + c.totalSize, BigInt(blobs.total + input.content.byteLength))
+    const total = children.reduce((sum, size) => sum + size, BigInt(blobs.total + input.content.byteLength))
     await insertManifest(tx, manifestId, input, total)
     await recountIndexes(tx, repositoryId, digest)
   } else {
@@ -120,7 +120,7 @@ async function store(tx: Tx, input: NewManifest): Promise<void> {
   }
   const moved: string[] = []
   for (const tag of input.tags) if (await setTag(tx, tag, manifestId, input, now)) moved.push(tag)
-  await tellPush(tx, input, moved, known !== null)
+  await tellPush(tx, input, moved, known !== undefined)
   const subjects = [...(known ? [] : [input.subjectDigest]), ...moved.map(attachedByTag)].filter((digest) => digest !== undefined)
   if (subjects.length > 0 && input.artifactType !== BUILD_CACHE_ARTIFACT)
     await tellAttached(tx, { repositoryId, sub: input.pushedBy, subjects })
@@ -146,19 +146,31 @@ async function tellPush(tx: Tx, input: NewManifest, moved: string[], known: bool
   })
 }
 
+/** Of those children that are there. */
+async function childSizes(tx: Tx, { repositoryId, children }: NewManifest): Promise<bigint[]> {
+  if (children.length === 0) return []
+  const digests = children.map((child) => child.digest)
+  const rows = await directly(tx).query<{ size: string }>(statement`
+    SELECT "totalSize"::text AS size FROM "Manifest" WHERE "repositoryId" = ${repositoryId} AND "digest" = ANY(${digests}::text[])`)
+  return rows.map(({ size }) => BigInt(size))
+}
+
 /** Whether the tag names another manifest than before. */
 async function setTag(tx: Tx, name: string, manifestId: string, { repositoryId, pushedBy }: NewManifest, now: Date): Promise<boolean> {
-  const where = { repositoryId_name: { repositoryId, name } }
-  const before = await tx.tag.findUnique({ where, select: { manifest: { select: { id: true, artifactType: true } } } })
-  await tx.tag.upsert({
-    where,
-    create: { repositoryId, name, manifestId, pushedBy },
-    update: { manifestId, pushedBy, updatedAt: now },
-  })
+  const ask = directly(tx)
+  const at = timestamp(now)
+  const [before] = await ask.query<{ id: string; artifactType: string | null }>(statement`
+    SELECT m."id", m."artifactType" FROM "Tag" t JOIN "Manifest" m ON m."id" = t."manifestId"
+    WHERE t."repositoryId" = ${repositoryId} AND t."name" = ${name}`)
+  await ask.query(statement`
+    INSERT INTO "Tag" ("repositoryId", "name", "manifestId", "pushedBy", "createdAt", "updatedAt")
+    VALUES (${repositoryId}, ${name}, ${manifestId}, ${pushedBy}, ${at}::timestamp, ${at}::timestamp)
+    ON CONFLICT ("repositoryId", "name") DO UPDATE
+    SET "manifestId" = EXCLUDED."manifestId", "pushedBy" = EXCLUDED."pushedBy", "updatedAt" = EXCLUDED."updatedAt"`)
   // Each build leaves a new one, and nobody asks for an old one by its digest: what only it named is the collector's.
-  if (before?.manifest.artifactType === BUILD_CACHE_ARTIFACT)
-    await tx.manifest.deleteMany({ where: { id: before.manifest.id, NOT: { id: manifestId }, tags: { none: {} } } })
-  return before?.manifest.id !== manifestId
+  if (before?.artifactType === BUILD_CACHE_ARTIFACT)
+    await tx.manifest.deleteMany({ where: { id: before.id, NOT: { id: manifestId }, tags: { none: {} } } })
+  return before?.id !== manifestId
 }
 
 /** An index may come before its children do: with each that arrives, the sizes of those that name it are summed again. */

@@ -114,16 +114,16 @@ export async function findLinkedBlob(db: Tx, { organization, name }: RepositoryP
 
 /** Sizes by digest of those blobs that the repository links. */
 export async function linkedBlobSizes(db: Tx, repositoryId: string, digests: readonly string[]): Promise<Map<string, number>> {
-  const rows = await db.repositoryBlob.findMany({
-    where: { repositoryId, digest: { in: [...digests] } },
-    select: { digest: true, blob: { select: { size: true } } },
-  })
-  return new Map(rows.map((row) => [row.digest, Number(row.blob.size)]))
+  const rows = await directly(db).query<{ digest: string; size: string }>(statement`
+    SELECT l."digest", b."size"::text AS size FROM "RepositoryBlob" l JOIN "Blob" b ON b."digest" = l."digest"
+    WHERE l."repositoryId" = ${repositoryId} AND l."digest" = ANY(${[...digests]}::text[])`)
+  return new Map(rows.map((row) => [row.digest, Number(row.size)]))
 }
 
 /** A push that only asked for the blob will not upload it again: its link must stay until the manifest comes. */
 export async function keepBlobLink(db: Tx, repositoryId: string, digest: string, now = new Date()): Promise<void> {
-  await db.repositoryBlob.updateMany({ where: { repositoryId, digest }, data: { seenAt: now } })
+  await directly(db).query(statement`
+    UPDATE "RepositoryBlob" SET "seenAt" = ${timestamp(now)}::timestamp WHERE "repositoryId" = ${repositoryId} AND "digest" = ${digest}`)
 }
 
 /** One writer at a time per digest, collector included; ends with the transaction. */
@@ -172,22 +172,38 @@ export async function lockRepository(tx: Tx, repositoryId: string): Promise<bool
   return (await tx.$executeRaw`SELECT 1 FROM "Repository" WHERE "id" = ${repositoryId} FOR NO KEY UPDATE`) > 0
 }
 
+export interface BegunUpload {
+  repository: RepositoryRef
+  /** Null: the organization has as many open as it may have. */
+  uploadId: string | null
+}
+
 /**
- * Null when the organization has `most` open already; requests at the same moment may pass that by a few. An upload's row is worth
- * less than a wait for the disk: when a crash of the machine takes one, its client begins again. The setting holds for the
- * statement's own transaction.
+ * In one statement with the look-up of its repository; null when there is no such repository. Requests at the same moment may pass
+ * `most` by a few. An upload's row is worth less than a wait for the disk: when a crash of the machine takes one, its client begins
+ * again. The setting holds for the statement's own transaction.
  */
-export async function createUpload(db: Tx, repository: RepositoryRef, startedBy: string, most: number): Promise<string | null> {
-  const id = newId('upload')
+export async function createUpload(
+  db: Tx,
+  { organization, name }: RepositoryPath,
+  startedBy: string,
+  most: number,
+): Promise<BegunUpload | null> {
   const now = timestamp(new Date())
-  const made = await directly(db).query<{ id: string }>(statement`
-    WITH unsynced AS (SELECT set_config('synchronous_commit', 'off', true))
-    INSERT INTO "Upload" ("id", "repositoryId", "organizationId", "startedBy", "startedAt", "updatedAt")
-    SELECT ${id}, ${repository.id}, ${repository.organizationId}, ${startedBy}, now.at, now.at
-    FROM unsynced, (SELECT ${now}::timestamp AS at) now
-    WHERE (SELECT count(*) FROM (SELECT 1 FROM "Upload" WHERE "organizationId" = ${repository.organizationId} LIMIT ${most}) open) < ${most}
-    RETURNING "id"`)
-  return made[0]?.id ?? null
+  const rows = await directly(db).query<{ id: string; organizationId: string; uploadId: string | null }>(statement`
+    WITH unsynced AS (SELECT set_config('synchronous_commit', 'off', true)),
+    place AS (
+      SELECT r."id", r."organizationId" FROM unsynced, "Repository" r JOIN "Organization" o ON o."id" = r."organizationId"
+      WHERE o."slug" = ${organization} AND r."name" = ${name}
+    ), begun AS (
+      INSERT INTO "Upload" ("id", "repositoryId", "organizationId", "startedBy", "startedAt", "updatedAt")
+      SELECT ${newId('upload')}, p."id", p."organizationId", ${startedBy}, now.at, now.at FROM place p, (SELECT ${now}::timestamp AS at) now
+      WHERE (SELECT count(*) FROM (SELECT 1 FROM "Upload" u WHERE u."organizationId" = p."organizationId" LIMIT ${most}) open) < ${most}
+      RETURNING "id"
+    )
+    SELECT p."id", p."organizationId", (SELECT b."id" FROM begun b) AS "uploadId" FROM place p`)
+  const row = rows[0]
+  return row ? { repository: { id: row.id, organizationId: row.organizationId }, uploadId: row.uploadId } : null
 }
 
 /** The open session, only through the repository it was started in. */

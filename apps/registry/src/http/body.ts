@@ -68,8 +68,10 @@ export class PacedBody implements Source {
   /** Of at least `least` bytes but for the last one. */
   async *batches(least: number): AsyncGenerator<Batch> {
     const { request } = this
+    const length = contentLength(request)
     let batch: Batch = { chunks: [], bytes: 0 }
     let came = 0
+    let given = 0
     let end: 'whole' | Error | undefined
     // Set only while we wait for the client: it is no fault of it when the disk is slow.
     let wake: (() => void) | undefined
@@ -107,6 +109,8 @@ export class PacedBody implements Source {
         }
         const full = batch
         batch = { chunks: [], bytes: 0 }
+        given += full.bytes
+        if (given === length) full.last = true
         if (full.bytes > 0) yield full
         // What came while that batch was taken is given before the end is.
         if (end && batch.bytes === 0) {

@@ -23,6 +23,7 @@ import { sendEmpty } from '../http/respond'
 import { repositoryPath } from '../http/route'
 import { movedTo } from '../moved'
 import { NoRoom } from '../quota'
+import type { OpenUpload } from '../recent-uploads'
 import { DigestMismatchError, UploadTooLargeError } from '../store/store'
 import { mount } from './mount'
 
@@ -63,37 +64,63 @@ export async function startUpload(
 ): Promise<void> {
   const digest = query.get('digest')
   if (digest !== null) parseDigest(digest)
-  const repository = await repositoryToPush(registry, name, caller)
   const mounted = query.get('mount')
+  if (digest === null && mounted === null) return beginUpload(registry, request, response, name, caller)
+  const repository = await repositoryToPush(registry, name, caller)
   const from = query.get('from')
   if (mounted !== null && (await mount(registry, request, repository, { name, digest: mounted, from, token: caller.token }))) {
     return sendEmpty(response, 201, { location: `/v2/${name}/blobs/${mounted}`, 'docker-content-digest': mounted })
   }
-  await registry.quota.assertRoom(repository.organizationId, contentLength(request) || 'some', digest ?? undefined)
-  if (digest !== null) {
-    // Whole in this one request: a session that nobody else can name needs no row.
-    const target = { name, uploadId: newId('upload') }
-    await occupied(registry, target.uploadId, async () => {
-      try {
-        await registry.store.append(target.uploadId, new PacedBody(request, registry.patience.slowest), registry.maxBlobBytes, {
-          mayTake: true,
-        })
-        await finish(registry, repository, target.uploadId, digest)
-      } catch (error) {
-        // Why it failed is what the client shall hear; what cannot be removed now, the sweep removes.
-        await registry.store.discard(target.uploadId).catch(() => undefined)
-        throw error
-      }
-    })
-    return sendEmpty(response, 201, { location: `/v2/${name}/blobs/${digest}`, 'docker-content-digest': digest })
+  if (digest === null) return beginUpload(registry, request, response, name, caller)
+  await registry.quota.assertRoom(repository.organizationId, contentLength(request) || 'some', digest)
+  // Whole in this one request: a session that nobody else can name needs no row.
+  const target = { name, uploadId: newId('upload') }
+  await occupied(registry, target.uploadId, async () => {
+    try {
+      await registry.store.append(target.uploadId, new PacedBody(request, registry.patience.slowest), registry.maxBlobBytes, {
+        mayTake: true,
+      })
+      await finish(registry, repository, target.uploadId, digest)
+    } catch (error) {
+      // Why it failed is what the client shall hear; what cannot be removed now, the sweep removes.
+      await registry.store.discard(target.uploadId).catch(() => undefined)
+      throw error
+    }
+  })
+  sendEmpty(response, 201, { location: `/v2/${name}/blobs/${digest}`, 'docker-content-digest': digest })
+}
+
+/** One statement, unless this push makes the repository: it stands before every blob. */
+async function beginUpload(
+  registry: Registry,
+  request: IncomingMessage,
+  response: ServerResponse,
+  name: string,
+  caller: Caller,
+): Promise<void> {
+  const { db, quota, maxOpenUploads } = registry
+  const begin = () => createUpload(db, repositoryPath(name), caller.token.sub, maxOpenUploads)
+  let begun = await begin()
+  if (!begun) {
+    await repositoryToPush(registry, name, caller)
+    begun = await begin()
   }
-  const uploadId = await createUpload(registry.db, repository, caller.token.sub, registry.maxOpenUploads)
-  if (uploadId === null) throw tooManyUploads(name, registry.maxOpenUploads)
+  if (!begun) throw nameUnknown()
+  const { repository, uploadId } = begun
+  try {
+    await quota.assertRoom(repository.organizationId, contentLength(request) || 'some')
+  } catch (error) {
+    // Nobody hears of this session; what cannot be removed now, the sweep removes.
+    if (uploadId !== null) await deleteUpload(db, uploadId).catch(() => undefined)
+    throw error
+  }
+  if (uploadId === null) throw tooManyUploads(name, maxOpenUploads)
+  registry.recentUploads.remember({ name, uploadId, repositoryId: repository.id, organizationId: repository.organizationId })
   sendEmpty(response, 202, progress({ name, uploadId }, 0))
 }
 
-async function openUpload({ db }: Registry, { name, uploadId }: UploadTarget) {
-  const upload = await findUpload(db, repositoryPath(name), uploadId)
+async function openUpload({ db, recentUploads }: Registry, { name, uploadId }: UploadTarget): Promise<OpenUpload> {
+  const upload = recentUploads.take(name, uploadId) ?? (await findUpload(db, repositoryPath(name), uploadId))
   if (!upload) throw uploadUnknown()
   return upload
 }
@@ -186,7 +213,8 @@ export async function finishUpload(
 }
 
 /** Verify and sync, then place and link, which ends the session: nothing is visible before, everything after. */
-async function finish({ store, db, quota }: Registry, repository: RepositoryRef, uploadId: string, digest: string): Promise<void> {
+async function finish(registry: Registry, repository: RepositoryRef, uploadId: string, digest: string): Promise<void> {
+  const { store, db, quota } = registry
   const { size } = await store.seal(uploadId, digest)
   await quota.assertRoom(repository.organizationId, size, digest)
   await commitBlob(db, {

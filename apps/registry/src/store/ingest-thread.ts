@@ -2,7 +2,7 @@
  * Uploads are written and hashed in a thread of their own (ingest.mjs). The pieces that Node makes of a body are handed over, not
  * copied: they are gone from the main thread at once, whose large heap would otherwise be searched for every 64 MB of them.
  *
- * Messages: `begin` → size; `write` → size, one at a time per upload; `end` → size and digest. Made with the first upload.
+ * Messages: `begin` → size; `write`, one at a time per upload; `end`, which the last `write` may say itself → size and digest. Made with the first upload.
  */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -10,7 +10,7 @@ import { type TransferListItem, Worker } from 'node:worker_threads'
 
 type Command =
   | { command: 'begin'; key: string; path: string }
-  | { command: 'write'; key: string; chunks: Uint8Array[] }
+  | { command: 'write'; key: string; chunks: Uint8Array[]; end: boolean }
   | { command: 'end'; key: string }
 
 /** What came of an upload so far; its digest unless it went on from bytes that this process has not seen. */
@@ -42,11 +42,14 @@ export class IngestThread {
   /** Opens the file for appending; its size. */
   begin = async (key: string, path: string) => Number(await this.#ask({ command: 'begin', key, path }))
 
-  /** Appends; rejects with the system's error, and nothing of these chunks was kept then. `take`: they are not the caller's any more. */
-  write = async (key: string, chunks: readonly Uint8Array[], take: boolean) => {
+  /**
+   * Appends; rejects with the system's error, and nothing of these chunks was kept then, nor ended. `take`: they are not the caller's
+   * any more. `end`: they are the last; gives what `end` would.
+   */
+  write = async (key: string, chunks: readonly Uint8Array[], { take, end }: { take: boolean; end: boolean }) => {
     const own = take ? chunks.map(owned) : chunks.map((chunk) => new Uint8Array(chunk))
     const memory = new Set(own.map((chunk) => chunk.buffer as ArrayBuffer))
-    return Number(await this.#ask({ command: 'write', key, chunks: own }, [...memory]))
+    return (await this.#ask({ command: 'write', key, chunks: own, end }, [...memory])) as Ingested | undefined
   }
 
   end = async (key: string) => (await this.#ask({ command: 'end', key })) as Ingested

@@ -21,6 +21,8 @@ import type { Readable } from 'node:stream'
 export interface Batch {
   chunks: Uint8Array[]
   bytes: number
+  /** Known to be the last of a body whose length was told. */
+  last?: boolean
 }
 
 /** Bytes of an upload. Those that can give many pieces at once have `batches`, of at least so many bytes but for the last one. */
