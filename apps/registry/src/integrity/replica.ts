@@ -64,7 +64,7 @@ async function fetchBlob({ db, store, sealer, busyUploads }: ReplicasOptions, ru
   const { name, repositoryId, digest, size } = wanted
   const outbound = new Outbound({ inside: rule.inside ? INSIDE_TOO : OUTSIDE_ONLY, headMs: HEAD_MS })
   const credentials = credentialsOf(rule, sealer)
-  const signal = AbortSignal.timeout(LEAST_MS + (size / LEAST_BYTES_PER_SECOND) * 1000)
+  const signal = AbortSignal.timeout(LEAST_MS + Math.ceil((size / LEAST_BYTES_PER_SECOND) * 1000))
   const client = new RegistryClient({
     baseUrl: rule.remote,
     fetch: outbound.fetch,
