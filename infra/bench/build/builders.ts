@@ -1,7 +1,7 @@
 /** Ours and BuildKit behind one interface: each build is a process from its start to its exit, as people start one. */
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { build as bundle } from 'esbuild'
 import type { Engine } from '../engine/api'
 import { type Cleanup, startAgent, startPeer } from '../engine/hosts'
@@ -23,19 +23,14 @@ export interface Builder {
 }
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+const SLIPWAY = resolve(import.meta.dirname, '../../../apps/cli/bin/slipway.cjs')
 /** The CLI of Debian's docker.io, which has BuildKit built in. */
 const DOCKER = '/usr/bin/docker'
 
 export type Tars = ReturnType<typeof baseTars>
 
 export async function startBuilders(folder: string, tars: Tars, cleanup: Cleanup): Promise<[Builder, Builder | null]> {
-  const client = join(folder, 'client.mjs')
-  await bundle({
-    entryPoints: [join(import.meta.dirname, 'client.ts')],
-    outfile: client,
-    ...{ bundle: true, platform: 'node', target: 'node20', format: 'esm', minify: true, logLevel: 'error' },
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)" },
-  })
+  const client = await makeClient(folder)
   const { engine } = await startAgent(folder, cleanup)
   const socket = join(folder, 'agent.sock')
   const ours: Builder = {
@@ -57,6 +52,19 @@ export async function startBuilders(folder: string, tars: Tars, cleanup: Cleanup
   }
   await importBases(engine, tars)
   return [ours, await startBuildKit(folder, tars, { bridge: true }, cleanup)]
+}
+
+/** `client.ts` as one file that is started as the command line is, by its own `bin`: with what V8 compiled of it before. */
+async function makeClient(folder: string): Promise<string> {
+  const { outputFiles } = await bundle({
+    entryPoints: [join(import.meta.dirname, 'client.ts')],
+    ...{ write: false, bundle: true, platform: 'node', target: 'node20', format: 'cjs', minify: true, logLevel: 'error' },
+  })
+  const [bin, dist] = [join(folder, 'client/bin'), join(folder, 'client/dist')]
+  for (const made of [bin, dist]) mkdirSync(made, { recursive: true })
+  writeFileSync(join(dist, 'main.js'), `({"./main.js"(require,module,exports){${outputFiles?.[0]?.text}}})\n`)
+  copyFileSync(SLIPWAY, join(bin, 'slipway.cjs'))
+  return join(bin, 'slipway.cjs')
 }
 
 /** With a bridge it can RUN, without it reaches the registry on this machine's loopback. Null when it is not installed. */

@@ -1,8 +1,8 @@
 /** Takes: a context. Gives: it, kept by the agent of a build host, which is sent what it has not. */
 import type { ContextMissing } from '@slipway/contracts'
 import { isAppError } from '@slipway/core'
+import type { Context } from './context'
 import { Uploader } from './upload'
-import type { Context } from './walk'
 
 /** `AgentContexts` of the agent's client. */
 export interface ContextHost {

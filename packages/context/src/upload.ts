@@ -3,7 +3,8 @@ import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ContextMissing } from '@slipway/contracts'
 import { OBJECTS_HEAD } from '@slipway/contracts/context-tree'
-import { type Context, type ContextFile, changed } from './walk'
+import type { Context, ContextFile } from './context'
+import { changed } from './walk'
 
 /** The other side: a build host, or the panel before it. */
 export interface ContextTarget {
@@ -66,8 +67,9 @@ export class Uploader {
       this.total += 'large' in job ? job.file.size - (this.#partial[job.large] ?? 0) : job.objects.reduce((sum, { size }) => sum + size, 0)
     this.#onProgress(this)
     const work = async () => {
+      const room = new Room()
       for (let job = jobs.shift(); job; job = jobs.shift())
-        await ('large' in job ? this.#large(job.large, job.file) : this.#batch(job.objects))
+        await ('large' in job ? this.#large(job.large, job.file, room) : this.#batch(job.objects, room))
     }
     await Promise.all(Array.from({ length: PARALLEL }, work))
   }
@@ -85,8 +87,8 @@ export class Uploader {
     return all
   }
 
-  async #batch(objects: Extract<Job, { objects: unknown }>['objects']): Promise<void> {
-    const body = new Body(objects.reduce((sum, { size }) => sum + MAX_LINE + size, OBJECTS_HEAD.length))
+  async #batch(objects: Extract<Job, { objects: unknown }>['objects'], room: Room): Promise<void> {
+    const body = new Body(room.of(objects.reduce((sum, { size }) => sum + MAX_LINE + size, OBJECTS_HEAD.length)))
     body.text(OBJECTS_HEAD)
     for (const { kind, digest, size, object, file } of objects) {
       body.text(`${kind} ${digest} ${size}\n`)
@@ -98,11 +100,11 @@ export class Uploader {
     this.#onProgress(this)
   }
 
-  async #large(digest: string, file: ContextFile): Promise<void> {
+  async #large(digest: string, file: ContextFile, room: Room): Promise<void> {
     let offset = this.#partial[digest] ?? 0
     for (let conflicts = 0; offset < file.size; ) {
       const length = Math.min(BATCH, file.size - offset)
-      const body = new Body(OBJECTS_HEAD.length + MAX_LINE + length)
+      const body = new Body(room.of(OBJECTS_HEAD.length + MAX_LINE + length))
       body.text(`${OBJECTS_HEAD}part ${digest} ${offset} ${length} ${file.size}\n`)
       body.file(file, offset, length)
       // A piece whose answer was lost is there, or part of it.
@@ -111,6 +113,8 @@ export class Uploader {
         this.done += length
         conflicts = 0
       } else {
+        // What was refused may still be on its way out of it.
+        room.forget()
         await sleep(1000, undefined, { signal: this.#signal })
         const { blobs } = await this.#ask({ trees: [], blobs: [digest] })
         offset = blobs.length === 0 ? file.size : (this.#partial[digest] ?? 0)
@@ -161,13 +165,27 @@ function plan(context: Context, trees: string[], blobs: string[]): Job[] {
 /** Of a record's line: a word, a digest, three numbers. */
 const MAX_LINE = 128
 
+/** Memory for one request after the other: fresh pages, and their collection, cost as much as the reading of what comes there. */
+class Room {
+  #buffer = Buffer.alloc(0)
+
+  of(bytes: number): Buffer {
+    if (this.#buffer.length < bytes) this.#buffer = Buffer.allocUnsafeSlow(bytes)
+    return this.#buffer
+  }
+
+  forget(): void {
+    this.#buffer = Buffer.alloc(0)
+  }
+}
+
 /** The body of one request: files are read to where they are sent from. */
 class Body {
   readonly #buffer: Buffer
   #at = 0
 
-  constructor(most: number) {
-    this.#buffer = Buffer.allocUnsafe(most)
+  constructor(buffer: Buffer) {
+    this.#buffer = buffer
   }
 
   text(text: string): void {

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createIgnoreMatcher } from '@slipway/dockerfile'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Context } from './context'
 import { StatCache } from './stat-cache'
-import { type Context, walkContext } from './walk'
+import { walkContext } from './walk'
 
 const never = new AbortController().signal
 const nothing = createIgnoreMatcher('')
