@@ -11,9 +11,9 @@ use rustix::fs::FileType;
 use tar::EntryType;
 
 use crate::contexts::{HeldContext, MAX_ENTRIES};
-use crate::copy::Origin;
 use crate::error::{BuildError, ErrorCode, Result};
 use crate::index::Index;
+use crate::origin::Origin;
 use crate::plan::BuildRequest;
 use crate::secrets::Secrets;
 use crate::select::{Entry, Files};
@@ -122,6 +122,11 @@ impl Origin for Root {
     fn open(&self, _path: &Path, entry: &Entry) -> io::Result<File> {
         let (Some(held), Some(digest)) = (&self.held, &entry.digest) else { return Err(io::ErrorKind::NotFound.into()) };
         held.open(digest)
+    }
+
+    /// A context has none: its blobs are written here.
+    fn xattrs(&self, _file: &File) -> io::Result<Vec<(OsString, Vec<u8>)>> {
+        Ok(Vec::new())
     }
 }
 

@@ -19,7 +19,8 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, XattrFlags, mknodat, open
 use rustix::io::Errno;
 
 use crate::mode::ModeChange;
-use crate::select::{Entry, Files, Source, xattrs};
+use crate::origin::Origin;
+use crate::select::{Entry, Source};
 use crate::tree::{Tree, own, times};
 
 /// Files smaller than this pass through memory.
@@ -67,21 +68,6 @@ pub enum CopyError {
 
 /// Asked before each file.
 pub type Canceled<'a> = dyn Fn() -> bool + Sync + 'a;
-
-/// Where copied files come from.
-pub trait Origin: Files {
-    /// Opens a regular file. `path` is where it lies, without links.
-    ///
-    /// # Errors
-    /// What the file system says.
-    fn open(&self, path: &Path, entry: &Entry) -> io::Result<File>;
-}
-
-impl Origin for Tree {
-    fn open(&self, path: &Path, _entry: &Entry) -> io::Result<File> {
-        Ok(self.open_at(path, OFlags::RDONLY | OFlags::NOFOLLOW)?.into())
-    }
-}
 
 /// Copies `sources` of `from` into `to`.
 ///
@@ -342,7 +328,7 @@ impl<F: Origin + Sync> Writer<'_, F> {
             rustix::fs::fchmod(&output, Mode::from_raw_mode(mode))?;
         }
         // After chown too, which clears capabilities.
-        for (key, value) in xattrs(&input)? {
+        for (key, value) in self.from.xattrs(&input)? {
             rustix::fs::fsetxattr(&output, &key, &value, XattrFlags::empty())?;
         }
         Ok(rustix::fs::futimens(&output, &times(there.st_mtime, i64::try_from(there.st_mtime_nsec).unwrap_or(0)))?)

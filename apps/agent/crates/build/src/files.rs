@@ -28,6 +28,7 @@ impl FileList {
         for source in sources {
             // The source's own name counts only where it becomes a name in the image; a directory's never does.
             let name = if source.is_dir() { Path::new("") } else { Path::new(&source.name) };
+            let shown_as = source.path.strip_prefix("/").unwrap_or(&source.path);
             for entry in &source.entries {
                 let checksum = checksum(entry, with_owner);
                 whole.update((name.as_os_str().len() as u64).to_le_bytes());
@@ -36,8 +37,8 @@ impl FileList {
                 whole.update(entry.path.as_os_str().as_bytes());
                 whole.update(checksum);
                 if !(entry.path.as_os_str().is_empty() && entry.kind == FileType::Directory) {
-                    let shown = if entry.path.as_os_str().is_empty() { source.path.clone() } else { source.path.join(&entry.path) };
-                    let shown = shown.strip_prefix("/").unwrap_or(&shown).to_string_lossy().into_owned();
+                    let shown = if entry.path.as_os_str().is_empty() { shown_as.to_path_buf() } else { shown_as.join(&entry.path) };
+                    let shown = shown.into_os_string().into_string().unwrap_or_else(|name| name.to_string_lossy().into_owned());
                     files.push((shown, hex::encode(&checksum[..8])));
                 }
             }

@@ -33,6 +33,7 @@ mod layer;
 mod mode;
 pub mod mount;
 mod options;
+mod origin;
 mod output;
 pub mod output_options;
 pub mod overlay;

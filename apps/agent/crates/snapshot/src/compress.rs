@@ -14,17 +14,16 @@ use crate::{Compression, Error, Result};
 /// Fixed, so that a layer's bytes do not depend on the number of processors. Each chunk becomes a member (gzip) or a frame
 /// (zstd) of its own; both formats say that readers continue over them.
 const CHUNK: usize = 1 << 20;
-/// Layers are written once and sent over networks that are faster than level 6 of any deflate. Of libdeflate, which takes
-/// whole chunks: 0.6 of the time of zlib's level 3, and one per cent smaller.
-const GZIP_LEVEL: u32 = 2;
-const FAST_LEVEL: u32 = 1;
+/// Of libdeflate, which takes whole chunks. A layer is packed while somebody waits for it: level 2 takes a fifth more of the time of a
+/// whole build for 2.5 per cent fewer bytes, which a network of 100 Mbit/s carries sooner than they are saved.
+const GZIP_LEVEL: u32 = 1;
 const ZSTD_LEVEL: i32 = 3;
 
 impl Compression {
     pub fn media_type(self) -> &'static str {
         match self {
             Compression::None => media_type::OCI_LAYER,
-            Compression::Gzip | Compression::GzipFast | Compression::GzipAt(_) => media_type::OCI_LAYER_GZIP,
+            Compression::Gzip | Compression::GzipAt(_) => media_type::OCI_LAYER_GZIP,
             Compression::Zstd | Compression::ZstdAt(_) => media_type::OCI_LAYER_ZSTD,
         }
     }
@@ -33,7 +32,6 @@ impl Compression {
         match self {
             Compression::None => Ok(chunk),
             Compression::Gzip => gzip(&chunk, GZIP_LEVEL),
-            Compression::GzipFast => gzip(&chunk, FAST_LEVEL),
             Compression::GzipAt(level) => gzip(&chunk, level),
             Compression::Zstd => zstd::stream::encode_all(chunk.as_slice(), ZSTD_LEVEL),
             Compression::ZstdAt(level) => zstd::stream::encode_all(chunk.as_slice(), level),
@@ -55,7 +53,7 @@ fn is_dense(chunk: &[u8]) -> io::Result<bool> {
     for sample in chunk.chunks(chunk.len() / SAMPLES).take(SAMPLES) {
         samples.extend_from_slice(&sample[..SAMPLE.min(sample.len())]);
     }
-    Ok(member(&samples, FAST_LEVEL)?.len() > SAMPLES * SAMPLE / 50 * 49)
+    Ok(member(&samples, GZIP_LEVEL)?.len() > SAMPLES * SAMPLE / 50 * 49)
 }
 
 fn gzip(chunk: &[u8], level: u32) -> io::Result<Vec<u8>> {

@@ -81,8 +81,6 @@ pub enum Compression {
     /// Members of 1 MiB, compressed in parallel; the same bytes on every machine.
     #[default]
     Gzip,
-    /// As `Gzip`, at the lowest level: for whoever waits for the layer more than for its way over a network.
-    GzipFast,
     /// 1 (fast) to 9 (small).
     GzipAt(u32),
     /// Frames of 1 MiB, compressed in parallel as `Gzip`'s members.

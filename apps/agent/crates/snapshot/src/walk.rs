@@ -45,6 +45,8 @@ pub(crate) struct Walk<W: Write> {
     /// Who is meant by the owners that are seen.
     pub owners: Option<Owners>,
     buffer: Vec<u8>,
+    /// Of one file's xattrs at a time: making room for them anew took longer than asking for them.
+    names: Vec<u8>,
     pub entries: u64,
     /// Sum of the file sizes.
     pub bytes: u64,
@@ -56,7 +58,17 @@ pub(crate) type Level = (OwnedFd, Vec<u8>, std::vec::IntoIter<OsString>);
 impl<W: Write> Walk<W> {
     /// `mtime`: of every entry, instead of its own (seconds since 1970).
     pub fn new(tar: TarWriter<W>, form: Form, mtime: Option<i64>) -> Walk<W> {
-        Walk { tar, form, links: HashMap::new(), mtime, owners: None, buffer: vec![0; 256 << 10], entries: 0, bytes: 0 }
+        Walk {
+            tar,
+            form,
+            links: HashMap::new(),
+            mtime,
+            owners: None,
+            buffer: vec![0; 256 << 10],
+            names: vec![0; 64 << 10],
+            entries: 0,
+            bytes: 0,
+        }
     }
 
     /// Everything below `root`, named `<prefix>…`; the root itself has no entry.
@@ -104,7 +116,8 @@ impl<W: Write> Walk<W> {
                 Err(error) => return Err(at(&path)(error)),
             },
             FileType::RegularFile => {
-                if let Some(fd) = open_regular(dir, name).map_err(at(&path))? {
+                let opened = if self.form == Form::Layer { open_quiet(dir, name) } else { open_regular(dir, name) };
+                if let Some(fd) = opened.map_err(at(&path))? {
                     self.file(fd, path)?;
                 }
             }
@@ -124,16 +137,18 @@ impl<W: Write> Walk<W> {
     pub fn directory(&mut self, fd: OwnedFd, path: Vec<u8>) -> Result<Level> {
         let stat = rustix::fs::fstat(&fd).map_err(at(&path))?;
         let layer = self.form.is_layer();
-        for mark in ["trusted.overlay.redirect", "trusted.overlay.metacopy"] {
-            if layer && has_xattr(&fd, mark) {
+        let inside = [path.as_slice(), b"/"].concat();
+        let mut entry = self.described(&stat, EntryKind::Directory, inside.clone());
+        let names = xattr_names(&fd, &mut self.names).map_err(at(&path))?;
+        for mark in ["trusted.overlay.redirect", METACOPY] {
+            if layer && has(names, mark) {
                 return Err(Error::NotDiffable(format!("{} has {mark}; mount overlays with it off", String::from_utf8_lossy(&path))));
             }
         }
-        let inside = [path.as_slice(), b"/"].concat();
-        let mut entry = self.described(&stat, EntryKind::Directory, inside.clone());
-        entry.xattrs = xattrs(&fd).map_err(at(&path))?;
+        let opaque = layer && has(names, OPAQUE_XATTR);
+        entry.xattrs = xattrs(&fd, names).map_err(at(&path))?;
         self.write(&entry)?;
-        if layer && has_xattr(&fd, OPAQUE_XATTR) {
+        if opaque {
             self.marker([inside.as_slice(), b".wh..wh..opq"].concat())?;
         }
         if !layer && of_the_kernel(&fd) {
@@ -144,6 +159,9 @@ impl<W: Write> Walk<W> {
 
     fn file(&mut self, fd: OwnedFd, path: Vec<u8>) -> Result<()> {
         let stat = rustix::fs::fstat(&fd).map_err(at(&path))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Ok(());
+        }
         let mut entry = self.described(&stat, EntryKind::File, path.clone());
         if stat.st_nlink > 1 {
             if let Some(first) = self.links.get(&(stat.st_dev, stat.st_ino)) {
@@ -153,10 +171,11 @@ impl<W: Write> Walk<W> {
             }
             self.links.insert((stat.st_dev, stat.st_ino), path.clone());
         }
-        if self.form.is_layer() && has_xattr(&fd, "trusted.overlay.metacopy") {
+        let names = xattr_names(&fd, &mut self.names).map_err(at(&path))?;
+        if self.form.is_layer() && has(names, METACOPY) {
             return Err(Error::NotDiffable(format!("{} is a metacopy; mount overlays with it off", String::from_utf8_lossy(&path))));
         }
-        entry.xattrs = xattrs(&fd).map_err(at(&path))?;
+        entry.xattrs = xattrs(&fd, names).map_err(at(&path))?;
         entry.size = u64::try_from(stat.st_size).unwrap_or(0);
         self.write(&entry)?;
         self.bytes += entry.size;
@@ -229,7 +248,15 @@ impl<W: Write> Walk<W> {
     }
 }
 
-/// `None` when it is not there any more, or is something else now.
+/// In a tree that nothing writes to: what was a file just now is one when it is opened. `None` as of [`open_regular`].
+fn open_quiet(dir: &OwnedFd, name: &OsStr) -> rustix::io::Result<Option<OwnedFd>> {
+    match rustix::fs::openat(dir, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
+        Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
+/// `None` when it is not there any more, or is something else now: opening a device may do something by itself.
 fn open_regular(dir: &OwnedFd, name: &OsStr) -> rustix::io::Result<Option<OwnedFd>> {
     match rustix::fs::openat(dir, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
         Err(Errno::NOENT) => Ok(None),
@@ -279,16 +306,25 @@ pub(crate) fn has_xattr(fd: &OwnedFd, name: &str) -> bool {
     rustix::fs::fgetxattr_query(fd, name).is_ok()
 }
 
+const METACOPY: &str = "trusted.overlay.metacopy";
+
+/// The names of a file's xattrs, each with a NUL at its end; none where there cannot be any.
+fn xattr_names<'a>(fd: &OwnedFd, list: &'a mut [u8]) -> rustix::io::Result<&'a [u8]> {
+    match rustix::fs::flistxattr(fd, &mut *list) {
+        Err(Errno::OPNOTSUPP) => Ok(&[]),
+        length => Ok(&list[..length?]),
+    }
+}
+
+fn has(names: &[u8], name: &str) -> bool {
+    names.split(|byte| *byte == 0).any(|known| known == name.as_bytes())
+}
+
 /// The xattrs that belong to an image: file capabilities and what users set. Others (overlay's own, labels of this host's
 /// security module) mean something only here.
-fn xattrs(fd: &OwnedFd) -> rustix::io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-    let mut list = vec![0; 64 << 10];
-    let length = match rustix::fs::flistxattr(fd, &mut list[..]) {
-        Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
-        other => other?,
-    };
+fn xattrs(fd: &OwnedFd, names: &[u8]) -> rustix::io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut found = Vec::new();
-    for name in list[..length].split(|b| *b == 0) {
+    for name in names.split(|b| *b == 0) {
         let wanted = name == b"security.capability" || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."));
         if wanted {
             let mut value = vec![0; 64 << 10];

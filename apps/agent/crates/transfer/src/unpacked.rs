@@ -34,7 +34,7 @@ pub(crate) fn pack(layers: &Layers, lease: &Lease, image: &Image) -> Result<Imag
     }
     let mut manifest = Manifest::parse(&store.read_blob(&record.manifest.digest, MAX_MANIFEST_BYTES)?)?;
     for layer in manifest.layers.iter_mut().filter(|layer| is_unpacked(layer)) {
-        *layer = layers.pack(lease, layer, Compression::GzipFast)?;
+        *layer = layers.pack(lease, layer, Compression::Gzip)?;
     }
     let bytes = serde_json::to_vec(&manifest).map_err(|error| StoreError::invalid("the manifest", error))?;
     let blob = store.put_bytes(lease, &bytes)?;

@@ -315,11 +315,11 @@ impl HeldContext {
     /// # Errors
     /// `BAD_CONTEXT`, `INTERNAL`.
     pub fn index(&self) -> Result<Index, BuildError> {
-        let mut index = Index::new();
+        let mut nodes = Vec::new();
         let outcome = walk::walk(&self.scope, &self.root, &mut |path, kind, &walk::Listing { time: mtime, .. }| {
             let node = match kind {
                 object::Kind::File { mode, digest, .. } => {
-                    Node { kind: rustix::fs::FileType::RegularFile, digest: Some(raw(digest)), ..Node::dir(*mode, mtime) }
+                    Node { kind: rustix::fs::FileType::RegularFile, digest: Some(*digest.bytes()), ..Node::dir(*mode, mtime) }
                 }
                 object::Kind::Dir { mode, .. } => Node::dir(*mode, mtime),
                 object::Kind::Link { target } => {
@@ -327,10 +327,12 @@ impl HeldContext {
                     Node { kind: rustix::fs::FileType::Symlink, target, ..Node::dir(0o777, mtime) }
                 }
             };
-            index.add(path, node).map_err(|misfit| ContextError::Refused(format!("`{}` is there twice: {misfit:?}.", path.display())))
+            nodes.push((path.to_path_buf(), node));
+            Ok(())
         });
         outcome.map_err(to_build_error)?;
-        Ok(index)
+        let twice = |path: PathBuf| to_build_error(ContextError::Refused(format!("`{}` is there twice.", path.display())));
+        Index::of(nodes).map_err(twice)
     }
 
     /// Opens a file's content. It has the time at which that came first, so files that differ never have the same time.
@@ -387,13 +389,6 @@ fn remembered(path: &Path) -> Option<Committed> {
 /// `Refused` for what is not 64 hex digits.
 fn digest(hex: &str) -> Result<Digest, ContextError> {
     Digest::from_hex(hex).map_err(|error| ContextError::Refused(error.to_string()))
-}
-
-fn raw(digest: &Digest) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    // A digest always has this many hex digits.
-    let _decoded = hex::decode_to_slice(digest.hex(), &mut bytes);
-    bytes
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -10,7 +10,7 @@
 //! What arrived whole stays when the stream breaks off, so that an upload goes on where it ended.
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -98,7 +98,7 @@ impl Receiver<'_> {
         }
         self.room(size)?;
         if tree || size <= SMALL {
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).min(SMALL as usize) + 1);
             input.take(size).read_to_end(&mut bytes).map_err(stream_error)?;
             if bytes.len() as u64 != size {
                 return Err(cut());
@@ -121,7 +121,7 @@ impl Receiver<'_> {
             hash.update(bytes);
             file.write_all(bytes)
         })?;
-        if <[u8; 32]>::from(hash.finalize()) != super::raw(&digest) {
+        if <[u8; 32]>::from(hash.finalize()) != *digest.bytes() {
             return Err(lied(&digest));
         }
         self.keep(temp, &path, size)
@@ -141,7 +141,7 @@ impl Receiver<'_> {
         let part = self.scope.part(&digest);
         let _alone = Alone::new(self.store, &part)?;
         let mut file = File::options().append(true).create(true).mode(BLOB_MODE).open(&part)?;
-        let there = file.metadata()?.len();
+        let there = readable(&file)?.len();
         if there != offset {
             return Err(ContextError::Conflict(format!("{hex} goes on at byte {there}, not {offset}; ask what is missing.")));
         }
@@ -161,25 +161,24 @@ impl Receiver<'_> {
             }
             hash.update(&self.buffer[..count]);
         }
-        if <[u8; 32]>::from(hash.finalize()) != super::raw(&digest) {
+        if <[u8; 32]>::from(hash.finalize()) != *digest.bytes() {
             fs::remove_file(&part)?;
             return Err(lied(&digest));
         }
-        self.keep(Temp(part), &path, length)
+        self.keep(Temp { path: part, kept: false }, &path, length)
     }
 
     /// Gives a content its name. Readers see all of it or nothing.
-    fn keep(&mut self, temp: Temp, path: &Path, size: u64) -> Result<(), ContextError> {
-        // Whatever the umask says.
-        fs::set_permissions(&temp.0, fs::Permissions::from_mode(BLOB_MODE))?;
+    fn keep(&mut self, mut temp: Temp, path: &Path, size: u64) -> Result<(), ContextError> {
         let _still = self.store.still();
-        match fs::rename(&temp.0, path) {
+        match fs::rename(&temp.path, path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 fs::create_dir_all(path.parent().unwrap_or(path))?;
-                fs::rename(&temp.0, path)?;
+                fs::rename(&temp.path, path)?;
             }
             other => other?,
         }
+        temp.kept = true;
         self.new += size;
         self.store.add_used(&self.scope, size);
         Ok(())
@@ -221,24 +220,39 @@ impl Receiver<'_> {
     }
 
     fn temp(&self) -> Temp {
-        Temp(self.scope.incoming().join(self.store.next().to_string()))
+        Temp { path: self.scope.incoming().join(self.store.next().to_string()), kept: false }
     }
 }
 
 /// Removed when it did not become anything.
-struct Temp(PathBuf);
+struct Temp {
+    path: PathBuf,
+    kept: bool,
+}
 
 impl Temp {
     fn create(&self) -> io::Result<File> {
-        File::options().write(true).create_new(true).mode(BLOB_MODE).open(&self.0)
+        let file = File::options().write(true).create_new(true).mode(BLOB_MODE).open(&self.path)?;
+        readable(&file)?;
+        Ok(file)
     }
 }
 
 impl Drop for Temp {
     fn drop(&mut self) {
-        // Usually renamed by now.
-        let _gone = fs::remove_file(&self.0);
+        if !self.kept {
+            let _gone = fs::remove_file(&self.path);
+        }
     }
+}
+
+/// Sees to a new file's mode, whatever the umask says.
+fn readable(file: &File) -> io::Result<fs::Metadata> {
+    let meta = file.metadata()?;
+    if meta.mode() & 0o7777 != BLOB_MODE {
+        file.set_permissions(fs::Permissions::from_mode(BLOB_MODE))?;
+    }
+    Ok(meta)
 }
 
 /// One request at a time adds to a blob.

@@ -158,7 +158,7 @@ impl Loader<'_> {
             let layer = self.layers.unpack_blob(&self.lease, &descriptor, diff_id)?;
             return Ok((descriptor, layer.size));
         }
-        let made = self.layers.ingest(&self.lease, blob, Compression::GzipFast)?;
+        let made = self.layers.ingest(&self.lease, blob, Compression::Gzip)?;
         if made.diff_id != *diff_id {
             return Err(slipway_snapshot::Error::DiffIdMismatch { expected: *diff_id, actual: made.diff_id }.into());
         }

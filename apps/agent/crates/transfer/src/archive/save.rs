@@ -86,7 +86,7 @@ pub fn save(layers: &Layers, images: &[ToSave], form: ArchiveForm, out: impl Wri
 fn loadable(layers: &Layers, lease: &Lease, image: &Image) -> Result<Vec<Descriptor>> {
     let each = image.record.layers.iter().zip(&image.record.diff_ids);
     each.map(|(layer, diff_id)| match layer.media_type.as_str() {
-        media_type::OCI_LAYER_ZSTD => Ok(layers.repack(lease, layer, diff_id, Compression::GzipFast, None)?.descriptor),
+        media_type::OCI_LAYER_ZSTD => Ok(layers.repack(lease, layer, diff_id, Compression::Gzip, None)?.descriptor),
         _ => Ok(layer.clone()),
     })
     .collect()
