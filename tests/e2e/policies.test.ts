@@ -291,9 +291,29 @@ describe('a repository', () => {
     expect(await button('Rename').isDisabled()).toBe(true)
   })
 
+  it('is deleted when its name is typed', async () => {
+    copy('shop:build-1', 'doomed:v1')
+    await go('/acme/images/doomed/-/settings')
+    await button('Delete').click()
+    await dialog().getByText('1 tag with').waitFor()
+    expect(await dialog().getByRole('button', { name: 'Delete' }).isDisabled()).toBe(true)
+    await expectAccessible(page, 'dialog that deletes a repository')
+    await dialog().getByRole('textbox').fill('doomed')
+    await dialog().getByRole('button', { name: 'Delete' }).click()
+    await page.waitForURL('**/acme/images')
+    await page.getByText('doomed is deleted').waitFor()
+    await page.getByRole('link', { name: 'doomed' }).waitFor({ state: 'detached' })
+    await go('/acme/images/doomed')
+    await page.getByText('REPOSITORY_NOT_FOUND').waitFor()
+  })
+
   it('is told about in the activity', async () => {
     await go('/acme/activity')
-    for (const text of [/gave away the repository team\/kit · to other/, /renamed a repository to team\/kit · from tools/])
+    for (const text of [
+      /deleted the repository doomed · 1 tag/,
+      /gave away the repository team\/kit · to other/,
+      /renamed a repository to team\/kit · from tools/,
+    ])
       await page.getByText(text).first().waitFor()
     for (const text of [
       /cleaned up the repository .* · 1 tag, /,

@@ -45,6 +45,9 @@ export const repositoriesRouter = router({
   transfer: orgProcedure
     .input(inputs.transferRepository)
     .mutation(({ ctx, input }) => ctx.services.repositories.transfer(ctx.scope, input)),
+  delete: repositoryProcedure
+    .input(inputs.deleteRepository)
+    .mutation(({ ctx, input }) => ctx.services.repositories.delete(ctx.scope, input)),
   forgetName: repositoryProcedure
     .input(inputs.forgetName)
     .mutation(({ ctx, input }) => ctx.services.repositories.forgetName(ctx.scope, input)),

@@ -62,6 +62,7 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   'repositories.setAbout': { reach: 'row', input: { ...image, description: 'Stolen' }, guestMay: false },
   'repositories.rename': { reach: 'row', input: { ...image, name: 'stolen' }, guestMay: false },
   'repositories.transfer': { reach: 'row', input: { ...image, to: 'evil', confirm: 'web' }, guestMay: false },
+  'repositories.delete': { reach: 'row', input: { ...image, confirm: 'web' }, guestMay: false },
   'repositories.forgetName': { reach: 'row', input: { ...image, oldName: 'acme/old' }, guestMay: false },
   'repositories.moved': { reach: 'own', input: image },
   'me.get': { reach: 'own' },

@@ -391,11 +391,13 @@ export { listRepositories, listTags, type RepositoryFacts, type RepositoryQuery,
 export {
   appBuildingInto,
   appsNeeding,
+  deleteRepository,
   findAbout,
   moveRepository,
   renameReferences,
   setAbout,
   setRepositoryName,
+  tagNames,
 } from './repository.repo'
 export {
   type CleanUp,

@@ -70,6 +70,15 @@ export async function renameReferences(tx: Tx, from: string, to: string): Promis
   }
 }
 
+/** With everything in it, its old names too. Its blobs go with the next collection, unless others have them. False: it is gone. */
+export async function deleteRepository(tx: Tx, repositoryId: string): Promise<boolean> {
+  return (await tx.repository.deleteMany({ where: { id: repositoryId } })).count > 0
+}
+
+/** All of them, so that rules are asked about each. */
+export const tagNames = async (tx: Tx, repositoryId: string): Promise<string[]> =>
+  (await tx.tag.findMany({ where: { repositoryId }, select: { name: true }, orderBy: { name: 'asc' } })).map((tag) => tag.name)
+
 async function redirect(tx: Tx, { id, organizationId, name }: { id: string; organizationId: string; name: string }): Promise<void> {
   const to = { repositoryId: id, createdAt: new Date() }
   await tx.repositoryRedirect.upsert({

@@ -51,6 +51,12 @@ export const hands: Record<PanelVerb, Hand> = {
     const reference = await pushed(world, letter, `image-${person}`)
     return hand((api, place) => api.images.delete({ ...place, reference }))(world, person, letter)
   },
+  // Who may is asked to type the name: it is needed for the other rows.
+  'delete repository': (world, person, letter) => {
+    const place = { org: 'acme' as const, repository: nameOf(letter), confirm: 'another name' }
+    const sees = PANEL.repository[person].includes(letter)
+    return attempt(world, person, sees, (api) => api.repositories.delete(place), ['BAD_REQUEST'])
+  },
   visibility: hand((api, place, letter) => {
     const visibility = letter === 'i' ? 'internal' : letter === 'u' ? 'public' : 'private'
     return api.access.setVisibility({ ...place, visibility, confirm: place.repository })

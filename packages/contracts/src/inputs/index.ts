@@ -41,6 +41,7 @@ export { createOutgoing, listDeliveries, outgoing, outgoingUrl, updateOutgoing }
 export {
   addRepositoryRule,
   addTagRule,
+  deleteRepository,
   forgetName,
   movedRepository,
   previewRepositoryRetention,

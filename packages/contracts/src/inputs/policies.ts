@@ -69,5 +69,6 @@ export const setAbout = repositoryInput.extend({
 
 export const renameRepository = repositoryInput.extend({ name: z.string().min(1).max(255) })
 export const transferRepository = repositoryInput.extend({ to: slug, /** The repository's name again. */ confirm: z.string() })
+export const deleteRepository = repositoryInput.extend({ /** The repository's name again. */ confirm: z.string() })
 export const forgetName = repositoryInput.extend({ /** As `acme/old`. */ oldName: z.string().min(3).max(310) })
 export const movedRepository = repositoryInput

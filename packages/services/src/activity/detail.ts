@@ -13,6 +13,7 @@ const DETAILS: Record<string, (data: Data) => string | null> = {
   'repository.rename': ({ from }) => after('from', text(from)),
   'repository.transfer': ({ to }) => after('to', text(to)),
   'repository.receive': ({ from }) => after('from', text(from)),
+  'repository.delete': ({ tagCount }) => count(number(tagCount) ?? 0, 'tag'),
   'repository.forgetName': ({ name }) => text(name),
   'repository.describe': ({ changed }) => (Array.isArray(changed) ? changed.filter((part) => part !== 'updatedBy').join(', ') : null),
   'quota.set': ({ maxBytes, maxRepositories }) => {

@@ -223,3 +223,32 @@ it('transfers with everything in it, within the limits of who gets it', async ()
   const limited = { name: 'acme', slug: 'acme', bytes: before.bytes - 2000 }
   expect(await h.services.policies.quotas(acme)).toContainEqual(expect.objectContaining(limited))
 })
+
+it('deletes with everything in it, but nothing that an app or a rule needs', async () => {
+  const { id, digests } = await repository('doomed', { a: 1, 'r1.0': 2 })
+  const remove = (scope = acme, confirm = 'doomed') => h.services.repositories.delete(scope, { repository: 'doomed', confirm })
+  await expect(remove({ ...acme, role: 'developer' })).rejects.toMatchObject({ code: 'ROLE_TOO_LOW' })
+  await expect(remove(acme, 'other')).rejects.toMatchObject({ code: 'CONFIRM_NAME' })
+  await expect(h.services.repositories.delete(acme, { repository: 'shop', confirm: 'shop' })).rejects.toMatchObject({
+    code: 'REPOSITORY_OF_APP',
+  })
+  await h.services.repositories.addRule(acme, { repository: 'doomed', kind: 'immutable', tags: 'r*', builds: false })
+  await expect(remove()).rejects.toMatchObject({ code: 'TAG_RULE', details: { tag: 'r1.0' } })
+  const { rules } = await h.services.repositories.policies(acme, { repository: 'doomed' })
+  await h.services.repositories.removeRule(acme, { repository: 'doomed', id: rules[0]?.id ?? '' })
+  const { id: appId } = await h.db.app.findFirstOrThrow({ where: { slug: 'shop' } })
+  const imageReference = `slipway.local/acme/doomed@${digests.a}`
+  await h.db.app.update({ where: { id: appId }, data: { imageReference } })
+  await expect(remove()).rejects.toMatchObject({ code: 'REPOSITORY_IN_USE', message: expect.stringContaining('shop') })
+  await h.db.app.update({ where: { id: appId }, data: { imageReference: null } })
+  const before = await h.services.policies.quota(acme)
+  expect(await remove()).toEqual({ name: 'doomed' })
+  expect(await h.services.policies.quota(acme)).toMatchObject({ bytes: before.bytes - 2000, repositories: before.repositories - 1 })
+  expect(await h.db.manifest.count({ where: { repositoryId: id } })).toBe(0)
+  const told = (await h.services.activity.list(acme, { limit: 1, action: 'repository.delete' })).items[0]
+  expect(told).toMatchObject({ targetLabel: 'doomed', detail: '2 tags', link: null })
+  await expect(remove()).rejects.toMatchObject({ code: 'REPOSITORY_NOT_FOUND' })
+  // The name is free again.
+  await repository('doomed', { b: 1 })
+  expect((await h.services.images.tags(acme, { repository: 'doomed', limit: 10 })).total).toBe(1)
+})

@@ -3,9 +3,12 @@ import { AppError, globMatches, may, notFound } from '@slipway/core'
 import {
   appBuildingInto,
   appsNeeding,
+  assertTagsMayGo,
   createTagRule,
   deleteRedirect,
+  deleteRepository,
   deleteTagRule,
+  emitEvent,
   findAbout,
   findMembership,
   findRetention,
@@ -13,6 +16,7 @@ import {
   lastCleanUp,
   lastRetentionRun,
   listTagRules,
+  lockRepository,
   movedRepository,
   moveRepository,
   type RepositoryRow,
@@ -22,6 +26,8 @@ import {
   setRepositoryName,
   setRetention,
   setSchedule,
+  type Tx,
+  tagNames,
 } from '@slipway/db'
 import { isRepositoryName } from '@slipway/oci'
 import type { AccessService } from '../access/service'
@@ -36,6 +42,8 @@ import { dataOf, previewRetention, rulesView } from './retention'
 import type { RepositoriesService } from './service'
 
 const DEFAULT_MINUTE = 180
+/** To a webhook: one that deletes more is told so by `whole`. */
+const MAX_TAGS_TOLD = 100
 
 export function createRepositories(deps: Deps, access: Pick<AccessService, 'repositoryScope'>): RepositoriesService {
   const { db } = deps
@@ -198,13 +206,7 @@ export function createRepositories(deps: Deps, access: Pick<AccessService, 'repo
         throw new AppError({ kind: 'bad-input', code: 'CONFIRM_NAME', message: `Type ${repository.name} to confirm.` })
       if (membership.organizationId === scope.organizationId)
         throw new AppError({ kind: 'bad-input', code: 'SAME_ORGANIZATION', message: 'It belongs to that organization already.' })
-      const apps = await appsNeeding(db, `${OWN_REGISTRY_HOST}/${pathOf(scope, repository)}`)
-      if (apps.length > 0)
-        throw new AppError({
-          kind: 'conflict',
-          code: 'REPOSITORY_IN_USE',
-          message: `Apps run an image of it: ${apps.slice(0, 5).join(', ')}. Deploy another one there first.`,
-        })
+      await assertUnused(db, scope, repository)
       await underRules(`${to}/${repository.name}`, () =>
         db.$transaction(
           async (tx) => {
@@ -221,6 +223,27 @@ export function createRepositories(deps: Deps, access: Pick<AccessService, 'repo
       announce(deps, { organizationId: scope.organizationId })
       announce(deps, { organizationId: membership.organizationId })
       return { org: to, name: repository.name }
+    },
+
+    async delete(scope, { repository: name, confirm }) {
+      assertMay(scope, 'manage access')
+      const repository = await movable(scope, name)
+      if (confirm !== repository.name)
+        throw new AppError({ kind: 'bad-input', code: 'CONFIRM_NAME', message: `Type ${repository.name} to confirm.` })
+      const remove = async (tx: Tx) => {
+        // Nothing is pushed into it between the looks and the end.
+        if (!(await lockRepository(tx, repository.id))) throw notFound('repository', 'REPOSITORY_NOT_FOUND')
+        await assertUnused(tx, scope, repository)
+        const tags = await tagNames(tx, repository.id)
+        await assertTagsMayGo(tx, repository.id, tags, scope.actor.userId ?? '')
+        await deleteRepository(tx, repository.id)
+        await audit(tx, scope, 'repository.delete', target(repository), { tagCount: tags.length })
+        const gone = { digest: null, tags: tags.slice(0, MAX_TAGS_TOLD), whole: true }
+        await emitEvent(tx, scope.organizationId, { kind: 'delete', repository: repository.name, actor: scope.actor.label, data: gone })
+      }
+      await underRules(pathOf(scope, repository), () => db.$transaction(remove, { timeout: 60_000 }))
+      announce(deps, { organizationId: scope.organizationId })
+      return { name: repository.name }
     },
 
     async forgetName(scope, { repository: name, oldName }) {
@@ -243,7 +266,17 @@ export function createRepositories(deps: Deps, access: Pick<AccessService, 'repo
     },
   }
 
-  async function assertFree(tx: Parameters<typeof setRepositoryName>[0], organizationId: string, organization: string, name: string) {
+  async function assertUnused(tx: Tx, scope: Scope, repository: RepositoryRow) {
+    const apps = await appsNeeding(tx, `${OWN_REGISTRY_HOST}/${pathOf(scope, repository)}`)
+    if (apps.length === 0) return
+    throw new AppError({
+      kind: 'conflict',
+      code: 'REPOSITORY_IN_USE',
+      message: `Apps run an image of it: ${apps.slice(0, 5).join(', ')}. Deploy another one there first.`,
+    })
+  }
+
+  async function assertFree(tx: Tx, organizationId: string, organization: string, name: string) {
     if ((await tx.repository.count({ where: { organizationId, name } })) === 0) {
       const app = await appBuildingInto(tx, organizationId, name)
       if (!app) return

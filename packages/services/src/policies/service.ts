@@ -36,6 +36,8 @@ export interface RepositoriesService {
   rename(scope: Scope, input: Of<typeof inputs.renameRepository>): Promise<{ name: string }>
   /** To another organization, whose registry the caller manages too. */
   transfer(scope: Scope, input: Of<typeof inputs.transferRepository>): Promise<{ org: string; name: string }>
+  /** With all images; not while apps need one, nor past a rule that keeps a tag. */
+  delete(scope: Scope, input: Of<typeof inputs.deleteRepository>): Promise<{ name: string }>
   forgetName(scope: Scope, input: Of<typeof inputs.forgetName>): Promise<views.RepositoryPoliciesView>
   /** Where a repository is now that had this name; null when that is nowhere the caller may look. */
   moved(actor: Actor, input: z.infer<typeof inputs.movedRepository>): Promise<{ org: string; repository: string } | null>

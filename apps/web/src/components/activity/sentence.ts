@@ -70,6 +70,7 @@ const DEEDS: Record<string, string> = {
   'team.removeMember': 'took somebody out of the team',
   'webhook.rotateSecret': 'renewed the webhook secret of',
   'quota.set': 'set the limits of',
+  'repository.delete': 'deleted the repository',
   'repository.describe': 'described the repository',
   'repository.forgetName': 'gave up an old name of the repository',
   'repository.receive': 'took in the repository',

@@ -8,6 +8,7 @@ import type { RepositoryTabProps } from '@/components/images/repository-page'
 import { InlineError, Load } from '@/components/load'
 import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
+import { DeleteRepositoryDialog } from './delete-repository-dialog'
 import { RenameDialog } from './rename-dialog'
 import type { PoliciesProps } from './repository-policies'
 import { TransferDialog } from './transfer-dialog'
@@ -30,7 +31,7 @@ export function RepositorySettings({ org, view }: RepositoryTabProps) {
 function NameCard({ org, view, policies }: RepositoryTabProps & { policies: views.RepositoryPoliciesView }) {
   const trpc = useTRPC()
   const me = useQuery(trpc.me.get.queryOptions(undefined, { staleTime: 60_000 }))
-  const [asked, setAsked] = useState<'rename' | 'transfer' | null>(null)
+  const [asked, setAsked] = useState<'rename' | 'transfer' | 'delete' | null>(null)
   const { builtBy, mayManage } = policies
   const manages = (role: views.Role) => role === 'owner' || role === 'admin'
   const here = me.data?.organizations.find(({ slug }) => slug === org)
@@ -45,7 +46,7 @@ function NameCard({ org, view, policies }: RepositoryTabProps & { policies: view
           <Link href={routes.app(org, builtBy)} className="underline underline-offset-3 hover:text-accent">
             {builtBy}
           </Link>{' '}
-          go into this repository by its name, so it keeps its name and its organization as long as the app is there.
+          go into this repository by its name, so it stays here, and keeps its name, as long as the app is there.
         </Callout>
       )}
       <Row
@@ -68,9 +69,15 @@ function NameCard({ org, view, policies }: RepositoryTabProps & { policies: view
           Give away
         </Button>
       </Row>
+      <Row title="Delete" text="With all its images. Not while an app runs one of them, and no tag that a rule keeps.">
+        <Button variant="danger-quiet" disabled={!mayManage || builtBy !== null} onClick={() => setAsked('delete')}>
+          Delete
+        </Button>
+      </Row>
       {!mayManage && <p className="border-line border-t px-4 py-3 text-ink-3 text-xs">Owners and admins can change these.</p>}
       <RenameDialog org={org} repository={view.name} open={asked === 'rename'} onClose={() => setAsked(null)} />
       <TransferDialog org={org} view={view} to={others} open={asked === 'transfer'} onClose={() => setAsked(null)} />
+      <DeleteRepositoryDialog org={org} view={view} open={asked === 'delete'} onClose={() => setAsked(null)} />
     </Card>
   )
 }
