@@ -17,6 +17,8 @@ const { outputFiles } = await build({
   platform: 'node',
   target: 'node20',
   format: 'esm',
+  // What ssh2 is faster with, where somebody compiled it: it goes on without, and we neither compile nor ship it.
+  external: ['cpu-features', '*.node'],
   logLevel: 'warning',
 })
 // `import()` of a part is a call of its function.
