@@ -96,3 +96,41 @@ it('that does not answer: pushes wait for it, everybody else goes on, and they e
   const back = await f.call('GET', `/v2/acme/disk/blobs/${digestBytes(content)}`)
   expect(digestBytes(new Uint8Array(await back.arrayBuffer()))).toBe(digestBytes(content))
 })
+
+it('that loses what it was given: no push is told to be safe, repeated or not, and the next one is', { timeout: 60_000 }, async () => {
+  const backing = path.join(folder, 'backing')
+  await mkdir(backing)
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', backing])
+  const image = path.join(backing, 'image')
+  await writeFile(image, '')
+  await truncate(image, 256 * MIB)
+  // Without a journal, which would make the whole disk read-only: its data is what must be lost.
+  execFileSync('mkfs.ext4', ['-q', '-O', '^has_journal', '-E', 'lazy_itable_init=1', image])
+  execFileSync('mount', ['-o', 'loop,noatime,errors=continue', image, disk])
+  try {
+    f = await startFixture({ store: new FilesystemStore(path.join(disk, 'registry')) })
+    execFileSync('sync', ['-f', disk])
+    // Below and above what is synced while more comes.
+    for (const size of [14 * MIB, 40 * MIB]) {
+      const content = randomBytes(size)
+      const location = await begin(f)
+      const sent = await f.call('PATCH', location, { body: content })
+      for (let round = 0; round < 3; round++) {
+        const answer = await f.call('PUT', `${location}?digest=${digestBytes(content)}`)
+        expect(answer.status, `round ${round} of ${size}, after ${sent.status}`).toBeGreaterThanOrEqual(400)
+      }
+      expect((await f.call('HEAD', `/v2/acme/disk/blobs/${digestBytes(content)}`)).status).toBe(404)
+    }
+    execFileSync('mount', ['-o', 'remount,size=200m', backing])
+    const content = randomBytes(40 * MIB)
+    expect((await whole(f, content)).status).toBe(201)
+    const back = await f.call('GET', `/v2/acme/disk/blobs/${digestBytes(content)}`)
+    expect(digestBytes(new Uint8Array(await back.arrayBuffer()))).toBe(digestBytes(content))
+    await f.close()
+    f = undefined
+  } finally {
+    execFileSync('umount', [disk])
+    execFileSync('umount', [backing])
+    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', disk])
+  }
+})

@@ -2,6 +2,7 @@ import {
   closeSync,
   createReadStream,
   fstatSync,
+  ftruncateSync,
   fdatasync as nodeFdatasync,
   fsync as nodeFsync,
   open as nodeOpen,
@@ -125,7 +126,12 @@ export class FilesystemStore implements BlobStore {
       const known = algorithm === 'sha256' && ingested?.size === size ? ingested.sha256 : undefined
       const actual = known === undefined ? await hashFile(file, algorithm) : `sha256:${known}`
       if (actual !== digest) throw new DigestMismatchError(digest, actual)
-      await syncData(file)
+      await syncData(file).catch((error: unknown) => {
+        // Linux tells of bytes that it could not write once. A client that repeats its request would be told that they are safe.
+        this.#ingested.delete(uploadId)
+        empty(file)
+        throw error
+      })
       return { size }
     } catch (error) {
       throw told(error)
@@ -254,6 +260,14 @@ async function hashFile(file: number, algorithm: StreamingDigest['algorithm']): 
     if (bytesRead === 0) return digest.current()
     digest.update(buffer.subarray(0, bytesRead))
     position += bytesRead
+  }
+}
+
+function empty(file: number): void {
+  try {
+    ftruncateSync(file, 0)
+  } catch {
+    // The disk is away; what lies there is read again and compared with its digest when it is back.
   }
 }
 
