@@ -69,7 +69,7 @@ function NameCard({ org, view, policies }: RepositoryTabProps & { policies: view
           Give away
         </Button>
       </Row>
-      <Row title="Delete" text="With all its images. Not while an app runs one of them, and no tag that a rule keeps.">
+      <Row title="Delete" text="With all its images. Refused while an app runs one of them, or a rule keeps one of its tags.">
         <Button variant="danger-quiet" disabled={!mayManage || builtBy !== null} onClick={() => setAsked('delete')}>
           Delete
         </Button>
