@@ -33,7 +33,7 @@ fn what_a_large_context_took_is_given_back() {
     let warm = Plan::new(&agent).run("true");
     build(&agent, &warm.request("warm", json!({ "timeoutMs": 60_000 })), &[]);
     let before = memory(&agent, "VmRSS");
-    let names: Vec<String> = (0..100_000).map(|i| format!("some/directory/{}/with-a-name/file-{i}", i % 1000)).collect();
+    let names: Vec<String> = (0..190_000).map(|i| format!("some/directory/{}/with-a-name/file-{i}", i % 1000)).collect();
     let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
     let events = build(&agent, &warm.request("large", json!({ "timeoutMs": 60_000 })), &files);
     assert_eq!(events.last().unwrap()["type"], "result");
