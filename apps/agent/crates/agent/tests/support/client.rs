@@ -88,7 +88,11 @@ impl Client {
         let own = path.starts_with("/slipway") || path.starts_with("/v1.");
         let head = if own { head.replacen("/v1.44", "", 1) } else { head };
         stream.write_all(head.as_bytes())?;
-        stream.write_all(body)?;
+        // Who refuses before it has read all hangs up; what it said is there to be read.
+        match stream.write_all(body) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error),
+            _ => {}
+        }
         let mut reader = BufReader::new(stream);
         let mut line = String::new();
         reader.read_line(&mut line)?;
