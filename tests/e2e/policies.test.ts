@@ -292,7 +292,7 @@ describe('a repository', () => {
   })
 
   it('is deleted when its name is typed', async () => {
-    copy('shop:build-1', 'doomed:v1')
+    copy('shop:build-1', 'doomed:first')
     await go('/acme/images/doomed/-/settings')
     await button('Delete').click()
     await dialog().getByText('1 tag with').waitFor()
