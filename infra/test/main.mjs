@@ -58,6 +58,8 @@ try {
 }
 
 print('')
+// Once more at the end: whoever reads only the last screen of a log of CI sees why it failed.
+for (const { title, told = [] } of results) for (const said of told) print(`${title}: ${said}\n`)
 for (const { title, passed, failed, skipped, flaky = [], ms } of results) {
   print(
     `${failed === 0 ? '✓' : '✗'} ${title}: ${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''} (${duration(ms)})`,

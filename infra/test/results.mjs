@@ -1,6 +1,13 @@
 // How many tests passed, from what the runners write.
 
-/** `flaky` names what failed once and passed when it was run again. @typedef {{ passed: number, failed: number, skipped: number, flaky?: string[] }} Counts */
+/**
+ * `flaky` names what failed once and passed when it was run again; `told` is what failed tests said, a paragraph each.
+ * @typedef {{ passed: number, failed: number, skipped: number, flaky?: string[], told?: string[] }} Counts
+ */
+
+/** A failed test's paragraph: enough to see why, little enough that the summary is read. */
+const TOLD_LINES = 15
+const cut = (text) => text.trim().split('\n').slice(0, TOLD_LINES).join('\n')
 
 /** Sums “test result: ok. 12 passed; 0 failed; 1 ignored; …”, one per test binary. @param {string} output @returns {Counts} */
 export function countCargo(output) {
@@ -39,6 +46,26 @@ export const failedTargets = (output) => {
   return [...list.matchAll(/`([^`]*)`/g)].map(([, target]) => target.split(' '))
 }
 
+/**
+ * What the failed tests of cargo said, and which ones a test binary was in when it was ended at its deadline: of those only
+ * libtest's “has been running for over 60 seconds” tells.
+ * @param {string} output @returns {string[]}
+ */
+export function toldByCargo(output) {
+  const failed = [...output.matchAll(/^---- (\S+) stdout ----\n([\s\S]*?)(?=^---- \S+ stdout ----\n|^failures:$)/gm)]
+  const slow = [...output.matchAll(/^test (\S+) has been running for over/gm)].map(([, name]) => name)
+  const hung = slow.filter((name) => !output.includes(`\ntest ${name} ... `))
+  return [...failed.map(([, name, said]) => `${name}\n${cut(said)}`), ...hung.map((name) => `${name}\nhad not ended`)]
+}
+
+/** What the failed tests of a Vitest report said. @param {{ testResults: { name: string, message?: string, assertionResults: { status: string, fullName?: string, failureMessages?: string[] }[] }[] } | undefined} report */
+export const toldByVitest = (report) =>
+  (report?.testResults ?? []).flatMap(({ name, message, assertionResults }) => {
+    const failed = assertionResults.filter((test) => test.status === 'failed')
+    if (failed.length === 0) return message ? [`${name}\n${cut(message)}`] : []
+    return failed.map((test) => `${name} > ${test.fullName}\n${cut((test.failureMessages ?? []).join('\n'))}`)
+  })
+
 /** Files of a Vitest report in which something failed. @param {{ testResults: { name: string, status: string }[] } | undefined} report */
 export const failedFiles = (report) => (report?.testResults ?? []).filter((file) => file.status === 'failed').map((file) => file.name)
 
@@ -49,6 +76,7 @@ export const failedFiles = (report) => (report?.testResults ?? []).filter((file)
  */
 export const afterSecondRun = (first, again, names) => ({
   ...first,
+  told: [...(first.told ?? []), ...(again.told ?? []).map((said) => `again: ${said}`)],
   passed: again.failed === 0 ? first.passed + first.failed : first.passed,
   failed: again.failed,
   flaky: again.failed === 0 ? names : [],

@@ -1,5 +1,14 @@
 import { expect, it } from 'vitest'
-import { afterSecondRun, atLeastOneFailure, countCargo, countVitest, failedFiles, failedTargets } from './results.mjs'
+import {
+  afterSecondRun,
+  atLeastOneFailure,
+  countCargo,
+  countVitest,
+  failedFiles,
+  failedTargets,
+  toldByCargo,
+  toldByVitest,
+} from './results.mjs'
 
 it('sums the test binaries of cargo', () => {
   const output = `running 3 tests
@@ -43,8 +52,47 @@ it('finds what to run again', () => {
 
 it('counts what passed when it was run again, and names it', () => {
   const first = { passed: 10, failed: 2, skipped: 1 }
-  expect(afterSecondRun(first, { passed: 6, failed: 0, skipped: 0 }, ['a'])).toEqual({ passed: 12, failed: 0, skipped: 1, flaky: ['a'] })
-  expect(afterSecondRun(first, { passed: 5, failed: 1, skipped: 0 }, ['a'])).toEqual({ passed: 10, failed: 1, skipped: 1, flaky: [] })
+  const passed = afterSecondRun(first, { passed: 6, failed: 0, skipped: 0 }, ['a'])
+  expect(passed).toEqual({ passed: 12, failed: 0, skipped: 1, flaky: ['a'], told: [] })
+  const failed = afterSecondRun({ ...first, told: ['b'] }, { passed: 5, failed: 1, skipped: 0, told: ['b'] }, ['a'])
+  expect(failed).toEqual({ passed: 10, failed: 1, skipped: 1, flaky: [], told: ['b', 'again: b'] })
+})
+
+it('tells what failed tests of cargo said, and which one did not end', () => {
+  const output = `running 4 tests
+test fine ... ok
+test slow has been running for over 60 seconds
+test hung has been running for over 60 seconds
+test slow ... ok
+test wrong ... FAILED
+failures:
+
+---- wrong stdout ----
+
+thread 'wrong' panicked at src/a.rs:1:2:
+assertion failed
+
+---- bad stdout ----
+${'line\n'.repeat(50)}
+failures:
+    wrong
+`
+  const [wrong, bad, hung, ...rest] = toldByCargo(output)
+  expect(wrong).toBe("wrong\nthread 'wrong' panicked at src/a.rs:1:2:\nassertion failed")
+  expect(bad?.split('\n')).toHaveLength(16)
+  expect(hung).toBe('hung\nhad not ended')
+  expect(rest).toEqual([])
+})
+
+it('tells what failed tests of Vitest said', () => {
+  const failed = { status: 'failed', fullName: 'a > b', failureMessages: ['Error: no'] }
+  const testResults = [
+    { name: 'x.test.ts', status: 'failed', assertionResults: [failed, { status: 'passed', fullName: 'c' }] },
+    { name: 'y.test.ts', status: 'failed', message: 'does not load', assertionResults: [] },
+    { name: 'z.test.ts', status: 'passed', message: '', assertionResults: [] },
+  ]
+  expect(toldByVitest({ testResults })).toEqual(['x.test.ts > a > b\nError: no', 'y.test.ts\ndoes not load'])
+  expect(toldByVitest(undefined)).toEqual([])
 })
 
 const file = (name: string, status: string) => ({ name, status })

@@ -4,7 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from '../start/run.mjs'
 import { ROOT } from '../start/settings.mjs'
-import { afterSecondRun, atLeastOneFailure, countCargo, countVitest, failedFiles, failedTargets } from './results.mjs'
+import {
+  afterSecondRun,
+  atLeastOneFailure,
+  countCargo,
+  countVitest,
+  failedFiles,
+  failedTargets,
+  toldByCargo,
+  toldByVitest,
+} from './results.mjs'
 
 const AGENT = join(ROOT, 'apps/agent')
 const MINUTE = 60_000
@@ -49,10 +58,11 @@ async function cargo(print) {
   const first = await cargoTest(['--workspace'], print)
   const targets = failedTargets(first.output)
   if (targets.length === 0) return first.counts
-  const again = { passed: 0, failed: 0, skipped: 0 }
+  const again = { passed: 0, failed: 0, skipped: 0, told: [] }
   for (const target of targets) {
     const { counts } = await cargoTest(target, print)
-    for (const key of Object.keys(again)) again[key] += counts[key]
+    for (const key of ['passed', 'failed', 'skipped']) again[key] += counts[key]
+    again.told.push(...counts.told)
   }
   return afterSecondRun(
     first.counts,
@@ -61,17 +71,20 @@ async function cargo(print) {
   )
 }
 
+/** A test that hangs ends its own binary; the others still run, and cargo names that one to be run again. */
+const BINARY_DEADLINE = ['--config', `target."cfg(unix)".runner = ["timeout", "--foreground", "--verbose", "--kill-after=10", "360"]`]
+
 async function cargoTest(targets, print) {
   let output = ''
   const ok = await watch(
-    ['cargo', 'test', ...targets, '--locked', '--no-fail-fast'],
+    ['cargo', ...BINARY_DEADLINE, 'test', ...targets, '--locked', '--no-fail-fast'],
     { cwd: AGENT, env: rustEnvironment(), deadlineMs: 30 * MINUTE },
     (line) => {
       output += `${line}\n`
       if (!/^test .* \.\.\. ok$|^running \d+ tests?$/.test(line)) print(line)
     },
   )
-  return { output, counts: atLeastOneFailure(countCargo(output), ok) }
+  return { output, counts: { ...atLeastOneFailure(countCargo(output), ok), told: toldByCargo(output) } }
 }
 
 async function unit(print) {
@@ -110,7 +123,7 @@ async function vitestRun(project, flags, print) {
     )
     const report = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined
     const counts = report ? countVitest(report) : { passed: 0, failed: 0, skipped: 0 }
-    return { report, counts: atLeastOneFailure(counts, ok) }
+    return { report, counts: { ...atLeastOneFailure(counts, ok), told: toldByVitest(report) } }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -5,6 +5,7 @@ mod support;
 use std::collections::HashMap;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use serde_json::json;
@@ -290,11 +291,18 @@ fn a_context_in_use_stays_and_the_one_used_last_goes_last() {
 #[test]
 fn collections_beside_uploads_never_lose_a_committed_context() {
     let (_temp, store) = store(ContextLimits { grace: Duration::ZERO, ..ContextLimits::default() });
-    let done = std::sync::atomic::AtomicBool::new(false);
+    let store = &store;
     std::thread::scope(|scope| {
-        let collecting = scope.spawn(|| {
-            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+        // Gone with a failure, too, so that the collector ends.
+        let (under_way, ended) = std::sync::mpsc::channel::<()>();
+        let collecting = scope.spawn(move || {
+            // Without a rest it would have the lock again before those who wait for it are awake, and nothing would ever be committed;
+            // with longer and longer ones, something is on a disk of any speed.
+            for rest in (1..).map(|n| Duration::from_micros(n * 100)) {
                 store.collect().unwrap();
+                if ended.recv_timeout(rest) == Err(RecvTimeoutError::Disconnected) {
+                    return;
+                }
             }
         });
         for n in 0..60 {
@@ -303,7 +311,7 @@ fn collections_beside_uploads_never_lose_a_committed_context() {
             let root = upload.tree(&[file]);
             // What goes between two calls is told, and sent again.
             loop {
-                send(&store, &upload).unwrap();
+                send(store, &upload).unwrap();
                 match store.commit("org-1", &root) {
                     Ok(_) => break,
                     Err(ContextError::Incomplete(_)) => {}
@@ -315,7 +323,7 @@ fn collections_beside_uploads_never_lose_a_committed_context() {
             held.write(temp.path()).unwrap();
             assert_eq!(std::fs::read_to_string(temp.path().join("f")).unwrap(), format!("content {n}"));
         }
-        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        drop(under_way);
         collecting.join().unwrap();
     });
 }
