@@ -49,16 +49,15 @@ export class Connection {
     })
   }
 
-  /** Sends the request, whose body may follow its head, and resolves when the answer is whole. */
-  send(head: Buffer, body?: Buffer): Promise<Answer> {
+  /** Sends the request, whose body may follow its head (in pieces), and resolves when the answer is whole. */
+  send(head: Buffer, ...body: Buffer[]): Promise<Answer> {
     if (this.#failed) return Promise.reject(this.#failed)
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject }
       this.#isHead = head[0] === 72
-      if (body) this.#socket.cork()
-      this.#socket.write(head)
-      if (body) this.#socket.write(body)
-      if (body) this.#socket.uncork()
+      this.#socket.cork()
+      for (const piece of [head, ...body]) this.#socket.write(piece)
+      this.#socket.uncork()
     })
   }
 
