@@ -20,8 +20,7 @@ export const compareMethod =
     return {
       from: compared(from, before),
       to: compared(to, after),
-      files: files(before, after),
-      packages: packages(before, after),
+      ...contents(before, after),
       config: config(from.manifest.config, to.manifest.config),
       layers: {
         shared: shared.length,
@@ -31,6 +30,19 @@ export const compareMethod =
       },
     }
   }
+
+type Contents = Pick<views.ComparisonView, 'files' | 'packages'>
+
+/** Images do not change: what two trees differ in is kept as long as both are. A page that asks again does not walk them again. */
+const known = new WeakMap<Tree, WeakMap<Tree, Contents>>()
+
+function contents(before: Tree, after: Tree): Contents {
+  const others = known.get(before) ?? new WeakMap<Tree, Contents>()
+  known.set(before, others)
+  const found = others.get(after) ?? { files: files(before, after), packages: packages(before, after) }
+  others.set(after, found)
+  return found
+}
 
 const compared = ({ repository, manifest }: Loaded, tree: Tree): views.ComparedImage => ({
   repository: repository.name,
