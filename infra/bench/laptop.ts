@@ -12,11 +12,10 @@ const FILES = 100
 const SIZE = 20_000
 const RUNS = 5
 
-export async function laptopFigures({ api, org, installation, key }: Ready): Promise<Figure[]> {
+export async function laptopFigures({ installation, key }: Ready): Promise<Figure[]> {
   const home = mkdtempSync('/var/tmp/sw-bench-laptop-')
   const folder = join(home, 'big')
   try {
-    await api.projects.create.mutate({ org, name: 'Laptop' })
     fill(folder)
     const env = { PATH: process.env.PATH, HOME: home, SLIPWAY_URL: installation.webUrl, SLIPWAY_API_KEY: key }
     const first = await build(folder, env)

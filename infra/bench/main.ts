@@ -1,7 +1,8 @@
 /**
- * `npm run bench`: brings a Slipway of its own up, measures, then the engine, the builder, the registry, the panel's lists and what is inside layers alone, and prints a table.
- * `--cold` also times a fresh clone (minutes). `npm run bench -- engine`, `-- build`, `-- registry`, `-- panel` and `-- layers` measure only
- * these, which needs no installation. With Debian's dockerd installed, the same work is given to it in the same run.
+ * `npm run bench`: brings a Slipway of its own up, measures it, then the engine, the builder, the registry, the panel's lists and what
+ * is inside layers alone, and prints a table. `--cold` also times a fresh clone (minutes). `npm run bench -- installation`, `-- engine`,
+ * `-- build`, `-- registry`, `-- panel` and `-- layers` measure only these; all but the first need no installation. With Debian's dockerd
+ * installed, the same work is given to it in the same run.
  */
 import { cpus, loadavg, totalmem } from 'node:os'
 import { BUILD_GROUPS, buildFigures } from './build'
@@ -14,6 +15,7 @@ const [what, ...rest] = process.argv.slice(2)
 const groups = rest.filter((word) => !word.startsWith('--'))
 const rounds = Number(rest.find((word) => word.startsWith('--rounds='))?.slice('--rounds='.length) ?? 100)
 const ALONE: Record<string, string[]> = {
+  installation: ['all'],
   engine: GROUPS,
   build: BUILD_GROUPS,
   registry: [...REGISTRY_GROUPS],
@@ -23,10 +25,12 @@ const ALONE: Record<string, string[]> = {
 const known = ALONE[what ?? ''] ?? null
 const unknown = known && groups.find((group) => !known.includes(group))
 if (unknown) throw new Error(`there is no group ${unknown}; there are: ${known.join(', ')}`)
+const wanted = (name: string) => !known || what === name
 const chosen = (all: string[]) => (known && groups.length > 0 ? groups : all)
 // Imported only when wanted: it needs all that an installation does.
-const installation = known ? [] : await (await import('./installation')).installationFigures(say, process.argv.includes('--cold'))
-const wanted = (name: string) => !known || what === name
+const installation = wanted('installation')
+  ? await (await import('./installation')).installationFigures(say, process.argv.includes('--cold'))
+  : []
 const engine = wanted('engine') ? await engineFigures(say, chosen(GROUPS)) : []
 const build = wanted('build') ? await buildFigures(say, chosen(BUILD_GROUPS), rounds) : []
 // Imported only when wanted: it needs the database client.
