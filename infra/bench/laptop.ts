@@ -12,12 +12,12 @@ const FILES = 100
 const SIZE = 20_000
 const RUNS = 5
 
-export async function laptopFigures({ installation, key }: Ready): Promise<Figure[]> {
+export async function laptopFigures({ org, installation, key }: Ready): Promise<Figure[]> {
   const home = mkdtempSync('/var/tmp/sw-bench-laptop-')
   const folder = join(home, 'big')
   try {
     fill(folder)
-    const env = { PATH: process.env.PATH, HOME: home, SLIPWAY_URL: installation.webUrl, SLIPWAY_API_KEY: key }
+    const env = { PATH: process.env.PATH, HOME: home, SLIPWAY_URL: installation.webUrl, SLIPWAY_API_KEY: key, SLIPWAY_ORG: org }
     const first = await build(folder, env)
     const times: number[] = []
     const sent: number[] = []

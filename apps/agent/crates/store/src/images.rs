@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What the store knows about an image without reading its blobs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ImageRecord {
     /// The digest of the config; what users see as IMAGE ID.
     pub id: Digest,
@@ -135,6 +135,9 @@ impl Store {
             Some(old) => {
                 record.added_at = old.added_at;
                 record.last_tagged = old.last_tagged;
+                if record == old {
+                    return state.view(&record.id);
+                }
                 if !must_be_there && old.manifest.digest != record.manifest.digest {
                     self.keep_form(&mut state, &old)?;
                 }
@@ -185,6 +188,15 @@ impl Store {
     /// of the image's repo digests, one with a tag (default `latest`) one of its tags.
     pub fn tag(&self, reference: &Reference, id: &Digest) -> Result<Option<Digest>> {
         self.tag_index(reference, id, None)
+    }
+
+    /// As [`Store::tag`], of what a registry says: a name that stands for just this already is left as it is, with its time.
+    pub fn tag_pulled(&self, reference: &Reference, id: &Digest) -> Result<()> {
+        let same = |known: &RefRecord| known.image == *id && known.form.is_none() && known.index.is_none();
+        if self.lock().refs.get(&reference.canonical()).is_some_and(same) {
+            return Ok(());
+        }
+        self.tag(reference, id).map(drop)
     }
 
     /// As [`Store::tag`], of a name that stands for an index; `id` is the image that this machine uses of it.

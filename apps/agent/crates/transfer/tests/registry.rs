@@ -22,7 +22,10 @@ async fn an_image_is_pulled_unpacked_named_and_pushed_on() {
     assert_eq!(fs::read(stack[0].dir.join("bin/app")).unwrap(), b"one");
     let names: Vec<String> = pulled.image.digests.iter().map(Reference::familiar).collect();
     assert_eq!(names, [format!("slipway.local/acme/app@{digest}")]);
-    assert!(machine.pull(APP, None).await.unwrap().up_to_date);
+    let before = machine.written();
+    let again = machine.pull(APP, None).await.unwrap();
+    assert_eq!((again.up_to_date, again.image.record.last_tagged), (true, pulled.image.record.last_tagged));
+    assert_eq!(machine.written(), before, "what is known is not written again");
     assert_eq!(from.count("GET /v2/acme/app/blobs/"), 3, "nothing moves twice");
 
     let machine_to = |registry: &TestRegistry| format!("{}/acme/app:v2", registry.address);

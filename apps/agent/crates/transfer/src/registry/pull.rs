@@ -82,9 +82,9 @@ impl Client {
         let image = blocking(move || {
             store.put_image(&descriptor, sizes.iter().sum())?;
             if !unnamed {
-                store.tag(&reference, &id)?;
+                store.tag_pulled(&reference, &id)?;
             }
-            store.tag(&reference.with_digest(named), &id)?;
+            store.tag_pulled(&reference.with_digest(named), &id)?;
             // Held until here: from now on the image itself reaches everything.
             drop(lease);
             Ok(store.image(&id)?)

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -329,6 +331,22 @@ impl Machine {
         let quick = Duration::from_millis(300);
         let timeouts = Timeouts { connect: quick, answer: quick, stall: quick, back_off: Duration::from_millis(5) };
         Machine { client: Client::new(Registries::new(mapped).unwrap(), timeouts), ..patient }
+    }
+
+    /// Every file of the store with its inode: what is written again is another.
+    pub fn written(&self) -> BTreeMap<PathBuf, u64> {
+        let (mut files, mut open) = (BTreeMap::new(), vec![self.dir.path().to_path_buf()]);
+        while let Some(dir) = open.pop() {
+            for entry in std::fs::read_dir(dir).unwrap().flatten() {
+                let meta = entry.metadata().unwrap();
+                if meta.is_dir() {
+                    open.push(entry.path());
+                } else {
+                    files.insert(entry.path(), meta.ino());
+                }
+            }
+        }
+        files
     }
 
     pub fn reporter(&self) -> Reporter {
