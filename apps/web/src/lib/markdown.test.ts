@@ -36,6 +36,21 @@ it('gives headings ids of their own', () => {
   expect(parseMarkdown('## How to: *use* it!')).toMatchObject([{ tag: 'h2', id: 'readme-how-to-use-it' }])
 })
 
+it('knows tasks that are done and that are not', () => {
+  const [list] = parseMarkdown('- [ ] write\n- [x] *read*\n- [link](https://a.example)\n- [X]no\n')
+  expect(list).toMatchObject({
+    children: [{ done: false, children: ['write'] }, { done: true, children: ['', { tag: 'em' }] }, {}, { children: ['[X]no'] }],
+  })
+  expect(parseMarkdown('- [ ] a\n\n- [x] b\n')).toMatchObject([
+    {
+      children: [
+        { done: false, children: [{ tag: 'p', children: ['a'] }] },
+        { done: true, children: [{ tag: 'p', children: ['b'] }] },
+      ],
+    },
+  ])
+})
+
 it.each([
   'javascript:alert(1)',
   'JaVaScRiPt:alert(1)',

@@ -44,6 +44,8 @@ export interface MarkdownElement {
   start?: number
   /** Of `th` and `td`. */
   align?: 'center' | 'right'
+  /** Of `li`: one of a list of tasks, done or not. */
+  done?: boolean
 }
 export type MarkdownNode = MarkdownElement | string
 
@@ -107,9 +109,21 @@ function treeOf(tokens: readonly Token[], linked = false): MarkdownNode[] {
     } else if (token.nesting === -1) {
       const closed = open.pop()
       if (closed && /^h[1-6]$/.test(closed.tag)) closed.id = headingId(textOf(closed.children))
+      if (closed?.tag === 'li') readTask(closed)
     } else put(...leaves(token, linked || open.some((element) => element?.tag === 'a')))
   }
   return root
+}
+
+/** GitHub's `- [x] text`, in an item or in its first paragraph. */
+function readTask(item: MarkdownElement): void {
+  const [first] = item.children
+  const inside = typeof first === 'object' && first.tag === 'p' ? first : item
+  const [text] = inside.children
+  const [mark, box] = (typeof text === 'string' && /^\[([ xX])\] +/.exec(text)) || []
+  if (mark === undefined || typeof text !== 'string') return
+  item.done = box !== ' '
+  inside.children[0] = text.slice(mark.length)
 }
 
 function elementOf(token: Token): MarkdownElement | null {

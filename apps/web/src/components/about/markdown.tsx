@@ -1,6 +1,6 @@
 'use client'
 import { cn } from '@slipway/ui'
-import { Image as ImageIcon } from 'lucide-react'
+import { Image as ImageIcon, Square, SquareCheck } from 'lucide-react'
 import { createElement, Fragment, type ReactNode, useMemo } from 'react'
 import { type MarkdownElement, type MarkdownNode, type MarkdownTag, parseMarkdown } from '@/lib/markdown'
 
@@ -37,7 +37,7 @@ const drawAll = (nodes: readonly MarkdownNode[]): ReactNode => createElement(Fra
 const draw = (node: MarkdownNode): ReactNode => (typeof node === 'string' ? node : <Element node={node} />)
 
 function Element({ node }: { node: MarkdownElement }) {
-  const { tag, children, href, id, start, align } = node
+  const { tag, children, href, id, start, align, done } = node
   switch (tag) {
     case 'h1':
     case 'h2':
@@ -102,6 +102,20 @@ function Element({ node }: { node: MarkdownElement }) {
         >
           {drawAll(children)}
         </Cell>
+      )
+    }
+    case 'li': {
+      if (done === undefined) return <li>{drawAll(children)}</li>
+      const Box = done ? SquareCheck : Square
+      return (
+        <li className="relative list-none">
+          <Box
+            className={cn('absolute top-1 -left-6 size-4', done ? 'text-accent' : 'text-ink-3')}
+            role="img"
+            aria-label={done ? 'Done' : 'To do'}
+          />
+          {drawAll(children)}
+        </li>
       )
     }
     case 'hr':
