@@ -324,6 +324,7 @@ async function furnish(organization: string, identity: Identity) {
   })
   const layer = await readLayer(h.db, listingOf({ 'etc/motd': 'hello' }))
   await h.db.manifestLayer.create({ data: { manifestId: manifest.id, position: 0, digest: layer, mediaType: 'x.tar', size: 1n } })
+  await h.db.repositoryBlob.create({ data: { repositoryId: repository.id, digest: layer, size: 1n } })
   await h.db.tag.create({ data: { repositoryId: repository.id, name: 'latest', manifestId: manifest.id, pushedBy: 'Ada' } })
   await h.db.robot.create({
     data: { id: 'rob_00001', organizationId, name: 'ci', prefix: 'x', hash: 'r', grants: [], createdBy: 'Ada' },

@@ -1,4 +1,4 @@
-/** What is inside layers: written by the worker by digest, read by the panel through the manifests of one organization. */
+/** What is inside layers: written by the worker by digest, read by the panel through what repositories of one organization link. */
 import { BUILD_CACHE_ARTIFACT } from '@slipway/core'
 import type { Db, Tx } from './client'
 import { Prisma } from './generated/client'
@@ -9,6 +9,16 @@ export const isArchive = Prisma.sql`l."mediaType" LIKE '%tar%'`
 const TRIES = 6
 /** Not read, and not given up. */
 export const isToRead = Prisma.sql`(i."digest" IS NULL OR (i."state" = 'failed' AND i."attempts" < ${TRIES}))`
+/**
+ * That the repository links the layer `l` of its manifest `m`. A manifest may name layers that it says lie elsewhere, of any digest: without
+ * a link the layer is somebody else's, whose listing is not to be told.
+ */
+export const isLinked = Prisma.sql`EXISTS (
+  SELECT 1 FROM "RepositoryBlob" k WHERE k."repositoryId" = m."repositoryId" AND k."digest" = l."digest")`
+/** That an image of the organization holds the layer, by a link of its repository. */
+const isHeld = (organizationId: string, digest: Prisma.Sql) => Prisma.sql`EXISTS (
+  SELECT 1 FROM "ManifestLayer" l JOIN "Manifest" m ON m."id" = l."manifestId"
+  WHERE l."digest" = ${digest} AND m."organizationId" = ${organizationId} AND ${isLinked})`
 const isDue = Prisma.sql`(i."digest" IS NULL OR (i."state" = 'failed' AND i."attempts" < ${TRIES}
   AND i."updatedAt" < now() - make_interval(mins => i."attempts" * i."attempts")))`
 
@@ -18,7 +28,7 @@ export async function unreadLayers(db: Tx, take: number): Promise<string[]> {
     SELECT b."digest" FROM "Blob" b LEFT JOIN "LayerIndex" i ON i."digest" = b."digest"
     WHERE ${isDue} AND b."damagedAt" IS NULL AND EXISTS (
       SELECT 1 FROM "ManifestLayer" l JOIN "Manifest" m ON m."id" = l."manifestId"
-      WHERE l."digest" = b."digest" AND ${isArchive} AND m."artifactType" IS DISTINCT FROM ${BUILD_CACHE_ARTIFACT})
+      WHERE l."digest" = b."digest" AND ${isArchive} AND ${isLinked} AND m."artifactType" IS DISTINCT FROM ${BUILD_CACHE_ARTIFACT})
     ORDER BY b."createdAt" DESC LIMIT ${take}`
   return rows.map((row) => row.digest)
 }
@@ -92,7 +102,7 @@ export const layerStates = (db: Tx, digests: string[]) =>
     select: { digest: true, state: true, entries: true, bytes: true, error: true, attempts: true },
   })
 
-/** Packed documents. The caller has come to these digests through a manifest of the organization. */
+/** Packed documents. The caller has come to these digests through a link of the organization. */
 export async function layerDocuments(db: Tx, digests: string[]): Promise<Map<string, Uint8Array>> {
   const rows = await db.layerIndex.findMany({
     where: { digest: { in: digests }, state: 'ready' },
@@ -108,7 +118,7 @@ export async function countUnreadLayers(db: Tx, organizationId: string, most: nu
       SELECT 1 FROM "Blob" b LEFT JOIN "LayerIndex" i ON i."digest" = b."digest"
       WHERE ${isToRead} AND EXISTS (
         SELECT 1 FROM "ManifestLayer" l JOIN "Manifest" m ON m."id" = l."manifestId"
-        WHERE l."digest" = b."digest" AND ${isArchive} AND m."organizationId" = ${organizationId}
+        WHERE l."digest" = b."digest" AND ${isArchive} AND m."organizationId" = ${organizationId} AND ${isLinked}
           AND m."artifactType" IS DISTINCT FROM ${BUILD_CACHE_ARTIFACT})
       LIMIT ${most}) AS unread`
   return Number(rows[0]?.count ?? 0)
@@ -124,8 +134,7 @@ export async function layersWithNames(db: Db, organizationId: string, names: big
     db.$executeRaw`SET LOCAL enable_seqscan = off`,
     db.$queryRaw<{ name: bigint; digest: string }[]>`
       SELECT n.name, i."digest" FROM unnest(${names}::bigint[]) AS n(name) JOIN "LayerIndex" i ON i."names" @> ARRAY[n.name]
-      WHERE EXISTS (SELECT 1 FROM "ManifestLayer" l JOIN "Manifest" m ON m."id" = l."manifestId"
-                    WHERE l."digest" = i."digest" AND m."organizationId" = ${organizationId})`,
+      WHERE ${isHeld(organizationId, Prisma.sql`i."digest"`)}`,
   ])
   return found
 }
@@ -135,8 +144,7 @@ export async function packagesNamed(db: Tx, organizationId: string, name: string
   return db.$queryRaw<{ digest: string; type: string; version: string; path: string }[]>`
     SELECT p."digest", p."type", p."version", p."path" FROM "LayerPackage" p
     WHERE p."name" = ${name} AND (${version ?? null}::text IS NULL OR p."version" = ${version ?? null})
-      AND EXISTS (SELECT 1 FROM "ManifestLayer" l JOIN "Manifest" m ON m."id" = l."manifestId"
-                  WHERE l."digest" = p."digest" AND m."organizationId" = ${organizationId})
+      AND ${isHeld(organizationId, Prisma.sql`p."digest"`)}
     ORDER BY p."digest", p."position" LIMIT ${take}`
 }
 
@@ -145,8 +153,7 @@ export async function packageNames(db: Tx, organizationId: string, start: string
   const pattern = `${start.replace(/[\\%_]/g, '\\$&')}%`
   const rows = await db.$queryRaw<{ name: string }[]>`
     SELECT DISTINCT p."name" FROM "LayerPackage" p WHERE p."name" LIKE ${pattern}
-      AND EXISTS (SELECT 1 FROM "ManifestLayer" l JOIN "Manifest" m ON m."id" = l."manifestId"
-                  WHERE l."digest" = p."digest" AND m."organizationId" = ${organizationId})
+      AND ${isHeld(organizationId, Prisma.sql`p."digest"`)}
     ORDER BY 1 LIMIT ${take}`
   return rows.map((row) => row.name)
 }

@@ -2,7 +2,7 @@
 import { BUILD_CACHE_ARTIFACT } from '@slipway/core'
 import type { Db, Tx } from './client'
 import { emitEvent } from './events.repo'
-import { isArchive, isToRead } from './layers.repo'
+import { isArchive, isLinked, isToRead } from './layers.repo'
 
 /** Tells of at most `take` images, each once; how many it took up. */
 export const tellScans = (db: Db, take: number): Promise<number> =>
@@ -29,13 +29,13 @@ interface ReadRow {
   archives: bigint
 }
 
-/** Manifests without a layer that is still to be read; what is no image is ticked off with them. */
+/** Manifests without a layer that is still to be read (one that is not linked never is); what is no image is ticked off with them. */
 const takeRead = (tx: Tx, take: number) =>
   tx.$queryRaw<ReadRow[]>`
     WITH done AS (
       SELECT m."id" FROM "Manifest" m WHERE m."contentsReadAt" IS NULL AND (m."artifactType" IS NOT DISTINCT FROM ${BUILD_CACHE_ARTIFACT} OR NOT EXISTS (
         SELECT 1 FROM "ManifestLayer" l LEFT JOIN "LayerIndex" i ON i."digest" = l."digest"
-        WHERE l."manifestId" = m."id" AND ${isArchive} AND ${isToRead}))
+        WHERE l."manifestId" = m."id" AND ${isArchive} AND ${isLinked} AND ${isToRead}))
       ORDER BY m."createdAt" LIMIT ${take} FOR UPDATE SKIP LOCKED
     )
     UPDATE "Manifest" m SET "contentsReadAt" = now() FROM "Repository" r WHERE m."id" IN (SELECT "id" FROM done) AND r."id" = m."repositoryId"
@@ -61,6 +61,10 @@ const factsOf = (tx: Tx, images: { id: string }[]): Promise<Facts[]> =>
   images.length === 0
     ? Promise.resolve([])
     : tx.$queryRaw<Facts[]>`
+    WITH linked AS (
+      SELECT l."manifestId", l."position", l."digest" FROM "Manifest" m JOIN "ManifestLayer" l ON l."manifestId" = m."id"
+      WHERE m."id" = ANY(${images.map((image) => image.id)}) AND ${isLinked}
+    )
     SELECT m."id",
       ARRAY(SELECT DISTINCT t."name" FROM "Tag" t WHERE t."attachedTo" IS NULL AND (t."manifestId" = m."id" OR t."manifestId" IN (
         SELECT p."id" FROM "ManifestChild" c JOIN "Manifest" p ON p."id" = c."manifestId"
@@ -68,9 +72,9 @@ const factsOf = (tx: Tx, images: { id: string }[]): Promise<Facts[]> =>
       COALESCE(SUM(i."entries"), 0)::bigint AS files, COALESCE(SUM(i."bytes"), 0)::bigint AS bytes,
       COUNT(*) FILTER (WHERE i."state" IS DISTINCT FROM 'ready') AS unread,
       (SELECT jsonb_object_agg(n."type", n.count) FROM (
-        SELECT p."type", COUNT(*) AS count FROM "ManifestLayer" y JOIN "LayerPackage" p ON p."digest" = y."digest"
+        SELECT p."type", COUNT(*) AS count FROM linked y JOIN "LayerPackage" p ON p."digest" = y."digest"
         WHERE y."manifestId" = m."id" AND y."position" = (
-          SELECT MAX(z."position") FROM "ManifestLayer" z JOIN "LayerPackage" q ON q."digest" = z."digest" AND q."path" = p."path" WHERE z."manifestId" = m."id")
+          SELECT MAX(z."position") FROM linked z JOIN "LayerPackage" q ON q."digest" = z."digest" AND q."path" = p."path" WHERE z."manifestId" = m."id")
         GROUP BY 1) n) AS packages
-    FROM "Manifest" m JOIN "ManifestLayer" l ON l."manifestId" = m."id" AND ${isArchive} LEFT JOIN "LayerIndex" i ON i."digest" = l."digest"
+    FROM "Manifest" m JOIN "ManifestLayer" l ON l."manifestId" = m."id" AND ${isArchive} LEFT JOIN "LayerIndex" i ON i."digest" = l."digest" AND ${isLinked}
     WHERE m."id" = ANY(${images.map((image) => image.id)}) GROUP BY m."id"`

@@ -1,3 +1,4 @@
+import { countUnreadLayers, tellScans } from '@slipway/db'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Scope } from '../scope'
 import { createHarness, type Harness } from '../testing/harness'
@@ -245,4 +246,48 @@ it('reads no content of what is no plain file, before the registry is asked', as
   await expect(text('nothing')).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' })
   await expect(text('etc/motd', 9)).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' })
   await expect(h.services.files.text(evil, { ...image, path: 'etc/motd' })).rejects.toMatchObject({ code: 'REPOSITORY_NOT_FOUND' })
+})
+
+/** As `docker push` may do with layers that lie elsewhere: the registry demands no blob of them, whatever digest they say. */
+it('tells nothing of a layer that a manifest names and its repository does not link', async () => {
+  const secret = await readLayer(h.db, listingOf({ 'srv/secret/plan': 'x'.repeat(77), '-etc/hosts': null }, [deb('secret-tool', '1')]))
+  await imageOf(h.db, acme.organizationId, 'plans', [secret])
+  const own = await readLayer(h.db, listingOf({ 'etc/hosts': 'localhost' }))
+  const absent = `sha256:${'f'.repeat(64)}`
+  const foreign = { mediaType: 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip', linked: false }
+  const probe = await imageOf(h.db, evil.organizationId, 'probe', [own, secret], foreign)
+  const { id: repositoryId } = await h.db.repository.findFirstOrThrow({ where: { organizationId: evil.organizationId, name: 'probe' } })
+  await h.db.repositoryBlob.create({ data: { repositoryId, digest: own, size: 1n } })
+  const empty = await imageOf(h.db, evil.organizationId, 'probe', [own, absent], { ...foreign, tag: 'absent' })
+  const { files } = h.services
+
+  const [state, none] = [await files.state(evil, probe), await files.state(evil, empty)]
+  const notHere = { state: 'refused', entries: null, bytes: null, error: 'It is not kept in this registry.' }
+  expect(state.layers[1]).toMatchObject(notHere)
+  expect(none.layers[1]).toMatchObject(notHere)
+  expect(state.total).toEqual(none.total)
+  expect((await files.search(evil, { ...probe, query: 'secret', hidden: true })).total).toBe(0)
+  expect((await files.list(evil, { ...probe, path: '', hidden: true, offset: 0, limit: 9 })).items.map((one) => one.name)).toEqual(['etc'])
+  expect((await files.packages(evil, probe)).packages).toEqual([])
+  expect((await files.compare(evil, { ...empty, other: probe })).files.added.total).toBe(0)
+  await expect(files.text(evil, { ...probe, path: 'srv/secret/plan', layer: 1 })).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' })
+  const download = files.download(evil, { ...probe, path: 'srv/secret/plan' }, new AbortController().signal)
+  await expect(download).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' })
+
+  const used = (scope: Scope, kind: 'package' | 'file', query: string) => files.whereUsed(scope, { kind, query, limit: 9 })
+  expect(await used(evil, 'file', '/srv/secret/plan')).toMatchObject({ total: 0, items: [] })
+  expect(await used(evil, 'file', 'plan')).toMatchObject({ total: 0 })
+  expect(await used(evil, 'package', 'secret-tool')).toMatchObject({ total: 0, suggestions: [] })
+  expect(await used(evil, 'package', 'secret')).toMatchObject({ suggestions: [] })
+  // Nor what it would hide of their own.
+  expect(await used(evil, 'file', '/etc/hosts')).toMatchObject({ items: [{ hidden: false }, { hidden: false }] })
+  expect(await used(acme, 'file', '/srv/secret/plan')).toMatchObject({ items: [{ repository: 'plans' }] })
+
+  // Whether it is read is nothing to them either.
+  const unread = () => countUnreadLayers(h.db, evil.organizationId, 100)
+  const before = await unread()
+  await h.db.layerIndex.delete({ where: { digest: secret } })
+  expect(await unread()).toBe(before)
+  await h.db.manifest.updateMany({ data: { contentsReadAt: new Date() }, where: { NOT: { digest: probe.digest } } })
+  expect(await tellScans(h.db, 10)).toBe(1)
 })

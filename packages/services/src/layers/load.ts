@@ -1,7 +1,7 @@
-/** From an image of the organization to its merged files: nobody comes to a layer but through a manifest that is theirs. */
+/** From an image of the organization to its merged files: nobody comes to a layer but through a repository of theirs that links it. */
 import type { views } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
-import { knownBlobs, layerDocuments, layerStates, type ManifestRow, type RepositoryRow } from '@slipway/db'
+import { layerDocuments, layerStates, linkedBlobSizes, type ManifestRow, type RepositoryRow } from '@slipway/db'
 import { type Deps, startJob } from '../deps'
 import { loadImage } from '../images/load'
 import type { Scope } from '../scope'
@@ -27,7 +27,7 @@ const TRIES = 6
 export type Loader = ReturnType<typeof createLoader>
 
 export function createLoader(deps: Deps) {
-  // By digest: whoever asks has come to it through a manifest of their own, and a digest has one content.
+  // By digest: whoever asks has come to it through a repository of their own that links the blob, and a digest has one content.
   const trees = createCache<Tree>(TREES, (tree) => tree.weight + 10_000)
   const documents = createCache<LayerDocument>(DOCUMENTS, (document) => document.length * 150 + 1000)
 
@@ -42,15 +42,17 @@ export function createLoader(deps: Deps) {
   async function load(scope: Scope, input: { repository: string; reference: string }): Promise<Loaded> {
     const { repository, manifest } = await loadImage(deps.db, scope, input)
     const digests = manifest.layers.map((layer) => layer.digest)
-    const [states, there] = await Promise.all([layerStates(deps.db, digests), knownBlobs(deps.db, digests)])
-    const known = new Map(states.map((one) => [one.digest, one]))
+    // A manifest may name any layer that lies elsewhere (image-spec's non-distributable ones): what the repository does not link is
+    // somebody else's, and told as one that is nowhere.
+    const [states, linked] = await Promise.all([layerStates(deps.db, digests), linkedBlobSizes(deps.db, repository.id, digests)])
+    const known = new Map(states.filter((one) => linked.has(one.digest)).map((one) => [one.digest, one]))
     const layers = manifest.layers.map(({ position, digest, mediaType }): Loaded['layers'][number] => {
       const one = known.get(digest)
       const none = { position, digest, entries: null, bytes: null }
       if (one?.state === 'ready') return { ...none, state: 'ready', entries: one.entries, bytes: Number(one.bytes), error: null }
       if (!mediaType.includes('tar'))
         return { ...none, state: 'refused', error: `It is no archive of files, but ${mediaType.slice(0, 100)}.` }
-      if (!there.has(digest)) return { ...none, state: 'refused', error: 'It is not kept in this registry.' }
+      if (!linked.has(digest)) return { ...none, state: 'refused', error: 'It is not kept in this registry.' }
       if (one?.state === 'refused') return { ...none, state: 'refused', error: one.error }
       if (one && one.attempts >= TRIES) return { ...none, state: 'failed', error: one.error }
       return { ...none, state: 'waiting', error: one?.error ?? null }

@@ -69,13 +69,13 @@ export async function readLayer(db: Db, listing: LayerListing, key = ''): Promis
   return digest
 }
 
-/** An image of these layers, lowest first, in a repository of the organization that is made when it is not there. */
+/** An image of these layers, lowest first, in a repository of the organization that is made when it is not there. `linked`: whether it has their blobs. */
 export async function imageOf(
   db: Db,
   organizationId: string,
   name: string,
   layers: string[],
-  { tag = 'latest', config = {}, mediaType = 'application/vnd.oci.image.layer.v1.tar+gzip' } = {},
+  { tag = 'latest', config = {}, mediaType = 'application/vnd.oci.image.layer.v1.tar+gzip', linked = true } = {},
 ): Promise<{ repository: string; reference: string; digest: string }> {
   const repository =
     (await db.repository.findFirst({ where: { organizationId, name } })) ??
@@ -102,7 +102,7 @@ export async function imageOf(
       },
     },
   })
-  const kept = await db.blob.findMany({ where: { digest: { in: layers } }, select: { digest: true, size: true } })
+  const kept = await db.blob.findMany({ where: { digest: { in: linked ? layers : [] } }, select: { digest: true, size: true } })
   for (const { digest: layer, size } of kept)
     await db.repositoryBlob.upsert({
       where: { repositoryId_digest: { repositoryId: repository.id, digest: layer } },
