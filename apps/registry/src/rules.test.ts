@@ -1,6 +1,6 @@
 /** Rules of tags and limits of organizations, as clients meet them. */
 import { newId } from '@slipway/core'
-import { organizationUsage, reconcileUsage } from '@slipway/db'
+import { listTags, organizationUsage, reconcileUsage, repositoryFacts } from '@slipway/db'
 import { OCI_INDEX, OCI_MANIFEST } from '@slipway/oci'
 import { digestBytes } from '@slipway/oci/node'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -88,6 +88,48 @@ describe('tags', () => {
     await f.db.tagRule.updateMany({ data: { builds: true } })
     expect((await put('acme/protected', 'main', image.manifest, 'system:worker')).status).toBe(201)
     expect((await remove('system:worker')).status).toBe(403)
+  })
+
+  it('hold what calls itself a build cache, too, but for those that builds leave', async () => {
+    const blobs = await f.push('acme/protected', 'base', ['layer of a cache'])
+    await rule({ kind: 'protected', tags: '*', repository: 'protected' })
+    const robot = await f.db.robot.create({
+      data: { id: newId('robot'), organizationId: acme, name: 'ci', prefix: 'x', hash: 'cache', grants: [], createdBy: 'Ada' },
+    })
+    const cache = (n: number) =>
+      JSON.stringify({ ...JSON.parse(blobs.manifest), artifactType: 'application/vnd.slipway.build-cache.v1', annotations: { n: `${n}` } })
+    for (const sub of [f.people.dan.id, `robot:${robot.id}`, 'system:replication'])
+      expect(await errorOf(await put('acme/protected', 'main', cache(1), sub)), sub).toMatchObject({ status: 403, code: 'DENIED' })
+    for (const n of [2, 3]) expect((await put('acme/protected', 'slipway-build-cache', cache(n), 'system:worker')).status).toBe(201)
+    // Not that of a build either, nor over it.
+    expect((await put('acme/protected', 'main', cache(3))).status).toBe(403)
+    expect((await put('acme/protected', 'slipway-build-cache', cache(4))).status).toBe(403)
+  })
+
+  it('of what calls itself a build cache are told and shown, whoever pushed it but a build', async () => {
+    const blobs = await f.push('acme/shown', 'base', ['layer of a cache'])
+    const { id } = await f.db.repository.findFirstOrThrow({ where: { name: 'shown', organizationId: acme } })
+    const cache = (n: number) =>
+      JSON.stringify({ ...JSON.parse(blobs.manifest), artifactType: 'application/vnd.slipway.build-cache.v1', annotations: { n: `${n}` } })
+    const robot = await f.db.robot.create({
+      data: { id: newId('robot'), organizationId: acme, name: 'ci2', prefix: 'x', hash: 'cache2', grants: [], createdBy: 'Ada' },
+    })
+    await f.db.auditEvent.deleteMany()
+    await f.db.event.deleteMany()
+    expect((await put('acme/shown', 'slipway-build-cache', cache(1), 'system:worker')).status).toBe(201)
+    expect(await f.db.auditEvent.count()).toBe(0)
+    expect((await put('acme/shown', 'latest', cache(2), f.people.dan.id)).status).toBe(201)
+    expect((await put('acme/shown', 'robots', cache(3), `robot:${robot.id}`)).status).toBe(201)
+    expect((await put('acme/shown', 'again', cache(1), f.people.dan.id)).status, 'the tag of a cache that a build left').toBe(201)
+    const audit = await f.db.auditEvent.findMany({ where: { action: 'image.push' }, orderBy: { createdAt: 'asc' } })
+    expect(audit.map((one) => one.targetLabel)).toEqual(['shown:latest', 'shown:robots', 'shown:again'])
+    expect(await f.db.event.count({ where: { kind: 'push' } })).toBe(3)
+    const { rows } = await listTags(f.db, acme, id, { limit: 9 })
+    expect(rows.map((row) => row.name).sort()).toEqual(['again', 'base', 'latest', 'robots'])
+    expect((await repositoryFacts(f.db, acme, [id])).get(id)?.tags).toBe(4)
+    // What it replaces is no cache that nobody wants any more.
+    expect((await put('acme/shown', 'latest', blobs.manifest, f.people.dan.id)).status).toBe(201)
+    expect((await f.call('GET', `/v2/acme/shown/manifests/${digestBytes(cache(2))}`)).status).toBe(200)
   })
 
   it('that are immutable and new: of many pushes at once one wins', async () => {

@@ -37,7 +37,7 @@ export type RegistryToken = z.infer<typeof registryToken>
 /** How this installation's own registry is named in references, whatever its address (design: names of images). */
 export const OWN_REGISTRY_HOST = 'slipway.local'
 
-/** Tag of an app's build cache in the app's own repository. What lies there is no image, and lists of images leave it out. */
+/** Tag of an app's build cache in the app's own repository. What builds leave there is no image, and lists of images leave it out. */
 export const BUILD_CACHE_TAG = 'slipway-build-cache'
 /** Organization slug that owns the base images made by infra/base-images; readable by every organization. */
 export const BASE_ORGANIZATION = 'base'

@@ -13,7 +13,7 @@ export {
   VISIBILITIES,
   type Visibility,
 } from './access'
-export { attachedByTag, BUILD_CACHE_ARTIFACT } from './artifacts'
+export { attachedByTag, BUILD_CACHE_ARTIFACT, isBuildCache } from './artifacts'
 export { AppError, type AppErrorInit, type ErrorKind, HTTP_STATUS, isAppError, notFound, toAppError } from './errors'
 export { EVENT_KINDS, type EventKind } from './events'
 export { formatAgo, formatBytes, formatDuration, shortDigest } from './format'

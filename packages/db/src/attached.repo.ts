@@ -1,5 +1,5 @@
 /** What is attached to an image: by the `subject` of its manifest, or by a tag that names the image's digest. */
-import { BUILD_CACHE_ARTIFACT } from '@slipway/core'
+import { isNoBuildCache } from './build-caches'
 import type { Tx } from './client'
 import { Prisma } from './generated/client'
 
@@ -71,5 +71,5 @@ export const listAttached = (db: Tx, organizationId: string, repositoryId: strin
       SELECT s."manifestId", s."name" FROM "Tag" s JOIN "Manifest" m ON m."id" = s."manifestId"
       WHERE s."repositoryId" = ${repositoryId} AND s."attachedTo" = ${subject} AND s."name" LIKE '%.%' AND m."subjectDigest" IS DISTINCT FROM ${subject}
     ) f JOIN "Manifest" m ON m."id" = f."id"
-    WHERE m."organizationId" = ${organizationId} AND m."artifactType" IS DISTINCT FROM ${BUILD_CACHE_ARTIFACT}
+    WHERE m."organizationId" = ${organizationId} AND ${isNoBuildCache}
     ORDER BY m."createdAt" DESC, m."id" DESC LIMIT ${take}`

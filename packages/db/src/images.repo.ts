@@ -1,6 +1,7 @@
 /** The registry's tables as the panel reads them; writing them is the registry's (registry.repo.ts). */
-import { BUILD_CACHE_ARTIFACT } from '@slipway/core'
+
 import { deleteAttached } from './attached.repo'
+import { isNoBuildCache } from './build-caches'
 import type { Tx } from './client'
 import type { Prisma } from './generated/client'
 
@@ -46,7 +47,7 @@ export async function layerHolders(db: Tx, organizationId: string, layers: strin
     SELECT w."digest", (
       SELECT COUNT(DISTINCT h."digest") FROM (
         SELECT m."digest" FROM "ManifestLayer" l JOIN "Manifest" m ON m."id" = l."manifestId"
-        WHERE l."digest" = w."digest" AND m."organizationId" = ${organizationId} AND m."artifactType" IS DISTINCT FROM ${BUILD_CACHE_ARTIFACT}
+        WHERE l."digest" = w."digest" AND m."organizationId" = ${organizationId} AND ${isNoBuildCache}
         LIMIT ${MANY_HOLDERS}
       ) h
     )::bigint AS holders FROM UNNEST(${[...new Set(layers)]}::text[]) AS w("digest")`

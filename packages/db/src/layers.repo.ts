@@ -1,5 +1,5 @@
 /** What is inside layers: written by the worker by digest, read by the panel through what repositories of one organization link. */
-import { BUILD_CACHE_ARTIFACT } from '@slipway/core'
+import { isNoBuildCache } from './build-caches'
 import type { Db, Tx } from './client'
 import { Prisma } from './generated/client'
 
@@ -28,7 +28,7 @@ export async function unreadLayers(db: Tx, take: number): Promise<string[]> {
     SELECT b."digest" FROM "Blob" b LEFT JOIN "LayerIndex" i ON i."digest" = b."digest"
     WHERE ${isDue} AND b."damagedAt" IS NULL AND EXISTS (
       SELECT 1 FROM "ManifestLayer" l JOIN "Manifest" m ON m."id" = l."manifestId"
-      WHERE l."digest" = b."digest" AND ${isArchive} AND ${isLinked} AND m."artifactType" IS DISTINCT FROM ${BUILD_CACHE_ARTIFACT})
+      WHERE l."digest" = b."digest" AND ${isArchive} AND ${isLinked} AND ${isNoBuildCache})
     ORDER BY b."createdAt" DESC LIMIT ${take}`
   return rows.map((row) => row.digest)
 }
@@ -119,7 +119,7 @@ export async function countUnreadLayers(db: Tx, organizationId: string, most: nu
       WHERE ${isToRead} AND EXISTS (
         SELECT 1 FROM "ManifestLayer" l JOIN "Manifest" m ON m."id" = l."manifestId"
         WHERE l."digest" = b."digest" AND ${isArchive} AND m."organizationId" = ${organizationId} AND ${isLinked}
-          AND m."artifactType" IS DISTINCT FROM ${BUILD_CACHE_ARTIFACT})
+          AND ${isNoBuildCache})
       LIMIT ${most}) AS unread`
   return Number(rows[0]?.count ?? 0)
 }

@@ -1,5 +1,5 @@
 /** Manifests and tags as the registry service reads and writes them. */
-import { attachedByTag, BUILD_CACHE_ARTIFACT, newId } from '@slipway/core'
+import { attachedByTag, isBuildCache, newId } from '@slipway/core'
 import { deleteAttached } from './attached.repo'
 import type { Db, Tx } from './client'
 import { directly, statement, timestamp } from './direct'
@@ -122,8 +122,7 @@ async function store(tx: Tx, input: NewManifest): Promise<void> {
   for (const tag of input.tags) if (await setTag(tx, tag, manifestId, input, now)) moved.push(tag)
   await tellPush(tx, input, moved, known !== undefined)
   const subjects = [...(known ? [] : [input.subjectDigest]), ...moved.map(attachedByTag)].filter((digest) => digest !== undefined)
-  if (subjects.length > 0 && input.artifactType !== BUILD_CACHE_ARTIFACT)
-    await tellAttached(tx, { repositoryId, sub: input.pushedBy, subjects })
+  if (subjects.length > 0 && !isBuildCache(input)) await tellAttached(tx, { repositoryId, sub: input.pushedBy, subjects })
 }
 
 /**
@@ -133,7 +132,7 @@ async function store(tx: Tx, input: NewManifest): Promise<void> {
  */
 async function tellPush(tx: Tx, input: NewManifest, moved: string[], known: boolean): Promise<void> {
   const { repositoryId, digest, mediaType, artifactType, pushedBy, address } = input
-  if (artifactType === BUILD_CACHE_ARTIFACT) return
+  if (isBuildCache(input)) return
   if (moved.length === 0 && (known || pushedBy.startsWith('system:'))) return
   await recordDeed(tx, {
     repositoryId,
@@ -159,8 +158,8 @@ async function childSizes(tx: Tx, { repositoryId, children }: NewManifest): Prom
 async function setTag(tx: Tx, name: string, manifestId: string, { repositoryId, pushedBy }: NewManifest, now: Date): Promise<boolean> {
   const ask = directly(tx)
   const at = timestamp(now)
-  const [before] = await ask.query<{ id: string; artifactType: string | null }>(statement`
-    SELECT m."id", m."artifactType" FROM "Tag" t JOIN "Manifest" m ON m."id" = t."manifestId"
+  const [before] = await ask.query<{ id: string; artifactType: string | null; pushedBy: string }>(statement`
+    SELECT m."id", m."artifactType", m."pushedBy" FROM "Tag" t JOIN "Manifest" m ON m."id" = t."manifestId"
     WHERE t."repositoryId" = ${repositoryId} AND t."name" = ${name}`)
   await ask.query(statement`
     INSERT INTO "Tag" ("repositoryId", "name", "manifestId", "pushedBy", "createdAt", "updatedAt")
@@ -168,7 +167,7 @@ async function setTag(tx: Tx, name: string, manifestId: string, { repositoryId, 
     ON CONFLICT ("repositoryId", "name") DO UPDATE
     SET "manifestId" = EXCLUDED."manifestId", "pushedBy" = EXCLUDED."pushedBy", "updatedAt" = EXCLUDED."updatedAt"`)
   // Each build leaves a new one, and nobody asks for an old one by its digest: what only it named is the collector's.
-  if (before?.artifactType === BUILD_CACHE_ARTIFACT)
+  if (before && isBuildCache(before))
     await tx.manifest.deleteMany({ where: { id: before.id, NOT: { id: manifestId }, tags: { none: {} } } })
   return before?.id !== manifestId
 }

@@ -1,5 +1,6 @@
 /** Repositories and their tags in lists: each page costs what is on it, however much there is (10,000 tags, 1,000 repositories). */
 import { BUILD_CACHE_ARTIFACT } from '@slipway/core'
+import { isBuildCache } from './build-caches'
 import type { Tx } from './client'
 import { Prisma } from './generated/client'
 import type { RepositoryRow } from './images.repo'
@@ -84,7 +85,7 @@ export async function repositoryFacts(db: Tx, organizationId: string, ids: strin
     db.$queryRaw<{ id: string; tags: bigint; size: bigint; description: string | null; labels: Record<string, string> | null }[]>`
       SELECT r."id", COALESCE((SELECT SUM(l."size") FROM "RepositoryBlob" l WHERE l."repositoryId" = r."id"), 0)::bigint AS size,
         (SELECT COUNT(*) FROM "Tag" t WHERE t."repositoryId" = r."id" AND t."attachedTo" IS NULL)
-          - (SELECT COUNT(*) FROM "Tag" t WHERE t."manifestId" IN (${cachesSql(Prisma.sql`r."id"`)})) AS tags,
+          - (SELECT COUNT(*) FROM "Tag" t WHERE ${isOfSystem} AND t."manifestId" IN (${cachesSql(Prisma.sql`r."id"`)})) AS tags,
         s."description", s."labels"
       FROM "Repository" r LEFT JOIN "RepositoryAbout" s ON s."repositoryId" = r."id" WHERE r."organizationId" = ${organizationId} AND r."id" = ANY(${ids})`,
     db.$queryRaw<{ repositoryId: string; slug: string }[]>`
@@ -104,16 +105,19 @@ export async function repositoryFacts(db: Tx, organizationId: string, ids: strin
   )
 }
 
-/** Ids of build caches of a repository: a few at most, so they are what is looked for, and taken off. */
+/** Ids of build caches of a repository: a few at most, so they are what is looked for (by index), and taken off. */
 const cachesSql = (repositoryId: Prisma.Sql) => Prisma.sql`
-  SELECT m."id" FROM "Manifest" m WHERE m."repositoryId" = ${repositoryId} AND m."artifactType" = ${BUILD_CACHE_ARTIFACT}`
+  SELECT m."id" FROM "Manifest" m WHERE m."repositoryId" = ${repositoryId} AND m."artifactType" = ${BUILD_CACHE_ARTIFACT} AND ${isBuildCache}`
+/** A tag that somebody else gave to a build cache is theirs, and shown. */
+const isOfSystem = Prisma.sql`t."pushedBy" LIKE 'system:%'`
 
 /** Newest first; the cursor is `<updatedAt in ms>:<name>`. `query`: part of the tag. */
 export async function listTags(db: Tx, organizationId: string, repositoryId: string, page: PageRequest & { query?: string | undefined }) {
   const { cursor, limit, query } = page
   const [at = '', ...name] = (cursor ?? '').split(':')
   const updatedAt = /^\d{1,15}$/.test(at) ? new Date(Number(at)) : null
-  const where = Prisma.sql`t."repositoryId" = ${repositoryId} AND t."attachedTo" IS NULL AND t."manifestId" NOT IN (${cachesSql(Prisma.sql`${repositoryId}`)})
+  const where = Prisma.sql`t."repositoryId" = ${repositoryId} AND t."attachedTo" IS NULL
+    AND NOT (${isOfSystem} AND t."manifestId" IN (${cachesSql(Prisma.sql`${repositoryId}`)}))
     ${query ? Prisma.sql`AND t."name" ILIKE ${`%${escapeLike(query)}%`}` : Prisma.empty}`
   const [keys, counted] = await Promise.all([
     db.$queryRaw<{ name: string; updatedAt: Date }[]>`

@@ -1,5 +1,5 @@
 /** What retention reads and removes; packages/core's retention.ts decides. */
-import { BUILD_CACHE_ARTIFACT, keptByRule, newId, type RetentionInput, type RetentionPlan } from '@slipway/core'
+import { isBuildCache, keptByRule, newId, type RetentionInput, type RetentionPlan } from '@slipway/core'
 import type { Tx } from './client'
 import type { Prisma, RetentionPolicy } from './generated/client'
 import { rulesOfRepository } from './tag-rules.repo'
@@ -16,7 +16,14 @@ export async function retentionInput(tx: Tx, repositoryId: string, ownReference:
     }),
     await tx.manifest.findMany({
       where: { repositoryId },
-      select: { digest: true, subjectDigest: true, artifactType: true, createdAt: true, children: { select: { digest: true } } },
+      select: {
+        digest: true,
+        subjectDigest: true,
+        artifactType: true,
+        pushedBy: true,
+        createdAt: true,
+        children: { select: { digest: true } },
+      },
     }),
     await rulesOfRepository(tx, repositoryId),
     await usedDigests(tx, repositoryId, keepDeployments, now),
@@ -39,7 +46,7 @@ export async function retentionInput(tx: Tx, repositoryId: string, ownReference:
       subject: row.subjectDigest,
       attachedTo: attachedTo.get(row.digest) ?? [],
       children: row.children.map((child) => child.digest),
-      cache: row.artifactType === BUILD_CACHE_ARTIFACT,
+      cache: isBuildCache(row),
       createdAt: row.createdAt,
     })),
     used,

@@ -2,7 +2,7 @@
  * Where the bytes of blobs are, for the storage page: of one organization, and of the whole installation. Each blob is counted once per
  * answer, so that the parts add up to the whole.
  */
-import { BUILD_CACHE_ARTIFACT } from '@slipway/core'
+import { isBuildCache, isNoBuildCache } from './build-caches'
 import type { Tx } from './client'
 import { Prisma } from './generated/client'
 
@@ -34,10 +34,10 @@ const COLLECTABLE_SHOWN = 100
  */
 const linksOf = (organization: Prisma.Sql) => Prisma.sql`
   named AS (
-    SELECT m."repositoryId", y."digest", m."artifactType" IS NOT DISTINCT FROM ${BUILD_CACHE_ARTIFACT} AS cache
+    SELECT m."repositoryId", y."digest", ${isBuildCache} AS cache
     FROM "Manifest" m JOIN "ManifestLayer" y ON y."manifestId" = m."id" WHERE ${organization}
     UNION ALL
-    SELECT m."repositoryId", m."configDigest", m."artifactType" IS NOT DISTINCT FROM ${BUILD_CACHE_ARTIFACT}
+    SELECT m."repositoryId", m."configDigest", ${isBuildCache}
     FROM "Manifest" m WHERE m."configDigest" IS NOT NULL AND ${organization}
   ), needed AS (
     SELECT "repositoryId", "digest", bool_and(cache) AS cache FROM named GROUP BY 1, 2
@@ -129,7 +129,7 @@ export async function largestImages(db: Tx, organizationId: string, take: number
   const rows = await db.$queryRaw<{ repository: string; digest: string; size: bigint; tag: string; pushedAt: Date }[]>`
     SELECT r."name" AS repository, m."digest", m."totalSize" AS size, t."name" AS tag, t."updatedAt" AS "pushedAt" FROM (
       SELECT m."id", m."digest", m."totalSize", m."repositoryId" FROM "Manifest" m
-      WHERE m."organizationId" = ${organizationId} AND m."artifactType" IS DISTINCT FROM ${BUILD_CACHE_ARTIFACT}
+      WHERE m."organizationId" = ${organizationId} AND ${isNoBuildCache}
         AND EXISTS (SELECT 1 FROM "Tag" t WHERE t."manifestId" = m."id")
       ORDER BY m."totalSize" DESC, m."id" LIMIT ${take}) m
     JOIN "Repository" r ON r."id" = m."repositoryId"

@@ -1,9 +1,9 @@
 /** Rules of tags, and what they say to a push or a delete; asked in the transaction that changes the tag. */
 import {
   attachedByTag,
-  BUILD_CACHE_ARTIFACT,
   effectiveRole,
   globMatches,
+  isBuildCache,
   may,
   newId,
   refusingRule,
@@ -79,7 +79,7 @@ export async function assertTagsMaySet(tx: Tx, { repositoryId, tags, digest, art
   if (!rules.some((rule) => tags.some((tag) => globMatches(rule.tags, tag)))) return
   const now = await tx.tag.findMany({
     where: { repositoryId, name: { in: [...tags] } },
-    select: { name: true, manifest: { select: { digest: true, artifactType: true } } },
+    select: { name: true, manifest: { select: { digest: true, artifactType: true, pushedBy: true } } },
   })
   const by = await standing(tx, repositoryId, sub)
   for (const tag of tags) {
@@ -88,7 +88,7 @@ export async function assertTagsMaySet(tx: Tx, { repositoryId, tags, digest, art
     // A second signature is added by moving the tag of the first. What verifies one does not believe the tag.
     if (attachedByTag(tag) !== undefined) continue
     // Builds leave a new cache each time, under a name of their own; it is no image.
-    if (artifactType === BUILD_CACHE_ARTIFACT && (!before || before.artifactType === BUILD_CACHE_ARTIFACT)) continue
+    if (isBuildCache({ artifactType, pushedBy: sub }) && (!before || isBuildCache(before))) continue
     const deed = before ? 'set' : 'make'
     const rule = refusingRule(rules, { tag, deed, by })
     if (rule) throw new TagRuleError({ rule, tag, deed })
