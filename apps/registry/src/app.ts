@@ -30,8 +30,17 @@ export function createHandler(registry: Registry, mirrorOf?: string): Handler {
   return (request, response) => {
     response.setHeader('docker-distribution-api-version', 'registry/2.0')
     response.setHeader('x-content-type-options', 'nosniff')
+    response.once('finish', () => endUnread(request, registry.patience.formMs))
     handle(registry, request, response, mirrorOf).catch((thrown: unknown) => fail(registry, request, response, thrown))
   }
+}
+
+/** What is left of a body after its answer, as of a GET that has one, is read by Node itself, however slowly it comes. */
+function endUnread(request: IncomingMessage, deadlineMs: number): void {
+  if (request.complete) return
+  const timer = setTimeout(() => request.complete || request.socket.destroy(), deadlineMs)
+  timer.unref()
+  request.once('close', () => clearTimeout(timer))
 }
 
 async function handle(registry: Registry, request: IncomingMessage, response: ServerResponse, mirrorOf?: string): Promise<void> {

@@ -2,6 +2,7 @@
 import path from 'node:path'
 import * as z from 'zod'
 import type { Limit, RequestLimits } from './auth/request-limits'
+import { MAX_CONNECTIONS } from './http/connections'
 import { MAX_OPEN_UPLOADS } from './quota'
 import { readStoreSettings, type StoreSettings, storeSchema } from './store/settings'
 
@@ -36,6 +37,8 @@ const schema = z.object({
   SLIPWAY_REGISTRY_LIMIT_UPLOADS: requestLimit.default({ count: 20_000, seconds: 600 }),
   /** Uploads that one organization may have open at one time. */
   SLIPWAY_REGISTRY_MAX_UPLOADS: z.coerce.number().int().positive().max(1_000_000).default(MAX_OPEN_UPLOADS),
+  /** Open at one time, of all clients together; more are closed at once. */
+  SLIPWAY_REGISTRY_MAX_CONNECTIONS: z.coerce.number().int().positive().max(1_000_000).default(MAX_CONNECTIONS),
   SLIPWAY_REGISTRY_MAX_BLOB_GIB: z.coerce.number().positive().max(1024).default(64),
   /** Each blob is read and compared with its digest once in so many days; 0: never. */
   SLIPWAY_REGISTRY_SCRUB_DAYS: z.coerce.number().min(0).max(3650).default(14),
@@ -57,6 +60,7 @@ export interface Settings {
   publicUrl: string | undefined
   maxBlobBytes: number
   maxOpenUploads: number
+  maxConnections: number
   store: StoreSettings
   /** Folder of the keys. */
   secrets: string
@@ -87,6 +91,7 @@ export function readSettings(env: Record<string, string | undefined> = process.e
     publicUrl: values.SLIPWAY_REGISTRY_PUBLIC_URL,
     maxBlobBytes: Math.floor(values.SLIPWAY_REGISTRY_MAX_BLOB_GIB * GIBIBYTE),
     maxOpenUploads: values.SLIPWAY_REGISTRY_MAX_UPLOADS,
+    maxConnections: values.SLIPWAY_REGISTRY_MAX_CONNECTIONS,
     store: readStoreSettings(values, path.join(values.SLIPWAY_DATA, 'registry')),
     secrets,
     mirrorPort: values.SLIPWAY_REGISTRY_MIRROR_PORT,

@@ -12,6 +12,7 @@ import { TokenVerifier } from './auth/verify'
 import type { Registry } from './context'
 import { Collector } from './gc'
 import { type Pace, SLOWEST } from './http/body'
+import { Connections, MAX_CONNECTIONS } from './http/connections'
 import { Integrity } from './integrity/integrity'
 import { fetchFromReplica } from './integrity/replica'
 import { Scrubber } from './integrity/scrubber'
@@ -33,10 +34,12 @@ const SOCKET_BYTES = 256 * 1024
 export interface Patience {
   /** For the head of a request. */
   headersMs: number
-  /** For its body. */
+  /** For its body, and for taking the answer. */
   slowest: Pace
+  /** For the whole of a login's form, and for what nobody reads of a body after its answer. */
+  formMs: number
 }
-const PATIENCE: Patience = { headersMs: 20_000, slowest: SLOWEST }
+const PATIENCE: Patience = { headersMs: 20_000, slowest: SLOWEST, formMs: 10_000 }
 
 export interface RegistryOptions {
   databaseUrl: string
@@ -54,7 +57,9 @@ export interface RegistryOptions {
   /** Of one organization at one time; 5,000 by default. */
   maxOpenUploads?: number
   version: string
-  patience?: Patience
+  patience?: Partial<Patience>
+  /** 10,000 by default. */
+  maxConnections?: number
   /** Where every name is docker.io's, for docker's `registry-mirrors`; 0: any free port. None by default. */
   mirrorPort?: number | undefined
   /** Opens the credentials of upstreams. */
@@ -83,17 +88,20 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
   const scrubber = new Scrubber({ db, log, integrity: registry.integrity, ...(options.scrub ?? { everyMs: 0, bytesPerSecond: 1 }) })
   const verifications = new VerificationWatch({ db, store, log, integrity: registry.integrity })
   const servers: Server[] = []
+  const connections = new Connections({ most: options.maxConnections ?? MAX_CONNECTIONS, slowest: registry.patience.slowest, log })
+  const listen = async (at: string, port: number, mirrorOf?: string) => {
+    const server = await listenAt(registry, connections, at, port, mirrorOf)
+    servers.push(server)
+    return server
+  }
   try {
-    const first = await listen(registry, host, options.port)
-    servers.push(first)
+    const first = await listen(host, options.port)
     const { port } = first.address() as AddressInfo
     // docker resolves localhost to ::1 first; the two loopbacks are one to people.
     if (host === '127.0.0.1' || host === 'localhost') {
-      const other = await listen(registry, '::1', port).catch((error: unknown) => log.info({ err: error }, 'no IPv6 loopback here'))
-      if (other) servers.push(other)
+      await listen('::1', port).catch((error: unknown) => log.info({ err: error }, 'no IPv6 loopback here'))
     }
-    const mirror = options.mirrorPort === undefined ? undefined : await listen(registry, host, options.mirrorPort, DOCKER_HUB)
-    if (mirror) servers.push(mirror)
+    const mirror = options.mirrorPort === undefined ? undefined : await listen(host, options.mirrorPort, DOCKER_HUB)
     registry.pulls.start()
     const unwatch = options.keyDays ? watchKeys(options.keys, options.keyDays, log) : () => undefined
     registry.upstreams.start()
@@ -106,6 +114,7 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
       settle: () => registry.upstreams.settle(),
       stop: async (deadlineMs = 10_000) => {
         await drain(servers, deadlineMs)
+        connections.stop()
         unwatch()
         await collector.stop()
         await scrubber.stop()
@@ -117,6 +126,7 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
     }
   } catch (error) {
     for (const server of servers) server.close()
+    connections.stop()
     await db.$disconnect()
     throw error
   }
@@ -135,7 +145,7 @@ function makeRegistry(
     sealer,
     upstreamLimits,
     limits,
-    patience = PATIENCE,
+    patience,
   }: RegistryOptions,
   db: Db,
 ): Registry {
@@ -161,7 +171,7 @@ function makeRegistry(
     publicUrl,
     maxBlobBytes,
     maxOpenUploads,
-    patience,
+    patience: { ...PATIENCE, ...patience },
     version,
     log,
     pulls: new PullCounter(db, log),
@@ -174,7 +184,7 @@ function makeRegistry(
   }
 }
 
-function listen(registry: Registry, host: string, port: number, mirrorOf?: string): Promise<Server> {
+function listenAt(registry: Registry, connections: Connections, host: string, port: number, mirrorOf?: string): Promise<Server> {
   const { headersMs } = registry.patience
   const options = {
     requestTimeout: 0,
@@ -186,6 +196,7 @@ function listen(registry: Registry, host: string, port: number, mirrorOf?: strin
   }
   const server = createServer(options, createHandler(registry, mirrorOf))
   server.setTimeout(IDLE_MS)
+  connections.watch(server)
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen({ host, port }, () => {

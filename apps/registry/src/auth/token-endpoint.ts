@@ -4,9 +4,10 @@ import { REGISTRY_SERVICE } from '@slipway/contracts'
 import type { Db } from '@slipway/db'
 import { signRegistryToken } from '@slipway/oci'
 import { RegistryError } from '../errors'
-import { readBody } from '../http/body'
+import { readBody, within } from '../http/body'
 import { sendJson } from '../http/respond'
 import { withNewNames } from '../moved'
+import type { Patience } from '../server'
 import type { Authenticator, Credentials } from './credentials'
 import type { TokenKeys } from './keys'
 import { isRefreshToken, type Login, makeRefreshToken } from './logins'
@@ -22,6 +23,7 @@ interface TokenContext {
   keys: TokenKeys
   authenticator: Authenticator
   limiters: Limiters
+  patience: Pick<Patience, 'formMs'>
 }
 
 export async function issueToken(
@@ -30,7 +32,7 @@ export async function issueToken(
   query: URLSearchParams,
   context: TokenContext,
 ): Promise<void> {
-  const form = request.method === 'POST' ? await readForm(request) : undefined
+  const form = request.method === 'POST' ? await readForm(request, context.patience.formMs) : undefined
   const parameters = form ?? query
   const service = parameters.get('service')
   if (service !== null && service !== REGISTRY_SERVICE) {
@@ -66,9 +68,12 @@ async function refreshToken(
   return { refresh_token: await makeRefreshToken(db, renewal, client || 'unknown', address) }
 }
 
-async function readForm(request: IncomingMessage): Promise<URLSearchParams> {
+async function readForm(request: IncomingMessage, deadlineMs: number): Promise<URLSearchParams> {
   const tooLarge = () => new RegistryError('UNSUPPORTED', 'The login request is too large.', { status: 413 })
-  const form = new URLSearchParams((await readBody(request, MAX_FORM, tooLarge)).toString('utf8'))
+  const tooSlow = () => new RegistryError('UNSUPPORTED', 'The login request came too slowly. Log in again.', { status: 408 })
+  // Anybody may send this one: it gets no minute after minute, as bytes of an upload do.
+  const body = await readBody(request, { maxBytes: MAX_FORM, tooLarge, pace: within(deadlineMs), tooSlow })
+  const form = new URLSearchParams(body.toString('utf8'))
   if (!['password', 'refresh_token'].includes(form.get('grant_type') ?? ''))
     throw new RegistryError('UNSUPPORTED', 'Only grant_type=password and grant_type=refresh_token are supported.')
   return form

@@ -2,23 +2,29 @@ import type { IncomingMessage } from 'node:http'
 import { RegistryError } from '../errors'
 import type { Batch, Source } from '../store/store'
 
+export interface BodyLimits {
+  maxBytes: number
+  tooLarge: () => RegistryError
+  pace: Pace
+  tooSlow: () => RegistryError
+}
+
 /** The whole body in memory, at most `maxBytes`. */
-export async function readBody(request: IncomingMessage, maxBytes: number, tooLarge: () => RegistryError): Promise<Buffer> {
+export async function readBody(request: IncomingMessage, { maxBytes, tooLarge, pace, tooSlow }: BodyLimits): Promise<Buffer> {
   const announced = contentLength(request)
   if (announced !== undefined && announced > maxBytes) throw tooLarge()
-  const chunks: Buffer[] = []
+  const chunks: Uint8Array[] = []
   let length = 0
-  // Not `for await`: leaving that loop destroys the socket before the client has read why.
-  const iterator = chunksOf(request)[Symbol.asyncIterator]()
-  for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
-    length += next.value.byteLength
+  for await (const chunk of new PacedBody(request, pace, tooSlow)) {
+    length += chunk.byteLength
     if (length > maxBytes) throw tooLarge()
-    chunks.push(next.value)
+    chunks.push(chunk)
   }
   return Buffer.concat(chunks, length)
 }
 
-export const chunksOf = (request: IncomingMessage): AsyncIterable<Buffer> => request.iterator({ destroyOnReturn: false })
+/** Leaving a loop over the request itself destroys the socket before the client has read why. */
+const chunksOf = (request: IncomingMessage): AsyncIterable<Buffer> => request.iterator({ destroyOnReturn: false })
 
 /** How slow a body may come: so many bytes in each window of time, unless it ends before. */
 export interface Pace {
@@ -29,6 +35,9 @@ export interface Pace {
 /** A line that barely carries a voice sends more than this in a minute; a client that sends less only holds the place. */
 export const SLOWEST: Pace = { windowMs: 60_000, bytes: 16 * 1024 }
 
+/** A deadline for the whole: no part of a body is enough in its one window. */
+export const within = (windowMs: number): Pace => ({ windowMs, bytes: Number.POSITIVE_INFINITY })
+
 /**
  * A request's body, which ends with 408 when it trickles. What came before was given, so that an upload can go on from there. By
  * batches it costs a fraction: Node makes a piece of every 64 KiB, and iterating over them is several promises for each.
@@ -37,6 +46,7 @@ export class PacedBody implements Source {
   constructor(
     readonly request: IncomingMessage,
     readonly pace: Pace,
+    readonly tooSlow: () => RegistryError = uploadTooSlow,
   ) {}
 
   async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
@@ -45,7 +55,7 @@ export class PacedBody implements Source {
     // Set only while we wait for the client: it is no fault of it when the store is slow.
     let fail: ((error: Error) => void) | undefined
     const timer = setInterval(() => {
-      if (came < this.pace.bytes) fail?.(tooSlow())
+      if (came < this.pace.bytes) fail?.(this.tooSlow())
       came = 0
     }, this.pace.windowMs)
     timer.unref()
@@ -91,7 +101,7 @@ export class PacedBody implements Source {
     const onError = (error: Error) => stop(error)
     const onClose = () => stop(new Error('the client went away'))
     const timer = setInterval(() => {
-      if (came < this.pace.bytes && wake) stop(tooSlow())
+      if (came < this.pace.bytes && wake) stop(this.tooSlow())
       came = 0
     }, this.pace.windowMs)
     timer.unref()
@@ -127,7 +137,7 @@ export class PacedBody implements Source {
   }
 }
 
-const tooSlow = () => {
+const uploadTooSlow = () => {
   const message = 'The bytes of this upload come too slowly. Ask the upload how far it is, and go on from there.'
   return new RegistryError('BLOB_UPLOAD_INVALID', message, { status: 408 })
 }

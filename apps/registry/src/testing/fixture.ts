@@ -103,6 +103,7 @@ export async function startFixture({
   maxBlobBytes = 1024 ** 3,
   database: shared,
   keys,
+  log = pino({ level: 'silent' }),
   ...others
 }: {
   store?: BlobStore
@@ -113,7 +114,9 @@ export async function startFixture({
   limits?: RequestLimits
   /** Instead of one that stays, whose tokens the fixture makes itself. */
   keys?: TokenKeys
-  patience?: Patience
+  patience?: Partial<Patience>
+  maxConnections?: number
+  log?: Logger
   /** Another registry over the same database, with keys of its own. */
   database?: { databaseUrl: string; db: Db; people: People }
 } = {}): Promise<Fixture> {
@@ -122,7 +125,6 @@ export async function startFixture({
   const pem = newKeyPem()
   const people = shared?.people ?? (await seedAccounts(database.db))
   const bytes = store ?? new FilesystemStore(root)
-  const log = pino({ level: 'silent' })
   const registry = await startRegistry({
     ...others,
     databaseUrl: database.url,
