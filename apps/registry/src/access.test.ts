@@ -1,5 +1,6 @@
 /** Who may what: tokens, the permission matrix, and a walk over all routes with another organization's account. */
 
+import { randomBytes } from 'node:crypto'
 import { registryToken } from '@slipway/contracts'
 import { newId } from '@slipway/core'
 import { decodeJwt, importPKCS8, SignJWT, UnsecuredJWT } from 'jose'
@@ -105,6 +106,16 @@ describe('the token endpoint', () => {
     expect((await askToken([], basic('x', dan.apiKey))).status).toBe(401)
     await f.db.apiKey.updateMany({ where: { userId: dan.id }, data: { revokedAt: null } })
     expect((await askToken([], basic('x', dan.apiKey))).status).toBe(200)
+  })
+
+  it('blocks one client of a proxy, and nobody else behind it', async () => {
+    const { ada } = f.people
+    const from = (address: string, password: string, email = `${randomBytes(4).toString('hex')}@example.com`) =>
+      fetch(`${f.base}/token?service=slipway`, { headers: { authorization: basic(email, password), 'x-forwarded-for': address } })
+    for (let i = 0; i < 50; i++) expect((await from(`6.6.6.${i}, 203.0.113.7`, 'guess')).status).toBe(401)
+    expect((await from('6.6.6.6, 203.0.113.7', PASSWORD, ada.email)).status).toBe(429)
+    expect((await from('203.0.113.8', PASSWORD, ada.email)).status).toBe(200)
+    expect((await askToken([], basic(ada.email, PASSWORD))).status).toBe(200)
   })
 
   it('stops a guesser, and tells when to come back', async () => {

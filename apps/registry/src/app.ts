@@ -11,6 +11,7 @@ import { type Action, allows, allowsCatalog, isSystem } from './auth/verify'
 import type { Caller, Registry } from './context'
 import { RegistryError, toRegistryError } from './errors'
 import { health } from './health'
+import { addressOf } from './http/address'
 import { sendError, sendJson } from './http/respond'
 import { parseRoute, type RepositoryRoute, repositoryPath } from './http/route'
 import { movedTo } from './moved'
@@ -95,7 +96,7 @@ async function inRepository(
     return true
   })
   if (!allows(token, at.name, action) && !(await opensShared(registry.db, token, route))) throw insufficientScope(request, registry, scope)
-  const caller = { token, address: request.socket.remoteAddress ?? '' }
+  const caller = { token, address: addressOf(request, registry.trustedProxies) }
   count(registry, response, route, method, caller)
   const remote = await registry.upstreams.remoteOf(repositoryPath(route.name))
   if (remote) return fromUpstream(registry, remote, { request, response, route, query, caller })

@@ -1,5 +1,6 @@
 import type { RegistryToken } from '@slipway/contracts'
 import type { Db } from '@slipway/db'
+import type { TrustedProxies } from '@slipway/outbound'
 import type { Logger } from 'pino'
 import type { Authenticator } from './auth/credentials'
 import type { TokenKeys } from './auth/keys'
@@ -23,6 +24,7 @@ export interface Registry {
   authenticator: Authenticator
   limiters: Limiters
   publicUrl: string | undefined
+  trustedProxies: TrustedProxies
   maxBlobBytes: number
   /** Of one organization at one time. */
   maxOpenUploads: number

@@ -1,5 +1,6 @@
 /** The only reader of process.env in this app. */
 import path from 'node:path'
+import { LOOPBACK_ONLY, TrustedProxies } from '@slipway/outbound'
 import * as z from 'zod'
 import type { Limit, RequestLimits } from './auth/request-limits'
 import { MAX_CONNECTIONS } from './http/connections'
@@ -27,6 +28,8 @@ const schema = z.object({
     .url({ protocol: /^https?$/ })
     .transform((url) => url.replace(/\/+$/, ''))
     .optional(),
+  /** Proxies whose X-Forwarded-For is believed: addresses and networks, with commas, or `none`. */
+  SLIPWAY_TRUSTED_PROXIES: z.string().default(LOOPBACK_ONLY),
   /** Where docker's `registry-mirrors` may point: every name there is docker.io's. None: no such port. */
   SLIPWAY_REGISTRY_MIRROR_PORT: z.coerce.number().int().min(1).max(65_535).optional(),
   /** Days after which another key signs the tokens; 0: never by itself. */
@@ -58,6 +61,7 @@ export interface Settings {
   port: number
   host: string
   publicUrl: string | undefined
+  trustedProxies: TrustedProxies
   maxBlobBytes: number
   maxOpenUploads: number
   maxConnections: number
@@ -89,6 +93,7 @@ export function readSettings(env: Record<string, string | undefined> = process.e
     port: values.SLIPWAY_REGISTRY_PORT,
     host: values.SLIPWAY_REGISTRY_HOST,
     publicUrl: values.SLIPWAY_REGISTRY_PUBLIC_URL,
+    trustedProxies: new TrustedProxies(values.SLIPWAY_TRUSTED_PROXIES),
     maxBlobBytes: Math.floor(values.SLIPWAY_REGISTRY_MAX_BLOB_GIB * GIBIBYTE),
     maxOpenUploads: values.SLIPWAY_REGISTRY_MAX_UPLOADS,
     maxConnections: values.SLIPWAY_REGISTRY_MAX_CONNECTIONS,

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createDb, type Db } from '@slipway/db'
 import { DOCKER_HUB } from '@slipway/oci'
+import { LOOPBACK_ONLY, TrustedProxies } from '@slipway/outbound'
 import type { Sealer } from '@slipway/secrets'
 import type { Logger } from 'pino'
 import { createHandler } from './app'
@@ -53,6 +54,8 @@ export interface RegistryOptions {
   /** 0: any free port. */
   port: number
   publicUrl?: string
+  /** Whose word on where a request comes from is taken; the loopback's by default. */
+  trustedProxies?: TrustedProxies
   maxBlobBytes: number
   /** Of one organization at one time; 5,000 by default. */
   maxOpenUploads?: number
@@ -138,6 +141,7 @@ function makeRegistry(
     keys,
     log,
     publicUrl,
+    trustedProxies = new TrustedProxies(LOOPBACK_ONLY),
     maxBlobBytes,
     maxOpenUploads = MAX_OPEN_UPLOADS,
     version,
@@ -169,6 +173,7 @@ function makeRegistry(
     authenticator: new Authenticator(db),
     limiters: makeLimiters(limits),
     publicUrl,
+    trustedProxies,
     maxBlobBytes,
     maxOpenUploads,
     patience: { ...PATIENCE, ...patience },

@@ -20,6 +20,8 @@ const schema = z
     SLIPWAY_BASE_DOMAIN: z.string().min(1).default('localhost'),
     /** Path of Caddy's admin socket, or an http URL. */
     SLIPWAY_CADDY_ADMIN: z.string().min(1),
+    /** Proxies whose X-Forwarded-For is believed: addresses and networks, with commas, or `none`. */
+    SLIPWAY_TRUSTED_PROXIES: z.string().default('127.0.0.0/8,::1'),
     SLIPWAY_VERSION: z.string().min(1),
     SLIPWAY_ADMIN_EMAIL: z.email().optional(),
     SLIPWAY_ADMIN_PASSWORD_FILE: z.string().min(1).optional(),

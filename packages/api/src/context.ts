@@ -68,8 +68,11 @@ export function isSameOrigin(headers: Headers, webUrl: string): boolean {
   return url.origin === new URL(webUrl).origin || url.host === headers.get('host')
 }
 
-/** For the audit log and rate limits only; nothing is granted by it. */
+/**
+ * For the audit log and rate limits only; nothing is granted by it. The server wrote this header itself, as one address; a list is
+ * one that came from somewhere else, and says nothing.
+ */
 export function clientIp(headers: Headers): string | null {
-  const first = headers.get('x-forwarded-for')?.split(',')[0]?.trim()
-  return first && first.length <= 64 ? first : null
+  const address = headers.get('x-forwarded-for')
+  return address && /^[\da-f.:]{2,45}$/i.test(address) ? address : null
 }

@@ -1,3 +1,4 @@
+export { clientAddress, TrustedProxies } from '@slipway/outbound'
 export { createSealer, readMasterKey, type SealedFor, type Sealer } from '@slipway/secrets'
 export { openBuildSecrets } from './builds/secrets'
 export { type UploadOptions, uploadOptions } from './builds/upload-options'

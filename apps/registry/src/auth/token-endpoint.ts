@@ -3,7 +3,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { REGISTRY_SERVICE } from '@slipway/contracts'
 import type { Db } from '@slipway/db'
 import { signRegistryToken } from '@slipway/oci'
+import type { TrustedProxies } from '@slipway/outbound'
 import { RegistryError } from '../errors'
+import { addressOf } from '../http/address'
 import { readBody, within } from '../http/body'
 import { sendJson } from '../http/respond'
 import { withNewNames } from '../moved'
@@ -24,6 +26,7 @@ interface TokenContext {
   authenticator: Authenticator
   limiters: Limiters
   patience: Pick<Patience, 'formMs'>
+  trustedProxies: TrustedProxies
 }
 
 export async function issueToken(
@@ -39,7 +42,7 @@ export async function issueToken(
     throw new RegistryError('UNSUPPORTED', `This is the service "${REGISTRY_SERVICE}", which signs no tokens for others.`)
   }
   const credentials = form ? formCredentials(form) : basicCredentials(request)
-  const address = request.socket.remoteAddress ?? 'unknown'
+  const address = addressOf(request, context.trustedProxies)
   const { limiters } = context
   limiters.tokens.takeAddress(address, credentials === undefined, response)
   const login: Login = credentials ? await context.authenticator.authenticate(credentials, address) : { principal: NOBODY }
