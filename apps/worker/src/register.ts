@@ -12,7 +12,7 @@ export function register(deps: Deps): Consumer[] {
   const options = (concurrency: number) => ({ concurrency, onError: (error: Error) => deps.log.warn({ err: error }, 'queue') })
   const url = deps.env.REDIS_URL
   return [
-    consume(url, 'build', options(deps.env.SLIPWAY_BUILD_CONCURRENCY), ({ buildId }, deadline) => runBuild(deps, buildId, deadline)),
+    consume(url, 'build', options(deps.env.SLIPWAY_BUILD_CONCURRENCY), (_turn, deadline) => runBuild(deps, deadline)),
     consume(url, 'deploy', options(8), ({ deploymentId }, deadline) => runDeployment(deps, deploymentId, deadline)),
     consume(url, 'inspect', options(2), ({ inspectionId }, deadline) => runInspection(deps, inspectionId, deadline)),
     // The agent lists two at a time.

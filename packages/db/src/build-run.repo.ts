@@ -9,32 +9,6 @@ import { emitEvent } from './events.repo'
 import { Prisma } from './generated/client'
 import { buildStatesBefore, OPEN_STEP_STATES } from './states'
 
-const run = {
-  app: { include: { organization: { select: { slug: true } }, project: { select: { slug: true } }, variables: true } },
-} satisfies Prisma.BuildInclude
-export type BuildRunRow = Prisma.BuildGetPayload<{ include: typeof run }>
-
-export type BuildClaim = { outcome: 'claimed'; build: BuildRunRow } | { outcome: 'busy' } | { outcome: 'over' }
-
-/**
- * queued → running. `busy`: another build of the app is running (ask again when it is over); `over`: nothing to do any
- * more (done, canceled, superseded, or its app is being deleted). One claim per app at a time, by a lock on the app's row.
- */
-export function claimBuild(db: Db, buildId: string, now = new Date()): Promise<BuildClaim> {
-  return db.$transaction(async (tx) => {
-    const [app] = await tx.$queryRaw<{ id: string; deletedAt: Date | null }[]>`
-      SELECT a."id", a."deletedAt" FROM "App" a JOIN "Build" b ON b."appId" = a."id" WHERE b."id" = ${buildId} FOR UPDATE OF a`
-    if (!app || app.deletedAt) return { outcome: 'over' }
-    if (await tx.build.count({ where: { appId: app.id, state: 'running', id: { not: buildId } } })) return { outcome: 'busy' }
-    const { count } = await tx.build.updateMany({
-      where: { id: buildId, state: 'queued', cancelRequestedAt: null },
-      data: { state: 'running', startedAt: now, heartbeatAt: now, attempt: { increment: 1 }, phase: 'checkout' },
-    })
-    if (count === 0) return { outcome: 'over' }
-    return { outcome: 'claimed', build: await tx.build.findUniqueOrThrow({ where: { id: buildId }, include: run }) }
-  })
-}
-
 /** Says that the worker lives, and hears whether it shall stop: the cancel wish, or a state that is no longer `running`. */
 export async function heartbeatBuild(db: Tx, buildId: string, now = new Date()): Promise<{ goOn: boolean }> {
   const { count } = await db.build.updateMany({

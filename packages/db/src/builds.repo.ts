@@ -105,10 +105,6 @@ export async function latestBuilds(db: Tx, organizationId: string, appIds: strin
   return db.build.findMany({ where: { organizationId, id: { in: newest.map((row) => row.id) } }, include: summary })
 }
 
-/** Builds of the whole installation that are before this one. */
-export const queuePosition = (db: Tx, build: { id: string; state: string }): Promise<number> | null =>
-  build.state === 'queued' ? db.build.count({ where: { state: { in: ['queued', 'running'] }, id: { lt: build.id } } }) : null
-
 /** Chunks with seq > after, in order. */
 export const readBuildLogs = (db: Tx, organizationId: string, buildId: string, after: number, limit: number) =>
   db.buildLogChunk.findMany({

@@ -44,11 +44,8 @@ export {
 export { type BlobCommit, commitBlob } from './blob-commits'
 export {
   appendBuildLogs,
-  type BuildClaim,
-  type BuildRunRow,
   type BuildStepFacts,
   type BuildStepInput,
-  claimBuild,
   findBuildToDeploy,
   finishBuild,
   heartbeatBuild,
@@ -62,6 +59,7 @@ export {
   updateBuildSteps,
   updateRunningBuild,
 } from './build-run.repo'
+export { type BuildRunRow, claimBuild, queuePosition } from './build-turns.repo'
 export {
   type BuildRow,
   type BuildSummaryRow,
@@ -73,7 +71,6 @@ export {
   listBuilds,
   type NewBuild,
   newestSucceeded,
-  queuePosition,
   readBuildLogs,
   requestBuildCancel,
 } from './builds.repo'

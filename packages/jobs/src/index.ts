@@ -1,5 +1,5 @@
 export { type Consumer, consume } from './consume'
-export { enqueue } from './enqueue'
+export { enqueue, enqueueTurn, waitingJobs } from './enqueue'
 export { closeQueues, createQueues, QUEUE_PREFIX, type Queues } from './queues'
 export { connectRedis, type Redis, redisOptions } from './redis'
 export { createSignals, type Signals } from './signals'

@@ -1,7 +1,7 @@
 import { channels } from '@slipway/contracts'
 import { startTestRedis } from '@slipway/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { closeQueues, connectRedis, consume, createQueues, createSignals, enqueue, redisOptions } from './index'
+import { closeQueues, connectRedis, consume, createQueues, createSignals, enqueue, enqueueTurn, redisOptions, waitingJobs } from './index'
 
 const silent = () => undefined
 let redis: Awaited<ReturnType<typeof startTestRedis>>
@@ -35,6 +35,29 @@ describe('queues', () => {
     // Once over, the same row may be enqueued again.
     await enqueue(queues, 'build', { buildId: 'bld_1' }, silent)
     await expect.poll(() => seen.length).toBe(2)
+    await consumer.close()
+    await closeQueues(queues)
+  })
+
+  it('adds a turn while the job of that row is at another build, and counts what nobody has taken', async () => {
+    const queues = createQueues(redis.url, silent)
+    let end = silent as () => void
+    const over = new Promise<void>((resolve) => {
+      end = resolve
+    })
+    const seen: string[] = []
+    await enqueue(queues, 'build', { buildId: 'bld_2' }, silent)
+    const consumer = consume(redis.url, 'build', { concurrency: 1, onError: silent }, async ({ buildId }) => {
+      seen.push(buildId)
+      await over
+    })
+    await expect.poll(() => seen).toEqual(['bld_2'])
+    await enqueue(queues, 'build', { buildId: 'bld_2' }, silent)
+    expect(await waitingJobs(queues, 'build', silent)).toBe(0)
+    await enqueueTurn(queues, 'bld_2', silent)
+    expect(await waitingJobs(queues, 'build', silent)).toBe(1)
+    end()
+    await expect.poll(() => seen).toEqual(['bld_2', 'bld_2'])
     await consumer.close()
     await closeQueues(queues)
   })

@@ -1,6 +1,6 @@
 /**
  * Hops 3 to 5 as one job: checkout → plan → build → publish, then a deployment is made of it.
- * Takes: a build id. Gives: a manifest digest, and a deployment on the queue.
+ * Takes: a turn. Gives: a manifest digest, and a deployment on the queue.
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { channels, OVER, OWN_REGISTRY_HOST } from '@slipway/contracts'
 import { toAppError } from '@slipway/core'
 import { type BuildRunRow, claimBuild, finishBuild, heartbeatBuild, nextQueuedBuild, type Prisma, requeueBuild } from '@slipway/db'
 import { formatPlatform } from '@slipway/dockerfile'
-import { enqueue } from '@slipway/jobs'
+import { enqueueTurn } from '@slipway/jobs'
 import { answerSafely, type SshAgent } from '@slipway/outbound/ssh'
 import { openBuildSecrets } from '@slipway/services'
 import type { Deps } from '../deps'
@@ -27,11 +27,12 @@ import { sourceOf } from './source'
 import { agentOfKey, sshIdentity } from './ssh'
 import { forwardedAgents } from './ssh-forward'
 
-export async function runBuild(deps: Deps, buildId: string, deadline: AbortSignal): Promise<void> {
-  const claim = await claimBuild(deps.db, buildId)
-  // Busy: another build of the app is at work; it enqueues this one when it is over.
-  if (claim.outcome !== 'claimed') return
-  const { build } = claim
+/** One turn: the build whose turn it is, which need not be the one whose job brought the turn. */
+export async function runBuild(deps: Deps, deadline: AbortSignal): Promise<void> {
+  const build = await claimBuild(deps.db)
+  // What waits, if anything, waits for another build of its app, which gives a turn when it is over.
+  if (build === null) return
+  const buildId = build.id
   const log = deps.log.child({ buildId, app: build.app.slug, number: build.number })
   const watch = keepAlive(deps, buildId, () => heartbeatBuild(deps.db, buildId), deadline)
   const recorder = await BuildRecorder.open(deps, build)
@@ -54,8 +55,7 @@ export async function runBuild(deps: Deps, buildId: string, deadline: AbortSigna
     tell(deps, build, OVER)
     await rm(directory, { recursive: true, force: true })
     const next = deps.stopping.aborted ? null : await nextQueuedBuild(deps.db, build.appId)
-    if (next)
-      await enqueue(deps.queues, 'build', { buildId: next }, (error) => log.warn({ err: error }, 'the sweep will enqueue the next build'))
+    if (next) await enqueueTurn(deps.queues, next, (error) => log.warn({ err: error }, 'the sweep will enqueue the next build'))
   }
 }
 

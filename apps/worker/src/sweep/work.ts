@@ -13,7 +13,7 @@ import {
   stoppedAppsStillRunning,
   undeployedBuilds,
 } from '@slipway/db'
-import { enqueue } from '@slipway/jobs'
+import { enqueue, enqueueTurn, waitingJobs } from '@slipway/jobs'
 import type { Deps } from '../deps'
 
 /** Five missed beats. Together with the sweep's own period this ends stuck work well within a minute. */
@@ -44,13 +44,13 @@ export async function sweepWork(deps: Deps): Promise<void> {
     else if (build.attempt >= MAX_ATTEMPTS) await finishBuild(deps.db, build.id, 'failed', { error: LOST })
     else if (await requeueBuild(deps.db, build.id, staleBefore)) {
       deps.log.warn({ buildId: build.id }, 'taking up a build whose worker was lost')
-      await enqueue(deps.queues, 'build', { buildId: build.id }, warn)
+      await enqueueTurn(deps.queues, build.id, warn)
     }
   }
-  for (const build of builds.waiting) {
-    if (build.cancelRequestedAt) await finishBuild(deps.db, build.id, 'canceled')
-    else await enqueue(deps.queues, 'build', { buildId: build.id }, warn)
-  }
+  for (const build of builds.waiting) if (build.cancelRequestedAt) await finishBuild(deps.db, build.id, 'canceled')
+  // Any turn takes any build, so only when none is left were some lost: adding more each time would fill the queue.
+  if (builds.waiting.length > 0 && (await waitingJobs(deps.queues, 'build', warn)) === 0)
+    for (const build of builds.waiting) if (!build.cancelRequestedAt) await enqueueTurn(deps.queues, build.id, warn)
 
   const deployments = await openDeployments(deps.db, staleBefore)
   for (const deployment of deployments.stale) {

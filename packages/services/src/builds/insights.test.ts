@@ -20,7 +20,7 @@ afterAll(() => h.close())
 /** Runs the app's open build to its end, as the worker does. */
 async function run(number: number, installMs: number, how: 'succeeded' | 'failed' | 'canceled' = 'succeeded') {
   const row = await h.db.build.findFirstOrThrow({ where: { number, app: { slug: app } } })
-  await claimBuild(h.db, row.id)
+  expect((await claimBuild(h.db))?.id).toBe(row.id)
   const step = { stage: 'build', platform: null, name: '', line: 1 }
   await replaceBuildSteps(h.db, row.id, [
     { ...step, position: 1, vertexId: 'v0', instruction: 'COPY . .', inputs: [] },
