@@ -114,7 +114,7 @@ async function stagesWith(
     plan: planned.plan,
     tags: tags.map((tag) => `${repository}:${tag}`),
     noCache: build.noCache,
-    limits: buildLimits(app),
+    limits: buildLimits(app, deps.env.SLIPWAY_BUILD_CONCURRENCY),
     cache: sharedCache(app, repository),
     output: buildOutput(app, source.form, planned.sourceDateEpoch),
     ...(from.kind === 'upload' && { context: { tree: from.tree } }),

@@ -1,4 +1,4 @@
-/** Takes: an app's settings. Gives: the limits of its builds, complete. */
+/** Takes: an app's settings, and how many builds share the host. Gives: the limits of its builds, complete. */
 import { totalmem } from 'node:os'
 import type { BuildRequest } from '@slipway/contracts'
 import type { App } from '@slipway/db'
@@ -9,14 +9,21 @@ const PIDS = 4096
 const DISK = 20 * 1024 ** 3
 /** Below the job's deadline, so that the engine's own words about it arrive. */
 const TIMEOUT_SECONDS = 30 * 60
-/** The rest is for what serves. */
+/** Of all builds that run at once; the rest is for what serves. */
 const SHARE_OF_MEMORY = 0.75
+/** With less than this hardly anything builds; a host of many slots and little memory rather runs short when all are taken. */
+const LEAST_MEMORY = 512 * 1024 ** 2
 
 type Settings = Pick<App, 'buildMemoryBytes' | 'buildCpuMillis' | 'buildPids' | 'buildDiskBytes' | 'buildTimeoutSeconds'>
 
-/** CPU has no default limit: a build alone on the host may use all of it, and several share it evenly. */
-export const buildLimits = (app: Settings, hostMemory = totalmem()): NonNullable<BuildRequest['limits']> => ({
-  memoryBytes: app.buildMemoryBytes === null ? Math.floor(hostMemory * SHARE_OF_MEMORY) : Number(app.buildMemoryBytes),
+function defaultMemory(atOnce: number, hostMemory: number): number {
+  const all = Math.floor(hostMemory * SHARE_OF_MEMORY)
+  return Math.min(all, Math.max(Math.floor(all / atOnce), LEAST_MEMORY))
+}
+
+/** `atOnce`: builds that may run at the same time. CPU has no default limit: a build alone on the host may use all of it, and several share it evenly. */
+export const buildLimits = (app: Settings, atOnce: number, hostMemory = totalmem()): NonNullable<BuildRequest['limits']> => ({
+  memoryBytes: app.buildMemoryBytes === null ? defaultMemory(atOnce, hostMemory) : Number(app.buildMemoryBytes),
   pids: app.buildPids ?? PIDS,
   diskBytes: app.buildDiskBytes === null ? DISK : Number(app.buildDiskBytes),
   timeoutMs: (app.buildTimeoutSeconds ?? TIMEOUT_SECONDS) * 1000,
