@@ -37,7 +37,12 @@ export function BuildForm({ org, app }: { org: string; app: views.AppView }) {
       {({ values: v, errors, set }) => (
         <>
           <div className="grid gap-4 sm:grid-cols-2">
-            <Field label="Memory, MB" optional error={errors.buildMemoryBytes} hint="Empty: three quarters of the host’s, divided by how many builds run at once.">
+            <Field
+              label="Memory, MB"
+              optional
+              error={errors.buildMemoryBytes}
+              hint="Empty: three quarters of the host’s, divided by how many builds run at once."
+            >
               {(c) => (
                 <Input
                   {...c}
