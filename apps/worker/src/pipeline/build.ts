@@ -98,7 +98,9 @@ async function stagesWith(
   if (from.kind === 'upload' && args !== secrets.buildArgs)
     say('Reproducible: an upload has no commit, so all is dated 1970-01-01. --build-arg SOURCE_DATE_EPOCH=<seconds> gives another date.')
   let dockerfile = { text: '', origin: '' }
-  const planned = await plan(deps, { organization, buildArgs: args, ssh, ...source.files }, signal, say, ({ text, findings, origin }) => {
+  const secretNames = app.variables.filter((variable) => variable.scope === 'build' && variable.secret).map(({ key }) => key)
+  const given = { organization, buildArgs: args, secrets: secretNames, ssh, ...source.files }
+  const planned = await plan(deps, given, signal, say, ({ text, findings, origin }) => {
     dockerfile = { text, origin: origin.kind }
     // NUL is no text to Postgres; such a file is refused right after.
     if (!text.includes('\0')) note({ dockerfile: text, findings: findings as unknown as Prisma.InputJsonArray, dockerfileOrigin: origin })

@@ -34,6 +34,8 @@ export interface PlanSource extends DockerfileSource {
   organization: string
   target: string | null
   buildArgs: Record<string, string>
+  /** Names of the app's secret build variables. */
+  secrets?: string[]
   /** For Git repositories over SSH. */
   ssh: SshIdentity | null
   /** Named contexts that were uploaded, by their digests. */
@@ -89,7 +91,8 @@ export async function plan(
   const contextRoot = source.uploaded ? source.directory : await beneath(source.directory, source.contextPath, 'context')
   const { text, ignore, origin } = source.uploaded ?? (await dockerfileOf(contextRoot, source, signal, onProgress))
   // Before it is parsed: a file with a fault is the one that people want to see.
-  onDockerfile({ text, findings: checkDockerfile(text, { file: source.dockerfilePath, ignore }), origin })
+  const secrets = (source.secrets ?? []).filter((name) => !Object.hasOwn(source.buildArgs, name))
+  onDockerfile({ text, findings: checkDockerfile(text, { file: source.dockerfilePath, ignore, secrets }), origin })
   const dockerfile = parseDockerfile(text, { file: source.dockerfilePath })
   const contexts = namedContexts(source.namedContexts ?? {})
   for (const name of Object.keys(source.trees ?? {})) contexts.set(name, { kind: 'local' })
@@ -131,7 +134,7 @@ export async function plan(
   function missing() {
     return baseReferencesOf(dockerfile, { ...options, resolved }, platforms).find((name) => !resolved.has(name))
   }
-  const planned = planPlatforms(dockerfile, { ...options, resolved, ignore }, platforms)
+  const planned = planPlatforms(dockerfile, { ...options, resolved, ignore, secrets }, platforms)
   const sent: SentContext[] = source.uploaded ? [] : [{ root: contextRoot, ignore }]
   const gitContexts: GitMaterial[] = []
   const given: Planned['given'] = {}

@@ -15,7 +15,7 @@ import { branchTag } from './publish'
 import type { SshIdentity } from './ssh'
 
 export interface BuildSource {
-  files: Omit<PlanSource, 'organization' | 'buildArgs' | 'ssh'>
+  files: Omit<PlanSource, 'organization' | 'buildArgs' | 'secrets' | 'ssh'>
   /** A checkout, or a context that was uploaded before. */
   from: BuiltFrom['source']
   /** The image's second tag, beside `build-<number>`. */

@@ -30,3 +30,10 @@ it('knows what the context leaves out', () => {
   const ignore = new IgnoreMatcher(parseIgnoreFile('secret.txt\n', '.dockerignore'))
   expect(checkDockerfile('FROM debian:13\nCOPY secret.txt /\n', { ignore })).toMatchObject([{ rule: 'CopyIgnoredFile', line: 2 }])
 })
+
+it('tells of an ARG that waits for a secret, at each place and with what to write', () => {
+  const findings = checkDockerfile('ARG TOKEN\nFROM debian:13\nARG TOKEN OTHER\nRUN true\n', { secrets: ['TOKEN'] })
+  const found = findings.filter(({ rule }) => rule === 'SecretVariableInArg')
+  expect(found.map(({ line }) => line)).toEqual([1, 3])
+  expect(found[0]?.message).toContain('RUN --mount=type=secret,id=TOKEN')
+})

@@ -1,6 +1,6 @@
 /** The rules of `docker build --check`, but for those that planning tells (UndefinedVar, UndefinedArgInFrom) and the lexer (NoEmptyContinuation). */
 import { expand } from '../expand'
-import type { FromInstruction, Place, Stage } from '../instructions/types'
+import type { ArgInstruction, FromInstruction, Place, Stage } from '../instructions/types'
 import type { Dockerfile } from '../parser'
 import type { LintOptions, Report } from './lint'
 
@@ -12,8 +12,14 @@ const written = (place: Place): string => /^\S+/.exec(place.original)?.[0] ?? ''
 const isLower = (text: string) => text === text.toLowerCase()
 const isUpper = (text: string) => text === text.toUpperCase()
 
+/** What BuildKit says of it. */
+export const exposeFormat = (port: string): string =>
+  `EXPOSE instruction should not define an IP address or host-port mapping, found '${port.slice(0, 60)}'`
+
 export function lintDocker(dockerfile: Dockerfile, options: LintOptions, report: Report): void {
   casing(dockerfile, report)
+  descriptions(dockerfile, report)
+  for (const instruction of dockerfile.globalArgs) secretArgs(instruction, options, report)
   const names = new Set<string>()
   for (const stage of dockerfile.stages) {
     const { name, range } = stage.from
@@ -24,6 +30,7 @@ export function lintDocker(dockerfile: Dockerfile, options: LintOptions, report:
     from(dockerfile, stage.from, report)
     lintStage(stage, report)
     for (const instruction of stage.instructions) {
+      if (instruction.kind === 'ARG') secretArgs(instruction, options, report)
       if ((instruction.kind !== 'COPY' && instruction.kind !== 'ADD') || instruction.from || !options.ignore) continue
       for (const { text } of instruction.sources) {
         const path = text.replace(/^(?:\.?\/)+/, '').replace(/\/+$/, '')
@@ -31,6 +38,19 @@ export function lintDocker(dockerfile: Dockerfile, options: LintOptions, report:
         report('CopyIgnoredFile', `${path.slice(0, 120)} is left out of the context by .dockerignore.`, instruction.range.start.line)
       }
     }
+  }
+}
+
+/** Rule of our own: such an ARG has no value, which its author did not mean. */
+function secretArgs({ args, range }: ArgInstruction, { secrets = [] }: LintOptions, report: Report): void {
+  for (const { key } of args) {
+    if (!secrets.includes(key.text)) continue
+    const name = key.text.slice(0, 80)
+    report(
+      'SecretVariableInArg',
+      `ARG ${name} is not given the secret variable ${name}, which would stay readable in the image. Write RUN --mount=type=secret,id=${name} and read /run/secrets/${name}, or add ,env=${name}.`,
+      range.start.line,
+    )
   }
 }
 
@@ -47,6 +67,28 @@ function casing(dockerfile: Dockerfile, report: Report): void {
       `${keyword} should be in ${like}, as most instructions of this file.`,
       all[i]?.range.start.line ?? 1,
     )
+  }
+}
+
+/** InvalidDefinitionDescription: of a comment right before an ARG or a named FROM, which tools show as what it is for. */
+function descriptions(dockerfile: Dockerfile, report: Report): void {
+  const describe = (what: string, names: readonly string[], { line, range }: Place) => {
+    const comment = line.comments.at(-1)
+    const [first] = names
+    if (comment === undefined || first === undefined || names.includes(comment.split(' ')[0] ?? '')) return
+    const example = names.length > 1 ? '<arg_key>' : first.slice(0, 80)
+    report('InvalidDefinitionDescription', `Comment for ${what} should follow the format: \`# ${example} <description>\``, range.start.line)
+  }
+  const args = (instruction: ArgInstruction) =>
+    describe(
+      'build argument',
+      instruction.args.map(({ key }) => key.text),
+      instruction,
+    )
+  for (const instruction of dockerfile.globalArgs) args(instruction)
+  for (const { from, instructions } of dockerfile.stages) {
+    describe('build stage', from.name === null ? [] : [from.name], from)
+    for (const instruction of instructions) if (instruction.kind === 'ARG') args(instruction)
   }
 }
 
@@ -118,6 +160,7 @@ function lintStage(stage: Stage, add: Report): void {
     if (kind === 'SHELL') shellSet = true
     if (kind === 'EXPOSE') {
       for (const { text } of instruction.ports) {
+        if (!text.includes('$') && text.includes(':')) add('ExposeInvalidFormat', exposeFormat(text), line)
         const protocol = text.split('/')[1] ?? ''
         if (!protocol.includes('$') && !isLower(protocol))
           add('ExposeProtoCasing', `The protocol ${protocol.slice(0, 20)} should be in lower case.`, line)

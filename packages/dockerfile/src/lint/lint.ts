@@ -11,13 +11,18 @@ import { lintDocker } from './docker'
 export interface LintOptions {
   /** Of the context: a COPY of what it leaves out is told. */
   ignore?: IgnoreMatcher
+  /** Names of what the build is given as secrets and as nothing else: an ARG of one is told. */
+  secrets?: readonly string[]
 }
 
 export type Report = (rule: string, message: string, line: number) => void
 
 const MOST = 200
 
-/** What `# check=skip=A,B;error=true` says. */
+/** Told only where the directive asks for them. */
+const EXPERIMENTAL: ReadonlySet<string> = new Set(['InvalidDefinitionDescription'])
+
+/** What `# check=skip=A,B;error=true;experimental=C` says. */
 export interface CheckDirective {
   skips: (rule: string) => boolean
   /** A finding fails the build. */
@@ -26,14 +31,18 @@ export interface CheckDirective {
 
 export function readCheckDirective(text: string | null): CheckDirective {
   const skipped = new Set<string>()
+  const asked = new Set<string>()
   let error = false
   for (const part of (text ?? '').split(';')) {
     const equals = part.indexOf('=')
     const [key, value] = [part.slice(0, equals).trim().toLowerCase(), part.slice(equals + 1).trim()]
-    if (key === 'skip') for (const rule of value.split(',')) skipped.add(rule.trim().toLowerCase())
+    const rules = value.split(',').map((rule) => rule.trim().toLowerCase())
+    if (key === 'skip') for (const rule of rules) skipped.add(rule)
+    if (key === 'experimental') for (const rule of rules) asked.add(rule)
     if (key === 'error') error = value.toLowerCase() === 'true'
   }
-  return { skips: (rule) => skipped.has('all') || skipped.has(rule.toLowerCase()), error }
+  const names = (set: Set<string>, rule: string) => set.has('all') || set.has(rule.toLowerCase())
+  return { skips: (rule) => names(skipped, rule) || (EXPERIMENTAL.has(rule) && !names(asked, rule)), error }
 }
 
 /** Findings in the order of their lines; at most 200. What the `check` directive skips is not among them. */

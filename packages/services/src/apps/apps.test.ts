@@ -77,9 +77,15 @@ describe('secrets of an app', () => {
   it('are sealed in the database and opened for the build only', async () => {
     const { app: slug } = await h.services.apps.create(acme, {
       ...git('sealed', { gitToken: 'ghp_topsecret' }),
-      variables: [{ scope: 'build', key: 'NPM_TOKEN', value: 'npm_topsecret', secret: true }],
+      variables: [
+        { scope: 'build', key: 'NPM_TOKEN', value: 'npm_topsecret', secret: true },
+        { scope: 'build', key: 'MODE', value: 'dark', secret: false },
+      ],
     })
-    const row = await h.db.app.findFirstOrThrow({ where: { slug }, include: { variables: true, builds: true } })
+    const row = await h.db.app.findFirstOrThrow({
+      where: { slug },
+      include: { variables: { orderBy: { key: 'desc' } }, builds: true },
+    })
     expect(Buffer.from(row.gitToken ?? []).toString()).not.toContain('topsecret')
     expect(Buffer.from(row.variables[0]?.value ?? []).toString()).not.toContain('topsecret')
     expect(JSON.stringify(await h.services.apps.get(acme, { app: slug }))).not.toContain('topsecret')
@@ -90,7 +96,7 @@ describe('secrets of an app', () => {
     })
     expect(openBuildSecrets(h.deps, build)).toEqual({
       gitToken: 'ghp_topsecret',
-      buildArgs: { NPM_TOKEN: 'npm_topsecret' },
+      buildArgs: { MODE: 'dark' },
       deployKey: null,
       forwarded: [],
       buildSecrets: { NPM_TOKEN: 'npm_topsecret' },

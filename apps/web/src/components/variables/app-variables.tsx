@@ -76,7 +76,7 @@ function Form({
     >
       <p className="max-w-[72ch] text-ink-2 text-sm">
         {git
-          ? 'Environment variables are there when the app runs; build arguments fill the ARG lines of its Dockerfile.'
+          ? 'Environment variables are there when the app runs; build arguments fill the ARG lines of its Dockerfile. A build argument that is a secret fills none, so that it is not in the image: RUN --mount=type=secret,id=NAME reads it.'
           : 'They are there when the app runs.'}{' '}
         A secret is never shown again once it is saved. A .env file can be pasted into an empty name.
       </p>
