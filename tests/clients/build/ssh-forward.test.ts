@@ -127,7 +127,7 @@ function build(directory: string, home: string, env: Record<string, string>, ...
     for (;;) {
       const row = await db.build.findFirst({ where: { state: 'queued' } })
       if (row) {
-        await runBuild(deps, row.id, AbortSignal.timeout(180_000))
+        await runBuild(deps, AbortSignal.timeout(180_000))
         return db.build.findUniqueOrThrow({ where: { id: row.id }, include: { logs: { orderBy: { seq: 'asc' } } } })
       }
       if (child.exitCode !== null) throw new Error(`no build came: ${ran.out}`)

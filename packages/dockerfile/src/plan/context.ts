@@ -9,7 +9,7 @@ import type { Dockerfile } from '../parser'
 import { didYouMean } from '../suggest'
 import type { Word } from '../words'
 import { type NamedContext, NamedContexts } from './named-contexts'
-import { type Platform, PROXY_ARGS, platformArgs } from './platform'
+import { BUILTIN_ARGS, type Platform, PROXY_ARGS, platformArgs } from './platform'
 import { SOURCE_DATE_EPOCH } from './source-date-epoch'
 
 export interface ScopeOptions {
@@ -113,7 +113,7 @@ export class PlanContext {
 
   /** Build arguments that no ARG of the file takes. */
   unusedBuildArgs(): string[] {
-    const known = (name: string) => this.declared.has(name) || PROXY_ARGS.has(name) || this.globals.has(name) || name === SOURCE_DATE_EPOCH
-    return [...this.buildArgs.keys()].filter((name) => !known(name))
+    const builtin = (name: string) => PROXY_ARGS.has(name) || BUILTIN_ARGS.has(name) || name === SOURCE_DATE_EPOCH
+    return [...this.buildArgs.keys()].filter((name) => !this.declared.has(name) && !this.globals.has(name) && !builtin(name))
   }
 }

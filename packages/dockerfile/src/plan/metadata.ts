@@ -2,6 +2,7 @@
 import { formatDurationGo } from '../duration'
 import type { CommandLine, CopyInstruction, Healthcheck, RunInstruction, StageInstruction, WorkdirInstruction } from '../instructions/types'
 import { LIMITS } from '../limits'
+import { exposeFormat } from '../lint/docker'
 import { didYouMean } from '../suggest'
 import type { Word } from '../words'
 import type { PlanContext } from './context'
@@ -89,7 +90,9 @@ export function applyMetadata(instruction: MetadataInstruction, state: ImageStat
               word.offset,
               'Write a number from 1 to 65535 or a range, with /tcp, /udp or /sctp.',
             )
-          context.exposed += parsed.length
+          // Lint sees what stands in the file; what a variable holds is known here only.
+          if (parsed.mapped && word.text.includes('$')) context.warn('ExposeInvalidFormat', exposeFormat(text), instruction)
+          context.exposed += parsed.ports.length
           if (context.exposed > LIMITS.exposedPorts) {
             throw context.fail(
               'TOO_MANY_PORTS',
@@ -99,7 +102,7 @@ export function applyMetadata(instruction: MetadataInstruction, state: ImageStat
               'Name the ports that the app uses.',
             )
           }
-          for (const port of parsed) {
+          for (const port of parsed.ports) {
             state.ports.add(port)
             if (ports.length < 200) ports.push(port)
           }
