@@ -95,7 +95,14 @@ async function inRepository(
     at = { ...route, name: to }
     return true
   })
-  if (!allows(token, at.name, action) && !(await opensShared(registry.db, token, route))) throw insufficientScope(request, registry, scope)
+  const opens = async (name: string) =>
+    allows(token, name, action) || (action === 'pull' && (await opensShared(registry.db, token, { ...route, name })))
+  if (!(await opens(at.name))) {
+    // A part of an image is looked for under the name that its repository has now.
+    const to = await movedTo(registry.db, route.name)
+    if (to === undefined || !(await opens(to))) throw insufficientScope(request, registry, scope)
+    at = { ...route, name: to }
+  }
   const caller = { token, address: addressOf(request, registry.trustedProxies) }
   count(registry, response, route, method, caller)
   const remote = await registry.upstreams.remoteOf(repositoryPath(route.name))
@@ -105,7 +112,7 @@ async function inRepository(
   } catch (thrown) {
     const to = at === route && isUnknown(thrown) ? await movedTo(registry.db, route.name) : undefined
     if (to === undefined) throw await refusal(registry, at, thrown)
-    if (!allows(token, to, action)) throw insufficientScope(request, registry, scope)
+    if (!(await opens(to))) throw insufficientScope(request, registry, scope)
     await dispatch(registry, request, response, { ...at, name: to }, query, caller).catch(async (again: unknown) => {
       throw await refusal(registry, { ...at, name: to }, again)
     })

@@ -54,6 +54,39 @@ it('answers to an old name as to the new one: manifests, blobs, tags, referrers,
   expect((await asPerson(dan, 'GET', 'acme/old', 'manifests/none')).status).toBe(404)
 })
 
+it('opens one image alone to a token for it, under both names', async () => {
+  const image = await f.push('acme/before', 'v1', ['of the image'])
+  const other = await f.push('acme/before', 'v2', ['of another'])
+  const about = { mediaType: OCI_MANIFEST, digest: image.digest, size: image.manifest.length }
+  const index = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [about] })
+  const root = digestBytes(index)
+  expect((await f.call('PUT', '/v2/acme/before/manifests/all', { headers: { 'content-type': OCI_INDEX }, body: index })).status).toBe(201)
+  await rename('before', 'after')
+  // As the worker signs it for a deployment.
+  const access = ['acme/before', 'acme/after'].map((name) => ({ type: 'image' as const, name, digest: root, actions: ['pull' as const] }))
+  const token = await f.sign(access, 'system:worker')
+  const parts = [`manifests/${root}`, `manifests/${image.digest}`, `blobs/${image.config}`, `blobs/${image.layers[0]}`]
+  const closed = [
+    'manifests/v1',
+    'manifests/all',
+    'tags/list',
+    `manifests/${other.digest}`,
+    `blobs/${other.layers[0]}`,
+    `referrers/${root}`,
+  ]
+  for (const name of ['acme/before', 'acme/after']) {
+    const statuses = (paths: string[], method: string) =>
+      Promise.all(paths.map(async (path) => (await f.call(method, `/v2/${name}/${path}`, { token })).status))
+    for (const method of ['HEAD', 'GET']) expect(await statuses(parts, method), `${method} ${name}`).toEqual(parts.map(() => 200))
+    expect(await statuses(closed, 'GET'), name).toEqual(closed.map(() => 401))
+    expect(await statuses(parts, 'DELETE'), name).toEqual(parts.map(() => 401))
+  }
+  // The name is taken again: what is there now is nothing of that image.
+  await f.push('acme/before', 'v1', ['somebody else’s'])
+  expect((await f.call('GET', `/v2/acme/before/manifests/${root}`, { token })).status).not.toBe(200)
+  expect((await f.call('GET', '/v2/acme/before/manifests/v1', { token })).status).toBe(401)
+})
+
 it('gives in another organization only what that one gives, and ends where the name is taken again', async () => {
   const image = await f.push('acme/gift', 'v1', ['gift'])
   const rival = await f.db.organization.findUniqueOrThrow({ where: { slug: 'rival' } })

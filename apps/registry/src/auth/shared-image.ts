@@ -1,4 +1,4 @@
-/** A share link's token opens one image: its manifest by digest, the images of an index, their configurations and layers. */
+/** A token of a share link, or of a deployment, opens one image: its manifest by digest, the images of an index, their configurations and layers. */
 import type { RegistryToken } from '@slipway/contracts'
 import { type Db, isPartOfImage } from '@slipway/db'
 import { type RepositoryRoute, repositoryPath } from '../http/route'

@@ -36,6 +36,7 @@ export async function pullAccess(deps: Deps, organization: string, reference: st
     const cached = cachedReference(parsed, OWN_REGISTRY_HOST)
     if (!cached || !(await organizationPullsThrough(deps.db, organization, parsed.registry)))
       return { name, own: false, token: undefined, direct: parsed.registry }
+    // Of the whole copy: what an index names is fetched and known here only when somebody asks for it.
     const token = await systemToken(deps, [{ type: 'repository', name: cached.repository, actions: ['pull'] }])
     return { name: formatReference(cached), own: true, token, original: name }
   }
@@ -45,13 +46,13 @@ export async function pullAccess(deps: Deps, organization: string, reference: st
   // What every account may pull, an app of any organization may run.
   if (!own && repository === parsed.repository && ((await repositoryVisibility(deps.db, owner, rest.join('/'))) ?? 'private') === 'private')
     throw imageNotFound(reference)
-  const access = [...new Set([parsed.repository, repository])].map((at) => ({
-    type: 'repository' as const,
-    name: at,
-    actions: ['pull' as const],
-  }))
+  const access = [...new Set([parsed.repository, repository])].map((at) => pullOf(at, parsed.digest))
   return { name, own: true, token: await systemToken(deps, access) }
 }
+
+/** A digest names one image, and the token opens nothing else; only a tag has to be looked up in its repository. */
+const pullOf = (name: string, digest: string | undefined): RegistryAccess =>
+  digest === undefined ? { type: 'repository', name, actions: ['pull'] } : { type: 'image', name, digest, actions: ['pull'] }
 
 /** The name that the repository has now, where the organization may pull it under that one, too. */
 async function whereItIs(deps: Deps, organization: string, path: string): Promise<string> {
