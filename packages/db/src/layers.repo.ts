@@ -5,6 +5,9 @@ import { Prisma } from './generated/client'
 
 /** Archives of files: what artifacts call a layer may be anything. */
 export const isArchive = Prisma.sql`l."mediaType" LIKE '%tar%'`
+const INDEX_TYPES = ['application/vnd.oci.image.index.v1+json', 'application/vnd.docker.distribution.manifest.list.v2+json']
+/** What lies in a cache, ours or BuildKit's (an index of blobs), lies beside each other: it makes no files of an image. */
+export const hasFiles = Prisma.sql`(${isNoBuildCache} AND m."mediaType" <> ALL(${INDEX_TYPES}))`
 /** A layer that could not be read is tried again after 1, 4, 9 … minutes. */
 const TRIES = 6
 /** Not read, and not given up. */
@@ -28,7 +31,7 @@ export async function unreadLayers(db: Tx, take: number): Promise<string[]> {
     SELECT b."digest" FROM "Blob" b LEFT JOIN "LayerIndex" i ON i."digest" = b."digest"
     WHERE ${isDue} AND b."damagedAt" IS NULL AND EXISTS (
       SELECT 1 FROM "ManifestLayer" l JOIN "Manifest" m ON m."id" = l."manifestId"
-      WHERE l."digest" = b."digest" AND ${isArchive} AND ${isLinked} AND ${isNoBuildCache})
+      WHERE l."digest" = b."digest" AND ${isArchive} AND ${isLinked} AND ${hasFiles})
     ORDER BY b."createdAt" DESC LIMIT ${take}`
   return rows.map((row) => row.digest)
 }
@@ -119,7 +122,7 @@ export async function countUnreadLayers(db: Tx, organizationId: string, most: nu
       WHERE ${isToRead} AND EXISTS (
         SELECT 1 FROM "ManifestLayer" l JOIN "Manifest" m ON m."id" = l."manifestId"
         WHERE l."digest" = b."digest" AND ${isArchive} AND m."organizationId" = ${organizationId} AND ${isLinked}
-          AND ${isNoBuildCache})
+          AND ${hasFiles})
       LIMIT ${most}) AS unread`
   return Number(rows[0]?.count ?? 0)
 }

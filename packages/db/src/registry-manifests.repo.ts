@@ -180,6 +180,8 @@ export async function recountIndexes(tx: Tx, repositoryId: string, arrived: stri
         SELECT COALESCE(SUM(m."totalSize"), 0)::bigint FROM "Manifest" m
         WHERE m."repositoryId" = p."repositoryId"
           AND m."digest" IN (SELECT c."digest" FROM "ManifestChild" c WHERE c."manifestId" = p."id"))
+        + (SELECT COALESCE(SUM(y."size"), 0)::bigint
+           FROM (SELECT DISTINCT l."digest", l."size" FROM "ManifestLayer" l WHERE l."manifestId" = p."id") y)
       WHERE p."repositoryId" = ${repositoryId}
         AND p."id" IN (SELECT c."manifestId" FROM "ManifestChild" c WHERE c."digest" IN (${Prisma.join(level)}))
       RETURNING p."digest"`

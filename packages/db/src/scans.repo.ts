@@ -1,8 +1,7 @@
 /** Tells webhooks that what is inside a pushed image was read. */
-import { isBuildCache } from './build-caches'
 import type { Db, Tx } from './client'
 import { emitEvent } from './events.repo'
-import { isArchive, isLinked, isToRead } from './layers.repo'
+import { hasFiles, isArchive, isLinked, isToRead } from './layers.repo'
 
 /** Tells of at most `take` images, each once; how many it took up. */
 export const tellScans = (db: Db, take: number): Promise<number> =>
@@ -33,14 +32,14 @@ interface ReadRow {
 const takeRead = (tx: Tx, take: number) =>
   tx.$queryRaw<ReadRow[]>`
     WITH done AS (
-      SELECT m."id" FROM "Manifest" m WHERE m."contentsReadAt" IS NULL AND (${isBuildCache} OR NOT EXISTS (
+      SELECT m."id" FROM "Manifest" m WHERE m."contentsReadAt" IS NULL AND (NOT ${hasFiles} OR NOT EXISTS (
         SELECT 1 FROM "ManifestLayer" l LEFT JOIN "LayerIndex" i ON i."digest" = l."digest"
         WHERE l."manifestId" = m."id" AND ${isArchive} AND ${isLinked} AND ${isToRead}))
       ORDER BY m."createdAt" LIMIT ${take} FOR UPDATE SKIP LOCKED
     )
     UPDATE "Manifest" m SET "contentsReadAt" = now() FROM "Repository" r WHERE m."id" IN (SELECT "id" FROM done) AND r."id" = m."repositoryId"
     RETURNING m."id", m."organizationId", r."name" AS repository, m."digest", m."os", m."architecture",
-      CASE WHEN ${isBuildCache} THEN 0 ELSE
+      CASE WHEN NOT ${hasFiles} THEN 0 ELSE
         (SELECT COUNT(*) FROM "ManifestLayer" l WHERE l."manifestId" = m."id" AND ${isArchive}) END AS archives`
 
 interface Facts {

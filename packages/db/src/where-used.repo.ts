@@ -2,9 +2,9 @@
  * Which images hold what a layer holds. All of it is counted, ordered and cut here: a base layer's file is in tens of thousands of images,
  * of which a page shows a hundred.
  */
-import { isNoBuildCache } from './build-caches'
 import type { Tx } from './client'
 import { Prisma } from './generated/client'
+import { hasFiles } from './layers.repo'
 
 /** A layer, and what of it was asked for; of a layer or of a name alone there is no path. */
 export interface LayerHolding {
@@ -86,7 +86,7 @@ export async function usesOfLayers(
         CASE WHEN t.position < t.top THEN 2 WHEN m."digest" = ANY(${page.running}::text[]) THEN 0 ELSE 1 END AS rank
       FROM topped t JOIN "Manifest" m ON m."id" = t.id
       WHERE t.what >= 0 AND (t.position = t.top OR t.holder < t.top)
-        AND m."organizationId" = ${organizationId} AND ${isNoBuildCache}
+        AND m."organizationId" = ${organizationId} AND ${hasFiles}
     )
     SELECT (SELECT count(*)::int FROM use) AS total,
       (SELECT count(DISTINCT "digest")::int FROM use WHERE rank = 0) AS running,

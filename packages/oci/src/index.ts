@@ -25,6 +25,7 @@ export {
   isNonDistributable,
   MANIFEST_TYPES,
   type ManifestMediaType,
+  namesManifest,
   OCI_CONFIG,
   OCI_EMPTY,
   OCI_INDEX,

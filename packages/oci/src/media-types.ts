@@ -18,6 +18,12 @@ export const isManifestType = (type: string): type is ManifestMediaType => (MANI
 export const isIndexType = (type: string): boolean => type === OCI_INDEX || type === DOCKER_LIST
 export const isImageConfigType = (type: string): boolean => type === OCI_CONFIG || type === DOCKER_CONFIG
 
+/**
+ * Whether an index's entry of this type is a manifest; else it is a blob, as in BuildKit's caches. Manifests of kinds that are not known
+ * here (schema 1, artifact manifests) are told by their name: an index may have entries that a registry cannot read.
+ */
+export const namesManifest = (type: string): boolean => isManifestType(type) || /\.(?:manifest|index)\b/.test(type)
+
 /** Layers that may lie elsewhere (`urls`); a registry does not demand their blob. */
 export const isNonDistributable = (type: string): boolean =>
   type.startsWith('application/vnd.oci.image.layer.nondistributable.') ||

@@ -9,6 +9,7 @@ import {
   isImageConfigType,
   isNonDistributable,
   isTag,
+  namesManifest,
   type ParsedManifest,
   pairLayers,
   parseDigest,
@@ -95,18 +96,20 @@ function tagParameters(query: URLSearchParams): string[] {
   return [...new Set(tags)]
 }
 
-type Parts = Pick<NewManifest, 'layers' | 'children' | 'needsBlobs' | 'configDigest' | 'config' | 'os' | 'architecture'>
+type Parts = Pick<NewManifest, 'layers' | 'children' | 'configDigest' | 'config' | 'os' | 'architecture'> & { needsBlobs: Descriptor[] }
 
-export function indexParts(children: Descriptor[]): Parts {
+/**
+ * Images may come later than their index. Entries that are no manifests are blobs that nothing else names (BuildKit's
+ * `--cache-to type=registry` has its layers and a configuration there), so they are demanded and kept as an image's layers are.
+ */
+export function indexParts(entries: Descriptor[]): Parts {
+  const blobs = entries.filter((entry) => !namesManifest(entry.mediaType))
   return {
-    layers: [],
-    needsBlobs: [],
-    children: children.map(({ digest, platform }) => ({
-      digest,
-      os: platform?.os,
-      architecture: platform?.architecture,
-      variant: platform?.variant,
-    })),
+    layers: blobs.map(({ digest, mediaType, size }) => ({ digest, mediaType, size })),
+    needsBlobs: blobs.filter((blob) => !isNonDistributable(blob.mediaType)),
+    children: entries
+      .filter((entry) => namesManifest(entry.mediaType))
+      .map(({ digest, platform }) => ({ digest, os: platform?.os, architecture: platform?.architecture, variant: platform?.variant })),
   }
 }
 

@@ -1,6 +1,6 @@
 import { buffer } from 'node:stream/consumers'
 import type { Db } from '@slipway/db'
-import { isNonDistributable, parseManifest } from '@slipway/oci'
+import { isNonDistributable, namesManifest, parseManifest } from '@slipway/oci'
 import { digestBytes } from '@slipway/oci/node'
 import { expect } from 'vitest'
 import type { BlobStore } from '../store/store'
@@ -14,9 +14,9 @@ export async function storeAgrees({ db }: { db: Db }, store: BlobStore, hint: st
   for (const { content, mediaType, repositoryId, digest } of await db.manifest.findMany()) {
     expect(digestBytes(content), hint).toBe(digest)
     const parsed = parseManifest(Buffer.from(content), mediaType)
-    if (parsed.kind !== 'image') continue
-    for (const blob of [parsed.manifest.config, ...parsed.manifest.layers]) {
-      if (isNonDistributable(blob.mediaType)) continue
+    const { manifest } = parsed
+    for (const blob of 'manifests' in manifest ? manifest.manifests : [manifest.config, ...manifest.layers]) {
+      if (isNonDistributable(blob.mediaType) || namesManifest(blob.mediaType)) continue
       needed.add(blob.digest)
       const link = await db.repositoryBlob.findUnique({ where: { repositoryId_digest: { repositoryId, digest: blob.digest } } })
       expect(link, `${hint}: link of ${blob.digest}`).not.toBeNull()

@@ -75,6 +75,7 @@ export interface Fixture {
   sign(access: TokenAccess[], sub?: string): Promise<string>
   /** A request with a token for `all` on the repository named in its path. */
   call(method: string, url: string, init?: CallInit): Promise<Response>
+  pushBlob(name: string, content: string): Promise<string>
   push(name: string, tag: string, layers?: string[]): Promise<PushedImage>
   store: BlobStore
   log: Logger
@@ -147,6 +148,7 @@ export async function startFixture({
     base,
     sign: client.sign,
     call: client.call,
+    pushBlob: client.pushBlob,
     push: client.push,
     store: bytes,
     log,

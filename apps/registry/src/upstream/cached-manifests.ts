@@ -8,10 +8,11 @@ import {
   resolveManifest,
   touchCachedImage,
 } from '@slipway/db'
-import { MANIFEST_TYPES, pairLayers, parseDigest, parseManifest } from '@slipway/oci'
+import { type ImageManifest, MANIFEST_TYPES, pairLayers, parseDigest, parseManifest } from '@slipway/oci'
 import { digestBytes } from '@slipway/oci/node'
 import type { Registry } from '../context'
 import { RegistryError } from '../errors'
+import { indexParts } from '../routes/manifest-put'
 import { manifestUnknown } from '../routes/manifests'
 import type { Remote } from './remote'
 
@@ -104,7 +105,6 @@ export class CachedManifests {
       throw remote.corrupt(`${digest} is not ${claimed}`)
     const parsed = readManifest(content, answer.headers.get('content-type') ?? undefined, remote)
     const repository = await ensureCacheRepository(db, path)
-    const image = parsed.kind === 'image' ? parsed.manifest : undefined
     const stored = await putCachedManifest(db, {
       repositoryId: repository.id,
       organizationId: repository.organizationId,
@@ -116,18 +116,7 @@ export class CachedManifests {
       content,
       pushedBy: 'system:upstream',
       tags: isPinned ? [] : [reference],
-      layers: image ? pairLayers(image.layers, undefined).map(({ position: _position, ...layer }) => layer) : [],
-      needsBlobs: image ? [image.config, ...image.layers] : [],
-      children:
-        parsed.kind === 'index'
-          ? parsed.manifest.manifests.map(({ digest, platform }) => ({
-              digest,
-              os: platform?.os,
-              architecture: platform?.architecture,
-              variant: platform?.variant,
-            }))
-          : [],
-      ...(image ? { configDigest: image.config.digest } : {}),
+      ...(parsed.kind === 'image' ? partsOf(parsed.manifest) : indexParts(parsed.manifest.manifests)),
     })
     if (!stored)
       throw new RegistryError('UNAVAILABLE', 'The cache was emptied a moment ago. Try again.', { headers: { 'retry-after': '1' } })
@@ -140,6 +129,14 @@ export class CachedManifests {
     await touchCachedImage(this.registry.db, head.id)
   }
 }
+
+/** The configuration is not here yet, so no layer has its step. */
+const partsOf = ({ config, layers }: ImageManifest) => ({
+  layers: pairLayers(layers, undefined).map(({ position: _position, ...layer }) => layer),
+  needsBlobs: [config, ...layers],
+  children: [],
+  configDigest: config.digest,
+})
 
 const denied = (remote: Remote) =>
   new RegistryError(

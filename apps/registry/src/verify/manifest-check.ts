@@ -1,6 +1,6 @@
 /** One manifest: its bytes against its digest, the rows that were made of them against them, and its blobs against its links. */
 import { blobsOfManifest, type ManifestParts, type ManifestWithParts, rebuildManifest, relinkBlob } from '@slipway/db'
-import { isImageConfigType, type ParsedManifest, parseDigest, parseManifest } from '@slipway/oci'
+import { type Descriptor, isImageConfigType, type ParsedManifest, parseDigest, parseManifest } from '@slipway/oci'
 import { digestBytes } from '@slipway/oci/node'
 import type { Registry } from '../context'
 import { artifactTypeOf, imageParts, indexParts } from '../routes/manifest-put'
@@ -17,7 +17,7 @@ export async function checkManifest(context: Context, row: ManifestWithParts, re
   }
   const parsed = parseManifest(content, row.mediaType)
   // Links first: without its own, the configuration cannot be read for the rest.
-  if (parsed.kind === 'image') await checkLinks(context, row, subject, repair, report)
+  await checkLinks(context, row, parsed, { subject, repair, report })
   const expected = await expectedParts(context, row, parsed)
   if (sameParts(row, expected)) return
   // Once more while nothing else may change it: it may have been deleted, or written, between two of our readings.
@@ -31,10 +31,14 @@ export async function checkManifest(context: Context, row: ManifestWithParts, re
     report({ kind: 'manifest-rows', subject, text: 'Its layers or facts in the database were not those of its content.', repaired })
 }
 
-async function checkLinks(context: Context, row: ManifestWithParts, subject: string, repair: boolean, report: Report): Promise<void> {
-  const parsed = parseManifest(Buffer.from(row.content), row.mediaType)
-  if (parsed.kind !== 'image') return
-  const { needsBlobs } = await imageParts(context, row.repositoryId, parsed.manifest)
+async function checkLinks(
+  context: Context,
+  row: ManifestWithParts,
+  parsed: ParsedManifest,
+  { subject, repair, report }: { subject: string; repair: boolean; report: Report },
+): Promise<void> {
+  const { needsBlobs } =
+    parsed.kind === 'image' ? await imageParts(context, row.repositoryId, parsed.manifest) : indexParts(parsed.manifest.manifests)
   const digests = [...new Set(needsBlobs.map((blob) => blob.digest))]
   const { linked, known } = await blobsOfManifest(context.db, row.repositoryId, digests)
   for (const digest of digests.filter((one) => !linked.has(one))) {
@@ -67,17 +71,22 @@ async function expectedParts(context: Context, row: ManifestWithParts, parsed: P
     subjectDigest: manifest.subject?.digest,
     annotations: manifest.annotations,
   }
-  // An index's sum depends on what else is there; the rebuild counts it.
   if (parsed.kind === 'index') {
-    const { needsBlobs: _none, ...parts } = indexParts(parsed.manifest.manifests)
-    return { ...common, ...parts, totalSize: row.totalSize }
+    const { needsBlobs, ...parts } = indexParts(parsed.manifest.manifests)
+    // With images its sum depends on what else is there; the rebuild counts it.
+    return { ...common, ...parts, totalSize: parts.children.length > 0 ? row.totalSize : sizeOf(row, needsBlobs) }
   }
   const { needsBlobs, ...parts } = await imageParts(context, row.repositoryId, parsed.manifest)
-  const sizes = new Map(needsBlobs.map((blob) => [blob.digest, blob.size]))
-  const totalSize = BigInt([...sizes.values()].reduce((sum, size) => sum + size, row.content.byteLength))
+  const totalSize = sizeOf(row, needsBlobs)
   const whole = { ...common, ...parts, totalSize }
   const readable = !isImageConfigType(parsed.manifest.config.mediaType) || parts.os !== undefined || parts.config !== undefined
   return readable ? whole : keepFromConfig(whole, row)
+}
+
+/** The manifest and its blobs, each once. */
+function sizeOf({ content }: ManifestWithParts, blobs: readonly Descriptor[]): bigint {
+  const sizes = new Map(blobs.map((blob) => [blob.digest, blob.size]))
+  return BigInt([...sizes.values()].reduce((sum, size) => sum + size, content.byteLength))
 }
 
 /** The configuration is damaged now; what was once read from it stays. */

@@ -2,6 +2,7 @@
 import type { views } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import { layerDocuments, layerStates, linkedBlobSizes, type ManifestRow, type RepositoryRow } from '@slipway/db'
+import { isIndexType } from '@slipway/oci'
 import { type Deps, startJob } from '../deps'
 import { loadImage } from '../images/load'
 import type { Scope } from '../scope'
@@ -58,7 +59,7 @@ export function createLoader(deps: Deps) {
       return { ...none, state: 'waiting', error: one?.error ?? null }
     })
     const has = (state: string) => layers.some((layer) => layer.state === state)
-    const isIndex = manifest.children.length > 0
+    const isIndex = isIndexType(manifest.mediaType)
     const state = isIndex ? 'index' : has('waiting') ? 'waiting' : has('failed') || has('refused') ? 'failed' : 'ready'
     return { repository, manifest, layers, state }
   }

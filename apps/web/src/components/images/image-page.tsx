@@ -112,6 +112,8 @@ function ImageHead({ org, repository, reference, image }: ImageTabProps) {
 /** Its layers to scale with the step that made each, its configuration, where it runs. */
 function ImageOverview({ org, repository, reference, image }: ImageTabProps) {
   const outside = useOutside()
+  // Also one of blobs (a cache of BuildKit), whose layers are no image's.
+  const isIndex = /\.(index|manifest\.list)\./.test(image.mediaType)
   return (
     <>
       {image.layers.length > 0 && <LayersCard org={org} repository={repository} image={image} />}
@@ -128,9 +130,9 @@ function ImageOverview({ org, repository, reference, image }: ImageTabProps) {
       >
         {image.children.length > 0 && <PlatformsCard org={org} repository={repository} image={image} />}
         <ConfigCard image={image} />
-        {image.children.length === 0 && <RecordCard org={org} repository={repository} reference={image.digest} image={image} />}
+        {!isIndex && <RecordCard org={org} repository={repository} reference={image.digest} image={image} />}
       </Columns>
-      {image.children.length === 0 && <PackagesCard org={org} repository={repository} reference={image.digest} image={image} />}
+      {!isIndex && <PackagesCard org={org} repository={repository} reference={image.digest} image={image} />}
     </>
   )
 }

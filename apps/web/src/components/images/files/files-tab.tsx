@@ -42,6 +42,12 @@ export function FilesTab(props: ImageTabProps) {
             <Files {...props} state={state} total={state.total} />
             <WastedCard image={image} total={state.total} />
           </>
+        ) : state.state === 'index' ? (
+          <Card>
+            <EmptyState icon={<Layers aria-hidden />} title="This is no image">
+              It is an index of blobs that lie beside each other, as a cache of BuildKit is: together they make no files.
+            </EmptyState>
+          </Card>
         ) : (
           <Reading state={state} />
         )
