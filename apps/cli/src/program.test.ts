@@ -294,6 +294,10 @@ describe('slipway lint', () => {
       const asJson = await slipway(['lint', '--json', join(folder, 'Dockerfile')], { env })
       expect(JSON.parse(asJson.out)).toHaveLength(3)
 
+      await writeFile(join(folder, 'Dockerfile'), '# check=skip=NoEmptyContinuation\nFROM scratch\nLABEL \\\n\n  a=$B\n')
+      const skipped = await slipway(['lint', '--json', folder], { env })
+      expect(JSON.parse(skipped.out).map(({ rule }: { rule: string }) => rule)).toEqual(['UndefinedVar'])
+
       await writeFile(join(folder, 'Dockerfile'), 'FROM node\nRNU x\n')
       const broken = await slipway(['lint', folder], { env })
       expect(broken).toMatchObject({ code: EXIT.failed, out: '' })

@@ -16,8 +16,10 @@ export const LIMITS = {
   planEnvLength: 32 * 1024 * 1024,
   /** All ports of two protocols. */
   exposedPorts: 131_072,
-  /** `instruction` and `createdBy`. */
-  historyLength: 4096,
+  /** `instruction`, which pages show. */
+  instructionLength: 2048,
+  /** All `createdBy` of a plan: they are the most of an image's configuration, of which registries take a few megabytes. */
+  historyLength: 2 * 1024 * 1024,
   /** Of an ADD, as the contract's. */
   urlLength: 8192,
   nameLength: 400,

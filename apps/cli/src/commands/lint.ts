@@ -1,15 +1,8 @@
 /** lint: what is wrong, slow or large about a Dockerfile. Reads files of this machine; asks no server. */
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import {
-  createIgnoreMatcher,
-  DockerfileError,
-  type DockerfileWarning,
-  formatDockerfileError,
-  LIMITS,
-  lintDockerfile,
-  parseDockerfile,
-} from '@slipway/dockerfile'
+import type { Finding } from '@slipway/contracts'
+import { checkParsed, createIgnoreMatcher, DockerfileError, formatDockerfileError, LIMITS, parseDockerfile } from '@slipway/dockerfile'
 import type { Command } from 'commander'
 import { CliError, EXIT } from '../errors'
 import { plain } from '../output'
@@ -42,17 +35,16 @@ export function lintCommand(program: Command, action: Action): void {
     )
 }
 
-function check(file: string, text: string, ignoreText: string): DockerfileWarning[] {
+function check(file: string, text: string, ignoreText: string): Finding[] {
   try {
-    const dockerfile = parseDockerfile(text, { file })
-    return [...dockerfile.warnings, ...lintDockerfile(dockerfile, { ignore: createIgnoreMatcher(ignoreText) })]
+    return checkParsed(parseDockerfile(text, { file }), { ignore: createIgnoreMatcher(ignoreText) })
   } catch (error) {
     if (error instanceof DockerfileError) throw new CliError(EXIT.failed, error.code, formatDockerfileError(error))
     throw error
   }
 }
 
-function describe(findings: readonly DockerfileWarning[], file: string, text: string, session: Session): string {
+function describe(findings: readonly Finding[], file: string, text: string, session: Session): string {
   if (findings.length === 0) return `${plain(file)}: nothing to say.\n`
   const lines = text.split('\n')
   return findings

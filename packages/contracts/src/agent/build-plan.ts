@@ -142,7 +142,7 @@ export const buildVertex = z.object({
   name: z.string(),
   /** Stage name or index as text. */
   stage: z.string(),
-  /** The instruction as written (one line, at most 4 kB), for the image's history (`created_by`). */
+  /** The instruction as written, on one line and cut for pages; the history of a layer that has no `createdBy` of its own. */
   instruction: z.string(),
   /** 1-based lines in the Dockerfile. */
   line: z.number().int().positive(),
@@ -180,6 +180,7 @@ export const imageConfig = z.object({
 
 /** One history entry for the instructions of the target's own stages (the base's history is put before it by the agent). */
 const historyEntry = z.object({
+  /** Whole, as long as all of them are not more than two million characters. */
   createdBy: z.string(),
   /** The vertex whose layer this is, or null: metadata only (`empty_layer`). */
   vertex: vertexId.nullable(),

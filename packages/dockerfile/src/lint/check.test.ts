@@ -37,3 +37,39 @@ it('tells of an ARG that waits for a secret, at each place and with what to writ
   expect(found.map(({ line }) => line)).toEqual([1, 3])
   expect(found[0]?.message).toContain('RUN --mount=type=secret,id=TOKEN')
 })
+
+const rulesOf = (text: string) => checkDockerfile(text).map(({ severity, rule, line }) => [severity, rule, line])
+
+it('leaves out what the check directive skips, of the parser too, and fails where it says so', () => {
+  const text = 'FROM debian:13\nRUN true \\\n\n  && true\nMAINTAINER me\n'
+  expect(rulesOf(text)).toEqual([
+    ['warning', 'NoEmptyContinuation', 3],
+    ['warning', 'MaintainerDeprecated', 5],
+  ])
+  expect(rulesOf(`# check=skip=NoEmptyContinuation;error=true\n${text}`)).toEqual([['error', 'MaintainerDeprecated', 6]])
+  expect(rulesOf(`# check=skip=all\n${text}`)).toEqual([])
+})
+
+it("knows Docker's own arguments in FROM", () => {
+  expect(rulesOf('FROM alpine:$TARGETARCH$TARGETVARIANT\n')).toEqual([])
+  expect(rulesOf('ARG VERSION\nFROM alpine:$VERSION\n')).toEqual([['warning', 'InvalidDefaultArgInFrom', 2]])
+})
+
+it('tells variables that are set nowhere', () => {
+  expect(rulesOf('FROM scratch\nARG VERSION\nARG NAME=a\nLABEL a=$VERSION b=$NAME c=$NMAE d=$OTHER\n')).toEqual([
+    ['warning', 'UndefinedVar', 4],
+    ['warning', 'UndefinedVar', 4],
+  ])
+  expect(rulesOf('FROM scratch AS base\nENV A=1\nFROM base\nLABEL a=$A b=$B\n')).toEqual([['warning', 'UndefinedVar', 4]])
+  expect(rulesOf('ARG TAG=1\nFROM alpine:$TGA\n')).toContainEqual(['warning', 'UndefinedArgInFrom', 2])
+})
+
+it('takes for set what a base image may set, unless that is hardly what was meant', () => {
+  expect(rulesOf('FROM node:24\nLABEL a=$JAVA_HOME b=$NODE_VERSION\n')).toEqual([])
+  expect(rulesOf('ARG NODE_VERSION=24\nFROM node:$NODE_VERSION\nLABEL a=$NODE_VERSION\n')).toEqual([])
+  // It stands before FROM, so it is not there.
+  expect(rulesOf('ARG COMMIT=0\nFROM node:24\nLABEL a=$COMMIT\n')).toEqual([['warning', 'UndefinedVar', 3]])
+  expect(rulesOf('FROM node:24\nCOPY $TARGETARCH /x\n')).toEqual([['warning', 'UndefinedVar', 2]])
+  const [typo] = checkDockerfile('FROM node:24\nARG FOOO=1\nENV X=$FOO\n')
+  expect(typo).toMatchObject({ rule: 'UndefinedVar', line: 3, message: expect.stringContaining('$FOOO') })
+})

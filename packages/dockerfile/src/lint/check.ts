@@ -1,25 +1,27 @@
 /** One call for an editor, a page and a command line: everything there is to say about a Dockerfile's text. */
 import type { Finding } from '@slipway/contracts'
 import { DockerfileError } from '../errors'
-import { type ParseOptions, parseDockerfile } from '../parser'
-import { type LintOptions, lintDockerfile } from './lint'
+import { type Dockerfile, type ParseOptions, parseDockerfile } from '../parser'
+import { type LintOptions, lintDockerfile, readCheckDirective } from './lint'
+import { undefinedVariables } from './variables'
 
 /** Never throws for what the text says: what cannot be parsed is one finding, since nothing after it can be judged. */
 export function checkDockerfile(text: string, options: ParseOptions & LintOptions = {}): Finding[] {
   try {
-    const dockerfile = parseDockerfile(text, options)
-    return [...dockerfile.warnings, ...lintDockerfile(dockerfile, options)].map(({ rule, message, line }) => ({
-      severity: 'warning',
-      rule,
-      message,
-      hint: null,
-      line,
-      column: null,
-    }))
+    return checkParsed(parseDockerfile(text, options), options)
   } catch (error) {
     if (!(error instanceof DockerfileError)) throw error
     return [{ severity: 'error', rule: error.code, message: bare(error), hint: error.hint, line: error.line, column: error.column }]
   }
+}
+
+/** As `checkDockerfile`, of what could be parsed. Findings are errors where the `check` directive says so. */
+export function checkParsed(dockerfile: Dockerfile, options: LintOptions = {}): Finding[] {
+  const { skips, error } = readCheckDirective(dockerfile.directives.check)
+  const variables = undefinedVariables(dockerfile).filter(({ rule }) => !skips(rule))
+  return [...lintDockerfile(dockerfile, options), ...variables]
+    .sort((a, b) => (a.line ?? 0) - (b.line ?? 0))
+    .map(({ rule, message, line }) => ({ severity: error ? 'error' : 'warning', rule, message, hint: null, line, column: null }))
 }
 
 /** The message without the place before it and the hint behind it: an editor shows both where they belong. */

@@ -1,11 +1,19 @@
-/** The rules of `docker build --check`, but for those that planning tells (UndefinedVar, UndefinedArgInFrom) and the lexer (NoEmptyContinuation). */
+/** The rules of `docker build --check`, but for those of variables (variables.ts) and the lexer (NoEmptyContinuation). */
 import { expand } from '../expand'
 import type { ArgInstruction, FromInstruction, Place, Stage } from '../instructions/types'
 import type { Dockerfile } from '../parser'
+import { platformArgs } from '../plan/platform'
 import type { LintOptions, Report } from './lint'
 
 const SECRET = /(?:^|_)(?:password|pword|passwd|pass|secret|token|apikey|api_key|auth|credential|credentials|private_key)(?:$|_)/i
 const NOT_SECRET = /(?:^|_)public(?:$|_)|_file$|_url$/i
+
+/** Docker's own arguments; of a platform for which none of them is empty. */
+const ANY_PLATFORM = platformArgs(
+  { os: 'linux', architecture: 'arm', variant: 'v7' },
+  { os: 'linux', architecture: 'arm', variant: 'v7' },
+  '',
+)
 
 /** The keyword as it was written. */
 const written = (place: Place): string => /^\S+/.exec(place.original)?.[0] ?? ''
@@ -117,7 +125,7 @@ function from(dockerfile: Dockerfile, instruction: FromInstruction, report: Repo
       line,
     )
   if (!instruction.image.text.includes('$')) return
-  const defaults = new Map<string, string>()
+  const defaults = new Map(ANY_PLATFORM)
   for (const { args } of dockerfile.globalArgs)
     for (const { key, value } of args) if (value) defaults.set(key.text, plain(dockerfile, value.text, defaults))
   const image = plain(dockerfile, instruction.image.text, defaults)

@@ -45,13 +45,14 @@ export function readCheckDirective(text: string | null): CheckDirective {
   return { skips: (rule) => names(skipped, rule) || (EXPERIMENTAL.has(rule) && !names(asked, rule)), error }
 }
 
-/** Findings in the order of their lines; at most 200. What the `check` directive skips is not among them. */
+/** What the parser noticed and what lint finds, in the order of their lines; at most 200. What the `check` directive skips is not among them. */
 export function lintDockerfile(dockerfile: Dockerfile, options: LintOptions = {}): DockerfileWarning[] {
   const out: DockerfileWarning[] = []
   const { skips } = readCheckDirective(dockerfile.directives.check)
   const report: Report = (rule, message, line) => {
     if (out.length < MOST && !skips(rule)) out.push({ rule, message, line })
   }
+  for (const { rule, message, line } of dockerfile.warnings) report(rule, message, line ?? 1)
   lintDocker(dockerfile, options, report)
   lintAdvice(dockerfile, report)
   return out.sort((a, b) => (a.line ?? 0) - (b.line ?? 0))

@@ -25,6 +25,17 @@ export interface ScopeOptions {
   contexts?: ReadonlyMap<string, NamedContext>
   /** Images resolved so far, by the names of `baseReferences`; their ONBUILD triggers count. */
   resolved?: ReadonlyMap<string, { config: ImageConfig }>
+  /** Hears of each variable that is used and never set, beside the warning. */
+  onUndefined?: (found: UndefinedVariable) => void
+}
+
+export interface UndefinedVariable {
+  name: string
+  rule: 'UndefinedVar' | 'UndefinedArgInFrom'
+  message: string
+  line: number
+  /** A name of the file is like it. */
+  misspelt: boolean
 }
 
 export class PlanContext {
@@ -40,6 +51,7 @@ export class PlanContext {
   /** Names of ARG instructions met, to tell which build arguments nobody asked for. */
   readonly declared = new Set<string>()
   readonly #resolved: ScopeOptions['resolved']
+  readonly #onUndefined: ScopeOptions['onUndefined']
   /** Ports that EXPOSE instructions named so far. */
   exposed = 0
 
@@ -51,6 +63,7 @@ export class PlanContext {
     this.target = options.target ?? ''
     this.buildArgs = new Map(Object.entries(options.buildArgs ?? {}))
     this.#resolved = options.resolved
+    this.#onUndefined = options.onUndefined
     for (const [name, value] of platformArgs(this.buildPlatform, this.platform, this.target))
       this.globals.set(name, this.buildArgs.get(name) ?? value)
     for (const instruction of dockerfile.globalArgs) this.#declareGlobals(instruction)
@@ -82,7 +95,14 @@ export class PlanContext {
     }
   }
 
-  expand(place: Place, word: Word, lookup: Lookup, known: () => Iterable<string> = () => this.globals.keys()): Expansion {
+  /** `declared`: names that an ARG has, with a value or without. */
+  expand(
+    place: Place,
+    word: Word,
+    lookup: Lookup,
+    known: () => Iterable<string> = () => this.globals.keys(),
+    declared: (name: string) => boolean = (name) => this.declared.has(name),
+  ): Expansion {
     let result: Expansion
     try {
       result = expand(word.text, lookup, this.dockerfile.directives.escape)
@@ -91,13 +111,13 @@ export class PlanContext {
       throw this.fail(error.code, error.message, place, word.offset + error.offset)
     }
     for (const name of result.unset) {
+      if (declared(name)) continue
       // `$$`, `$?`, `$1`: the user means the shell, where Docker sees a variable that is never set.
       const hint = name.length < 3 ? undefined : didYouMean(name, known(), (s) => `$${s}`)
-      this.warn(
-        place.keyword === 'FROM' ? 'UndefinedArgInFrom' : 'UndefinedVar',
-        `Usage of undefined variable $${name.slice(0, 80)}.${hint ? ` ${hint}` : ''}`,
-        place,
-      )
+      const rule = place.keyword === 'FROM' ? 'UndefinedArgInFrom' : 'UndefinedVar'
+      const message = `Usage of undefined variable $${name.slice(0, 80)}.${hint ? ` ${hint}` : ''}`
+      this.warn(rule, message, place)
+      this.#onUndefined?.({ name, rule, message, line: place.range.start.line, misspelt: hint !== undefined })
     }
     return result
   }

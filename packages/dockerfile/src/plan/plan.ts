@@ -12,7 +12,7 @@ import { readSourceDateEpoch } from './source-date-epoch'
 import { StagePlanner } from './stage-planner'
 import { type Origin, type PlannedStage, stageGraph } from './stages'
 import type { HttpSource } from './urls'
-import { historyText, StepCounter, Vertices } from './vertices'
+import { StepCounter, shownText, Vertices } from './vertices'
 
 /** What the caller learnt about a base image. */
 export interface ResolvedImage {
@@ -66,7 +66,7 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): Planned
   const done = new Map<PlannedStage, StagePlanner>()
   const copied = new Map<string, string>()
   const sent = new Map<string, string>()
-  const budget = { env: 0 }
+  const budget = { env: 0, history: 0 }
 
   const resolve = (origin: Extract<Origin, { kind: 'image' }>): ResolvedImage => {
     const image = options.resolved.get(origin.key)
@@ -150,7 +150,7 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): Planned
       const empty = vertices.add(from, stage.id, '', 'FROM scratch', { type: 'scratch' })
       const copy = { type: 'copy' as const, sources: ['.'], dest: '/', chown: '', chmod: null, extract: false }
       vertex = vertices.add(from, stage.id, steps.prefix(), from.original, { ...copy, input: empty, from: files })
-      state.history.push({ createdBy: historyText(from.original), vertex })
+      state.history.push({ createdBy: shownText(from.original), vertex })
     } else {
       const image = resolve(stage.base)
       state = ImageState.of(image.config)
@@ -196,7 +196,7 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): Planned
   if (target.state.author !== undefined) plan.image.author = target.state.author
   return {
     plan,
-    warnings: checked(dockerfile, [...dockerfile.warnings, ...lintDockerfile(dockerfile, options), ...context.warnings]),
+    warnings: checked(dockerfile, [...lintDockerfile(dockerfile, options), ...context.warnings]),
     contexts: context.contexts.planned,
     stagePlatforms: new Map(graph.needed.map((stage) => [stage.id, stage.platform])),
     ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }),

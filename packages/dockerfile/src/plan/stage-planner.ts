@@ -13,7 +13,7 @@ import { GitSourceError } from './remote'
 import { type RunMount, runMounts } from './run-mounts'
 import type { Origin, PlannedStage } from './stages'
 import { checksumOf, type HttpSource, httpSource, isUrl, literalSource, maskCredentials, type Part } from './urls'
-import { historyText, type StepCounter, type Vertices } from './vertices'
+import { type StepCounter, shownText, type Vertices } from './vertices'
 
 /** As the contract's: `u=rwX,go-w`. */
 const SYMBOLIC_MODE = /^[ugoa]*(?:[-+=][rwxXst]*)+(?:,[ugoa]*(?:[-+=][rwxXst]*)+)*$/
@@ -32,8 +32,8 @@ export interface StagePlannerInit {
   fetch: (source: HttpSource, checksum: string | null, user: Place) => string
   /** Vertex of files that the client sends. */
   contextOf: (source: ContextSource, user: Place) => string
-  /** Sum of environment sizes so far, shared by all stages of the plan. */
-  budget: { env: number }
+  /** Sums of the sizes of environments and history so far, shared by all stages of the plan. */
+  budget: { env: number; history: number }
 }
 
 export class StagePlanner {
@@ -88,12 +88,13 @@ export class StagePlanner {
   }
 
   #expansion(instruction: StageInstruction, word: Word) {
-    const { scope } = this.state
+    const { scope, args } = this.state
     return this.#init.context.expand(
       instruction,
       word,
       (name) => scope.get(name),
       () => scope.keys(),
+      (name) => args.includes(name),
     )
   }
 
@@ -102,7 +103,9 @@ export class StagePlanner {
   }
 
   #commit(createdBy: string, vertex: string | null): void {
-    this.state.history.push({ createdBy: historyText(createdBy), vertex })
+    const { budget } = this.#init
+    budget.history += createdBy.length
+    this.state.history.push({ createdBy: budget.history > LIMITS.historyLength ? shownText(createdBy) : createdBy, vertex })
   }
 
   #run(instruction: RunInstruction): void {

@@ -9,8 +9,8 @@ const cut = (text: string, max: number) => (text.length > max ? `${text.slice(0,
 /** Name and history are one line. */
 const oneLine = (text: string) => text.replace(/\s+/g, ' ').trim()
 
-/** Cuts at 4 kB for the history. */
-export const historyText = (text: string) => cut(text, LIMITS.historyLength / 2)
+/** Cuts for pages. */
+export const shownText = (text: string) => cut(text, LIMITS.instructionLength)
 
 export class Vertices {
   readonly list: BuildVertex[] = []
@@ -30,7 +30,7 @@ export class Vertices {
       id,
       name: cut(`${prefix}${shown(oneLine(text))}`, LIMITS.nameLength),
       stage,
-      instruction: historyText(shown(oneLine(place.original))),
+      instruction: shownText(shown(oneLine(place.original))),
       line: place.range.start.line,
       endLine: place.range.end.line,
       op,
