@@ -61,15 +61,16 @@ export interface RetentionView {
 }
 
 export interface RetentionPreviewView {
-  /** Repositories that were looked at. */
+  /** Repositories that have such rules. */
   repositories: number
-  /** More than were looked at. */
-  more: boolean
+  /** Of these, where something goes. */
+  changed: number
   tags: number
   manifests: number
   /** What the collector may take afterwards. */
   bytes: number
   kept: { because: KeptBecause; tags: number }[]
+  /** At most 200 repositories, those first that free the most; the numbers above count all. */
   rows: {
     repository: string
     bytes: number

@@ -25,8 +25,7 @@ const digest = () => `sha256:${randomBytes(32).toString('hex')}`
 const ago = (days: number) => new Date(Date.now() - days * 86_400_000)
 
 /** A repository with tags of their own images, each so many days old, each with a layer of its own of 1,000 bytes. */
-async function repository(name: string, tags: Record<string, number>) {
-  const { organizationId } = acme
+async function repository(name: string, tags: Record<string, number>, organizationId = acme.organizationId) {
   const { id } = await h.db.repository.create({ data: { id: newId('repository'), organizationId, name } })
   const digests: Record<string, string> = {}
   for (const [tag, days] of Object.entries(tags)) {
@@ -48,6 +47,22 @@ const run = async () => {
   return (await h.services.policies.retention(acme)).runs[0]
 }
 const RULES = { repositories: '*', keepLast: 1, keepUsedDays: null, keepTags: [], keepDeployments: 1, untaggedDays: null }
+
+it('previews what a run removes in however many repositories, and lists the first of them', async () => {
+  const lab = await h.organization('Lab', 'lab')
+  for (let n = 0; n < 250; n++) await repository(`many/r${n}`, { new: 1, old: 50 }, lab.organizationId)
+  const preview = await h.services.policies.previewRetention(lab, { rules: RULES })
+  expect(preview).toMatchObject({ repositories: 250, changed: 250, tags: 250, manifests: 250, kept: [{ because: 'last', tags: 250 }] })
+  expect(preview.rows).toHaveLength(200)
+  await h.services.policies.setRetention(lab, { rules: RULES, minute: 90 })
+  await h.services.policies.runRetention(lab)
+  await runOpenRetention(h.deps, new AbortController().signal)
+  expect((await h.services.policies.retention(lab)).runs[0]).toMatchObject({
+    tags: preview.tags,
+    manifests: preview.manifests,
+    bytes: preview.bytes,
+  })
+})
 
 it('previews and runs retention: the same goes, what a rule or an app holds stays, and it is told', async () => {
   const { id, digests } = await repository('api', { new: 1, old: 50, older: 60, 'v1.0': 70, runs: 80 })

@@ -21,7 +21,7 @@ import {
 } from '@slipway/db'
 import { announce, type Deps } from '../deps'
 
-/** A preview looks at so many repositories, and lists so many tags of each. */
+/** A preview counts all repositories, lists so many of them, and so many tags of each. */
 const PREVIEW_REPOSITORIES = 200
 const PREVIEW_TAGS = 200
 const PAGE = 100
@@ -58,6 +58,20 @@ async function planOf(tx: Tx, organization: string, { id, name }: Place, rules: 
   return planRetention(rules, await retentionInput(tx, id, reference, rules.keepDeployments))
 }
 
+/** All of the organization, however many, a page at a time. */
+async function* everyRepository(db: Deps['db'], organizationId: string): AsyncGenerator<Place> {
+  let cursor: string | undefined
+  for (;;) {
+    const places = await repositoriesPage(db, organizationId, PAGE, cursor)
+    yield* places
+    cursor = places.at(-1)?.id
+    if (places.length < PAGE) return
+  }
+}
+
+type PreviewRow = views.RetentionPreviewView['rows'][number]
+const mostFirst = (a: PreviewRow, b: PreviewRow) => b.bytes - a.bytes || (a.repository < b.repository ? -1 : 1)
+
 /** `one`: of that repository alone. `rules`: in place of those that are saved; the organization's only where a repository has none. */
 export async function previewRetention(
   { db }: Pick<Deps, 'db'>,
@@ -68,18 +82,17 @@ export async function previewRetention(
   const policies = rules
     ? [...saved.filter((p) => p.repositoryId !== (one?.id ?? null)), { ...dataOf(rules), repositoryId: one?.id ?? null }]
     : saved
-  const places = one ? [one] : await repositoriesPage(db, organizationId, PREVIEW_REPOSITORIES + 1)
   const kept = new Map<KeptBecause, number>()
   const view: views.RetentionPreviewView = {
     repositories: 0,
-    more: places.length > PREVIEW_REPOSITORIES,
+    changed: 0,
     tags: 0,
     manifests: 0,
     bytes: 0,
     kept: [],
     rows: [],
   }
-  for (const place of places.slice(0, PREVIEW_REPOSITORIES)) {
+  for await (const place of one ? [one] : everyRepository(db, organizationId)) {
     const rule = ruleFor(policies, place)
     if (!rule) continue
     const plan = await planOf(db, organization, place, rule)
@@ -91,11 +104,15 @@ export async function previewRetention(
     view.bytes += bytes
     for (const { kept: because } of plan.tags) if (because) kept.set(because, (kept.get(because) ?? 0) + 1)
     const tags = [...go, ...plan.tags.filter((tag) => tag.kept !== null)].slice(0, PREVIEW_TAGS)
-    if (one || plan.manifests.length + go.length > 0)
-      view.rows.push({ repository: place.name, bytes, manifests: plan.manifests.length, tags, total: plan.tags.length })
+    const changes = plan.manifests.length + go.length > 0
+    if (changes) view.changed++
+    if (!one && !changes) continue
+    view.rows.push({ repository: place.name, bytes, manifests: plan.manifests.length, tags, total: plan.tags.length })
+    // Sorted now and then, so that no more than twice the list is ever held.
+    if (view.rows.length >= 2 * PREVIEW_REPOSITORIES) view.rows = view.rows.sort(mostFirst).slice(0, PREVIEW_REPOSITORIES)
   }
   view.kept = [...kept].map(([because, tags]) => ({ because, tags })).sort((a, b) => b.tags - a.tags)
-  view.rows.sort((a, b) => b.bytes - a.bytes || (a.repository < b.repository ? -1 : 1))
+  view.rows = view.rows.sort(mostFirst).slice(0, PREVIEW_REPOSITORIES)
   return view
 }
 
@@ -132,35 +149,29 @@ async function runOne({ db, log }: Pick<Deps, 'db' | 'log'>, run: OpenRun, signa
   const policies = await listRetentions(db, run.organizationId)
   const removed = Array.isArray(run.removed) ? (run.removed as RunProgress['removed']) : []
   const progress: RunProgress = { repositories: 0, tags: run.tags, manifests: run.manifests, bytes: Number(run.bytes), removed }
-  let cursor: string | undefined
-  for (;;) {
-    const places = await repositoriesPage(db, run.organizationId, PAGE, cursor)
-    for (const place of places) {
-      if (signal.aborted) return
-      const rules = ruleFor(policies, place)
-      if (!rules) continue
-      const gone = await clean(db, run, place, rules).catch((error: unknown) => {
-        if (!(error instanceof UsedMeanwhile)) throw error
-        log.info({ repository: place.name }, 'retention leaves a repository for the next time: an image of it was deployed meanwhile')
-        return null
-      })
-      progress.repositories++
-      if (gone) {
-        progress.tags += gone.tags.length
-        progress.manifests += gone.manifests
-        progress.bytes += gone.bytes
-        if (progress.removed.length < KEPT_ROWS)
-          progress.removed.push({
-            repository: place.name,
-            tags: gone.tags.slice(0, KEPT_TAGS),
-            manifests: gone.manifests,
-            bytes: gone.bytes,
-          })
-      }
-      await noteRetentionRun(db, run.id, progress)
+  for await (const place of everyRepository(db, run.organizationId)) {
+    if (signal.aborted) return
+    const rules = ruleFor(policies, place)
+    if (!rules) continue
+    const gone = await clean(db, run, place, rules).catch((error: unknown) => {
+      if (!(error instanceof UsedMeanwhile)) throw error
+      log.info({ repository: place.name }, 'retention leaves a repository for the next time: an image of it was deployed meanwhile')
+      return null
+    })
+    progress.repositories++
+    if (gone) {
+      progress.tags += gone.tags.length
+      progress.manifests += gone.manifests
+      progress.bytes += gone.bytes
+      if (progress.removed.length < KEPT_ROWS)
+        progress.removed.push({
+          repository: place.name,
+          tags: gone.tags.slice(0, KEPT_TAGS),
+          manifests: gone.manifests,
+          bytes: gone.bytes,
+        })
     }
-    cursor = places.at(-1)?.id
-    if (places.length < PAGE) return
+    await noteRetentionRun(db, run.id, progress)
   }
 }
 

@@ -63,17 +63,12 @@ export function DryRunDialog({
 export const removes = ({ tags, manifests }: Preview) => tags + manifests > 0
 
 function Found({ preview }: { preview: Preview }) {
-  const { tags, manifests, bytes, kept, rows, repositories, more } = preview
+  const { tags, manifests, bytes, kept, rows, repositories, changed } = preview
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
       {removes(preview) ? (
         <p className="text-ink-2 text-sm">
-          <strong className="font-medium text-ink">{goneText(tags, manifests)}</strong> of{' '}
-          {plural(
-            rows.filter((row) => row.manifests > 0 || row.tags.some((tag) => tag.kept === null)).length,
-            'repository',
-            'repositories',
-          )}{' '}
+          <strong className="font-medium text-ink">{goneText(tags, manifests)}</strong> of {plural(changed, 'repository', 'repositories')}{' '}
           would go now; <strong className="num font-medium text-ink">{formatBytes(bytes)}</strong> come free when the collector has run.
         </p>
       ) : (
@@ -93,7 +88,7 @@ function Found({ preview }: { preview: Preview }) {
           ))}
         </dl>
       )}
-      {more && <Callout>There are more repositories than a dry run looks at. The run itself takes all of them.</Callout>}
+      {changed > rows.length && <Callout>Of these repositories, the list shows the {rows.length} that free the most.</Callout>}
       {rows.length > 0 && (
         <ul className="grid gap-2">
           {rows.map((row) => (

@@ -133,7 +133,7 @@ export function RepositoryRetention({ org, repository, policies }: PoliciesProps
 }
 
 /** Keeping everything, and rules that are not there, take nothing: there is nothing to ask the server. */
-const NOTHING: views.RetentionPreviewView = { repositories: 0, more: false, tags: 0, manifests: 0, bytes: 0, kept: [], rows: [] }
+const NOTHING: views.RetentionPreviewView = { repositories: 0, changed: 0, tags: 0, manifests: 0, bytes: 0, kept: [], rows: [] }
 
 function triedRules(rules: inputs.RetentionRulesInput | 'keep' | null, { inheritedRetention }: views.RepositoryPoliciesView) {
   if (rules === 'keep') return null
