@@ -15,6 +15,7 @@ use slipway_cgroups::{Group, Groups, Limits};
 use slipway_net::{Endpoint, Network, files};
 use slipway_runtime::spec::{LaunchSpec, Mount, MountKind, Namespaces, Network as NetworkKind, Process, Rootfs, Stdin};
 use slipway_runtime::{Error, Oneshot, Runtime, caps};
+use slipway_sys::remove::remove_tree;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -58,7 +59,7 @@ impl Drop for Held {
             if let Err(error) = group.remove(Duration::from_secs(5)) {
                 tracing::warn!(%error, "a build step left its control group behind");
             }
-            if let Err(error) = std::fs::remove_dir_all(&dir) {
+            if let Err(error) = remove_tree(&dir) {
                 tracing::warn!(%error, dir = %dir.display(), "a build step left its files behind");
             }
         };
@@ -73,7 +74,7 @@ impl BuildExecutor {
     /// Blocking: removes what a killed daemon left.
     pub fn open(config: &Config, runtime: Arc<Runtime>, groups: Groups, network: Arc<Network>, filters: Arc<Filters>) -> io::Result<Self> {
         let runs = config.data_root.join("runs");
-        match std::fs::remove_dir_all(&runs) {
+        match remove_tree(&runs) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }

@@ -8,7 +8,7 @@ use std::io::{self, BufReader, Read, Seek};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, mknodat, openat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, XattrFlags, mknodat, openat, statat};
 use rustix::io::Errno;
 use tar::EntryType;
 
@@ -19,6 +19,10 @@ use crate::tree::{Tree, own, remove_all, times};
 const MAX_ENTRIES: u64 = 1_000_000;
 /// Of everything an archive inflates to.
 const MAX_BYTES: u64 = 64 << 30;
+/// Of the stream itself: names and headers beside the contents.
+const MAX_STREAM: u64 = MAX_BYTES + (4 << 30);
+/// What an xz file may ask for; its strongest preset takes 65 MiB.
+const XZ_MEMORY: u64 = 128 << 20;
 const BUFFER: usize = 256 << 10;
 
 /// Opens a reader over the archive in `file`, or gives `None` when it is not one. Told by content, never by name.
@@ -36,10 +40,14 @@ pub fn open(mut file: File) -> io::Result<Option<Box<dyn Read>>> {
     }
     file.rewind()?;
     // A compressed file is an archive only if a tar header follows.
-    let is_tar = {
-        let mut first = [0u8; 512];
-        inflate(&magic, file.try_clone()?).is_some_and(|mut reader| reader.read_exact(&mut first).is_ok()) && is_tar_header(&first)
-    };
+    let mut first = [0u8; 512];
+    let read = inflate(&magic, file.try_clone()?).map(|mut reader| reader.read_exact(&mut first));
+    if let Some(Err(error)) = &read
+        && matches!(error.get_ref().and_then(|inner| inner.downcast_ref()), Some(liblzma::stream::Error::MemLimit))
+    {
+        return Err(io::Error::other("this xz file takes more than 128 MiB of memory to unpack; pack it with a smaller dictionary"));
+    }
+    let is_tar = matches!(read, Some(Ok(()))) && is_tar_header(&first);
     file.rewind()?;
     Ok(if is_tar { inflate(&magic, file) } else { None })
 }
@@ -49,7 +57,10 @@ fn inflate(magic: &[u8; 6], file: File) -> Option<Box<dyn Read>> {
     Some(match magic {
         [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(input)),
         [b'B', b'Z', b'h', ..] => Box::new(bzip2::read::MultiBzDecoder::new(input)),
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => Box::new(liblzma::read::XzDecoder::new_multi_decoder(input)),
+        [0xfd, b'7', b'z', b'X', b'Z', 0] => {
+            let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED).ok()?;
+            Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
+        }
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::stream::read::Decoder::with_buffer(input).ok()?),
         _ => Box::new(input),
     })
@@ -70,14 +81,31 @@ pub fn unpack(archive: impl Read, to: &Tree, placement: &Placement, canceled: &d
     make_dirs(to, dest, placement)?;
     let root = to.real_path(dest).map_err(|error| CopyError::Io { path: dest.to_path_buf(), error })?;
     let mut unpacker = Unpacker { to, root, placement, dirs: Vec::new(), entries: 0, bytes: 0, buffer: vec![0; BUFFER] };
-    tarstream::each(archive, |member, content| {
-        if canceled() {
-            return Err(Stop(CopyError::Canceled));
-        }
-        unpacker.member(&member, content).map_err(Stop)
-    })
-    .map_err(|Stop(error)| error)?;
+    let archive = Checked { archive, left: MAX_STREAM, canceled };
+    tarstream::each(archive, |member, content| unpacker.member(&member, content).map_err(Stop))
+        .map_err(|Stop(error)| if canceled() { CopyError::Canceled } else { error })?;
     unpacker.finish()
+}
+
+/// Every byte of an archive comes through here: an entry of 60 GiB, or one that only describes others, ends with the build.
+struct Checked<'a, R> {
+    archive: R,
+    left: u64,
+    canceled: &'a dyn Fn() -> bool,
+}
+
+impl<R: Read> Read for Checked<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if (self.canceled)() {
+            return Err(io::Error::other("canceled"));
+        }
+        let count = self.archive.read(buffer)?;
+        self.left = self
+            .left
+            .checked_sub(count as u64)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it inflates to more than 64 GiB"))?;
+        Ok(count)
+    }
 }
 
 struct Stop(CopyError);
@@ -190,6 +218,8 @@ impl Unpacker<'_> {
         let (uid, gid) = self.owner(member);
         rustix::fs::fchown(&file, Some(rustix::fs::Uid::from_raw(uid)), Some(rustix::fs::Gid::from_raw(gid)))?;
         rustix::fs::fchmod(&file, Mode::from_raw_mode(self.placement.mode_of(member.mode, false)))?;
+        // After chown, which clears capabilities.
+        set_xattrs(&file, member)?;
         Ok(rustix::fs::futimens(&file, &times(member.mtime.0, member.mtime.1))?)
     }
 
@@ -216,6 +246,17 @@ impl Unpacker<'_> {
         }
         Ok(())
     }
+}
+
+/// A file system that keeps none of them has none afterwards, as with other copies.
+fn set_xattrs(file: impl AsFd, member: &Member) -> io::Result<()> {
+    for (name, value) in &member.xattrs {
+        match rustix::fs::fsetxattr(&file, name.as_os_str(), value, XattrFlags::empty()) {
+            Err(Errno::NOTSUP) => return Ok(()),
+            done => done?,
+        }
+    }
+    Ok(())
 }
 
 /// Normal components only; `None` when `..` leads out. A leading slash means the archive's root.

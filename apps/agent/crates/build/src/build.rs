@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use slipway_snapshot::Layers;
 use slipway_store::{Lease, Reference};
+use slipway_sys::remove::remove_tree;
 use slipway_transfer::Downloader;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -263,7 +264,7 @@ impl Drop for BuildDir {
         let path = std::mem::take(&mut self.path);
         // Deleting a large context takes a while, and this may run where blocking is not allowed.
         let removal = std::thread::Builder::new().name("build-cleanup".into()).spawn(move || {
-            if let Err(error) = std::fs::remove_dir_all(&path) {
+            if let Err(error) = remove_tree(&path) {
                 tracing::error!(%error, path = %path.display(), "a build's directory could not be removed; the next start tries again");
             }
         });

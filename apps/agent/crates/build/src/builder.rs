@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::Stream;
 use slipway_snapshot::Layers;
+use slipway_sys::remove::remove_tree;
 use slipway_transfer::{Client, Credentials, Downloader};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -84,8 +85,11 @@ impl Builder {
     pub fn open(layers: Layers, executor: Arc<dyn Executor>, downloader: Downloader, options: BuilderOptions) -> io::Result<Self> {
         let root = layers.store().root().to_path_buf();
         let dirs = root.join("builds");
-        if dirs.exists() {
-            std::fs::remove_dir_all(&dirs)?;
+        // What cannot go now (a mount that somebody keeps) is in nobody's way: directories are named by their build.
+        if dirs.exists()
+            && let Err(error) = remove_tree(&dirs)
+        {
+            tracing::error!(%error, path = %dirs.display(), "what old builds left could not be removed; the next start tries again");
         }
         std::fs::create_dir_all(&dirs)?;
         let cache = Arc::new(Cache::open(root.join("build-cache"), layers.store().clone())?);

@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use slipway_store::{Descriptor, Digest, Lease, Resource, Store};
 use slipway_sys::fault;
+use slipway_sys::remove::remove_tree;
 
 use crate::cache_dirs::CacheDirs;
 use crate::cache_files::{count_use, files, make_private, read, remove, touch, write};
@@ -249,7 +250,7 @@ impl Cache {
                 self.release(folder, key);
             }
         }
-        if let Err(error) = std::fs::remove_dir_all(self.root.join(folder))
+        if let Err(error) = remove_tree(&self.root.join(folder))
             && error.kind() != std::io::ErrorKind::NotFound
         {
             tracing::warn!(%error, folder, "what a build cached for itself could not be removed; the next start tries again");

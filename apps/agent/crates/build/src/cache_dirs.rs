@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
@@ -18,7 +19,9 @@ use crate::cache::About;
 use crate::cache_files::{files, make_private, read};
 use crate::error::{BuildError, Result};
 use crate::mount::Sharing;
+use crate::select::MAX_DEPTH;
 
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 /// Folders of one `private` cache.
 const MAX_PRIVATE: usize = 64;
 
@@ -122,7 +125,7 @@ impl CacheDirs {
             make_private(&dir.path).map_err(failed)?;
             let new = dir.path.join("data.new");
             if new.exists() {
-                std::fs::remove_dir_all(&new).map_err(failed)?;
+                slipway_sys::remove::remove_tree(&new).map_err(failed)?;
             }
             std::fs::create_dir(&new).map_err(failed)?;
             fill(&new)?;
@@ -187,22 +190,57 @@ fn dirs(root: &Path) -> Vec<(PathBuf, SystemTime)> {
 }
 
 fn remove_tree(path: &Path) {
-    if let Err(error) = std::fs::remove_dir_all(path) {
+    if let Err(error) = slipway_sys::remove::remove_tree(path) {
         tracing::warn!(%error, path = %path.display(), "a cache could not be removed; the next start tries again");
     }
 }
 
+/// What a file takes at least: inodes run out, too.
+const LEAST: u64 = 4096;
+
+/// Allocated bytes, without following links, and at least [`LEAST`] for each file. `u64::MAX` for directories nested deeper than [`MAX_DEPTH`], in which much could be hidden.
+pub fn burden(path: &Path) -> u64 {
+    count(path, LEAST)
+}
+
 /// Allocated bytes, without following links.
 pub fn usage(path: &Path) -> u64 {
-    let (mut bytes, mut open) = (0, vec![path.to_path_buf()]);
-    while let Some(path) = open.pop() {
-        let Ok(meta) = path.symlink_metadata() else { continue };
-        bytes += meta.blocks() * 512;
-        if meta.is_dir() {
-            open.extend(std::fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+    count(path, 0)
+}
+
+fn count(path: &Path, least: u64) -> u64 {
+    let Ok(meta) = path.symlink_metadata() else { return 0 };
+    let own = meta.blocks() * 512;
+    if !meta.is_dir() {
+        return own.max(least);
+    }
+    let Ok(top) = rustix::fs::open(path, DIRECTORY, Mode::empty()) else { return own };
+    let (mut bytes, mut levels) = (own.max(least), vec![]);
+    levels.extend(Dir::new(top).ok());
+    loop {
+        let depth = levels.len();
+        let Some(dir) = levels.last_mut() else { return bytes };
+        let Some(entry) = dir.next() else {
+            levels.pop();
+            continue;
+        };
+        // What is gone meanwhile takes nothing.
+        let Ok(entry) = entry else { continue };
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        let Ok(at) = dir.fd() else { continue };
+        let Ok(stat) = rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+        bytes += (u64::try_from(stat.st_blocks).unwrap_or(0) * 512).max(least);
+        if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+            if depth == MAX_DEPTH {
+                return u64::MAX;
+            }
+            let below = rustix::fs::openat(at, name, DIRECTORY, Mode::empty()).and_then(Dir::new);
+            levels.extend(below.ok());
         }
     }
-    bytes
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ use crate::tree::{Tree, own, times};
 
 /// Files smaller than this pass through memory.
 const BUFFER: usize = 128 << 10;
+/// Between two looks at whether the build was ended.
+const AT_ONCE: u64 = 64 << 20;
 /// Files that one thread takes at a time; entries come grouped by directory.
 const PIECE: usize = 64;
 const MOST_THREADS: usize = 4;
@@ -218,7 +220,8 @@ impl<F: Origin + Sync> Writer<'_, F> {
         if canceled() {
             return Err(CopyError::Canceled);
         }
-        self.entry(entry).map_err(|error| match error {
+        self.entry(entry, canceled).map_err(|error| match error {
+            Fault::Io(_) if canceled() => CopyError::Canceled,
             Fault::Refused(text) => CopyError::Refused(text),
             Fault::Io(error) => CopyError::Io { path: self.shown(entry), error },
         })
@@ -228,14 +231,14 @@ impl<F: Origin + Sync> Writer<'_, F> {
         if entry.path.as_os_str().is_empty() { self.target.to_path_buf() } else { self.target.join(&entry.path) }
     }
 
-    fn entry(&mut self, entry: &Entry) -> Result<(), Fault> {
+    fn entry(&mut self, entry: &Entry, canceled: &Canceled<'_>) -> Result<(), Fault> {
         let shown = self.shown(entry);
         let name = shown.file_name().ok_or(Errno::INVAL)?;
         let dir = &*self.parent(entry)?;
         let first = entry.inode.and_then(|inode| self.links.get(&inode)).cloned();
         // Nearly always nothing is there, and the file system says so by making the file.
         if entry.kind == FileType::RegularFile && first.is_none() {
-            match self.copy_file(dir, name, entry) {
+            match self.copy_file(dir, name, entry, canceled) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 done => return Ok(self.copied(done, entry, shown)?),
             }
@@ -273,7 +276,7 @@ impl<F: Origin + Sync> Writer<'_, F> {
                     rustix::fs::linkat(CWD, by_fd.as_str(), dir, name, AtFlags::SYMLINK_FOLLOW)?;
                 }
                 None => {
-                    let done = self.copy_file(dir, name, entry);
+                    let done = self.copy_file(dir, name, entry, canceled);
                     self.copied(done, entry, shown)?;
                 }
             },
@@ -296,7 +299,7 @@ impl<F: Origin + Sync> Writer<'_, F> {
 
     /// # Errors
     /// `AlreadyExists` when something is there.
-    fn copy_file(&mut self, dir: &OwnedFd, name: &OsStr, entry: &Entry) -> io::Result<()> {
+    fn copy_file(&mut self, dir: &OwnedFd, name: &OsStr, entry: &Entry, canceled: &Canceled<'_>) -> io::Result<()> {
         let path = if entry.path.as_os_str().is_empty() { self.source.path.clone() } else { self.source.path.join(&entry.path) };
         let mut input = self.from.open(&path, entry)?;
         let there = rustix::fs::fstat(&input)?;
@@ -313,8 +316,13 @@ impl<F: Origin + Sync> Writer<'_, F> {
                 }
             }
         } else {
-            // On Linux this is copy_file_range: the bytes do not pass through this process.
-            io::copy(&mut input, &mut output)?;
+            // On Linux this is copy_file_range: the bytes do not pass through this process. In pieces, as a sparse file takes no room
+            // where it comes from, and may be as long as it likes.
+            while io::copy(&mut (&input).take(AT_ONCE), &mut &output)? == AT_ONCE {
+                if canceled() {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+            }
         }
         // Changing what is right already costs the file system as much as a change.
         let made = rustix::fs::fstat(&output)?;

@@ -1,5 +1,6 @@
 //! COPY's rules, each against real directories. Runs as root: owners are part of the rules.
-use std::io::Write;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -64,7 +65,7 @@ impl Room {
         let (from, _) = self.trees();
         let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
         let mut selected = select(&from, &sources).unwrap();
-        digest_files(&from, &mut selected).unwrap();
+        digest_files(&from, &mut selected, &|| false).unwrap();
         FileList::new(&selected, false).digest().to_owned()
     }
 }
@@ -344,4 +345,90 @@ fn hostile_archives_escape_nothing() {
     let cut = archive_of(&[("f", Regular, "", &"x".repeat(5000))]);
     let (_, to) = room.trees();
     assert!(matches!(archive::unpack(&cut[..2000], &to, &to_root("/srv/"), &|| false), Err(CopyError::Refused(_))));
+}
+
+#[test]
+fn an_archive_that_never_ends_ends_with_the_build() {
+    use tar::EntryType::Regular;
+    let room = Room::new();
+    let (_, to) = room.trees();
+    // One entry of 8 GiB, and one that only describes others: 8 GiB of a header for all.
+    let mut huge = tar::Header::new_gnu();
+    huge.set_path("huge").unwrap();
+    huge.set_entry_type(Regular);
+    huge.set_size(8 << 30);
+    huge.set_cksum();
+    let mut global = huge.clone();
+    global.set_entry_type(tar::EntryType::XGlobalHeader);
+    global.set_cksum();
+    let looks = std::cell::Cell::new(0);
+    let canceled = || {
+        looks.set(looks.get() + 1);
+        looks.get() > 20
+    };
+    let endless = huge.as_bytes().chain(std::io::repeat(0));
+    assert!(matches!(archive::unpack(endless, &to, &to_root("/srv/"), &canceled), Err(CopyError::Canceled)));
+    assert!(room.meta("to/srv/huge").len() < 64 << 20, "it ends in the midst of a file");
+    let described = global.as_bytes().chain(std::io::repeat(0));
+    let error = archive::unpack(described, &to, &to_root("/srv/"), &|| false).unwrap_err();
+    assert!(error.to_string().contains("larger than 1 MiB"), "{error}");
+}
+
+#[test]
+fn an_xz_file_takes_no_more_memory_than_its_strongest_preset() {
+    let room = Room::new();
+    let mut bytes = compress("xz", &archive_of(&[("f", tar::EntryType::Regular, "", "text")]));
+    // The dictionary of the first block: 4 GiB.
+    let length = (usize::from(bytes[12]) + 1) * 4;
+    let filter = bytes[12..12 + length].windows(2).position(|pair| pair == [0x21, 0x01]).unwrap() + 12;
+    bytes[filter + 2] = 40;
+    let mut check = flate2::Crc::new();
+    check.update(&bytes[12..12 + length - 4]);
+    bytes[12 + length - 4..12 + length].copy_from_slice(&check.sum().to_le_bytes());
+    std::fs::write(room.path("archive"), bytes).unwrap();
+    let Err(error) = archive::open(std::fs::File::open(room.path("archive")).unwrap()) else { panic!("it was taken") };
+    assert!(error.to_string().contains("128 MiB"), "{error}");
+}
+
+#[test]
+fn archives_keep_capabilities_and_user_attributes() {
+    let room = Room::new();
+    let (_, to) = room.trees();
+    let mut tar = tar::Builder::new(Vec::new());
+    // cap_net_raw=ep; a line end is among the bytes of values.
+    let raw = b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let given: [(&str, &[u8]); 3] =
+        [("SCHILY.xattr.security.capability", raw), ("SCHILY.xattr.user.note", b"a\nb"), ("SCHILY.xattr.trusted.overlay.opaque", b"y")];
+    tar.append_pax_extensions(given).unwrap();
+    let mut header = tar::Header::new_gnu();
+    header.set_size(1);
+    header.set_mode(0o755);
+    tar.append_data(&mut header, "ping", &b"x"[..]).unwrap();
+    archive::unpack(&tar.into_inner().unwrap()[..], &to, &to_root("/srv/"), &|| false).unwrap();
+    let mut names = vec![0; 1024];
+    let length = rustix::fs::listxattr(room.path("to/srv/ping"), &mut names).unwrap();
+    let names = String::from_utf8_lossy(&names[..length]).into_owned();
+    assert!(names.contains("security.capability") && !names.contains("trusted"), "{names:?}");
+    // A memory file system keeps no attributes of users.
+    if names.contains("user.note") {
+        let mut value = [0; 16];
+        let length = rustix::fs::getxattr(room.path("to/srv/ping"), "user.note", &mut value).unwrap();
+        assert_eq!(&value[..length], b"a\nb");
+    }
+}
+
+#[test]
+fn a_tree_of_any_depth_is_refused_removed_and_counted() {
+    let room = Room::new();
+    let mut at = rustix::fs::open(room.path("from"), rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty()).unwrap();
+    for _ in 0..5_000 {
+        rustix::fs::mkdirat(&at, "d", rustix::fs::Mode::from_raw_mode(0o755)).unwrap();
+        at = rustix::fs::openat(&at, "d", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty()).unwrap();
+    }
+    let (from, _) = room.trees();
+    let error = select(&from, &["d".to_owned()]).unwrap_err().to_string();
+    assert!(error.contains("2048 deep"), "{error}");
+    assert_eq!(crate::cache_dirs::usage(&room.path("from")), u64::MAX);
+    crate::tree::remove_all(from.dir(Path::new("/")).unwrap().as_fd(), std::ffi::OsStr::new("d")).unwrap();
+    assert!(!room.path("from/d").exists());
 }

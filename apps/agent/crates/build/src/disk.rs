@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::build::{Build, blocking};
-use crate::cache_dirs::usage;
+use crate::cache_dirs::{burden, usage};
 use crate::cache_records::Selection;
 use crate::error::{BuildError, ErrorCode, Result};
 use crate::exec::short;
 use crate::plan::Vertex;
+use crate::select::MAX_DEPTH;
 
 /// Asking a file system for its free space costs a microsecond.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -70,8 +71,9 @@ struct StepUse {
 impl StepUse {
     /// Bytes written. Blocks.
     fn bytes(&self) -> u64 {
-        self.fresh.iter().map(|path| usage(path)).sum::<u64>()
-            + self.kept.iter().map(|(path, before)| usage(path).saturating_sub(*before)).sum::<u64>()
+        let fresh = self.fresh.iter().map(|path| burden(path));
+        let kept = self.kept.iter().map(|(path, before)| usage(path).saturating_sub(*before));
+        fresh.chain(kept).fold(0, u64::saturating_add)
     }
 }
 
@@ -172,18 +174,21 @@ impl Room {
             return;
         }
         let running = self.running();
+        // Files that were deleted and are still open are not to be seen: when half of the reserve is gone, some step has to end.
+        let least = if space.free < space.reserve / 2 { 0 } else { LEAST };
         let largest = blocking(move || {
             let steps = running.into_iter().filter_map(|build| build.uses.largest().map(|(step, bytes)| (build, step, bytes)));
-            Ok(steps.max_by_key(|(.., bytes)| *bytes).filter(|(.., bytes)| *bytes >= LEAST))
+            Ok(steps.max_by_key(|(.., bytes)| *bytes).filter(|(.., bytes)| *bytes >= least))
         });
         let Ok(Some((build, step, bytes))) = largest.await else { return };
         tracing::warn!(build = build.request.id, vertex = step.vertex.id, bytes, reserve = space.reserve, "ended for the disk's sake");
         let message = format!(
-            "`{}` (line {}) was ended because the disk of the build host runs full: the step wrote {}, and {} must stay free; write \
+            "`{}` (line {}) was ended because the disk of the build host runs full: the step wrote {}{}, and {} must stay free; write \
              less, or free space on the host and build again.",
             short(&step.vertex),
             step.vertex.line,
             words(bytes),
+            if bytes < LEAST { " (and maybe more in files that it deleted and keeps open)" } else { "" },
             words(space.reserve)
         );
         build.give_up(BuildError::new(ErrorCode::DiskFull, message).at(&step.vertex.id));
@@ -216,6 +221,14 @@ fn check(build: &Build, step: &StepUse) -> Result<()> {
     if bytes <= limit {
         return Ok(());
     }
+    if bytes == u64::MAX {
+        let message = format!(
+            "`{}` (line {}) nests directories more than {MAX_DEPTH} deep, which nobody can count or copy; remove them.",
+            short(&step.vertex),
+            step.vertex.line
+        );
+        return Err(BuildError::new(ErrorCode::DiskLimit, message).at(&step.vertex.id));
+    }
     let message = format!(
         "`{}` (line {}) wrote {}, more than the {} that one step of this build may write to the disk; remove what it leaves behind, or \
          raise the limit.",
@@ -242,6 +255,9 @@ impl Build {
 /// As people say it.
 fn words(bytes: u64) -> String {
     #[allow(clippy::cast_precision_loss)]
+    if bytes == u64::MAX {
+        return "more than can be counted".to_owned();
+    }
     let (bytes, gib, mib) = (bytes as f64, GIB as f64, (1u64 << 20) as f64);
     if bytes >= gib { format!("{:.1} GiB", bytes / gib) } else { format!("{:.0} MiB", (bytes / mib).ceil()) }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use slipway_sys::remove::remove_tree;
 use tokio::task::JoinHandle;
 
 use crate::build::{Build, StepDirs, blocking};
@@ -75,7 +76,7 @@ pub async fn run(build: &Arc<Build>, vertex: &Vertex, op: &ExecOp, input: &Outpu
     if build.verdict(&vertex.id).is_some() {
         // Its files are of no use, and the disk needs their room now.
         let upper = dirs.upper.clone();
-        blocking(move || std::fs::remove_dir_all(upper).map_err(|error| BuildError::io("removing a step's files", &error))).await?;
+        blocking(move || remove_tree(&upper).map_err(|error| BuildError::io("removing a step's files", &error))).await?;
     }
     let outcome = outcome.map_err(|error| match error {
         ExecError::Canceled => BuildError::canceled(),

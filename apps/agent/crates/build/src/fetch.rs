@@ -90,7 +90,11 @@ async fn ask(build: &Arc<Build>, vertex: &Vertex, op: &HttpOp, known: Option<Kno
     let dir = build.dir.path().join("steps").join(&vertex.id);
     std::fs::create_dir_all(&dir).map_err(|error| BuildError::io("preparing a step's files", &error))?;
     let file = dir.join("download");
+    let counted = build.uses.count(vertex, vec![dir], Vec::new());
     let saved = download.save(&file).await.map_err(failed)?;
+    let (checked, of) = (build.clone(), vertex.clone());
+    blocking(move || checked.check_disk(&of)).await?;
+    drop(counted);
     let digest = saved.digest.to_string();
     if let Some(wanted) = op.checksum.as_ref().filter(|wanted| **wanted != digest) {
         return Err(failure(vertex, op, &format!("its content has the checksum {digest}, not {wanted}, as --checksum says")));

@@ -47,7 +47,8 @@ fn part_checksums(build: &Build, vertex: &Vertex, op: &CopyOp, from: Option<&Out
     }
     let view = output.view(&build.layers, &build.lease)?;
     let mut sources = select_for(&view.tree, op).map_err(|error| select_error(build, vertex, op, &error))?;
-    digest_files(&view.tree, &mut sources).map_err(|error| select_error(build, vertex, op, &error))?;
+    digest_files(&view.tree, &mut sources, &|| build.stopped())
+        .map_err(|error| if build.stopped() { BuildError::canceled() } else { select_error(build, vertex, op, &error) })?;
     let files = FileList::new(&sources, true);
     build.cache.remember(&build.scopes, "selections", &name, &files)?;
     Ok(files)
@@ -147,6 +148,10 @@ fn add(
             if let Some(reader) = archive::open(from.open(&source.path, entry).map_err(failed)?).map_err(failed)? {
                 // The archive's own owners are kept, as Docker does, unless --chown is given.
                 let owner = if op.chown.is_empty() { None } else { placement.owner };
+                // In the order they are named: what comes later replaces what came before.
+                if !plain.is_empty() {
+                    copy(from, &std::mem::take(&mut plain), to, placement, stopped)?;
+                }
                 // `--chmod` is for files that are copied as they are, as with BuildKit.
                 archive::unpack(reader, to, &Placement { owner, mode: None, ..placement.clone() }, stopped)?;
                 continue;

@@ -19,6 +19,7 @@ use crate::secrets::Secret;
 use crate::select::{SelectError, Source, digest_files, source_at};
 use crate::ssh_agent::Relay;
 use crate::tree::Tree;
+use slipway_sys::remove::remove_tree;
 
 /// A cache in use by a step.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl Held {
             for cached in &self.caches {
                 this.cache.dirs.record(&cached.dir, About::new(&cached.id, &this.lineage()));
             }
-            if let Err(error) = std::fs::remove_dir_all(&self.scratch)
+            if let Err(error) = remove_tree(&self.scratch)
                 && error.kind() != std::io::ErrorKind::NotFound
             {
                 tracing::warn!(%error, "what a step's mounts were written to goes with the build");
@@ -105,7 +106,8 @@ fn checksum(build: &Build, vertex: &Vertex, source: &str, output: Option<&Output
     }
     let view = output.view(&build.layers, &build.lease)?;
     let mut sources = [source_at(&view.tree, source).map_err(missing)?];
-    digest_files(&view.tree, &mut sources).map_err(missing)?;
+    digest_files(&view.tree, &mut sources, &|| build.stopped())
+        .map_err(|error| if build.stopped() { BuildError::canceled() } else { missing(error) })?;
     let files = FileList::new(&sources, true);
     build.cache.remember(&build.scopes, "selections", &name, &files)?;
     Ok(files)

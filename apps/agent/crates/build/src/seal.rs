@@ -2,12 +2,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use slipway_snapshot::{Compression, DiffOptions, NewLayer};
+use slipway_snapshot::{Compression, DiffOptions, NewLayer, Stopped};
 use tokio::sync::oneshot;
 
 use crate::build::{Build, blocking};
 use crate::cache::{CachedLayer, Entry, Flight};
-use crate::error::{BuildError, Result};
+use crate::error::{BuildError, ErrorCode, Result};
 use crate::event::{LayerInfo, Miss, Status, VertexEvent};
 use crate::executor::ExecOutcome;
 use crate::layer::{LayerRef, SealedLayer};
@@ -91,7 +91,9 @@ impl Seal {
 
     async fn diff(&self, layer: &Arc<LayerRef>) -> Result<NewLayer> {
         let (build, upper) = (self.build.clone(), layer.made_path());
-        let mut options = DiffOptions { compression: build.request.output().compression(), mtime: None };
+        let stop = build.clone();
+        let stopped = Some(Stopped(Arc::new(move || stop.stopped())));
+        let mut options = DiffOptions { compression: build.request.output().compression(), mtime: None, stopped };
         // Only read from, never part of an image: packing it would be for nothing.
         if matches!(self.vertex.op, Op::Http(_)) {
             options.compression = Compression::None;
@@ -99,7 +101,7 @@ impl Seal {
         blocking(move || {
             let upper = upper.ok_or_else(|| BuildError::internal("making a layer", "it has no directory"))?;
             let made = build.layers.diff(&build.lease, &upper, &options);
-            made.map_err(|error| snapshot_error("making a layer", &error))
+            made.map_err(|error| if build.stopped() { BuildError::canceled() } else { snapshot_error("making a layer", &error) })
         })
         .await
     }
@@ -164,5 +166,11 @@ pub fn layer_info(layer: &CachedLayer) -> LayerInfo {
 }
 
 pub fn snapshot_error(doing: &str, error: &slipway_snapshot::Error) -> BuildError {
-    if error.code() == "DISK_FULL" { BuildError::disk_full(error.to_string()) } else { BuildError::internal(doing, error) }
+    match error {
+        slipway_snapshot::Error::OverLimit { .. } => {
+            BuildError::new(ErrorCode::DiskLimit, format!("What the step wrote cannot become a layer: {error}."))
+        }
+        error if error.code() == "DISK_FULL" => BuildError::disk_full(error.to_string()),
+        error => BuildError::internal(doing, error),
+    }
 }

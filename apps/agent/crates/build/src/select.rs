@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, readlinkat, statat};
 use sha2::{Digest as _, Sha256};
 
+use crate::copy::Canceled;
 use crate::event::now_ms;
 use crate::globs::{self, Globs};
 use crate::pattern;
@@ -253,7 +254,7 @@ impl Files for Tree {
         let mut entries = vec![entry(PathBuf::new(), &stat, None)];
         if entries[0].kind == FileType::Directory {
             let dir = self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
-            walk(&dir, Path::new(""), &mut entries)?;
+            walk(dir, &mut entries)?;
         }
         Ok(Some(entries))
     }
@@ -264,19 +265,33 @@ fn is_whiteout(kind: FileType, stat: &rustix::fs::Stat) -> bool {
     kind == FileType::CharacterDevice && stat.st_rdev == 0
 }
 
-fn walk(dir: &OwnedFd, at: &Path, entries: &mut Vec<Entry>) -> io::Result<()> {
-    for name in list(dir)? {
-        let stat = statat(dir, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+/// No path that a program can name has more.
+pub const MAX_DEPTH: usize = 2048;
+
+/// By descriptors and without recursion: what a step made may be deep.
+fn walk(top: OwnedFd, entries: &mut Vec<Entry>) -> io::Result<()> {
+    let names = list(&top)?.into_iter();
+    let mut levels = vec![(top, PathBuf::new(), names)];
+    while let Some((dir, at, names)) = levels.last_mut() {
+        let Some(name) = names.next() else {
+            levels.pop();
+            continue;
+        };
+        let stat = statat(&*dir, &name, AtFlags::SYMLINK_NOFOLLOW)?;
         let kind = FileType::from_raw_mode(stat.st_mode);
         let path = at.join(&name);
         match kind {
             FileType::Directory => {
                 entries.push(entry(path.clone(), &stat, None));
-                let child = openat(dir, &name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-                walk(&child, &path, entries)?;
+                let child = openat(&*dir, &name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+                if levels.len() == MAX_DEPTH {
+                    return Err(io::Error::other(format!("its directories are nested more than {MAX_DEPTH} deep")));
+                }
+                let below = list(&child)?.into_iter();
+                levels.push((child, path, below));
             }
             FileType::Symlink => {
-                let target = readlinkat(dir, &name, Vec::new())?;
+                let target = readlinkat(&*dir, &name, Vec::new())?;
                 entries.push(entry(path, &stat, Some(OsStr::from_bytes(target.as_bytes()).to_os_string())));
             }
             // A socket means nothing without its process.
@@ -308,7 +323,7 @@ fn entry(path: PathBuf, stat: &rustix::fs::Stat, target: Option<OsString>) -> En
 ///
 /// # Errors
 /// The first file that cannot be read.
-pub fn digest_files(tree: &Tree, sources: &mut [Source]) -> Result<(), SelectError> {
+pub fn digest_files(tree: &Tree, sources: &mut [Source], canceled: &Canceled<'_>) -> Result<(), SelectError> {
     let mut work: Vec<(PathBuf, &mut Entry)> = Vec::new();
     for source in sources {
         for entry in source.entries.iter_mut().filter(|entry| entry.kind == FileType::RegularFile) {
@@ -324,7 +339,7 @@ pub fn digest_files(tree: &Tree, sources: &mut [Source]) -> Result<(), SelectErr
         let mut buffer = vec![0; 256 << 10];
         while let Some(item) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
             let mut item = item.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            match digest_file(tree, &item.0, &mut buffer) {
+            match digest_file(tree, &item.0, &mut buffer, canceled) {
                 Ok(digest) => item.1.digest = Some(digest),
                 Err(error) => {
                     let error = SelectError::Io { path: item.0.clone(), error };
@@ -346,10 +361,14 @@ pub fn digest_files(tree: &Tree, sources: &mut [Source]) -> Result<(), SelectErr
     }
 }
 
-fn digest_file(tree: &Tree, path: &Path, buffer: &mut [u8]) -> io::Result<[u8; 32]> {
+fn digest_file(tree: &Tree, path: &Path, buffer: &mut [u8], canceled: &Canceled<'_>) -> io::Result<[u8; 32]> {
     let mut file = std::fs::File::from(tree.open_at(path, OFlags::RDONLY | OFlags::NOFOLLOW)?);
     let mut hash = Sha256::new();
     loop {
+        // A sparse file takes no room, and may be as long as it likes.
+        if canceled() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         let count = file.read(buffer)?;
         if count == 0 {
             break;

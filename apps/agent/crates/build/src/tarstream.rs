@@ -9,6 +9,7 @@ use tar::{Archive, EntryType};
 
 /// More than any real name or PAX record needs.
 const MAX_META: u64 = 1 << 20;
+const MAX_XATTRS: usize = 1_000;
 
 /// What an archive says about one entry. The path is as written: nothing about it has been checked.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct Member {
     pub mtime: (i64, i64),
     pub link: Option<OsString>,
     pub device: Option<(u32, u32)>,
+    /// Capabilities and `user.*`: what travels with a file into an image.
+    pub xattrs: Vec<(OsString, Vec<u8>)>,
 }
 
 #[derive(Default)]
@@ -34,6 +37,7 @@ struct Overrides {
     gid: Option<u32>,
     size: Option<u64>,
     mtime: Option<(i64, i64)>,
+    xattrs: Vec<(OsString, Vec<u8>)>,
 }
 
 /// Calls `visit` for each entry with its contents, in order, until the end or the first error.
@@ -50,7 +54,7 @@ pub fn each<E: From<io::Error>>(reader: impl Read, mut visit: impl FnMut(Member,
             EntryType::GNULongName => overrides.path = Some(long_name(&mut entry)?),
             EntryType::GNULongLink => overrides.link = Some(long_name(&mut entry)?),
             EntryType::XHeader => read_pax(&mut entry, &mut overrides)?,
-            EntryType::XGlobalHeader => {}
+            EntryType::XGlobalHeader => drop(read_meta(&mut entry)?),
             _ => {
                 let member = member(entry.header(), kind, std::mem::take(&mut overrides))?;
                 visit(member, &mut entry)?;
@@ -83,6 +87,7 @@ fn member(header: &tar::Header, kind: EntryType, overrides: Overrides) -> io::Re
         mtime: overrides.mtime.unwrap_or((i64::try_from(header.mtime().unwrap_or(0)).unwrap_or(0), 0)),
         link: link.map(OsString::from_vec),
         device,
+        xattrs: overrides.xattrs,
     })
 }
 
@@ -102,21 +107,43 @@ fn long_name(entry: &mut impl Read) -> io::Result<Vec<u8>> {
 
 fn read_pax(entry: &mut impl Read, overrides: &mut Overrides) -> io::Result<()> {
     let bytes = read_meta(entry)?;
-    for record in tar::PaxExtensions::new(&bytes) {
-        let record = record?;
-        let value = record.value_bytes();
+    for (key, value) in pax_records(&bytes)? {
         let text = std::str::from_utf8(value).unwrap_or("");
-        match record.key_bytes() {
+        match key {
             b"path" => overrides.path = Some(value.to_vec()),
             b"linkpath" => overrides.link = Some(value.to_vec()),
             b"uid" => overrides.uid = text.parse().ok(),
             b"gid" => overrides.gid = text.parse().ok(),
             b"size" => overrides.size = text.parse().ok(),
             b"mtime" => overrides.mtime = pax_time(text),
-            _ => {}
+            key => {
+                let name = key.strip_prefix(b"SCHILY.xattr.").filter(|name| *name == b"security.capability" || name.starts_with(b"user."));
+                if let Some(name) = name.filter(|_| overrides.xattrs.len() < MAX_XATTRS) {
+                    overrides.xattrs.push((OsString::from_vec(name.to_vec()), value.to_vec()));
+                }
+            }
         }
     }
     Ok(())
+}
+
+/// `<length> <key>=<value>\n` again and again; values may hold anything, line ends too.
+fn pax_records(mut bytes: &[u8]) -> io::Result<Vec<(&[u8], &[u8])>> {
+    let bad = || invalid("a PAX header does not parse");
+    let mut records = Vec::new();
+    // Some writers pad with NULs.
+    while bytes.first().is_some_and(|byte| *byte != 0) {
+        let space = bytes.iter().take(12).position(|byte| *byte == b' ').ok_or_else(bad)?;
+        let length: usize = std::str::from_utf8(&bytes[..space]).ok().and_then(|text| text.parse().ok()).ok_or_else(bad)?;
+        if length > bytes.len() || length < space + 3 || bytes[length - 1] != b'\n' {
+            return Err(bad());
+        }
+        let record = &bytes[space + 1..length - 1];
+        let equals = record.iter().position(|byte| *byte == b'=').ok_or_else(bad)?;
+        records.push((&record[..equals], &record[equals + 1..]));
+        bytes = &bytes[length..];
+    }
+    Ok(records)
 }
 
 /// `1700000000.123456789`, maybe negative, with any number of digits behind the point.

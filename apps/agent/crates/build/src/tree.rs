@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, openat2, readlinkat, statat, unlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, openat2, readlinkat};
 use rustix::io::Errno;
 
 /// A directory that serves as `/`.
@@ -231,17 +231,10 @@ pub fn times(seconds: i64, nanos: i64) -> Timestamps {
 /// # Errors
 /// What the kernel says.
 pub fn remove_all(at: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
-    match statat(at, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Err(Errno::NOENT) => return Ok(()),
-        Err(error) => return Err(error.into()),
-        Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::Directory => return Ok(unlinkat(at, name, AtFlags::empty())?),
-        Ok(_) => {}
+    match slipway_sys::remove::remove_entry(at, name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
-    let dir = rustix::fs::openat(at, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-    for child in list(&dir)? {
-        remove_all(dir.as_fd(), &child)?;
-    }
-    Ok(unlinkat(at, name, AtFlags::REMOVEDIR)?)
 }
 
 /// The names in a directory, sorted by bytes.

@@ -151,6 +151,12 @@ async fn a_step_that_fills_the_disk_costs_neither_the_host_nor_other_builds() {
     let (records, _) = fixture.builder.cache(Some("org-1"), None).unwrap();
     assert!(!records.iter().any(|record| record.about.as_ref().is_some_and(|about| about.text.contains("/old"))), "caches went first");
     until("its files are gone", || disk.free() > reserve * 2).await;
+    // Nor does one that hides what it writes.
+    let mut sly = Plan::from(&fixture);
+    sly.run("exec 3> /fill; rm /fill; while :; do head -c 4000000 /dev/zero >&3 || exit 1; sleep 0.01; done");
+    let (code, message) = fixture.build(sly.request("sly"), &[]).await.error();
+    assert!(code == "DISK_FULL" && message.contains("deleted and keeps open"), "{code} {message}");
+    until("its file is gone", || disk.free() > reserve * 2).await;
     let mut after = Plan::from(&fixture);
     after.run("echo fine");
     fixture.build(after.request("after"), &[]).await.image();

@@ -94,6 +94,17 @@ pub struct DiffOptions {
     pub compression: Compression,
     /// Sets every entry's mtime (seconds since 1970); `None` keeps them.
     pub mtime: Option<i64>,
+    /// Asked between two pieces of a file; whether to give up.
+    pub stopped: Option<Stopped>,
+}
+
+#[derive(Clone)]
+pub struct Stopped(pub Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl std::fmt::Debug for Stopped {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Stopped")
+    }
 }
 
 /// What a layer may contain at most.

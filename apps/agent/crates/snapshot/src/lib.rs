@@ -46,7 +46,7 @@ pub use archive::{ArchiveEntry, ArchiveReader, ArchiveWriter};
 pub use changes::{Change, ChangeKind};
 pub use error::{Error, Result};
 pub use files::{FileStat, Named, PutOptions, Tree, go_mode};
-pub use layers::{Compression, DiffOptions, Layer, Layers, Limits, NewLayer};
+pub use layers::{Compression, DiffOptions, Layer, Layers, Limits, NewLayer, Stopped};
 pub use listing::{Listed, ListedKind, ListingLimits, Look, copy_entry, list};
 pub use owners::Owners;
 pub use pack::Repacked;

@@ -26,9 +26,9 @@ pub(crate) fn spread(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Deletes a tree; fine when it is not there. The standard library's version opens by descriptor and follows no symlink.
+/// Deletes a tree; fine when it is not there.
 pub(crate) fn remove(path: &Path) -> Result<()> {
-    match fs::remove_dir_all(path) {
+    match slipway_sys::remove::remove_tree(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path)(e)),
         _ => Ok(()),
     }

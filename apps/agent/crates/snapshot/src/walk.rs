@@ -15,9 +15,12 @@ use crate::beneath::open_pinned;
 use crate::compress::write_error;
 use crate::extract::OPAQUE_XATTR;
 use crate::tar::{Entry, EntryKind, TarWriter};
-use crate::{Error, Owners, Result};
+use crate::{Error, Owners, Result, Stopped};
 
 pub(crate) const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// No path that a program can name has more; and each level keeps its whole path.
+const MAX_DEPTH: usize = 2048;
 
 /// What a tree is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +53,9 @@ pub(crate) struct Walk<W: Write> {
     pub entries: u64,
     /// Sum of the file sizes.
     pub bytes: u64,
+    /// A sparse file takes no room, and may be as long as it likes.
+    pub most_bytes: u64,
+    pub stopped: Option<Stopped>,
 }
 
 /// A directory being walked: its descriptor, its path in the archive with a slash at the end, and the names still to come.
@@ -68,6 +74,8 @@ impl<W: Write> Walk<W> {
             names: vec![0; 64 << 10],
             entries: 0,
             bytes: 0,
+            most_bytes: u64::MAX,
+            stopped: None,
         }
     }
 
@@ -91,6 +99,9 @@ impl<W: Write> Walk<W> {
             };
             let path = [prefix.as_slice(), name.as_bytes()].concat();
             let deeper = self.one(dir, &name, path)?;
+            if deeper.is_some() && levels.len() == MAX_DEPTH {
+                return Err(Error::OverLimit { what: "directories in each other", limit: MAX_DEPTH as u64 });
+            }
             levels.extend(deeper);
         }
         Ok(())
@@ -177,11 +188,17 @@ impl<W: Write> Walk<W> {
         }
         entry.xattrs = xattrs(&fd, names).map_err(at(&path))?;
         entry.size = u64::try_from(stat.st_size).unwrap_or(0);
+        self.bytes = self.bytes.saturating_add(entry.size);
+        if self.bytes > self.most_bytes {
+            return Err(Error::OverLimit { what: "bytes of its files together, holes included", limit: self.most_bytes });
+        }
         self.write(&entry)?;
-        self.bytes += entry.size;
         let mut file = File::from(fd).take(entry.size);
         let mut left = entry.size;
         while left > 0 {
+            if self.stopped.as_ref().is_some_and(|Stopped(stopped)| stopped()) {
+                return Err(Error::NotDiffable("it was given up".into()));
+            }
             let mut n = file.read(&mut self.buffer).map_err(at(&path))?;
             if n == 0 {
                 if self.form == Form::Layer {

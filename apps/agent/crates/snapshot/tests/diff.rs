@@ -82,7 +82,7 @@ fn a_diff_unpacked_elsewhere_gives_the_same_tree() {
             let mounted = Mounted::new(&dirs);
             change(&mounted.0);
         }
-        let options = DiffOptions { compression, mtime: None };
+        let options = DiffOptions { compression, ..DiffOptions::default() };
         let made = here.layers.diff(&here.lease, &dirs.upper, &options).unwrap();
         assert_eq!(here.layers.diff(&here.lease, &dirs.upper, &options).unwrap(), made, "the same bytes again");
         assert_eq!(made.unpacked_size, (3 << 20) + 7 + 4);

@@ -45,7 +45,7 @@ fn a_full_disk_is_named_and_leaves_nothing_behind() {
     let upper = dir.path().join("upper");
     fs::create_dir(&upper).unwrap();
     fs::write(upper.join("big"), &noise).unwrap();
-    let options = DiffOptions { compression: Compression::None, mtime: None };
+    let options = DiffOptions { compression: Compression::None, ..DiffOptions::default() };
     assert_eq!(layers.diff(&lease, &upper, &options).unwrap_err().code(), "DISK_FULL");
     for area in ["layers/tmp", "layers/trash", "content/ingest"] {
         assert_eq!(fs::read_dir(disk.0.join(area)).unwrap().count(), 0, "{area}");

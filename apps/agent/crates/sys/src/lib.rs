@@ -8,6 +8,7 @@ pub mod fault;
 pub mod fdpass;
 pub mod mount;
 pub mod process;
+pub mod remove;
 pub mod seccomp;
 pub mod signal;
 

@@ -117,7 +117,7 @@ impl Containers {
                 for name in anonymous {
                     let _ = self.deps.volumes.remove(&name); // the first error is the one to tell
                 }
-                let _ = std::fs::remove_dir_all(&dir);
+                let _ = slipway_sys::remove::remove_tree(&dir);
             }
         }
         made

@@ -238,7 +238,7 @@ pub fn end_making(dir: &Path) -> io::Result<()> {
 pub fn remove_all(dir: &Path) -> io::Result<()> {
     end_making(dir)?;
     absent(fs::remove_file(dir.join(CONFIG)))?;
-    absent(fs::remove_dir_all(dir))
+    absent(slipway_sys::remove::remove_tree(dir))
 }
 
 fn absent(removed: io::Result<()>) -> io::Result<()> {

@@ -116,7 +116,7 @@ impl Containers {
                     _ => {}
                 }
             }
-            let removed = if dir.is_dir() { std::fs::remove_dir_all(dir) } else { std::fs::remove_file(dir) };
+            let removed = if dir.is_dir() { slipway_sys::remove::remove_tree(dir) } else { std::fs::remove_file(dir) };
             if let Err(error) = removed {
                 tracing::warn!(%error, dir = %dir.display(), "cannot remove what is left of a container");
             }

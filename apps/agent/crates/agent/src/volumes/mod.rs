@@ -6,7 +6,6 @@
 //! away before a volume is removed, and the removal enters no mount.
 mod mount;
 pub mod options;
-mod tree;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -17,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use slipway_runtime::{clock, fault};
+use slipway_sys::remove::remove_tree;
 
 use crate::error::{ApiError, ApiResult};
 use crate::policy::Policy;
@@ -94,14 +94,14 @@ impl Volumes {
             let entry = entry?;
             let dir = entry.path();
             if entry.file_name().as_encoded_bytes().starts_with(REMOVED.as_bytes()) {
-                if let Err(error) = tree::remove(&dir) {
+                if let Err(error) = remove_tree(&dir) {
                     tracing::warn!(%error, dir = %dir.display(), "cannot delete what is left of a volume");
                 }
                 continue;
             }
             match read(&dir) {
                 // The daemon was killed while it made it, so nobody can have written to it.
-                Err(_) if is_unfinished(&dir) => drop(tree::remove(&dir).inspect_err(|error| {
+                Err(_) if is_unfinished(&dir) => drop(remove_tree(&dir).inspect_err(|error| {
                     tracing::warn!(%error, dir = %dir.display(), "cannot delete a half made volume");
                 })),
                 Ok(volume) => drop(all.insert(volume.name.clone(), volume)),
@@ -249,7 +249,7 @@ impl Volumes {
         }
         self.lock().remove(name);
         self.places.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-        match tree::remove(&removed) {
+        match remove_tree(&removed) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
             _ => Ok(()),
         }

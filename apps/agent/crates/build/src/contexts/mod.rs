@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use slipway_store::Digest;
+use slipway_sys::remove::remove_tree;
 
 pub use collect::Collected;
 pub use receive::Encoding;
@@ -171,7 +172,7 @@ impl ContextStore {
             }
         } else {
             if root.exists() {
-                fs::remove_dir_all(&root)?;
+                remove_tree(&root)?;
             }
             use std::os::unix::fs::DirBuilderExt;
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&root)?;

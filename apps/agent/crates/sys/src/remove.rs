@@ -1,31 +1,52 @@
-//! Deleting a volume's files and nothing else: what is mounted beneath belongs to somebody, and is never entered.
+//! Deleting a directory tree whose content is hostile: however deep it is, wherever its links lead, whatever is mounted in it.
 use std::cell::Cell;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString, OsStr};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-/// Open directories at a time. Containers may have nested them without end.
+/// Open directories at a time. Containers and builds may have nested them without end, for which the standard library's
+/// `remove_dir_all` takes a descriptor and a piece of the stack each.
 const DEEPEST: usize = 64;
 
-/// Deletes the folder `root` with all its files. Follows no link, and stops before it would enter another mount.
-pub fn remove(root: &Path) -> io::Result<()> {
-    let top = rustix::fs::openat2(CWD, root, DIRECTORY, Mode::empty(), ResolveFlags::NO_SYMLINKS)?;
-    let work = Work { top, moved: Cell::new(0) };
-    loop {
-        let gone = work.empty(&work.top, 0)?;
-        match rustix::fs::unlinkat(CWD, root, AtFlags::REMOVEDIR) {
-            // Something was moved up, or the file system's list of names changed while they went.
-            Err(Errno::NOTEMPTY) if gone > 0 => {}
-            other => return other.map_err(io::Error::from),
-        }
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Deletes the directory `root` with all its files. Follows no link in it, and stops before it would enter another mount.
+///
+/// # Errors
+/// `NotFound`; `ResourceBusy` naming the place when something is mounted there; what the kernel says.
+pub fn remove_tree(root: &Path) -> io::Result<()> {
+    let name = CString::new(root.as_os_str().as_bytes())?;
+    remove_at(CWD, &name)
+}
+
+/// As [`remove_tree`], of the entry `name` of `dir`; anything but a directory is deleted as it is.
+///
+/// # Errors
+/// As of [`remove_tree`].
+pub fn remove_entry(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
+    match rustix::fs::unlinkat(&dir, name, AtFlags::empty()) {
+        Err(Errno::ISDIR) => remove_at(dir, &CString::new(name.as_bytes())?),
+        other => Ok(other?),
     }
 }
 
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+fn remove_at(dir: impl AsFd, name: &CStr) -> io::Result<()> {
+    let top = rustix::fs::openat(&dir, name, DIRECTORY, Mode::empty())?;
+    let work = Work { top, moved: Cell::new(0) };
+    loop {
+        let gone = work.empty(&work.top, 0)?;
+        match rustix::fs::unlinkat(&dir, name, AtFlags::REMOVEDIR) {
+            // Something was moved up, or the file system's list of names changed while they went.
+            Err(Errno::NOTEMPTY) if gone > 0 => {}
+            other => return other.map_err(|error| explain(name, error.into())),
+        }
+    }
+}
 
 struct Work {
     top: OwnedFd,
@@ -98,7 +119,8 @@ mod tests {
             rustix::fs::openat(&at, "file", OFlags::CREATE | OFlags::WRONLY, Mode::from_raw_mode(0o600)).unwrap();
             at = rustix::fs::openat(&at, "dd", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).unwrap();
         }
-        remove(&root).unwrap();
+        remove_tree(&root).unwrap();
+        assert_eq!(remove_tree(&root).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert!(!root.exists());
         assert_eq!(fs::read_to_string(outside.path().join("kept")).unwrap(), "x");
     }
