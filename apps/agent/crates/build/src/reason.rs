@@ -79,7 +79,7 @@ impl Inputs {
             return miss(Reason::InstructionChanged, names);
         }
         if before.parameters != self.parameters {
-            return miss(Reason::InstructionChanged, "the command, its working directory, its user or its mounts changed".into());
+            return miss(Reason::InstructionChanged, parameters_changed(&self.instruction));
         }
         if let (Some(now), Some(old)) = (&self.fetched, &before.fetched)
             && now != old
@@ -125,6 +125,32 @@ impl Inputs {
             many => Some(format!("the values of {} changed", many.join(", "))),
         }
     }
+}
+
+/// Of an instruction whose text is as it was.
+fn parameters_changed(instruction: &str) -> String {
+    let keyword = instruction.split_whitespace().next().unwrap_or("").to_ascii_uppercase();
+    if !matches!(keyword.as_str(), "COPY" | "ADD" | "WORKDIR") {
+        return "the command, its working directory, its user or its mounts changed".into();
+    }
+    match variables(instruction).as_slice() {
+        [] => "where it writes, or for whom, changed with the WORKDIR or USER before it".into(),
+        [one] => format!("the value of {one} changed, or the WORKDIR before it"),
+        many => format!("the value of {} changed, or the WORKDIR before it", many.join(" or ")),
+    }
+}
+
+/// The names in `$NAME` and `${NAME…}`, each once.
+fn variables(instruction: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    for piece in instruction.split('$').skip(1) {
+        let piece = piece.strip_prefix('{').unwrap_or(piece);
+        let end = piece.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(piece.len());
+        if end > 0 && !names.contains(&&piece[..end]) {
+            names.push(&piece[..end]);
+        }
+    }
+    names
 }
 
 /// Where a vertex's record is kept: by its place in the stage, and by its text, so that a new line above it does not
@@ -217,5 +243,13 @@ mod tests {
         let text = case(|before| before.instruction = "RUN make all".into());
         assert_eq!((text.reason, text.detail.as_str()), (Reason::InstructionChanged, "it was `RUN make all`"));
         assert_eq!(case(|before| before.parameters = "q".into()).reason, Reason::InstructionChanged);
+    }
+
+    #[test]
+    fn names_what_an_instruction_is_made_of() {
+        assert_eq!(parameters_changed("COPY ${FROM:-a} $TO/$TO/"), "the value of FROM or TO changed, or the WORKDIR before it");
+        assert_eq!(parameters_changed("workdir /srv/$NAME"), "the value of NAME changed, or the WORKDIR before it");
+        assert_eq!(parameters_changed("COPY a b"), "where it writes, or for whom, changed with the WORKDIR or USER before it");
+        assert!(parameters_changed("RUN make").starts_with("the command"));
     }
 }
