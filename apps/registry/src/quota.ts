@@ -1,6 +1,6 @@
 /** Limits of organizations at the door, so that bytes for which there is no room are not taken at all. */
 import { type QuotaRefusal, quotaSentence } from '@slipway/core'
-import { type Db, noteQuotaRefusal, organizationHasBlob, quotaRefusal, type Room, roomFor } from '@slipway/db'
+import { type Db, noteQuotaRefusal, openUploadBytes, organizationHasBlob, quotaRefusal, type Room, roomFor } from '@slipway/db'
 import { RegistryError } from './errors'
 
 /** For what is let in: the count of the transaction that links a blob decides, and no cache stands before that. */
@@ -24,11 +24,21 @@ export class QuotaDoor {
 
   constructor(readonly db: Db) {}
 
-  /** Bytes that the organization may still take; undefined without a limit. Only that there is none is remembered. */
-  async left(organizationId: string): Promise<number | undefined> {
+  /**
+   * Bytes that the organization may still take, beside what its open uploads have taken; those of `upload` are not counted, as who goes
+   * on with it tells its whole size. Undefined without a limit, and only that there is none is remembered: nothing is asked then.
+   */
+  async left(organizationId: string, upload?: string): Promise<number | undefined> {
     const begun = Date.now()
     if ((await this.#room(organizationId)).left === null) return undefined
-    return (await this.#room(organizationId, begun)).left ?? undefined
+    const { left } = await this.#room(organizationId, begun)
+    return left === null ? undefined : left - (await openUploadBytes(this.db, organizationId, upload))
+  }
+
+  /** What to throw where `left` was too little for `wanted` bytes. What open uploads have taken is used, too. */
+  async noRoom(organizationId: string, left: number, wanted: number): Promise<NoRoom> {
+    const { refusal } = await this.#room(organizationId)
+    return new NoRoom(organizationId, { ...refusal, used: refusal.limit - left, wanted })
   }
 
   /** Throws NoRoom when `bytes` more are too many, unless the organization has the blob already. `some`: a blob whose size is not told yet. */

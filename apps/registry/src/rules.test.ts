@@ -194,6 +194,43 @@ describe('limits', () => {
     expect(await errorOf(await f.call('POST', '/v2/rival/a/blobs/uploads/'))).toMatchObject({ status: 403, code: 'DENIED' })
   })
 
+  it('hold for a body of unknown length, which ends where the room does', async () => {
+    const { bytes } = await used()
+    await f.db.upload.deleteMany({ where: { organizationId: rival } })
+    await limit(bytes + 1000)
+    const chunked = async (content: string) =>
+      fetch(`${f.base}/v2/rival/a/blobs/uploads/?digest=${digestBytes(content)}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${await f.sign([{ type: 'repository', name: 'rival/a', actions: ['push'] }])}` },
+        body: new Blob([content]).stream(),
+        duplex: 'half',
+      } as RequestInit)
+    const refused = await errorOf(await chunked('k'.repeat(5000)))
+    // Not 5000: nobody waited for all of it.
+    expect(refused).toMatchObject({ status: 403, code: 'DENIED', detail: { used: bytes, limit: bytes + 1000, wanted: 1001 } })
+    expect((await chunked('x'.repeat(1000))).status, 'what is there already').toBe(201)
+    expect((await used()).bytes).toBe(bytes)
+  })
+
+  it('count what open uploads have taken, each but in the others', async () => {
+    const { bytes } = await used()
+    await limit(bytes + 1000)
+    const open = async () => (await f.call('POST', '/v2/rival/a/blobs/uploads/')).headers.get('location') ?? ''
+    const [one, two] = [await open(), await open()]
+    const patch = (location: string, length: number) => f.call('PATCH', location, { body: 'o'.repeat(length) })
+    expect((await patch(one, 600)).status).toBe(202)
+    expect(await errorOf(await patch(two, 600))).toMatchObject({ status: 403, detail: { used: bytes + 600, limit: bytes + 1000 } })
+    expect((await errorOf(await blob('rival/a', 'p'.repeat(600)))).code).toBe('DENIED')
+    expect((await patch(one, 400)).status, 'its own bytes once').toBe(202)
+    expect(await open(), 'nothing is left').toBe('')
+    expect((await f.call('DELETE', one)).status).toBe(204)
+    expect((await patch(two, 600)).status).toBe(202)
+    const content = 'o'.repeat(600)
+    expect((await f.call('PUT', `${two}?digest=${digestBytes(content)}`)).status).toBe(201)
+    expect((await used()).bytes).toBe(bytes + 600)
+    expect(await f.db.upload.count({ where: { organizationId: rival } })).toBe(0)
+  })
+
   it('let in at once what a raised limit has room for', async () => {
     const { bytes } = await used()
     await limit(bytes)
@@ -212,6 +249,7 @@ describe('limits', () => {
   })
 
   it('are not passed by pushes that come at once', async () => {
+    await f.db.upload.deleteMany({ where: { organizationId: rival } })
     const { bytes } = await used()
     await limit(bytes + 2500)
     const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => blob('rival/a', `${n}`.repeat(1000))))

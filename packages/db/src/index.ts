@@ -312,6 +312,7 @@ export {
   linkedBlobSizes,
   lockRepository,
   mountBlob,
+  openUploadBytes,
   type Pulls,
   type RepositoryPath,
   type RepositoryRef,

@@ -222,6 +222,13 @@ export async function touchUpload(db: Tx, id: string, bytes: number, now = new D
     UPDATE "Upload" u SET "updatedAt" = ${timestamp(now)}::timestamp, "bytes" = ${bytes} FROM unsynced WHERE u."id" = ${id}`)
 }
 
+/** Bytes of the organization's open uploads as of their last chunks, but for `except`. */
+export async function openUploadBytes(db: Tx, organizationId: string, except: string | undefined): Promise<number> {
+  const rows = await directly(db).query<{ bytes: string }>(statement`
+    SELECT COALESCE(SUM("bytes"), 0)::text AS bytes FROM "Upload" WHERE "organizationId" = ${organizationId} AND "id" <> ${except ?? ''}`)
+  return Number(rows[0]?.bytes ?? 0)
+}
+
 export async function deleteUpload(db: Tx, id: string): Promise<void> {
   await directly(db).query(statement`
     WITH unsynced AS (SELECT set_config('synchronous_commit', 'off', true))

@@ -10,6 +10,7 @@ import {
   ensureSystemOrganization,
   findRepositoryByPath,
   findUpload,
+  organizationHasBlob,
   quotaRefusal,
   type RepositoryRef,
   touchUpload,
@@ -72,14 +73,12 @@ export async function startUpload(
     return sendEmpty(response, 201, { location: `/v2/${name}/blobs/${mounted}`, 'docker-content-digest': mounted })
   }
   if (digest === null) return beginUpload(registry, request, response, name, caller)
-  await registry.quota.assertRoom(repository.organizationId, contentLength(request) || 'some', digest)
+  const left = await leftFor(registry, request, repository.organizationId, { digest })
   // Whole in this one request: a session that nobody else can name needs no row.
   const target = { name, uploadId: newId('upload') }
   await occupied(registry, target.uploadId, async () => {
     try {
-      await registry.store.append(target.uploadId, new PacedBody(request, registry.patience.slowest), registry.maxBlobBytes, {
-        mayTake: true,
-      })
+      await appendWithin(registry, request, { ...target, organizationId: repository.organizationId }, left)
       await finish(registry, repository, target.uploadId, digest)
     } catch (error) {
       // Why it failed is what the client shall hear; what cannot be removed now, the sweep removes.
@@ -98,7 +97,7 @@ async function beginUpload(
   name: string,
   caller: Caller,
 ): Promise<void> {
-  const { db, quota, maxOpenUploads } = registry
+  const { db, maxOpenUploads } = registry
   const begin = () => createUpload(db, repositoryPath(name), caller.token.sub, maxOpenUploads)
   let begun = await begin()
   if (!begun) {
@@ -108,7 +107,7 @@ async function beginUpload(
   if (!begun) throw nameUnknown()
   const { repository, uploadId } = begun
   try {
-    await quota.assertRoom(repository.organizationId, contentLength(request) || 'some')
+    await leftFor(registry, request, repository.organizationId, { upload: uploadId ?? undefined })
   } catch (error) {
     // Nobody hears of this session; what cannot be removed now, the sweep removes.
     if (uploadId !== null) await deleteUpload(db, uploadId).catch(() => undefined)
@@ -161,18 +160,42 @@ async function appendBody(
   if (length !== undefined && length > registry.maxBlobBytes) {
     throw new RegistryError('SIZE_INVALID', `A blob may have at most ${registry.maxBlobBytes} bytes.`, { status: 413 })
   }
-  const left = (await registry.quota.left(target.organizationId)) ?? Infinity
+  const left = (await registry.quota.left(target.organizationId, target.uploadId)) ?? Infinity
   if (left !== Infinity) {
-    const size = await registry.store.uploadSize(target.uploadId)
-    await registry.quota.assertRoom(target.organizationId, size + (length ?? 0))
+    const wanted = (await registry.store.uploadSize(target.uploadId)) + (length ?? 0)
+    if (wanted > left) throw await registry.quota.noRoom(target.organizationId, left, wanted)
   }
+  return appendWithin(registry, request, target, left)
+}
+
+/** Of an upload that begins: bytes that there is room for, at least those that it says it brings. A blob that is there costs nothing. */
+async function leftFor(
+  { db, quota }: Registry,
+  request: IncomingMessage,
+  organizationId: string,
+  { digest, upload }: { digest?: string; upload?: string | undefined },
+): Promise<number> {
+  const left = await quota.left(organizationId, upload)
+  if (left === undefined) return Infinity
+  if (digest !== undefined && (await organizationHasBlob(db, organizationId, digest))) return Infinity
+  const wanted = contentLength(request) || 0
+  if (Math.max(wanted, 1) > left) throw await quota.noRoom(organizationId, left, wanted)
+  return left
+}
+
+/** No byte more than there is room for is kept, however long a body without a length goes on. */
+async function appendWithin(
+  registry: Registry,
+  request: IncomingMessage,
+  { uploadId, organizationId }: UploadTarget & { organizationId: string },
+  left: number,
+): Promise<number> {
   const most = Math.min(registry.maxBlobBytes, Math.max(left, 0))
   try {
-    return await registry.store.append(target.uploadId, new PacedBody(request, registry.patience.slowest), most, { mayTake: true })
+    return await registry.store.append(uploadId, new PacedBody(request, registry.patience.slowest), most, { mayTake: true })
   } catch (error) {
     if (!(error instanceof UploadTooLargeError) || left >= registry.maxBlobBytes) throw error
-    await registry.quota.assertRoom(target.organizationId, left + 1)
-    throw error
+    throw await registry.quota.noRoom(organizationId, left, left + 1)
   }
 }
 
