@@ -86,12 +86,13 @@ async function inRepository(
   const method = request.method ?? 'GET'
   const action = actionOf(method, route)
   const scope = `repository:${route.name}:${SCOPE[action]}`
-  const shared = (token: RegistryToken) => action === 'pull' && sharedDigest(token, route.name) !== undefined
+  const mayOpen = (token: RegistryToken, name: string) =>
+    allows(token, name, action) || (action === 'pull' && sharedDigest(token, name) !== undefined)
   let at = route
   const token = await requireToken(request, registry, scope, async (t) => {
-    if (allows(t, route.name, action) || shared(t)) return true
+    if (mayOpen(t, route.name)) return true
     const to = await movedTo(registry.db, route.name)
-    if (to === undefined || !allows(t, to, action)) return false
+    if (to === undefined || !mayOpen(t, to)) return false
     at = { ...route, name: to }
     return true
   })

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { type RegistryToken, type RobotGrant, registryToken } from '@slipway/contracts'
 import { newId } from '@slipway/core'
+import { setRepositoryName } from '@slipway/db'
 import { OCI_INDEX, OCI_MANIFEST } from '@slipway/oci'
 import { digestBytes } from '@slipway/oci/node'
 import { hashPassword } from 'better-auth/crypto'
@@ -122,6 +123,26 @@ async function makeShare(digest: string, data: object = {}) {
 }
 
 describe('a share link', () => {
+  it('opens its image under a name that the repository had, too, and no more there than under its own', async () => {
+    const image = await f.push('acme/saved', 'v1', ['saved layer'])
+    const rest = await f.push('acme/saved', 'v2', ['another layer'])
+    const repository = await f.db.repository.findFirstOrThrow({ where: { organizationId, name: 'saved' } })
+    const { key } = await makeShare(image.digest, { repositoryId: repository.id })
+    await f.db.$transaction((tx) => setRepositoryName(tx, repository, 'team/saved'))
+    for (const name of ['acme/saved', 'acme/team/saved']) {
+      const { token } = await login(key, [all(name)])
+      const get = async (path: string, method = 'GET') => (await f.call(method, `/v2/${name}/${path}`, { token })).status
+      expect(await get(`manifests/${image.digest}`, 'HEAD'), name).toBe(200)
+      for (const path of [`manifests/${image.digest}`, `blobs/${image.config}`, `blobs/${image.layers[0]}`])
+        expect([name, path, await get(path)]).toEqual([name, path, 200])
+      for (const path of ['manifests/v1', `manifests/${rest.digest}`, `blobs/${rest.layers[0]}`, 'tags/list'])
+        expect([name, path, await get(path)]).toEqual([name, path, 401])
+      expect(await get(`manifests/${image.digest}`, 'DELETE')).toBe(401)
+      expect(await get('manifests/mine', 'PUT')).toBe(401)
+    }
+    await f.db.repository.delete({ where: { id: repository.id } })
+  })
+
   it('opens its image and what that is made of, and nothing else of the repository', async () => {
     const { id, key } = await makeShare(index)
     const { token, access, claims } = await login(key, [all('acme/team/api'), all('acme/web'), all('rival/own'), 'registry:catalog:*'])
