@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RegistryToken } from '@slipway/contracts'
 import { tagRefusal } from '@slipway/core'
-import { TagRuleError } from '@slipway/db'
+import { ImageInUseError, TagRuleError } from '@slipway/db'
 import { insufficientScope, requireToken } from './auth/challenge'
 import { keySet } from './auth/keys'
 import { opensShared, sharedDigest } from './auth/shared-image'
@@ -124,6 +124,11 @@ const isUnknown = (thrown: unknown) => thrown instanceof RegistryError && thrown
 
 /** A rule of the organization that said no, as the sentence for the person at the client. */
 async function refusal({ db }: Registry, { name }: RepositoryRoute, thrown: unknown): Promise<unknown> {
+  if (thrown instanceof ImageInUseError) {
+    const where = thrown.apps.length > 0 ? thrown.apps.join(', ') : 'an app'
+    const message = `This image runs in ${where}. Deploy another one there first, then delete it.`
+    return new RegistryError('DENIED', message, { status: 409, detail: { apps: thrown.apps }, cause: thrown })
+  }
   if (thrown instanceof TagRuleError) {
     const { rule, tag, deed } = thrown.refusal
     const detail = { tag, rule: rule.tags, kind: rule.kind }

@@ -165,6 +165,7 @@ export {
   removeImageManifest,
   removeImageTag,
 } from './images.repo'
+export { ImageInUseError } from './images-in-use'
 export {
   claimInspection,
   createInspection,

@@ -5,6 +5,7 @@ import type { Db, Tx } from './client'
 import { directly, statement, timestamp } from './direct'
 import { recordDeed, tellAttached } from './events.repo'
 import { Prisma } from './generated/client'
+import { assertNotInUse } from './images-in-use'
 import { lockRepository, type RepositoryPath } from './registry.repo'
 import { assertManifestMayGo, assertTagsMayGo, assertTagsMaySet } from './tag-rules.repo'
 
@@ -243,11 +244,12 @@ export async function insertManifest(tx: Tx, id: string, input: NewManifest, tot
   }
 }
 
-/** Deletes the manifest with all its tags; throws TagRuleError. False: the repository has none with this digest. */
+/** Deletes the manifest with all its tags; throws TagRuleError and ImageInUseError. False: the repository has none with this digest. */
 export async function deleteManifest(db: Db, repositoryId: string, digest: string, by: DeletedBy): Promise<boolean> {
   return db.$transaction(async (tx) => {
     await lockRepository(tx, repositoryId)
     await assertManifestMayGo(tx, repositoryId, digest, by.sub)
+    await assertNotInUse(tx, repositoryId, digest, by.sub)
     const tags = await tx.tag.findMany({ where: { repositoryId, manifest: { digest } }, select: { name: true }, take: 1000 })
     const deleted = (await tx.manifest.deleteMany({ where: { repositoryId, digest } })).count > 0
     if (!deleted) return false
