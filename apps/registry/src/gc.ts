@@ -2,12 +2,13 @@
  * The collector. It runs while pushes and pulls run; Postgres is the mark (packages/db/src/registry-gc.repo.ts):
  *
  * 1. uploads that nobody wrote to for a day: bytes, then row; bytes without a row
- * 2. links that no manifest of their repository uses, an hour after a push last relied on them
+ * 2. links that no manifest of their repository uses, an hour after a push last relied on them; a day, while one is under way there
  * 3. rows of blobs that no repository links, under the digest's lock
  * 4. files without a row, under the same lock. A crash between 3 and 4 leaves such a file for the next run.
  *
  * A push that comes in between finds its blob gone and uploads it again, or has the lock first and the blob stays.
  */
+import { setTimeout } from 'node:timers/promises'
 import {
   abandonedUploads,
   type Db,
@@ -27,6 +28,10 @@ import type { BlobStore } from './store/store'
 
 const HOUR_MS = 3_600_000
 const BATCH = 500
+/** Between two groups, so that pushes have the database in between. */
+const PAUSE_MS = 100
+/** A push that is neither uploading nor done with its manifest has relied on some blob as lately as this. */
+const QUIET_MS = 600_000
 
 export interface CollectorOptions {
   db: Db
@@ -37,6 +42,8 @@ export interface CollectorOptions {
   storeKind?: string
   graceMs?: number
   abandonedAfterMs?: number
+  batch?: number
+  pauseMs?: number
 }
 
 export interface Collected {
@@ -49,10 +56,21 @@ export class Collector {
   readonly #options: Required<CollectorOptions>
   #timer: NodeJS.Timeout | undefined
   #running: Promise<unknown> | undefined
-  #stopped = false
+  readonly #stop = new AbortController()
 
   constructor(options: CollectorOptions) {
-    this.#options = { graceMs: HOUR_MS, abandonedAfterMs: 24 * HOUR_MS, storeKind: options.store.kind, ...options }
+    this.#options = {
+      graceMs: HOUR_MS,
+      abandonedAfterMs: 24 * HOUR_MS,
+      storeKind: options.store.kind,
+      batch: BATCH,
+      pauseMs: PAUSE_MS,
+      ...options,
+    }
+  }
+
+  get #stopped(): boolean {
+    return this.#stop.signal.aborted
   }
 
   /** Now and every hour. */
@@ -70,7 +88,7 @@ export class Collector {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true
+    this.#stop.abort()
     clearInterval(this.#timer)
     await this.#running
   }
@@ -120,21 +138,38 @@ export class Collector {
   }
 
   async #releaseLinks(now: number): Promise<number> {
-    const { db, graceMs } = this.#options
-    const before = new Date(now - graceMs)
-    let released = 0
-    for (const repositoryId of await repositoriesWithLooseLinks(db, before, BATCH)) {
-      if (this.#stopped) break
-      released += await releaseLooseLinks(db, repositoryId, before)
+    const { db, graceMs, abandonedAfterMs } = this.#options
+    const since = {
+      before: new Date(now - graceMs),
+      quietSince: new Date(now - Math.min(graceMs, QUIET_MS)),
+      anyhowBefore: new Date(now - Math.max(graceMs, abandonedAfterMs)),
     }
+    let released = 0
+    const groups = this.#groups((after, take) => repositoriesWithLooseLinks(db, since, after, take))
+    for await (const repositoryId of groups) released += await releaseLooseLinks(db, repositoryId, since)
     return released
+  }
+
+  /** One by one what `next` finds behind the last one of a group, until a group is short or the collector is stopped. */
+  async *#groups(next: (after: string, take: number) => Promise<string[]>): AsyncIterable<string> {
+    const { batch, pauseMs } = this.#options
+    for (let after = ''; !this.#stopped; ) {
+      const group = await next(after, batch)
+      for (const one of group) {
+        if (this.#stopped) return
+        yield one
+      }
+      after = group.at(-1) ?? after
+      if (group.length < batch) return
+      await setTimeout(pauseMs, undefined, { signal: this.#stop.signal }).catch(() => undefined)
+    }
   }
 
   async #forgetBlobs(now: number): Promise<number> {
     const { db, store, graceMs } = this.#options
+    const before = new Date(now - graceMs)
     let erased = 0
-    for (const digest of await unlinkedBlobs(db, new Date(now - graceMs), BATCH)) {
-      if (this.#stopped) break
+    for await (const digest of this.#groups((after, take) => unlinkedBlobs(db, before, after, take))) {
       if (!(await forgetBlob(db, digest))) continue
       if (await eraseWithoutRow(db, digest, () => store.remove(digest))) erased++
     }

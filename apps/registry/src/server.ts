@@ -39,8 +39,10 @@ export interface Patience {
   slowest: Pace
   /** For the whole of a login's form, and for what nobody reads of a body after its answer. */
   formMs: number
+  /** While a body comes, its upload is marked as in use so often. */
+  touchMs: number
 }
-const PATIENCE: Patience = { headersMs: 20_000, slowest: SLOWEST, formMs: 10_000 }
+const PATIENCE: Patience = { headersMs: 20_000, slowest: SLOWEST, formMs: 10_000, touchMs: 300_000 }
 
 export interface RegistryOptions {
   databaseUrl: string

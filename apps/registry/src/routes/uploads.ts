@@ -199,6 +199,25 @@ async function appendWithin(
   }
 }
 
+/**
+ * Marks the upload as in use while its body comes, which may take hours, and when the line breaks, as its bytes are kept: whether it is
+ * abandoned, and whether a push of its repository is under way, the collector tells by that (gc.ts).
+ */
+async function inUse<T>({ db, store, log, patience }: Registry, uploadId: string, work: () => Promise<T>): Promise<T> {
+  const touch = async () => touchUpload(db, uploadId, await store.uploadSize(uploadId))
+  const quietly = () => touch().catch((error: unknown) => log.warn({ err: error, upload: uploadId }, 'an upload was not marked as in use'))
+  const timer = setInterval(() => void quietly(), patience.touchMs)
+  timer.unref()
+  try {
+    return await work()
+  } catch (error) {
+    await quietly()
+    throw error
+  } finally {
+    clearInterval(timer)
+  }
+}
+
 export async function patchUpload(
   registry: Registry,
   request: IncomingMessage,
@@ -206,7 +225,8 @@ export async function patchUpload(
   target: UploadTarget,
 ): Promise<void> {
   const { organizationId } = await openUpload(registry, target)
-  const size = await occupied(registry, target.uploadId, () => appendBody(registry, request, { ...target, organizationId }))
+  const append = () => appendBody(registry, request, { ...target, organizationId })
+  const size = await occupied(registry, target.uploadId, () => inUse(registry, target.uploadId, append))
   await touchUpload(registry.db, target.uploadId, size)
   sendEmpty(response, 202, progress(target, size))
 }
@@ -223,7 +243,8 @@ export async function finishUpload(
   if (digest === null) throw new RegistryError('DIGEST_INVALID', 'The last request of an upload needs ?digest=.')
   parseDigest(digest)
   await occupied(registry, target.uploadId, async () => {
-    if (contentLength(request) !== 0) await appendBody(registry, request, { ...target, organizationId })
+    const append = () => appendBody(registry, request, { ...target, organizationId })
+    if (contentLength(request) !== 0) await inUse(registry, target.uploadId, append)
     try {
       await finish(registry, { id: repositoryId, organizationId }, target.uploadId, digest)
     } catch (error) {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Readable } from 'node:stream'
@@ -50,4 +50,25 @@ it('tells a full disk, and shows and keeps nothing that did not fit', async () =
   } finally {
     execFileSync('umount', [root])
   }
+})
+
+it('leaves files of others alone, and lists only what is its own', async () => {
+  const root = path.join(folder, 'foreign')
+  const store = await open(root)
+  const id = newId('upload')
+  await store.append(id, Readable.from([Buffer.from('own')]), 100)
+  await store.seal(id, digestBytes('own'))
+  await store.place(id, digestBytes('own'))
+  const under = path.join(root, 'blobs/sha256/9f')
+  // What NFS leaves of an open file that was removed, what mkfs makes, a digest cut short, one in another's folder.
+  const names = ['.nfs000000000a1b2c3d', '9f0c', 'AB'.repeat(32), '00'.repeat(32)]
+  for (const name of names) await writeFile(path.join(under, name), 'foreign')
+  for (const at of [under, path.join(root, 'uploads'), path.join(root, 'quarantine')]) await mkdir(path.join(at, 'lost+found'))
+  await writeFile(path.join(root, 'uploads/.nfs000000000a1b2c3e'), 'foreign')
+  const listed: string[] = []
+  for await (const { digest } of store.blobs()) listed.push(digest)
+  expect(listed).toEqual([digestBytes('own')])
+  for await (const { uploadId } of store.uploads()) expect.unreachable(uploadId)
+  for await (const { name } of store.quarantined()) expect.unreachable(name)
+  expect(await readdir(under)).toHaveLength(5)
 })

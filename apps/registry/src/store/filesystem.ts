@@ -12,10 +12,10 @@ import { access, constants, type FileHandle, mkdir, open, readdir, rename, rm, s
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
-import { parseDigest } from '@slipway/oci'
+import { isDigest, parseDigest } from '@slipway/oci'
 import { StreamingDigest } from '@slipway/oci/node'
 import { type Ingested, IngestThread } from './ingest-thread'
-import { ALGORITHMS, PREFIXES, StorePaths } from './paths'
+import { ALGORITHMS, isQuarantineName, isUploadId, PREFIXES, StorePaths } from './paths'
 import {
   type Batch,
   type BlobStore,
@@ -196,6 +196,7 @@ export class FilesystemStore implements BlobStore {
 
   async *quarantined(): AsyncIterable<{ name: string; size: number; modifiedAt: Date }> {
     for (const name of await readdir(this.#paths.quarantine)) {
+      if (!isQuarantineName(name)) continue
       const found = await statOrNone(path.join(this.#paths.quarantine, name))
       if (found) yield { name, size: found.size, modifiedAt: found.mtime }
     }
@@ -211,6 +212,8 @@ export class FilesystemStore implements BlobStore {
       for (const prefix of PREFIXES) {
         const folder = this.#paths.prefix(algorithm, prefix)
         for (const hex of await readdir(folder)) {
+          // Others write here, too: NFS (`.nfs…` of a file that is open still), mkfs (`lost+found`), an administrator.
+          if (!hex.startsWith(prefix) || !isDigest(`${algorithm}:${hex}`)) continue
           const found = await statOrNone(path.join(folder, hex))
           if (found) yield { digest: `${algorithm}:${hex}`, size: found.size, modifiedAt: found.mtime }
         }
@@ -220,6 +223,7 @@ export class FilesystemStore implements BlobStore {
 
   async *uploads(): AsyncIterable<{ uploadId: string; size: number; modifiedAt: Date }> {
     for (const uploadId of await readdir(this.#paths.uploads)) {
+      if (!isUploadId(uploadId)) continue
       const found = await statOrNone(path.join(this.#paths.uploads, uploadId))
       if (found) yield { uploadId, size: found.size, modifiedAt: found.mtime }
     }

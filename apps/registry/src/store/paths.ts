@@ -11,7 +11,7 @@
  *   quarantine/
  *     sha256-9f0c6b1e41d7…-k3x9   bytes that were found damaged, moved out of blobs/; never served, never removed by us
  *
- * Nothing else is written there. Manifests, tags and who may read what lie in Postgres.
+ * Nothing else is written there by us; files of other names are left alone. Manifests, tags and who may read what lie in Postgres.
  * All are on one file system, so that the rename is atomic.
  */
 import path from 'node:path'
@@ -19,6 +19,9 @@ import { type DigestAlgorithm, parseDigest } from '@slipway/oci'
 
 export const ALGORITHMS: readonly DigestAlgorithm[] = ['sha256', 'sha512']
 export const PREFIXES: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
+
+export const isUploadId = (name: string): boolean => /^[a-z]{3}_[0-9a-z]{10,40}$/.test(name)
+export const isQuarantineName = (name: string): boolean => /^sha(256|512)-[0-9a-f]+-[0-9a-z]+$/.test(name)
 
 export class StorePaths {
   constructor(readonly root: string) {}
@@ -42,7 +45,7 @@ export class StorePaths {
   }
 
   upload(id: string): string {
-    if (!/^[a-z]{3}_[0-9a-z]{10,40}$/.test(id)) throw new Error(`not an upload id: ${id.slice(0, 60)}`)
+    if (!isUploadId(id)) throw new Error(`not an upload id: ${id.slice(0, 60)}`)
     return path.join(this.uploads, id)
   }
 }

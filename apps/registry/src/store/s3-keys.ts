@@ -17,11 +17,12 @@
  * At the end of an upload its objects are put together on the server's side, as parts of a multipart upload to the blob's
  * key. One that never ended is a multipart upload beneath blobs/; the sweep ends it a day later.
  */
-import { parseDigest } from '@slipway/oci'
+import { isDigest, parseDigest } from '@slipway/oci'
+import { isUploadId } from './paths'
 
 const START_DIGITS = 15
 const UPLOAD = /^([a-z]{3}_[0-9a-z]{10,40})\/(\d{15})$/
-const BLOB = /^(sha256|sha512)\/[0-9a-f]{2}\/([0-9a-f]{64,128})$/
+const BLOB = /^(sha256|sha512)\/([0-9a-f]{2})\/(\2[0-9a-f]+)$/
 
 export class S3Keys {
   constructor(readonly prefix: string) {}
@@ -50,7 +51,7 @@ export class S3Keys {
 
   /** What all objects of one upload begin with. */
   upload(id: string): string {
-    if (!/^[a-z]{3}_[0-9a-z]{10,40}$/.test(id)) throw new Error(`not an upload id: ${id.slice(0, 60)}`)
+    if (!isUploadId(id)) throw new Error(`not an upload id: ${id.slice(0, 60)}`)
     return `${this.uploads}${id}/`
   }
 
@@ -64,8 +65,10 @@ export class S3Keys {
     return match?.[1] && match[2] ? { uploadId: match[1], start: Number(match[2]) } : undefined
   }
 
+  /** Undefined for keys that are none of ours. */
   parseBlob(key: string): string | undefined {
     const match = key.startsWith(this.blobs) ? BLOB.exec(key.slice(this.blobs.length)) : null
-    return match ? `${match[1]}:${match[2]}` : undefined
+    const digest = match ? `${match[1]}:${match[3]}` : ''
+    return isDigest(digest) ? digest : undefined
   }
 }
