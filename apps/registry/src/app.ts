@@ -148,7 +148,7 @@ async function dispatch(
   const method = request.method ?? 'GET'
   switch (route.kind) {
     case 'blob':
-      if (method === 'DELETE') return deleteBlob(registry, response, route)
+      if (method === 'DELETE') return deleteBlob(registry, response, route, caller)
       return method === 'HEAD' ? headBlob(registry, response, route, caller) : getBlob(registry, request, response, route)
     case 'upload-start':
       return startUpload(registry, request, response, route.name, query, caller)

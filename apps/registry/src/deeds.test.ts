@@ -53,6 +53,19 @@ it('tells who made a repository, pushed a tag, moved it and deleted it, and tell
   ])
 })
 
+it('tells who took a blob away, and nothing of one that stayed', async () => {
+  const { ada } = fixture.people
+  const image = await fixture.push('acme/blobs', 'main')
+  const digest = await fixture.pushBlob('acme/blobs', 'loose')
+  await told()
+  const token = await fixture.sign([{ type: 'repository', name: 'acme/blobs', actions: ['pull', 'push', 'delete'] }], ada.id)
+  const remove = (one: string) => fixture.call('DELETE', `/v2/acme/blobs/blobs/${one}`, { token })
+  expect((await remove(image.layers[0] ?? '')).status).toBe(405)
+  expect((await remove(digest)).status).toBe(202)
+  expect((await remove(digest)).status).toBe(404)
+  expect(await told()).toEqual({ audit: [`ada blob.delete blobs@${digest}`], events: [], ids: [ada.id] })
+})
+
 it('writes no event of a push that was refused', async () => {
   const body = JSON.stringify({
     schemaVersion: 2,

@@ -85,7 +85,9 @@ it('knows of bytes that come, and of those that came before the line broke', asy
   const row = () => f.db.upload.findUniqueOrThrow({ where: { id } })
   const setBack = () => f.db.upload.update({ where: { id }, data: { updatedAt: ago(30) } })
   socket.on('error', () => undefined)
-  socket.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Length: 100000\r\n\r\n${'x'.repeat(5000)}`)
+  socket.write(
+    `PATCH ${location} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Length: 100000\r\n\r\n${'x'.repeat(5000)}`,
+  )
   await setBack()
   await vi.waitFor(async () => expect((await row()).updatedAt.getTime()).toBeGreaterThan(ago(1).getTime()))
   socket.destroy()

@@ -24,7 +24,7 @@ export interface RegistryDeed {
   /** Of the token: a user's id, or whom else it names. */
   sub: string
   address?: string | null
-  action: 'image.push' | 'image.delete' | 'tag.delete' | 'repository.create'
+  action: 'image.push' | 'image.delete' | 'tag.delete' | 'blob.delete' | 'repository.create'
   /** After the repository's name in the audit: `:main`, `@sha256:…`. */
   suffix: string
   data: Prisma.InputJsonObject

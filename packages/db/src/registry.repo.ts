@@ -154,7 +154,12 @@ export async function mountBlob(db: Tx, source: RepositoryPath, targetId: string
 export type BlobUnlink = 'unlinked' | 'unknown' | 'in-use'
 
 /** Takes the link away unless a manifest of the repository needs the blob; the bytes go with the collector. */
-export async function unlinkBlob(db: Db, repositoryId: string, digest: string): Promise<BlobUnlink> {
+export async function unlinkBlob(
+  db: Db,
+  repositoryId: string,
+  digest: string,
+  by: { sub: string; address?: string | null },
+): Promise<BlobUnlink> {
   return db.$transaction(async (tx) => {
     await lockRepository(tx, repositoryId)
     const inUse = await tx.manifest.findFirst({
@@ -163,7 +168,9 @@ export async function unlinkBlob(db: Db, repositoryId: string, digest: string): 
     })
     if (inUse) return 'in-use'
     const { count } = await tx.repositoryBlob.deleteMany({ where: { repositoryId, digest } })
-    return count === 0 ? 'unknown' : 'unlinked'
+    if (count === 0) return 'unknown'
+    await recordDeed(tx, { repositoryId, ...by, action: 'blob.delete', suffix: `@${digest}`, data: { digest } })
+    return 'unlinked'
   }, TRANSACTION)
 }
 

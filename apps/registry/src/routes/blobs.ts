@@ -124,11 +124,16 @@ async function redirected(registry: Registry, response: ServerResponse, digest: 
   return true
 }
 
-export async function deleteBlob({ db }: Registry, response: ServerResponse, { name, digest }: BlobRequest): Promise<void> {
+export async function deleteBlob(
+  { db }: Registry,
+  response: ServerResponse,
+  { name, digest }: BlobRequest,
+  { token, address }: Caller,
+): Promise<void> {
   parseDigest(digest)
   const repository = await findRepositoryByPath(db, repositoryPath(name))
   if (!repository) throw nameUnknown()
-  const result = await unlinkBlob(db, repository.id, digest)
+  const result = await unlinkBlob(db, repository.id, digest, { sub: token.sub, address })
   if (result === 'unknown') throw blobUnknown()
   if (result === 'in-use') {
     const message = 'This blob is part of an image in the repository. Delete the manifests that name it first.'

@@ -13,6 +13,7 @@ const DEEDS: Record<string, string> = {
   'app.stop': 'stopped',
   'app.update': 'changed the settings of',
   'blob.damaged': 'found damaged or lost, and took out of service, the layer',
+  'blob.delete': 'took away a blob of the repository',
   'build-cache.clear': 'cleared of the build cache',
   'build-policy.set': 'changed what the build cache keeps on',
   'build.cancel': 'canceled the build',
