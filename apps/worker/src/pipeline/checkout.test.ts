@@ -70,6 +70,25 @@ describe('checkout', () => {
     expect((await from('f'.repeat(40))).commit.sha).toBe(second)
   })
 
+  it('tells of submodules, which are not fetched', async () => {
+    const said: string[] = []
+    const from = (name: string) =>
+      checkout({ url: `${open.url}/${name}.git`, branch: 'main', token: null, sha: null }, at('s'), never, (line) => said.push(line))
+    open.commit('plain', 'First', { a: '1' })
+    await from('plain')
+    expect(said).toEqual([])
+    const modules = ['vendor/lib', 'vendor/other'].map((path) => `[submodule "${path}"]\n\tpath = ${path}\n\turl = ../lib.git\n`)
+    open.commit('modules', 'First', { '.gitmodules': modules.join('') })
+    await from('modules')
+    expect(said).toEqual([expect.stringMatching(/^warning: .*not fetched.*\(vendor\/lib, vendor\/other\)/)])
+    open.commit('modules', 'Second', { '.gitmodules': '[submodule\n' })
+    await from('modules')
+    expect(said.at(-1)).toContain('cannot read its .gitmodules')
+    open.commit('modules', 'Third', { '.gitmodules': '' })
+    await from('modules')
+    expect(said).toHaveLength(2)
+  })
+
   it('ends at once when it is canceled', async () => {
     await expect(
       checkout({ url: `${open.url}/app.git`, branch: 'main', token: null, sha: null }, at('d'), AbortSignal.abort('stop'), quiet),

@@ -11,6 +11,7 @@ import { gitAddress } from './git-address'
 import { movedTo } from './git-redirect'
 import { limitBytes } from './git-size'
 import { type SshIdentity, withSsh } from './ssh'
+import { tellSubmodules } from './submodules'
 
 /** Of one commit and what git keeps beside it: much more than a build's context may have, as .dockerignore leaves out some. */
 const MAX_BYTES = 16 * 1024 ** 3
@@ -99,6 +100,7 @@ async function fetched(
     )
       .trimEnd()
       .split('\0')
+    await tellSubmodules(sha, at, options)
     return { directory: worktree, commit: { sha, message: message.slice(0, 500), author: author.slice(0, 200), at: new Date(date) } }
   } finally {
     limited.end()

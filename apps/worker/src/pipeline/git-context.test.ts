@@ -79,6 +79,15 @@ describe('a Git repository as a context', () => {
     expect(git('remote', 'get-url', 'origin')).toBe(`${server.url}/lib.git`)
   })
 
+  it('tells of submodules, which are not fetched', async () => {
+    server.commit('modules', 'First', { '.gitmodules': '[submodule "x"]\n\tpath = x\n\turl = ../lib.git\n' })
+    const said: string[] = []
+    const source = { kind: 'git' as const, ref: '', subdir: '', checksum: null, keepGitDir: true }
+    const url = `${server.url}/modules.git`
+    await gitContext({ ...source, url }, join(scratch, String(count++)), never, (line) => said.push(line), loopback)
+    expect(said.at(-1)).toContain(`${url} has submodules, which are not fetched: their folders are empty (x)`)
+  })
+
   it('holds a checksum to the commit', async () => {
     expect(text(await get({ checksum: second }))).toBe('two')
     expect(text(await get({ checksum: second.slice(0, 10) }))).toBe('two')

@@ -12,6 +12,7 @@ import { type GitOptions, git, isDumbServer } from './git'
 import { type GitAddress, gitAddress } from './git-address'
 import { limitBytes } from './git-size'
 import { type SshIdentity, withSsh } from './ssh'
+import { tellSubmodules } from './submodules'
 
 export type GitContextSource = Extract<ContextSource, { kind: 'git' }>
 
@@ -81,6 +82,7 @@ async function fetched(
     await git([...at, 'checkout', '--quiet', '--force', '--detach', sha], options)
     if (source.keepGitDir) await settle(own, at, sha, source, options)
     onProgress(`${source.url} is at ${sha.slice(0, 7)}`)
+    await tellSubmodules(sha, at, options, source.url)
   } finally {
     limited.end()
   }
