@@ -41,9 +41,12 @@ export function buildArgs(session: Session, given: readonly string[]): Record<st
   return args
 }
 
+/** Text, or what is none. */
+export type GivenSecret = string | { base64: string }
+
 /** `--secret id=npm,src=~/.npmrc`, `--secret id=token,env=TOKEN`, `--secret id=TOKEN`: the variable, else the file, of that name. */
-export async function buildSecrets(session: Session, given: readonly string[]): Promise<Record<string, string>> {
-  const secrets: Record<string, string> = {}
+export async function buildSecrets(session: Session, given: readonly string[]): Promise<Record<string, GivenSecret>> {
+  const secrets: Record<string, GivenSecret> = {}
   for (const text of given) {
     const fields = new Map(
       text.split(',').map((part): [string, string] => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)]),
@@ -61,7 +64,7 @@ export async function buildSecrets(session: Session, given: readonly string[]): 
   return secrets
 }
 
-async function secretValue(session: Session, id: string, source: string | undefined, env: string | undefined): Promise<string> {
+async function secretValue(session: Session, id: string, source: string | undefined, env: string | undefined): Promise<GivenSecret> {
   if (source === undefined) {
     const value = session.env.variable(env ?? id)
     if (value !== undefined) return value
@@ -72,8 +75,7 @@ async function secretValue(session: Session, id: string, source: string | undefi
   if (!found?.isFile()) throw usage(`The secret ${id}: there is no file ${plain(path).slice(0, 200)}.`)
   if (found.size > MAX_SECRET) throw usage(`The secret ${id} is larger than 500 KiB.`)
   const bytes = await readFile(path)
-  if (!isUtf8(bytes)) throw usage(`The secret ${id} is not text.`, 'Encode it, as with base64, and decode it in the step.')
-  return bytes.toString('utf8')
+  return isUtf8(bytes) ? bytes.toString('utf8') : { base64: bytes.toString('base64') }
 }
 
 export type GivenContext = { folder: string; ignore: string } | { value: string }

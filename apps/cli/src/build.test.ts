@@ -164,6 +164,7 @@ describe('what is sent', SOON, () => {
 describe('what a build is told', SOON, () => {
   it('keeps arguments and secrets sealed, and forgets them when it is over', async () => {
     writeFileSync(join(folder, '..', 'npmrc'), 'token=from-a-file')
+    writeFileSync(join(folder, '..', 'keystore'), Buffer.from([0xfe, 0xed, 0xfe, 0xed, 0]))
     const keyFile = join(folder, 'id_ed25519')
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', keyFile])
     writeFileSync(join(folder, '.dockerignore'), 'id_ed25519*\n')
@@ -183,7 +184,10 @@ describe('what a build is told', SOON, () => {
         'MODE=dark',
         '--build-arg',
         'GIVEN',
-      ].concat(['--secret', 'id=token,env=TOKEN', '--secret', `id=npm,src=${join(folder, '..', 'npmrc')}`, '--ssh', `git=${keyFile}`]),
+      ].concat(
+        ['--secret', 'id=token,env=TOKEN', '--secret', `id=npm,src=${join(folder, '..', 'npmrc')}`],
+        ['--secret', `id=keystore,src=${join(folder, '..', 'keystore')}`, '--ssh', `git=${keyFile}`],
+      ),
       { env: { TOKEN: 'from-the-environment', GIVEN: 'passed-on' } },
     )
     const { db, deps } = api.harness
@@ -209,7 +213,7 @@ describe('what a build is told', SOON, () => {
     })
     expect(JSON.parse(opened)).toEqual({
       buildArgs: { MODE: 'dark', GIVEN: 'passed-on' },
-      secrets: { token: 'from-the-environment', npm: 'token=from-a-file' },
+      secrets: { token: 'from-the-environment', npm: 'token=from-a-file', keystore: { base64: '/u3+7QA=' } },
     })
     const jobs = JSON.stringify(await api.harness.queues.build.getJobs())
     expect(jobs).not.toContain('from-')

@@ -23,12 +23,12 @@ const request: BuildRequest = {
 it('sends secrets beside the request, and never in it', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'build-stream-'))
   const socket = join(dir, 's')
-  const received: [string, string][] = []
+  const received: [string, Buffer][] = []
   const server = createServer(async (incoming, answer) => {
     for await (const entry of incoming.pipe(tar.extract())) {
       const chunks: Buffer[] = []
       for await (const chunk of entry) chunks.push(chunk as Buffer)
-      received.push([entry.header.name, Buffer.concat(chunks).toString()])
+      received.push([entry.header.name, Buffer.concat(chunks)])
     }
     answer.end(`${JSON.stringify({ type: 'error', at: 1, code: 'SECRET_MISSING', message: 'x' })}\n`)
   })
@@ -37,14 +37,20 @@ it('sends secrets beside the request, and never in it', async () => {
     rmSync(dir, { recursive: true })
   })
   await new Promise<void>((resolve) => server.listen(socket, resolve))
-  const secrets = { NPM_TOKEN: 'hunter22', 'a/b': 'ü\n' }
+  const keystore = Uint8Array.from([0xfe, 0xed, 0, 0xff])
+  const secrets = { NPM_TOKEN: 'hunter22', 'a/b': 'ü\n', keystore }
   const events = []
   for await (const event of streamBuild(socket, request, new AbortController().signal, secrets, undefined, {
     default: async () => Buffer.from([5]),
   }))
     events.push(event)
   expect(events).toMatchObject([{ code: 'SECRET_MISSING' }])
-  expect(received.map(([name]) => name)).toEqual(['secrets/NPM_TOKEN', 'secrets/a/b', 'ssh/default', 'request.json'])
-  expect(received.slice(0, 3).map(([, value]) => value)).toEqual(['hunter22', 'ü\n', ''])
-  expect(received.slice(3).join()).not.toContain('hunter22')
+  expect(received.map(([name]) => name)).toEqual(['secrets/NPM_TOKEN', 'secrets/a/b', 'secrets/keystore', 'ssh/default', 'request.json'])
+  expect(received.slice(0, 4).map(([, value]) => value)).toEqual([
+    Buffer.from('hunter22'),
+    Buffer.from('ü\n'),
+    Buffer.from(keystore),
+    Buffer.alloc(0),
+  ])
+  expect(received.slice(4).join()).not.toContain('hunter22')
 })

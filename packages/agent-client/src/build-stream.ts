@@ -5,7 +5,7 @@ import tar from 'tar-stream'
 import { agentError } from './errors'
 
 /** What `RUN --mount=type=secret` may ask for, by id. Never written to a disk on the way. */
-export type BuildSecrets = Readonly<Record<string, string>>
+export type BuildSecrets = Readonly<Record<string, string | Uint8Array>>
 
 /**
  * SSH agents that steps may ask, by id: each answers a message of the agent protocol, without its length. Only two questions come: which
@@ -13,10 +13,12 @@ export type BuildSecrets = Readonly<Record<string, string>>
  */
 export type BuildSshAgents = Readonly<Record<string, (message: Buffer) => Promise<Buffer>>>
 
+const bytesOf = (value: string | Uint8Array): Buffer => (typeof value === 'string' ? Buffer.from(value) : Buffer.from(value))
+
 /** The body of `POST /slipway/v1/builds`: secrets and names of SSH agents, then request.json. The agent says what of it is not valid. */
 function pack(request: BuildRequest, secrets: BuildSecrets, ssh: BuildSshAgents): tar.Pack {
   const body = tar.pack()
-  for (const [id, value] of Object.entries(secrets)) body.entry({ name: `secrets/${id}`, mode: 0o600 }, Buffer.from(value))
+  for (const [id, value] of Object.entries(secrets)) body.entry({ name: `secrets/${id}`, mode: 0o600 }, bytesOf(value))
   for (const id of Object.keys(ssh)) body.entry({ name: `ssh/${id}`, mode: 0o600 }, Buffer.alloc(0))
   body.entry({ name: 'request.json' }, Buffer.from(JSON.stringify(request)))
   body.finalize()

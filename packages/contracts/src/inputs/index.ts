@@ -238,6 +238,8 @@ export const createApp = z.discriminatedUnion('source', [
   }),
 ])
 const secretId = z.string().regex(/^[\w.-]{1,200}$/, 'Name a secret with letters, digits, dots, dashes and underscores.')
+/** Text as it is; what is no UTF-8, such as a keystore, in base64. At most 500 KiB of content. */
+const secretValue = z.union([z.string().max(500 * 1024), z.object({ base64: z.base64().max(4 * Math.ceil((500 * 1024) / 3)) })])
 const imageTag = z.string().regex(/^\w[\w.-]{0,127}$/, 'That is not a valid tag.')
 
 /** examples/<name> of this installation, served by its own built-in Git endpoint. */
@@ -291,7 +293,7 @@ export const uploadBuild = app.extend({
   platforms: platforms.optional(),
   buildArgs: z.record(variableKey, z.string().max(32_768)).default({}),
   /** For RUN --mount=type=secret, beside the app's own, by id. */
-  secrets: z.record(secretId, z.string().max(500 * 1024)).default({}),
+  secrets: z.record(secretId, secretValue).default({}),
   /** SSH agents that the client answers for while the build runs (`builds.sshRequests`), by id; before the app's own keys. */
   ssh: z.array(secretId).max(20).default([]),
   noCache: z.boolean().default(false),

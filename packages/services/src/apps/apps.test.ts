@@ -1,6 +1,7 @@
 import { noteVolumes } from '@slipway/db'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openBuildSecrets } from '../builds/secrets'
+import { sealUpload } from '../builds/upload-options'
 import type { Scope } from '../scope'
 import { createHarness, type Harness } from '../testing/harness'
 import { freeHostname } from './hostname'
@@ -100,6 +101,13 @@ describe('secrets of an app', () => {
       deployKey: null,
       forwarded: [],
       buildSecrets: { NPM_TOKEN: 'npm_topsecret' },
+    })
+    // What a client sends along comes on top: text as text, the rest as bytes.
+    const secrets = { buildArgs: { NPM_TOKEN: 'given' }, secrets: { text: 'ü', keystore: { base64: '/u3+7QA=' } } }
+    const upload = { tree: `sha256:${'a'.repeat(64)}`, dockerfilePath: 'Dockerfile', ignore: '', target: null, push: false, tag: 'latest' }
+    expect(openBuildSecrets(h.deps, { ...build, upload, uploadSecrets: sealUpload(h.deps.sealer, build, secrets) })).toMatchObject({
+      buildArgs: { MODE: 'dark', NPM_TOKEN: 'given' },
+      buildSecrets: { NPM_TOKEN: 'npm_topsecret', text: 'ü', keystore: Buffer.from([0xfe, 0xed, 0xfe, 0xed, 0]) },
     })
   })
 

@@ -1,7 +1,7 @@
 import type { BuildRunRow } from '@slipway/db'
 import { openVariables } from '../apps/variables'
 import type { Deps } from '../deps'
-import { openUpload, uploadOptions } from './upload-options'
+import { openUpload, type UploadSecrets, uploadOptions } from './upload-options'
 
 /**
  * What a build in the worker's hands needs in clear: the access token of its repository, its build arguments, and what
@@ -15,7 +15,7 @@ export function openBuildSecrets(
 ): {
   gitToken: string | null
   buildArgs: Record<string, string>
-  buildSecrets: Record<string, string>
+  buildSecrets: Record<string, string | Uint8Array>
   deployKey: string | null
   forwarded: readonly string[]
 } {
@@ -31,8 +31,13 @@ export function openBuildSecrets(
   return {
     gitToken: app.gitToken ? deps.sealer.open(app.gitToken, { kind: 'gitToken', organizationId: app.organizationId, id: app.id }) : null,
     buildArgs: { ...variables(false), ...given.buildArgs },
-    buildSecrets: { ...variables(true), ...given.secrets },
+    buildSecrets: { ...variables(true), ...bytesOf(given.secrets) },
     deployKey: app.deployKey ? deps.sealer.open(app.deployKey, deployKey) : null,
     forwarded: uploadOptions(build)?.ssh.ids ?? [],
   }
 }
+
+const bytesOf = (secrets: UploadSecrets['secrets']): Record<string, string | Uint8Array> =>
+  Object.fromEntries(
+    Object.entries(secrets).map(([id, value]) => [id, typeof value === 'string' ? value : Buffer.from(value.base64, 'base64')]),
+  )

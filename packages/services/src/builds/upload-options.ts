@@ -26,7 +26,7 @@ const options = z.object({
 export type UploadOptions = z.infer<typeof options>
 
 const texts = z.record(z.string(), z.string())
-const secrets = z.object({ buildArgs: texts, secrets: texts })
+const secrets = z.object({ buildArgs: texts, secrets: z.record(z.string(), z.union([z.string(), z.object({ base64: z.string() })])) })
 export type UploadSecrets = z.infer<typeof secrets>
 
 interface UploadColumns {
