@@ -54,6 +54,7 @@ export type RegistryVerb =
   | 'send bytes'
   | 'look at upload'
   | 'end upload'
+  | 'finish upload'
   | 'push manifest'
   | 'delete tag'
   | 'delete manifest'
@@ -73,6 +74,7 @@ start upload     | piu   piu   piu       ...   piu  ...    piu    piu    ...   .
 send bytes       | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   p..    ...     ...     ...   ...
 look at upload   | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   p..    ...     ...     ...   ...
 end upload       | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   p..    ...     ...     ...   ...
+finish upload    | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   p..    ...     ...     ...   ...
 push manifest    | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   p..    ...     ...     ...   ...
 delete tag       | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...    .i.     ...     ...   ...
 delete manifest  | piu   piu   piu       ...   piu  ...    piu    piu    ...   ...      ...   ...    .i.     ...     ...   ...
@@ -104,6 +106,16 @@ export type PanelVerb =
   | 'visibility'
   | 'give a role'
   | 'take a role'
+  | 'files'
+  | 'search files'
+  | 'packages in files'
+  | 'compare'
+  | 'compare with elsewhere'
+  | 'about'
+  | 'rules'
+  | 'describe'
+  | 'rename'
+  | 'add a rule'
 
 /** Pages of one repository; p, i, u as above, e: another private one of acme. */
 export const PANEL = table<PanelVerb>(`
@@ -121,6 +133,16 @@ delete repository| piue  piue  ....      ....  .... ....   ....   piu.   ....  .
 visibility       | piue  piue  ....      ....  .... ....   ....   piu.   ....  ....     ....  ....   ....    ....    ....  ....
 give a role      | piue  piue  ....      ....  .... ....   ....   piu.   ....  ....     ....  ....   ....    ....    ....  ....
 take a role      | piue  piue  ....      ....  .... ....   ....   piu.   ....  ....     ....  ....   ....    ....    ....  ....
+files            | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....   ....    ....    ....  ....
+search files     | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....   ....    ....    ....  ....
+packages in files| piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....   ....    ....    ....  ....
+compare          | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....   ....    ....    ....  ....
+compare with elsewhere| ...e  ...e  ...e      ...e  ...e ....   ....   ....   ....  ....     ....  ....   ....    ....    ....  ....
+about            | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....   ....    ....    ....  ....
+rules            | piue  piue  piue      piue  piue piu.   piu.   piu.   .iu.  .iu.     ....  ....   ....    ....    ....  ....
+describe         | piue  piue  piue      ....  piu. ....   piu.   piu.   ....  ....     ....  ....   ....    ....    ....  ....
+rename           | piue  piue  ....      ....  .... ....   ....   piu.   ....  ....     ....  ....   ....    ....    ....  ....
+add a rule       | piue  piue  ....      ....  .... ....   ....   piu.   ....  ....     ....  ....   ....    ....    ....  ....
 `)
 
 export type AppVerb =
@@ -178,6 +200,33 @@ export type OrganizationVerb =
   | 'replication'
   | 'new replication'
   | 'hosts'
+  | 'where a file is used'
+  | 'links to an image'
+  | 'new link'
+  | 'revoke a link'
+  | 'outgoing webhooks'
+  | 'new outgoing webhook'
+  | 'change an outgoing webhook'
+  | 'its deliveries'
+  | 'delete an outgoing webhook'
+  | 'rules of tags'
+  | 'add a rule of tags'
+  | 'retention'
+  | 'set retention'
+  | 'quota'
+  | 'all quotas'
+  | 'set a quota'
+  | 'storage'
+  | 'collectable blobs'
+  | 'storage of all'
+  | 'verify the store'
+  | 'upstreams'
+  | 'new upstream'
+  | 'give a repository away'
+  | 'remove a member'
+  | 'invitations'
+  | 'revoke an invitation'
+  | 'new robot'
 
 /** The organization as a whole; x: acme. What a grant gives reaches none of it. */
 export const ORGANIZATION = table<OrganizationVerb>(`
@@ -199,4 +248,31 @@ robots           | x     x     .         .     .    .      .      .      .     .
 replication      | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
 new replication  | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
 hosts            | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+where a file is used| x     x     x         x     x    .      .      .      .     .        .     .      .       .       .     .
+links to an image| x     x     x         .     .    .      .      .      .     .        .     .      .       .       .     .
+new link         | x     x     x         .     .    .      .      .      .     .        .     .      .       .       .     .
+revoke a link    | x     x     x         .     .    .      .      .      .     .        .     .      .       .       .     .
+outgoing webhooks| x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+new outgoing webhook| x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+change an outgoing webhook| x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+its deliveries   | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+delete an outgoing webhook| x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+rules of tags    | x     x     x         x     x    .      .      .      .     .        .     .      .       .       .     .
+add a rule of tags| x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+retention        | x     x     x         x     x    .      .      .      .     .        .     .      .       .       .     .
+set retention    | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+quota            | x     x     x         x     x    .      .      .      .     .        .     .      .       .       .     .
+all quotas       | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+set a quota      | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+storage          | x     x     x         x     x    .      .      .      .     .        .     .      .       .       .     .
+collectable blobs| x     x     x         x     x    .      .      .      .     .        .     .      .       .       .     .
+storage of all   | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+verify the store | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+upstreams        | x     x     x         x     x    .      .      .      .     .        .     .      .       .       .     .
+new upstream     | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+give a repository away| x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+remove a member  | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+invitations      | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+revoke an invitation| x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+new robot        | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
 `)

@@ -12,11 +12,10 @@ interface Place {
 }
 
 const hand =
-  (call: (api: Api, place: Place, letter: string) => Promise<unknown>, prepare?: (world: World, letter: string) => Promise<void>): Hand =>
+  (call: (api: Api, place: Place, letter: string) => Promise<unknown>, done: string[] = []): Hand =>
   async (world, person, letter) => {
-    await prepare?.(world, letter)
     const place = { org: 'acme' as const, repository: nameOf(letter) }
-    return attempt(world, person, PANEL.repository[person].includes(letter), (api) => call(api, place, letter))
+    return attempt(world, person, PANEL.repository[person].includes(letter), (api) => call(api, place, letter), done)
   }
 
 /** One more image of the repository, for one that goes. */
@@ -29,7 +28,27 @@ async function pushed(world: World, letter: string, note: string): Promise<strin
 }
 const extra = { kind: 'user' as const, email: 'extra@example.com' }
 
+/** Nobody has read the layers here: who may look into them is told that. */
+const NOT_READ = ['SERVICE_UNAVAILABLE']
+const V1 = { reference: 'v1' }
+let rules = 0
+
 export const hands: Record<PanelVerb, Hand> = {
+  files: hand((api, place) => api.files.list({ ...place, ...V1 }), NOT_READ),
+  'search files': hand((api, place) => api.files.search({ ...place, ...V1, query: 'passwd' }), NOT_READ),
+  'packages in files': hand((api, place) => api.files.packages({ ...place, ...V1 }), NOT_READ),
+  compare: hand((api, place) => api.files.compare({ ...place, ...V1, other: { repository: place.repository, ...V1 } }), NOT_READ),
+  // Who looks at one repository reaches no other, members neither: e is compared with itself.
+  'compare with elsewhere': (world, person, letter) => {
+    const place = { org: 'acme' as const, repository: nameOf(letter), ...V1 }
+    return attempt(world, person, false, (api) => api.files.compare({ ...place, other: { repository: nameOf('e'), ...V1 } }), NOT_READ)
+  },
+  about: hand((api, place) => api.repositories.about(place)),
+  rules: hand((api, place) => api.repositories.policies(place)),
+  describe: hand((api, place) => api.repositories.setAbout({ ...place, description: 'Ours' })),
+  // Who may is told that this is its name.
+  rename: hand((api, place) => api.repositories.rename({ ...place, name: place.repository }), ['BAD_REQUEST']),
+  'add a rule': hand((api, place) => api.repositories.addRule({ ...place, kind: 'protected', tags: `never-${rules++}` })),
   repository: hand((api, place) => api.images.repository(place)),
   tags: hand((api, place) => api.images.tags({ ...place, limit: 5 })),
   image: hand((api, place) => api.images.get({ ...place, reference: 'v1' })),

@@ -78,6 +78,13 @@ export const hands: Record<RegistryVerb, Hand> = {
   'send bytes': onUpload('PATCH', 202),
   'look at upload': onUpload('GET', 204),
   'end upload': onUpload('DELETE', 204),
+  async 'finish upload'(world, person, letter) {
+    const begun = await world.registry.call('POST', `${pathOf(letter)}/blobs/uploads/`)
+    const url = new URL(begun.headers.get('location') ?? '', world.registry.base)
+    const body = `finished by ${person}`
+    url.searchParams.set('digest', digestBytes(body))
+    return verdict(await ask(world, person, 'PUT', url.pathname + url.search, { body }), 201)
+  },
 
   async 'push manifest'(world, person, letter) {
     const body = variantOf(world, letter, `pushed by ${person}`)
