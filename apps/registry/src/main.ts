@@ -1,7 +1,7 @@
-import { createSealer, readMasterKey, type Sealer } from '@slipway/secrets'
-import { type Logger, pino } from 'pino'
+import { pino } from 'pino'
 import { loadTokenKeys } from './auth/keys'
 import { readSettings } from './env'
+import { openSealer } from './sealer'
 import { startRegistry } from './server'
 import { openStore } from './store/open'
 
@@ -33,16 +33,6 @@ async function main(): Promise<void> {
   }
   process.on('SIGTERM', () => stop('SIGTERM'))
   process.on('SIGINT', () => stop('SIGINT'))
-}
-
-/** Upstreams' credentials are sealed with the master key. Without it everything else works, so it is a line in the log. */
-function openSealer(secrets: string, log: Logger): Sealer | undefined {
-  try {
-    return createSealer(readMasterKey(secrets))
-  } catch (error) {
-    log.warn({ err: error }, 'no master key: upstreams that have credentials cannot be asked')
-    return undefined
-  }
 }
 
 main().catch((error: unknown) => {

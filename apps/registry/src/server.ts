@@ -15,7 +15,7 @@ import { Collector } from './gc'
 import { type Pace, SLOWEST } from './http/body'
 import { Connections, MAX_CONNECTIONS } from './http/connections'
 import { Integrity } from './integrity/integrity'
-import { fetchFromReplica } from './integrity/replica'
+import { addRepairers } from './integrity/repairers'
 import { Scrubber } from './integrity/scrubber'
 import { ManifestCache } from './manifest-cache'
 import { PullCounter } from './pulls'
@@ -165,8 +165,7 @@ function makeRegistry(
     ...(sealer && { sealer }),
     ...(upstreamLimits && { limits: upstreamLimits }),
   })
-  integrity.repairers.push((digest) => upstreams.refetch(digest))
-  integrity.repairers.push((digest) => fetchFromReplica({ db, store, log, busyUploads, sealer }, digest))
+  addRepairers(integrity, upstreams, { db, store, log, busyUploads, sealer })
   return {
     db,
     store,

@@ -9,7 +9,11 @@ import { claimVerification, createDb, createVerification, type VerificationProgr
 import { pino } from 'pino'
 import { readSettings } from '../env'
 import { Integrity } from '../integrity/integrity'
+import { addRepairers } from '../integrity/repairers'
+import { ManifestCache } from '../manifest-cache'
+import { openSealer } from '../sealer'
 import { openStore } from '../store/open'
+import { Upstreams } from '../upstream/upstreams'
 import { runVerification, VerificationLostError } from './verifier'
 
 const USAGE = 'Usage: verify [--repair] [--rate <MiB per second>]'
@@ -22,9 +26,16 @@ export async function verifyCommand(argv: readonly string[], out: (line: string)
     return 1
   }
   const settings = readSettings()
-  const db = createDb(settings.databaseUrl, { poolSize: 4 })
+  const db = createDb(settings.databaseUrl, { poolSize: 4, direct: true })
   const store = await openStore(settings.store)
   const log = pino({ name: 'registry-verify', level: 'silent' })
+  const sealer = openSealer(settings.secrets, log)
+  const busyUploads = new Set<string>()
+  const { maxBlobBytes } = settings
+  const upstreams = new Upstreams({
+    registry: { db, store, log, manifests: new ManifestCache(), busyUploads, maxBlobBytes },
+    ...(sealer && { sealer }),
+  })
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
   const holder = randomUUID()
@@ -47,6 +58,7 @@ export async function verifyCommand(argv: readonly string[], out: (line: string)
       tell(progress)
     }
     const integrity = new Integrity({ db, store, log })
+    if (row.repair) addRepairers(integrity, upstreams, { db, store, log, busyUploads, sealer })
     const end = await runVerification({ db, store, integrity, log, onProgress, signal: stop.signal }, row, holder)
     return summary(end, row.repair, out)
   } catch (error) {
@@ -59,6 +71,7 @@ export async function verifyCommand(argv: readonly string[], out: (line: string)
       )
     return 1
   } finally {
+    await upstreams.stop()
     await db.$disconnect()
   }
 }
