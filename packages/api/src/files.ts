@@ -8,6 +8,11 @@ export const filesRouter = router({
   search: repositoryProcedure.input(inputs.searchFiles).query(({ ctx, input }) => ctx.services.files.search(ctx.scope, input)),
   text: repositoryProcedure.input(inputs.fileOfImage).query(({ ctx, input }) => ctx.services.files.text(ctx.scope, input)),
   packages: repositoryProcedure.input(inputs.imageFiles).query(({ ctx, input }) => ctx.services.files.packages(ctx.scope, input)),
-  compare: repositoryProcedure.input(inputs.compareImages).query(({ ctx, input }) => ctx.services.files.compare(ctx.scope, input)),
+  compare: repositoryProcedure.input(inputs.compareImages).query(async ({ ctx, input }) => {
+    const other = input.other.repository
+    // A scope of one repository reaches no other.
+    const theirs = other === input.repository ? ctx.scope : await ctx.services.access.repositoryScope(ctx.actor, input.org, other)
+    return ctx.services.files.compare(ctx.scope, input, theirs)
+  }),
   whereUsed: orgProcedure.input(inputs.whereUsed).query(({ ctx, input }) => ctx.services.files.whereUsed(ctx.scope, input)),
 })

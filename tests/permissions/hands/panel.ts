@@ -38,7 +38,7 @@ export const hands: Record<PanelVerb, Hand> = {
   'search files': hand((api, place) => api.files.search({ ...place, ...V1, query: 'passwd' }), NOT_READ),
   'packages in files': hand((api, place) => api.files.packages({ ...place, ...V1 }), NOT_READ),
   compare: hand((api, place) => api.files.compare({ ...place, ...V1, other: { repository: place.repository, ...V1 } }), NOT_READ),
-  // Who looks at one repository reaches no other, members neither: e is compared with itself.
+  // Who may read both may compare them.
   'compare with elsewhere': (world, person, letter) => {
     const place = { org: 'acme' as const, repository: nameOf(letter), ...V1 }
     return attempt(world, person, false, (api) => api.files.compare({ ...place, other: { repository: nameOf('e'), ...V1 } }), NOT_READ)

@@ -12,8 +12,8 @@ type Change = views.FileChanges['items'][number]
 
 export const compareMethod =
   (loader: Loader): FilesService['compare'] =>
-  async (scope, { other, ...image }) => {
-    const [from, to] = [await loader.load(scope, image), await loader.load(scope, other)]
+  async (scope, { other, ...image }, theirs = scope) => {
+    const [from, to] = [await loader.load(scope, image), await loader.load(theirs, other)]
     const [before, after] = [await loader.tree(from), await loader.tree(to)]
     const held = new Set(from.manifest.layers.map((layer) => layer.digest))
     const shared = to.manifest.layers.filter((layer) => held.has(layer.digest))

@@ -18,6 +18,7 @@ export interface FilesService {
   download(scope: Scope, input: Of<typeof inputs.fileOfImage>, signal: AbortSignal): Promise<{ stream: Readable; filename: string }>
   /** As the layers' own files tell, where no list is attached to the image. */
   packages(scope: Scope, input: Of<typeof inputs.imageFiles>): Promise<views.LayerPackagesView>
-  compare(scope: Scope, input: Of<typeof inputs.compareImages>): Promise<views.ComparisonView>
+  /** `theirs`: where the other image is looked for. */
+  compare(scope: Scope, input: Of<typeof inputs.compareImages>, theirs?: Scope): Promise<views.ComparisonView>
   whereUsed(scope: Scope, input: Of<typeof inputs.whereUsed>): Promise<views.WhereUsedView>
 }
