@@ -322,3 +322,28 @@ async fn finds_a_linked_layer_again_on_another_base() {
     assert_eq!(second.log("v3"), "a\ntwo\n", "what lies on a linked layer is made for its own base");
     assert_eq!(fixture.build(plan("one"), &files).await.image(), first.image());
 }
+
+/// CVE-2024-24557: a cache that is asked for the layers alone gives an image with somebody else's HEALTHCHECK or ONBUILD.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_cached_are_files_and_never_what_an_image_says_of_itself() {
+    let fixture = Fixture::new();
+    let files = [File::Text("a", "a")];
+    let request = |from_scratch: bool, config: serde_json::Value| {
+        let mut plan = if from_scratch { Plan::scratch() } else { Plan::from(&fixture) };
+        plan.copy(&["a"], "/a");
+        let mut request = plan.request("b");
+        request["plan"]["image"]["config"] = config;
+        request
+    };
+    for from_scratch in [false, true] {
+        let poisoned = json!({ "Healthcheck": { "Test": ["CMD", "evil"] }, "OnBuild": ["RUN evil"], "Cmd": ["evil"] });
+        let first = fixture.build(request(from_scratch, poisoned), &files).await.image();
+        let built = fixture.build(request(from_scratch, json!({ "Healthcheck": { "Test": ["CMD", "good"] } })), &files).await;
+        assert_eq!(built.status("v1"), Status::Cached);
+        let id = built.image();
+        assert_ne!(id, first);
+        let store = fixture.layers.store();
+        let text = String::from_utf8(store.read_blob(&id.parse().unwrap(), 1 << 20).unwrap()).unwrap();
+        assert!(text.contains("good") && !text.contains("evil"), "{text}");
+    }
+}
