@@ -213,6 +213,12 @@ export type OrganizationVerb =
   | 'add a rule of tags'
   | 'retention'
   | 'set retention'
+  | 'dry run of retention'
+  | 'run retention'
+  | 'remove a rule of tags'
+  | 'change an upstream'
+  | 'empty an upstream'
+  | 'remove an upstream'
   | 'quota'
   | 'all quotas'
   | 'set a quota'
@@ -261,6 +267,12 @@ rules of tags    | x     x     x         x     x    .      .      .      .     .
 add a rule of tags| x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
 retention        | x     x     x         x     x    .      .      .      .     .        .     .      .       .       .     .
 set retention    | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+dry run of retention| x     x     x         x     x    .      .      .      .     .        .     .      .       .       .     .
+run retention| x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+remove a rule of tags| x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+change an upstream| x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+empty an upstream| x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
+remove an upstream| x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
 quota            | x     x     x         x     x    .      .      .      .     .        .     .      .       .       .     .
 all quotas       | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .
 set a quota      | x     x     .         .     .    .      .      .      .     .        .     .      .       .       .     .

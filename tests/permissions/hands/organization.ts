@@ -36,6 +36,8 @@ const UPSTREAM = {
   ...{ limitBytes: 1024 ** 3, revalidateMinutes: 5, shares: [] },
 }
 
+const upstream = async ({ h, scope }: World) => (await h.services.upstreams.create(scope, { ...UPSTREAM, host: `u${made++}.example` })).id
+
 export const hands: Record<OrganizationVerb, Hand> = {
   'where a file is used': hand((api) => api.files.whereUsed({ org, kind: 'file', query: 'passwd' })),
   'links to an image': hand((api) => api.shares.list({ org, ...IMAGE })),
@@ -53,6 +55,19 @@ export const hands: Record<OrganizationVerb, Hand> = {
   'add a rule of tags': hand((api) => api.policies.addRule({ org, kind: 'protected', tags: `never-${made++}` })),
   retention: hand((api) => api.policies.retention({ org })),
   'set retention': hand((api) => api.policies.setRetention({ org, rules: null })),
+  'dry run of retention': hand((api) => api.policies.previewRetention({ org })),
+  'run retention': hand((api) => api.policies.runRetention({ org })),
+  'remove a rule of tags': onNew(
+    async ({ h, scope }) => {
+      const tags = `gone-${made++}`
+      const rules = await h.services.policies.addRule(scope, { kind: 'protected', tags, builds: false, repositories: '*' })
+      return rules.find((rule) => rule.tags === tags)?.id ?? ''
+    },
+    (api, id) => api.policies.removeRule({ org, id }),
+  ),
+  'change an upstream': onNew(upstream, (api, id) => api.upstreams.update({ org, id, ...UPSTREAM })),
+  'empty an upstream': onNew(upstream, (api, id) => api.upstreams.empty({ org, id })),
+  'remove an upstream': onNew(upstream, (api, id) => api.upstreams.remove({ org, id })),
   quota: hand((api) => api.policies.quota({ org })),
   'all quotas': hand((api) => api.policies.quotas({ org })),
   'set a quota': hand((api) => api.policies.setQuota({ org, organization: org, maxBytes: null, maxRepositories: null })),
