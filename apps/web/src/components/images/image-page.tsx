@@ -13,6 +13,7 @@ import { routes } from '@/lib/routes'
 import { IMAGE_TABS, OUTSIDE_TABS } from '@/lib/tabs'
 import { useTRPC } from '@/lib/trpc'
 import { AttachedCard } from './attached-card'
+import { BlobsCard, isOfBlobs } from './blobs-card'
 import { CompareTab } from './compare-tab'
 import { ConfigCard } from './config-card'
 import { DeleteImage } from './delete-image'
@@ -66,7 +67,7 @@ export function ImagePage({ tab, ...at }: Omit<ImageTabProps, 'image'> & { tab: 
         <>
           <ImageHead {...at} image={image} />
           <PlatformSwitch org={org} repository={repository} image={image} reference={reference} tab={tab} />
-          {tabs.length > 1 && (
+          {tabs.length > 1 && !isOfBlobs(image) && (
             <LinkTabs label="Image" active={hrefOf(tab)} tabs={tabs.map((t) => ({ label: t.label, href: hrefOf(t.tab) }))} />
           )}
           <Page {...at} image={image} />
@@ -92,10 +93,10 @@ function ImageHead({ org, repository, reference, image }: ImageTabProps) {
       }
       actions={
         <>
-          <PullImage org={org} image={image} />
+          {!isOfBlobs(image) && <PullImage org={org} image={image} />}
           {!outside && <ShareImage org={org} repository={repository} reference={reference} />}
           {image.platform && <DownloadMenu org={org} repository={repository} reference={reference} />}
-          {!outside && <DeployButton org={org} image={image} reference={full} />}
+          {!outside && !isOfBlobs(image) && <DeployButton org={org} image={image} reference={full} />}
         </>
       }
     >
@@ -112,7 +113,6 @@ function ImageHead({ org, repository, reference, image }: ImageTabProps) {
 /** Its layers to scale with the step that made each, its configuration, where it runs. */
 function ImageOverview({ org, repository, reference, image }: ImageTabProps) {
   const outside = useOutside()
-  // Also one of blobs (a cache of BuildKit), whose layers are no image's.
   const isIndex = /\.(index|manifest\.list)\./.test(image.mediaType)
   return (
     <>
@@ -120,7 +120,7 @@ function ImageOverview({ org, repository, reference, image }: ImageTabProps) {
       <Columns
         aside={
           <>
-            {!outside && <RunsInCard org={org} image={image} />}
+            {!outside && !isOfBlobs(image) && <RunsInCard org={org} image={image} />}
             <ProvenanceCard org={org} repository={repository} image={image} />
             <AttachedCard org={org} repository={repository} reference={image.digest} />
             {/* One platform goes with its index only. */}
@@ -128,6 +128,7 @@ function ImageOverview({ org, repository, reference, image }: ImageTabProps) {
           </>
         }
       >
+        {isOfBlobs(image) && <BlobsCard image={image} />}
         {image.children.length > 0 && <PlatformsCard org={org} repository={repository} image={image} />}
         <ConfigCard image={image} />
         {!isIndex && <RecordCard org={org} repository={repository} reference={image.digest} image={image} />}
