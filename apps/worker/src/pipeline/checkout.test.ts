@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -70,23 +71,40 @@ describe('checkout', () => {
     expect((await from('f'.repeat(40))).commit.sha).toBe(second)
   })
 
-  it('tells of submodules, which are not fetched', async () => {
+  it('fetches submodules from its own server with its token, and tells of one that cannot be had', async () => {
+    const lib = closed.commit('lib', 'First', { 'lib.txt': 'private' })
+    const tree = closed.worktree('modules')
+    const entries = [
+      ['vendor/lib', '../lib.git'],
+      ['vendor/gone', '../gone.git'],
+      // Another server inside the network: the repository's word does not open it.
+      ['vendor/other', `${open.url}/app.git`],
+    ] as const
+    for (const [path] of entries) {
+      mkdirSync(join(tree, path), { recursive: true })
+      execFileSync('git', ['update-index', '--add', '--cacheinfo', `160000,${lib},${path}`], { cwd: tree })
+    }
+    const modules = entries.map(([path, url]) => `[submodule "${path}"]\n\tpath = ${path}\n\turl = ${url}\n`)
+    writeFileSync(join(tree, '.gitmodules'), modules.join(''))
+    closed.commitAll('modules', 'First')
     const said: string[] = []
-    const from = (name: string) =>
-      checkout({ url: `${open.url}/${name}.git`, branch: 'main', token: null, sha: null }, at('s'), never, (line) => said.push(line))
-    open.commit('plain', 'First', { a: '1' })
-    await from('plain')
-    expect(said).toEqual([])
-    const modules = ['vendor/lib', 'vendor/other'].map((path) => `[submodule "${path}"]\n\tpath = ${path}\n\turl = ../lib.git\n`)
-    open.commit('modules', 'First', { '.gitmodules': modules.join('') })
-    await from('modules')
-    expect(said).toEqual([expect.stringMatching(/^warning: .*not fetched.*\(vendor\/lib, vendor\/other\)/)])
-    open.commit('modules', 'Second', { '.gitmodules': '[submodule\n' })
-    await from('modules')
-    expect(said.at(-1)).toContain('cannot read its .gitmodules')
-    open.commit('modules', 'Third', { '.gitmodules': '' })
-    await from('modules')
-    expect(said).toHaveLength(2)
+    const source = { url: `${closed.url}/modules.git`, branch: 'main', token: 'sesame', sha: null }
+    const { directory } = await checkout(source, at('s'), never, (line) => said.push(line))
+    expect(readFileSync(join(directory, 'vendor/lib/lib.txt'), 'utf8')).toBe('private')
+    expect(readdirSync(join(directory, 'vendor/gone'))).toEqual([])
+    const warnings = said.filter((line) => line.startsWith('warning: '))
+    expect(warnings).toEqual([
+      expect.stringMatching(/vendor\/gone cannot be fetched: .*no Git repository.* Its folder is empty\./),
+      expect.stringMatching(/vendor\/other cannot be fetched: .*inside this network/),
+    ])
+    expect(warnings.join()).not.toContain('sesame')
+  })
+
+  it('says so when git cannot read .gitmodules', async () => {
+    const said: string[] = []
+    open.commit('unread', 'First', { '.gitmodules': '[submodule\n' })
+    await checkout({ url: `${open.url}/unread.git`, branch: 'main', token: null, sha: null }, at('u'), never, (line) => said.push(line))
+    expect(said).toEqual([expect.stringContaining('cannot read .gitmodules')])
   })
 
   it('ends at once when it is canceled', async () => {

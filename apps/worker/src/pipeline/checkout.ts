@@ -7,17 +7,17 @@ import { join } from 'node:path'
 import { isAppError, sshAddress } from '@slipway/core'
 import { Places } from '@slipway/outbound'
 import { type GitOptions, git, isDumbServer } from './git'
-import { gitAddress } from './git-address'
+import { ANYWHERE, gitAddress } from './git-address'
+import { type GitReach, submodulesInto } from './git-context'
 import { movedTo } from './git-redirect'
 import { limitBytes } from './git-size'
 import { type SshIdentity, withSsh } from './ssh'
-import { tellSubmodules } from './submodules'
+import { fetchSubmodules } from './submodules'
 
 /** Of one commit and what git keeps beside it: much more than a build's context may have, as .dockerignore leaves out some. */
 const MAX_BYTES = 16 * 1024 ** 3
 
-/** The app's own repository may be anywhere but where clouds keep their secrets: its address comes from a member. */
-const ANYWHERE = new Places(['0.0.0.0/0', '::/0'])
+const NOWHERE = new Places([])
 
 export interface CheckoutSource {
   url: string
@@ -46,14 +46,17 @@ export async function checkout(
   signal: AbortSignal,
   onProgress: (line: string) => void,
   ssh: SshIdentity | null = null,
+  /** Of submodules, but for those on the repository's own server. */
+  inside: Places = NOWHERE,
 ): Promise<Checkout> {
+  const reach = { inside, ssh, own: { url: source.url, token: source.token } }
   const address = sshAddress(source.url)
-  if (address) return withSsh(ssh, address, null, (over) => fetched(source, directory, signal, onProgress, { ssh: over }))
+  if (address) return withSsh(ssh, address, null, (over) => fetched(source, directory, signal, onProgress, { ssh: over }, reach))
   const over = async (at: string) => {
     const { url, resolve } = await gitAddress(at, ANYWHERE)
     // A token is for the server that it was given for, wherever that leads.
     const credentials = source.token === null ? undefined : { url: source.url, token: source.token }
-    return fetched({ ...source, url }, directory, signal, onProgress, { only: { resolve }, ...(credentials && { credentials }) })
+    return fetched({ ...source, url }, directory, signal, onProgress, { only: { resolve }, ...(credentials && { credentials }) }, reach)
   }
   try {
     return await over(source.url)
@@ -71,6 +74,7 @@ async function fetched(
   signal: AbortSignal,
   onProgress: (line: string) => void,
   way: Pick<GitOptions, 'ssh' | 'only' | 'credentials'>,
+  reach: GitReach,
 ): Promise<Checkout> {
   await rm(directory, { recursive: true, force: true })
   const worktree = join(directory, 'tree')
@@ -100,7 +104,11 @@ async function fetched(
     )
       .trimEnd()
       .split('\0')
-    await tellSubmodules(sha, at, options)
+    // One that is private or gone may be one that the image does not need.
+    await fetchSubmodules({ sha, at, tree: worktree, url: source.url, depth: 0 }, options, {
+      required: false,
+      fetch: submodulesInto(join(directory, 'modules'), limited.signal, onProgress, reach, 1),
+    })
     return { directory: worktree, commit: { sha, message: message.slice(0, 500), author: author.slice(0, 200), at: new Date(date) } }
   } finally {
     limited.end()

@@ -4,7 +4,7 @@
  */
 import { isIP } from 'node:net'
 import { AppError, type SshAddress, sshAddress } from '@slipway/core'
-import { type Lookup, type Places, reach, systemLookup } from '@slipway/outbound'
+import { type Lookup, Places, reach, systemLookup } from '@slipway/outbound'
 
 export interface GitAddress {
   /** As one parser wrote it, so that git's cannot read another host in it. */
@@ -35,6 +35,16 @@ export async function gitAddress(text: string, inside: Places, lookup: Lookup = 
 }
 
 const MAX_ADDRESSES = 8
+
+/** An app's own repository may be anywhere but where clouds keep their secrets: its address comes from a member. */
+export const ANYWHERE = new Places(['0.0.0.0/0', '::/0'])
+
+/** One host, one port, one way to it. */
+export function isSameServer(one: string, other: string): boolean {
+  const [ssh, otherSsh] = [sshAddress(one), sshAddress(other)]
+  if (ssh || otherSsh) return ssh?.host === otherSsh?.host && ssh?.port === otherSsh?.port
+  return URL.canParse(one) && URL.canParse(other) && new URL(one).origin === new URL(other).origin && new URL(one).origin !== 'null'
+}
 
 /** The addresses of a host that may be connected to; at least one. */
 async function checked(host: string, inside: Places, lookup: Lookup): Promise<string[]> {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -48,6 +48,16 @@ const codeOf = (more: Partial<GitContextSource>, reach?: GitReach) =>
   )
 const text = (root: string) => readFileSync(join(root, 'src/a.txt'), 'utf8')
 
+/** A commit of a repository that has another one in a folder. */
+function withSubmodule(on: TestGitServer, name: string, { path, url, commit }: { path: string; url: string; commit: string }): string {
+  const tree = on.worktree(name)
+  // Empty, as where nobody has fetched it; else `git add` would take the submodule out.
+  mkdirSync(join(tree, path), { recursive: true })
+  writeFileSync(join(tree, '.gitmodules'), `[submodule "${path}"]\n\tpath = ${path}\n\turl = ${url}\n`)
+  execFileSync('git', ['update-index', '--add', '--cacheinfo', `160000,${commit},${path}`], { cwd: tree })
+  return on.commitAll(name, `With ${path}`)
+}
+
 /** Path and content of every file beneath a folder. */
 function fingerprint(root: string): string {
   const hash = createHash('sha256')
@@ -79,13 +89,35 @@ describe('a Git repository as a context', () => {
     expect(git('remote', 'get-url', 'origin')).toBe(`${server.url}/lib.git`)
   })
 
-  it('tells of submodules, which are not fetched', async () => {
-    server.commit('modules', 'First', { '.gitmodules': '[submodule "x"]\n\tpath = x\n\turl = ../lib.git\n' })
-    const said: string[] = []
-    const source = { kind: 'git' as const, ref: '', subdir: '', checksum: null, keepGitDir: true }
-    const url = `${server.url}/modules.git`
-    await gitContext({ ...source, url }, join(scratch, String(count++)), never, (line) => said.push(line), loopback)
-    expect(said.at(-1)).toContain(`${url} has submodules, which are not fetched: their folders are empty (x)`)
+  it('fetches submodules, and those in them, at the commits that the repository names', async () => {
+    const inner = server.commit('inner', 'First', { 'deep.txt': 'deep' })
+    server.commit('inner', 'Second', { 'deep.txt': 'too new' })
+    const middle = withSubmodule(server, 'middle', { path: 'in/side', url: '../inner.git', commit: inner })
+    withSubmodule(server, 'outer', { path: 'vendor/lib', url: `${server.url}/middle.git`, commit: middle })
+    const root = await get({ url: `${server.url}/outer.git` })
+    expect(readFileSync(join(root, 'vendor/lib/in/side/deep.txt'), 'utf8')).toBe('deep')
+    expect(readdirSync(root, { recursive: true }).filter((name) => String(name).endsWith('.git'))).toEqual([])
+    expect(readdirSync(join(await get({ url: `${server.url}/outer.git`, submodules: false }), 'vendor/lib'))).toEqual([])
+    expect(readFileSync(join(await get({ url: `${server.url}/outer.git`, subdir: 'vendor/lib/in' }), 'side/deep.txt'), 'utf8')).toBe('deep')
+  })
+
+  it.each([
+    ['one that is nowhere', '../none.git', 'GIT_REPOSITORY_NOT_FOUND'],
+    ['one inside the network', 'http://127.0.0.2/x.git', 'GIT_INSIDE'],
+    ['one where clouds keep secrets', 'http://169.254.169.254/x.git', 'GIT_INSIDE'],
+    ['a file of this machine', '/etc', 'GIT_ADDRESS_INVALID'],
+    ['a program', 'ext::sh -c touch% /tmp/x', 'GIT_ADDRESS_INVALID'],
+    ['an option', '--upload-pack=touch', 'GIT_ADDRESS_INVALID'],
+  ])('ends for a submodule that is %s', async (what, url, code) => {
+    const name = `bad-${what.replaceAll(' ', '-')}`
+    withSubmodule(server, name, { path: 'lib', url, commit: first })
+    expect(await codeOf({ url: `${server.url}/${name}.git` })).toBe(code)
+  })
+
+  it('ends for a repository that is a submodule of itself', async () => {
+    let commit = first
+    for (let turn = 0; turn < 8; turn++) commit = withSubmodule(server, 'round', { path: 'again', url: '../round.git', commit })
+    expect(await codeOf({ url: `${server.url}/round.git` })).toBe('GIT_SUBMODULES')
   })
 
   it('holds a checksum to the commit', async () => {

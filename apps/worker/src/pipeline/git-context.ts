@@ -9,10 +9,10 @@ import { AppError } from '@slipway/core'
 import type { ContextSource } from '@slipway/dockerfile'
 import type { Lookup, Places } from '@slipway/outbound'
 import { type GitOptions, git, isDumbServer } from './git'
-import { type GitAddress, gitAddress } from './git-address'
+import { ANYWHERE, type GitAddress, gitAddress, isSameServer } from './git-address'
 import { limitBytes } from './git-size'
 import { type SshIdentity, withSsh } from './ssh'
-import { tellSubmodules } from './submodules'
+import { fetchSubmodules, type Submodule } from './submodules'
 
 export type GitContextSource = Extract<ContextSource, { kind: 'git' }>
 
@@ -25,6 +25,8 @@ export interface GitReach {
   lookup?: Lookup
   /** For addresses over SSH. */
   ssh?: SshIdentity | null
+  /** The server of an app's own repository, which a member named: it may be anywhere, and takes that repository's token. */
+  own?: { url: string; token: string | null }
 }
 
 /** Times and inodes of this host, hooks of git's templates, how it was fetched. */
@@ -46,10 +48,21 @@ export async function gitContext(
   directory: string,
   signal: AbortSignal,
   onProgress: (line: string) => void,
-  { inside, lookup, ssh = null }: GitReach,
+  reach: GitReach,
+  /** How many repositories it is a submodule in. */
+  depth = 0,
 ): Promise<FetchedContext> {
-  const address = await gitAddress(source.url, inside, lookup)
-  const fetch = (over?: { config: string }) => fetched(source, address, directory, signal, onProgress, over)
+  const { inside, lookup, ssh = null, own } = reach
+  const isOwn = own !== undefined && isSameServer(source.url, own.url)
+  const address = await gitAddress(source.url, isOwn ? ANYWHERE : inside, lookup)
+  const credentials = isOwn && own.token !== null && !address.ssh ? { url: source.url, token: own.token } : undefined
+  const fetch = (over?: { config: string }) =>
+    fetched(source, address, directory, signal, onProgress, {
+      reach,
+      depth,
+      ...(over && { ssh: over }),
+      ...(credentials && { credentials }),
+    })
   return address.ssh ? withSsh(ssh, address.ssh.address, address.ssh.pinned, fetch) : fetch()
 }
 
@@ -59,7 +72,7 @@ async function fetched(
   directory: string,
   signal: AbortSignal,
   onProgress: (line: string) => void,
-  ssh: { config: string } | undefined,
+  { reach, depth, ...way }: Pick<GitOptions, 'ssh' | 'credentials'> & { reach: GitReach; depth: number },
 ): Promise<FetchedContext> {
   await rm(directory, { recursive: true, force: true })
   const tree = join(directory, 'tree')
@@ -67,7 +80,7 @@ async function fetched(
   // Inside the tree where it is to be a part of it.
   const own = source.keepGitDir ? join(tree, '.git') : join(directory, 'git')
   const limited = limitBytes(directory, MAX_BYTES, signal)
-  const options: GitOptions = { cwd: tree, signal: limited.signal, onProgress, only: address, ...(ssh && { ssh }) }
+  const options: GitOptions = { cwd: tree, signal: limited.signal, onProgress, only: address, ...way }
   const at = [`--git-dir=${own}`, `--work-tree=${tree}`]
   let sha = ''
   try {
@@ -82,12 +95,24 @@ async function fetched(
     await git([...at, 'checkout', '--quiet', '--force', '--detach', sha], options)
     if (source.keepGitDir) await settle(own, at, sha, source, options)
     onProgress(`${source.url} is at ${sha.slice(0, 7)}`)
-    await tellSubmodules(sha, at, options, source.url)
+    if (source.submodules !== false)
+      await fetchSubmodules({ sha, at, tree, url: source.url, depth }, options, {
+        required: true,
+        fetch: submodulesInto(join(directory, 'modules'), limited.signal, onProgress, reach, depth + 1),
+      })
   } finally {
     limited.end()
   }
   return { root: source.subdir === '' ? tree : await folderOf(tree, source.subdir), sha }
 }
+
+/** For `fetchSubmodules`: each in a folder of its own, without git's data. */
+export const submodulesInto =
+  (folder: string, signal: AbortSignal, onProgress: (line: string) => void, reach: GitReach, depth: number) =>
+  async ({ url, commit }: Submodule, index: number): Promise<string> => {
+    const source = { kind: 'git' as const, url, ref: commit, subdir: '', checksum: null, keepGitDir: false }
+    return (await gitContext(source, join(folder, String(index)), signal, onProgress, reach, depth)).root
+  }
 
 /** The whole name of the commit, whose objects are there afterwards. */
 async function fetchCommit(source: GitContextSource, at: string[], options: GitOptions): Promise<string> {

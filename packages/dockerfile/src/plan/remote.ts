@@ -12,6 +12,8 @@ export interface GitSource {
   checksum: string | null
   /** As the query says; null: it says nothing. */
   keepGitDir: boolean | null
+  /** Said only when they are to be left out. */
+  submodules?: false
 }
 
 /** Why a text that does name a repository cannot be used. */
@@ -59,8 +61,9 @@ function readQuery(source: GitSource, query: string): void {
     else if (name === 'subdir') set('subdir', value)
     else if (name === 'checksum' || name === 'commit') set('checksum', value)
     else if (name === 'keep-git-dir' && /^(?:true|false|1|0|)$/.test(value)) source.keepGitDir = value !== 'false' && value !== '0'
-    else if (name === 'submodules' && /^(?:false|0)$/.test(value)) continue
-    else throw new GitSourceError(`The part ${name.slice(0, 40)} of a Git address's query is not supported.`)
+    else if (name === 'submodules' && /^(?:true|false|1|0|)$/.test(value)) {
+      if (value === 'false' || value === '0') source.submodules = false
+    } else throw new GitSourceError(`The part ${name.slice(0, 40)} of a Git address's query is not supported.`)
   }
 }
 
