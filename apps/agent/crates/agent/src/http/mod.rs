@@ -11,7 +11,7 @@ mod websocket;
 use std::convert::Infallible;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use axum::Router;
@@ -28,14 +28,22 @@ use tower::{Service, ServiceExt};
 use crate::error::ApiError;
 use crate::state::App;
 
+/// How long children of a daemon that was killed may be on their way to their programs.
+const LAST_CHILDREN: Duration = Duration::from_secs(3);
+
 /// The API is root on this host, so the socket is 0600.
 pub fn listen(path: &Path) -> anyhow::Result<UnixListener> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
     }
     if std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket()) {
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            anyhow::bail!("{} is already served by another process", path.display());
+        // A child that a killed daemon was just starting has its socket, too, until it executes its program.
+        let patience = Instant::now() + LAST_CHILDREN;
+        while std::os::unix::net::UnixStream::connect(path).is_ok() {
+            if Instant::now() >= patience {
+                anyhow::bail!("{} is already served by another process", path.display());
+            }
+            std::thread::sleep(Duration::from_millis(50));
         }
         std::fs::remove_file(path).with_context(|| format!("cannot replace {}", path.display()))?;
     }
