@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { request } from 'node:http'
+import { posix } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
@@ -25,9 +26,13 @@ export const savedImage = async (socketPath: string, name: string): Promise<Imag
 /** Of an archive as `docker save` writes it. */
 export async function archivedImage(saved: Buffer, name: string): Promise<Image> {
   const archive = new Map<string, Buffer>()
-  for (const { header, data } of await members(saved)) archive.set(header.type === 'symlink' ? '' : header.name, data)
+  // Docker writes a layer that an image has twice once, and a link to it.
+  const links = new Map<string, string>()
+  for (const { header, data } of await members(saved))
+    if (header.type === 'symlink') links.set(header.name, posix.join(posix.dirname(header.name), header.linkname ?? ''))
+    else archive.set(header.name, data)
   const read = (path: string) => {
-    const data = archive.get(path)
+    const data = archive.get(links.get(path) ?? path)
     if (!data) throw new Error(`${path} is not in the archive of ${name}`)
     return data
   }

@@ -129,7 +129,9 @@ function namedOrigin(context: PlanContext, name: string, platform: Platform, pla
   if (given.kind === 'image') return imageOrigin(context, given.reference, platform, place, word)
   if (given.kind === 'local') return { kind: 'context', source: { kind: 'named', name: named.name } }
   try {
-    const source = gitContext(given.url)
+    // BuildKit's argument for contexts that are repositories; any value but no means yes there, too.
+    const keep = context.buildArgs.get('BUILDKIT_CONTEXT_KEEP_GIT_DIR')
+    const source = gitContext(given.url, keep !== undefined && !/^(?:0|false|)$/i.test(keep))
     if (source) return { kind: 'context', source }
   } catch (error) {
     if (!(error instanceof GitSourceError)) throw error
