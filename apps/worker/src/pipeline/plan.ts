@@ -95,7 +95,8 @@ export async function plan(
   onDockerfile({ text, findings: checkDockerfile(text, { file: source.dockerfilePath, ignore, secrets }), origin })
   const dockerfile = parseDockerfile(text, { file: source.dockerfilePath })
   const { syntax } = dockerfile.directives
-  if (syntax !== null) onProgress(`syntax=${syntax.slice(0, 200)} is noted: Slipway's own builder reads the file, as that of docker/dockerfile:1.`)
+  if (syntax !== null)
+    onProgress(`syntax=${syntax.slice(0, 200)} is noted: Slipway's own builder reads the file, as that of docker/dockerfile:1.`)
   const contexts = namedContexts(source.namedContexts ?? {})
   for (const name of Object.keys(source.trees ?? {})) contexts.set(name, { kind: 'local' })
   const buildPlatform = { os: 'linux' as const, architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' }
