@@ -72,7 +72,7 @@ async function cargo(print) {
 }
 
 /** A test that hangs ends its own binary; the others still run, and cargo names that one to be run again. */
-const BINARY_DEADLINE = ['--config', `target."cfg(unix)".runner = ["timeout", "--foreground", "--verbose", "--kill-after=10", "360"]`]
+const BINARY_DEADLINE = ['--config', `target."cfg(unix)".runner = ["timeout", "--foreground", "--verbose", "--kill-after=10", "540"]`]
 
 async function cargoTest(targets, print) {
   let output = ''

@@ -11,6 +11,7 @@ export type Calls = Record<string, () => Promise<unknown>>
 const MEMBERS = 200
 const TEAMS = 20
 const SHARED = 300
+const KEEP_TEN = { repositories: '*', keepLast: 10, keepUsedDays: null, keepTags: [], keepDeployments: 10, untaggedDays: null }
 
 /** 200 members in 20 teams, 500 grants, 50,000 events of the audit log; somebody outside with whom 300 repositories are shared. */
 export async function peopleCalls({ db, services }: Harness, scope: Scope): Promise<Calls> {
@@ -54,6 +55,8 @@ export async function peopleCalls({ db, services }: Harness, scope: Scope): Prom
     robots: () => robots.list(scope),
     webhooks: () => outgoing.list(scope),
     quota: () => policies.quota(scope),
+    'rules of tags': () => policies.rules(scope),
+    'dry run of retention, all repositories': () => policies.previewRetention(scope, { rules: KEEP_TEN }),
   }
 }
 

@@ -3,14 +3,19 @@
 
 mod support;
 
-use serde_json::json;
-use support::builds::{Plan, build, last, minute};
+use serde_json::{Value, json};
+use support::builds::{Plan, build, last};
 use support::{Agent, eventually};
 
 /// Each level takes a piece of a stack and a descriptor of whoever walks it by recursion.
 /// 7,200 of them by names that a program can still say: each chain is moved to the end of the next.
 const NEST: &str = "p=d; i=0; while [ $i -lt 1800 ]; do p=$p/d; i=$((i+1)); done; \
     for c in 1 2 3 4; do mkdir -p n/$p; [ ! -e all ] || mv all n/$p/; mv n all; done";
+
+/// Making that many directories takes a slow disk its time.
+fn patient() -> Value {
+    json!({ "timeoutMs": 600_000 })
+}
 
 fn leftovers(agent: &Agent) -> usize {
     support::disk::names(agent, "builds").len()
@@ -20,11 +25,11 @@ fn leftovers(agent: &Agent) -> usize {
 fn directories_nested_without_end_become_no_layer_and_go_away() {
     let mut agent = Agent::start();
     let nested = Plan::new(&agent).run(NEST);
-    let built = build(&agent, &nested.request("b1", minute()), &[]);
+    let built = build(&agent, &nested.request("b1", patient()), &[]);
     assert_eq!(last(&built)["code"], "DISK_LIMIT", "{:?}", last(&built));
     let shown =
         Plan::new(&agent).run_with(NEST, &json!({ "mounts": [{ "type": "cache", "id": "c", "target": "/d", "sharing": "shared" }] }));
-    let _outcome = build(&agent, &shown.request("b2", minute()), &[]);
+    let _outcome = build(&agent, &shown.request("b2", patient()), &[]);
     eventually("what the steps wrote is gone", || leftovers(&agent) == 0);
     // What a killed daemon left is as deep.
     let mut at = rustix::fs::open(agent.root.path().join("data/builds"), rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty()).unwrap();
@@ -37,14 +42,14 @@ fn directories_nested_without_end_become_no_layer_and_go_away() {
     agent.respawn();
     assert_eq!(leftovers(&agent), 0);
     let fine = Plan::new(&agent).run("true");
-    assert_eq!(last(&build(&agent, &fine.request("b3", minute()), &[]))["type"], "result");
+    assert_eq!(last(&build(&agent, &fine.request("b3", patient()), &[]))["type"], "result");
 }
 
 #[test]
 fn a_sparse_file_of_any_length_is_no_layer() {
     let agent = Agent::start();
     let plan = Plan::new(&agent).run("busybox truncate -s 1024G /sparse");
-    let built = build(&agent, &plan.request("b1", minute()), &[]);
+    let built = build(&agent, &plan.request("b1", patient()), &[]);
     let told = last(&built);
     assert_eq!(told["code"], "DISK_LIMIT", "{told}");
     assert!(told["message"].as_str().unwrap().contains("holes included"), "{told}");
