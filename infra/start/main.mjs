@@ -50,7 +50,7 @@ async function start() {
   prepareData(settings)
   releaseLock = takeLock(settings.paths.lock)
   // Asked again right before they are needed; now, so that nobody waits minutes for a build to hear it.
-  checkPorts(wantedPorts(settings), orphanPids(settings.paths.processes))
+  await checkPorts(wantedPorts(settings), orphanPids(settings.paths.processes))
   await progress.step('Packages of Slipway', installDependencies)
   await buildAll(progress)
   if (firstSignal) return quit(0)

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { StartError } from './errors.mjs'
 import { holderOfPort } from './proc.mjs'
 
@@ -9,12 +10,20 @@ export const wantedPorts = ({ ports, databaseUrl }) => [
   { port: databaseUrl ? 0 : ports.postgres, title: 'Postgres', setting: 'SLIPWAY_POSTGRES_PORT' },
 ]
 
+/** How long a process that was killed may take to let go of its ports: it has no files of its own to be seen by any more. */
+const LETTING_GO_MS = 5_000
+
 /**
  * Throws when ports of ours are taken, naming for each who has it and which setting to change.
  * @param {{ port: number, title: string, setting: string }[]} wanted
  * @param {number[]} [ours] processes that are about to be ended
  */
-export function checkPorts(wanted, ours = []) {
+export async function checkPorts(wanted, ours = []) {
+  const isUnseen = (/** @type {{ port: number }} */ { port }) => {
+    const holder = port === 0 ? undefined : holderOfPort(port)
+    return holder !== undefined && holder.pid === undefined
+  }
+  for (const until = Date.now() + LETTING_GO_MS; wanted.some(isUnseen) && Date.now() < until; ) await sleep(100)
   const taken = wanted.flatMap(({ port, title, setting }) => {
     const holder = port === 0 ? undefined : holderOfPort(port)
     if (!holder || ours.includes(holder.pid ?? -1)) return []

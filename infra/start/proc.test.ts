@@ -40,10 +40,10 @@ describe('ports', () => {
     const { port } = server.address() as { port: number }
     expect(holderOfPort(port)?.pid).toBe(process.pid)
     const check = () => checkPorts([{ port, title: 'the web app', setting: 'SLIPWAY_WEB_PORT' }])
-    expect(check).toThrow(`Port ${port}, which the web app needs, is taken by process ${process.pid}`)
-    expect(check).toThrow(expect.objectContaining({ hint: expect.stringContaining('SLIPWAY_WEB_PORT=') }))
+    await expect(check()).rejects.toThrow(`Port ${port}, which the web app needs, is taken by process ${process.pid}`)
+    await expect(check()).rejects.toThrow(expect.objectContaining({ hint: expect.stringContaining('SLIPWAY_WEB_PORT=') }))
     server.close()
     await once(server, 'close')
-    expect(check).not.toThrow()
+    await check()
   })
 })

@@ -34,7 +34,7 @@ export async function bringUp(settings, { progress, supervisor }) {
   checkBuilt()
   const left = await endOrphans(paths.processes)
   if (left.length > 0) progress.line(`  Ended what an earlier Slipway left running: ${left.join(', ')}. Containers go on.`)
-  checkPorts(wantedPorts(settings))
+  await checkPorts(wantedPorts(settings))
   removeStaleSockets([paths.redisSocket, paths.caddyAdminSocket])
   mkdirSync(paths.run, { recursive: true })
 
