@@ -46,7 +46,7 @@ export async function fetchSubmodules(
       const files = await fetch(module, index)
       const place = join(tree, module.path)
       // git made an empty folder there; whatever else it is, nothing is written through it.
-      if ((await realpath(place)) !== join(await realpath(tree), module.path)) throw tooMany()
+      if ((await realpath(place)) !== join(await realpath(tree), module.path)) throw elsewhere()
       await rmdir(place)
       await rename(files, place)
     } catch (error) {
@@ -94,6 +94,8 @@ export function addressOf(address: string, repository: string): string {
 }
 
 const shown = (path: string) => path.replace(/\p{Cc}/gu, '?').slice(0, 200)
+
+const elsewhere = () => new AppError({ kind: 'bad-input', code: 'GIT_SUBMODULES', message: 'Its folder is a link, or lies behind one.' })
 
 const tooMany = () =>
   new AppError({

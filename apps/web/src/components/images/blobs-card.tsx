@@ -1,9 +1,11 @@
 import type { views } from '@slipway/contracts'
 import { Card, CardHeader, Command } from '@slipway/ui'
 
+/** Of OCI or Docker: names others instead of having files. */
+export const isIndex = ({ mediaType }: views.ImageView) => /\.(index|manifest\.list)\./.test(mediaType)
+
 /** An index that names blobs of its own and no image: BuildKit's cache. Nothing of it runs or has files. */
-export const isOfBlobs = ({ mediaType, children, layers }: views.ImageView) =>
-  /\.(index|manifest\.list)\./.test(mediaType) && children.length === 0 && layers.length > 0
+export const isOfBlobs = (image: views.ImageView) => isIndex(image) && image.children.length === 0 && image.layers.length > 0
 
 export function BlobsCard({ image }: { image: views.ImageView }) {
   const reference = image.commands.docker.replace('docker pull ', '')

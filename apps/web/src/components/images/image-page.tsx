@@ -13,7 +13,7 @@ import { routes } from '@/lib/routes'
 import { IMAGE_TABS, OUTSIDE_TABS } from '@/lib/tabs'
 import { useTRPC } from '@/lib/trpc'
 import { AttachedCard } from './attached-card'
-import { BlobsCard, isOfBlobs } from './blobs-card'
+import { BlobsCard, isIndex, isOfBlobs } from './blobs-card'
 import { CompareTab } from './compare-tab'
 import { ConfigCard } from './config-card'
 import { DeleteImage } from './delete-image'
@@ -113,7 +113,6 @@ function ImageHead({ org, repository, reference, image }: ImageTabProps) {
 /** Its layers to scale with the step that made each, its configuration, where it runs. */
 function ImageOverview({ org, repository, reference, image }: ImageTabProps) {
   const outside = useOutside()
-  const isIndex = /\.(index|manifest\.list)\./.test(image.mediaType)
   return (
     <>
       {image.layers.length > 0 && <LayersCard org={org} repository={repository} image={image} />}
@@ -131,9 +130,9 @@ function ImageOverview({ org, repository, reference, image }: ImageTabProps) {
         {isOfBlobs(image) && <BlobsCard image={image} />}
         {image.children.length > 0 && <PlatformsCard org={org} repository={repository} image={image} />}
         <ConfigCard image={image} />
-        {!isIndex && <RecordCard org={org} repository={repository} reference={image.digest} image={image} />}
+        {!isIndex(image) && <RecordCard org={org} repository={repository} reference={image.digest} image={image} />}
       </Columns>
-      {!isIndex && <PackagesCard org={org} repository={repository} reference={image.digest} image={image} />}
+      {!isIndex(image) && <PackagesCard org={org} repository={repository} reference={image.digest} image={image} />}
     </>
   )
 }
