@@ -39,6 +39,7 @@ export async function peopleCalls({ db, services }: Harness, scope: Scope): Prom
     await services.access.grantOnRepository(scope, { repository, role: 'guest', to: { kind: 'user', email: guest.email } })
   const outsider = { userId: guest.id, label: guest.name, ip: null }
   const { activity, access, organizations, teams, policies, robots, outgoing } = services
+  const { next: cursor } = await policies.previewRetention(scope, { rules: KEEP_TEN })
   const day = 24 * 60 * 60 * 1000
   return {
     members: () => organizations.members(scope),
@@ -56,7 +57,9 @@ export async function peopleCalls({ db, services }: Harness, scope: Scope): Prom
     webhooks: () => outgoing.list(scope),
     quota: () => policies.quota(scope),
     'rules of tags': () => policies.rules(scope),
-    'dry run of retention, all repositories': () => policies.previewRetention(scope, { rules: KEEP_TEN }),
+    'dry run of retention, a page': () => policies.previewRetention(scope, { rules: KEEP_TEN, cursor }),
+    'dry run of retention, 10,000 tags': () =>
+      services.repositories.previewRetention(scope, { repository: 'large/history', rules: KEEP_TEN }),
   }
 }
 

@@ -34,15 +34,23 @@ interface RuleRow {
 }
 
 /** Those of the repository and those of its organization that are for it, the repository's own first. */
-export async function rulesOfRepository(db: Tx, repositoryId: string): Promise<RuleRow[]> {
-  const rows = await db.$queryRaw<(RuleRow & { repositories: string; name: string })[]>`
-    SELECT t."id", t."kind"::text AS kind, t."tags", t."builds", t."repositoryId" IS NULL AS "ofOrganization", t."repositories", r."name"
+export const rulesOfRepository = async (db: Tx, repositoryId: string): Promise<RuleRow[]> =>
+  (await rulesOfRepositories(db, [repositoryId])).get(repositoryId) ?? []
+
+/** The same of each; those without a rule are left out. */
+export async function rulesOfRepositories(db: Tx, repositoryIds: readonly string[]): Promise<Map<string, RuleRow[]>> {
+  const rows = await db.$queryRaw<(RuleRow & { repositoryId: string; repositories: string; name: string })[]>`
+    SELECT t."id", t."kind"::text AS kind, t."tags", t."builds", t."repositoryId" IS NULL AS "ofOrganization", t."repositories",
+      r."id" AS "repositoryId", r."name"
     FROM "Repository" r JOIN "TagRule" t ON t."organizationId" = r."organizationId"
-    WHERE r."id" = ${repositoryId} AND (t."repositoryId" IS NULL OR t."repositoryId" = ${repositoryId})
+    WHERE r."id" = ANY(${[...repositoryIds]}) AND (t."repositoryId" IS NULL OR t."repositoryId" = r."id")
     ORDER BY t."repositoryId" NULLS LAST, t."id"`
-  return rows
-    .filter((row) => !row.ofOrganization || globMatches(row.repositories, row.name))
-    .map(({ id, kind, tags, builds, ofOrganization }) => ({ id, kind, tags, builds, ofOrganization }))
+  const rules = new Map<string, RuleRow[]>()
+  for (const { repositoryId, repositories, name, ...rule } of rows) {
+    if (rule.ofOrganization && !globMatches(repositories, name)) continue
+    rules.set(repositoryId, [...(rules.get(repositoryId) ?? []), rule])
+  }
+  return rules
 }
 
 /**

@@ -43,7 +43,7 @@ export const setRetention = org.extend({
 /** Of a repository: rules of its own, `keep` (everything), or null: the organization's. */
 export const setRepositoryRetention = repositoryInput.extend({ rules: z.union([retentionRules, z.literal('keep')]).nullable() })
 /** What is asked about need not be saved. Without rules: the ones that hold. */
-export const previewRetention = org.extend({ rules: retentionRules.optional() })
+export const previewRetention = org.extend({ rules: retentionRules.optional(), cursor: z.string().max(200).nullish() })
 export const previewRepositoryRetention = repositoryInput.extend({ rules: retentionRules.optional() })
 
 const labelKey = z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$/)

@@ -70,7 +70,6 @@ export interface RetentionPreviewView {
   /** What the collector may take afterwards. */
   bytes: number
   kept: { because: KeptBecause; tags: number }[]
-  /** At most 200 repositories, those first that free the most; the numbers above count all. */
   rows: {
     repository: string
     bytes: number
@@ -79,6 +78,16 @@ export interface RetentionPreviewView {
     tags: { name: string; digest: string; kept: KeptBecause | null }[]
     total: number
   }[]
+}
+
+/** Of some of an organization's repositories; its rows are those where something goes. */
+export interface RetentionPreviewPage extends RetentionPreviewView {
+  /** So many repositories were looked at here, whatever rules they have, … */
+  looked: number
+  /** … of so many of the organization. */
+  of: number
+  /** `cursor` of the next; null: these were the last. */
+  next: string | null
 }
 
 export interface RepositoryPoliciesView {

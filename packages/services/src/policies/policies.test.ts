@@ -48,12 +48,23 @@ const run = async () => {
 }
 const RULES = { repositories: '*', keepLast: 1, keepUsedDays: null, keepTags: [], keepDeployments: 1, untaggedDays: null }
 
-it('previews what a run removes in however many repositories, and lists the first of them', async () => {
+it('previews what a run removes in however many repositories, page by page', async () => {
   const lab = await h.organization('Lab', 'lab')
   for (let n = 0; n < 250; n++) await repository(`many/r${n}`, { new: 1, old: 50 }, lab.organizationId)
-  const preview = await h.services.policies.previewRetention(lab, { rules: RULES })
-  expect(preview).toMatchObject({ repositories: 250, changed: 250, tags: 250, manifests: 250, kept: [{ because: 'last', tags: 250 }] })
-  expect(preview.rows).toHaveLength(200)
+  const preview = { tags: 0, manifests: 0, bytes: 0 }
+  const seen: string[] = []
+  let cursor: string | null = null
+  do {
+    const page = await h.services.policies.previewRetention(lab, { rules: RULES, cursor })
+    const { repositories, changed, tags, manifests, looked } = page
+    expect(page).toMatchObject({ of: 250, kept: looked === 0 ? [] : [{ because: 'last', tags: looked }] })
+    expect([repositories, changed, tags, manifests, page.rows.length]).toEqual(Array(5).fill(looked))
+    seen.push(...page.rows.map((row) => row.repository))
+    for (const what of ['tags', 'manifests', 'bytes'] as const) preview[what] += page[what]
+    cursor = page.next
+  } while (cursor)
+  expect(new Set(seen).size).toBe(250)
+  expect(preview.tags).toBe(250)
   await h.services.policies.setRetention(lab, { rules: RULES, minute: 90 })
   await h.services.policies.runRetention(lab)
   await runOpenRetention(h.deps, new AbortController().signal)

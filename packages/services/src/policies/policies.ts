@@ -147,7 +147,7 @@ export function createPolicies(deps: Deps): PoliciesService {
       return retention(scope)
     },
 
-    previewRetention: (scope, { rules: asked }) => previewRetention(deps, scope, { rules: asked }),
+    previewRetention: (scope, input) => previewRetention(deps, scope, input),
 
     async runRetention(scope) {
       assertMay(scope, 'manage registry')

@@ -38,7 +38,7 @@ import { assertMay } from '../roles'
 import type { Scope } from '../scope'
 import { MAX_RULES, ruleLabel, ruleViews, tooManyRules } from './policies'
 import { underRules } from './refusals'
-import { dataOf, previewRetention, rulesView } from './retention'
+import { dataOf, previewRepository, rulesView } from './retention'
 import type { RepositoriesService } from './service'
 
 const DEFAULT_MINUTE = 180
@@ -153,7 +153,7 @@ export function createRepositories(deps: Deps, access: Pick<AccessService, 'repo
 
     async previewRetention(scope, { repository: name, rules }) {
       const { id, name: found } = await loadRepository(db, scope, name)
-      return previewRetention(deps, scope, { one: { id, name: found }, ...(rules && { rules }) })
+      return previewRepository(deps, scope, { id, name: found }, rules)
     },
 
     about,

@@ -4,6 +4,7 @@ import { globMatches, type KeptBecause, planRetention, type RetentionPlan } from
 import {
   type CleanUp,
   claimRetentionRun,
+  countRepositories,
   finishRetentionRun,
   freedBytes,
   listRetentions,
@@ -13,7 +14,7 @@ import {
   type RunProgress,
   removePlanned,
   repositoriesPage,
-  retentionInput,
+  retentionInputs,
   startDueRuns,
   type Tx,
   UsedMeanwhile,
@@ -21,8 +22,8 @@ import {
 } from '@slipway/db'
 import { announce, type Deps } from '../deps'
 
-/** A preview counts all repositories, lists so many of them, and so many tags of each. */
-const PREVIEW_REPOSITORIES = 200
+/** So many repositories are looked at by one question of a preview; it lists so many tags of each. */
+const PREVIEW_PAGE = 25
 const PREVIEW_TAGS = 200
 const PAGE = 100
 /** Of what went, kept with the run. */
@@ -52,10 +53,34 @@ interface Place {
   id: string
   name: string
 }
+type Ruled = Place & { rules: RetentionData }
 
-async function planOf(tx: Tx, organization: string, { id, name }: Place, rules: RetentionData): Promise<RetentionPlan> {
-  const reference = `${OWN_REGISTRY_HOST}/${organization}/${name}`
-  return planRetention(rules, await retentionInput(tx, id, reference, rules.keepDeployments))
+interface Planned {
+  name: string
+  plan: RetentionPlan
+  /** What comes free. */
+  bytes: number
+}
+
+/** What becomes of each of these repositories, in their order. */
+async function plansOf(tx: Tx, organization: string, places: readonly Ruled[]): Promise<Planned[]> {
+  const inputs = await retentionInputs(
+    tx,
+    places.map(({ id, name, rules }) => ({
+      id,
+      reference: `${OWN_REGISTRY_HOST}/${organization}/${name}`,
+      keepDeployments: rules.keepDeployments,
+    })),
+  )
+  const plans = places.flatMap(({ id, name, rules }) => {
+    const input = inputs.get(id)
+    return input ? [{ id, name, plan: planRetention(rules, input) }] : []
+  })
+  const freed = await freedBytes(
+    tx,
+    plans.map(({ id, plan }) => ({ id, manifests: plan.manifests })),
+  )
+  return plans.map(({ id, name, plan }) => ({ name, plan, bytes: freed.get(id) ?? 0 }))
 }
 
 /** All of the organization, however many, a page at a time. */
@@ -69,51 +94,73 @@ async function* everyRepository(db: Deps['db'], organizationId: string): AsyncGe
   }
 }
 
-type PreviewRow = views.RetentionPreviewView['rows'][number]
-const mostFirst = (a: PreviewRow, b: PreviewRow) => b.bytes - a.bytes || (a.repository < b.repository ? -1 : 1)
+interface Organization {
+  organizationId: string
+  organization: string
+}
 
-/** `one`: of that repository alone. `rules`: in place of those that are saved; the organization's only where a repository has none. */
+/** The next repositories after `cursor`. `rules`: in place of the organization's that are saved. */
 export async function previewRetention(
   { db }: Pick<Deps, 'db'>,
-  { organizationId, organization }: { organizationId: string; organization: string },
-  { one, rules }: { one?: Place; rules?: inputs.RetentionRulesInput },
+  { organizationId, organization }: Organization,
+  { rules, cursor }: { rules?: inputs.RetentionRulesInput | undefined; cursor?: string | null | undefined },
+): Promise<views.RetentionPreviewPage> {
+  const policies = await policiesWith(db, organizationId, null, rules)
+  const places = await repositoriesPage(db, organizationId, PREVIEW_PAGE, cursor ?? undefined)
+  const ruled = places.flatMap((place) => {
+    const found = ruleFor(policies, place)
+    return found ? [{ ...place, rules: found }] : []
+  })
+  const view = previewOf(await plansOf(db, organization, ruled))
+  return {
+    ...view,
+    rows: view.rows.filter((row) => row.manifests > 0 || row.tags.some((tag) => tag.kept === null)),
+    looked: places.length,
+    of: await countRepositories(db, organizationId),
+    next: places.length < PREVIEW_PAGE ? null : (places.at(-1)?.id ?? null),
+  }
+}
+
+/** Of one repository. `rules`: in place of its own, or of those that hold in it. */
+export async function previewRepository(
+  { db }: Pick<Deps, 'db'>,
+  { organizationId, organization }: Organization,
+  place: Place,
+  rules: inputs.RetentionRulesInput | undefined,
 ): Promise<views.RetentionPreviewView> {
+  const found = ruleFor(await policiesWith(db, organizationId, place.id, rules), place)
+  return previewOf(found ? await plansOf(db, organization, [{ ...place, rules: found }]) : [])
+}
+
+async function policiesWith(
+  db: Deps['db'],
+  organizationId: string,
+  repositoryId: string | null,
+  rules: inputs.RetentionRulesInput | undefined,
+) {
   const saved = await listRetentions(db, organizationId)
-  const policies = rules
-    ? [...saved.filter((p) => p.repositoryId !== (one?.id ?? null)), { ...dataOf(rules), repositoryId: one?.id ?? null }]
-    : saved
+  return rules ? [...saved.filter((policy) => policy.repositoryId !== repositoryId), { ...dataOf(rules), repositoryId }] : saved
+}
+
+function previewOf(plans: readonly Planned[]): views.RetentionPreviewView {
   const kept = new Map<KeptBecause, number>()
-  const view: views.RetentionPreviewView = {
-    repositories: 0,
-    changed: 0,
-    tags: 0,
-    manifests: 0,
-    bytes: 0,
-    kept: [],
-    rows: [],
-  }
-  for await (const place of one ? [one] : everyRepository(db, organizationId)) {
-    const rule = ruleFor(policies, place)
-    if (!rule) continue
-    const plan = await planOf(db, organization, place, rule)
-    const bytes = await freedBytes(db, place.id, plan.manifests)
+  const rows = plans.map(({ name, plan, bytes }) => {
     const go = plan.tags.filter((tag) => tag.kept === null)
-    view.repositories++
-    view.tags += go.length
-    view.manifests += plan.manifests.length
-    view.bytes += bytes
-    for (const { kept: because } of plan.tags) if (because) kept.set(because, (kept.get(because) ?? 0) + 1)
-    const tags = [...go, ...plan.tags.filter((tag) => tag.kept !== null)].slice(0, PREVIEW_TAGS)
-    const changes = plan.manifests.length + go.length > 0
-    if (changes) view.changed++
-    if (!one && !changes) continue
-    view.rows.push({ repository: place.name, bytes, manifests: plan.manifests.length, tags, total: plan.tags.length })
-    // Sorted now and then, so that no more than twice the list is ever held.
-    if (view.rows.length >= 2 * PREVIEW_REPOSITORIES) view.rows = view.rows.sort(mostFirst).slice(0, PREVIEW_REPOSITORIES)
+    const stay = plan.tags.filter((tag) => tag.kept !== null)
+    for (const { kept: because } of stay) if (because) kept.set(because, (kept.get(because) ?? 0) + 1)
+    const tags = [...go, ...stay].slice(0, PREVIEW_TAGS)
+    return { row: { repository: name, bytes, manifests: plan.manifests.length, tags, total: plan.tags.length }, goes: go.length }
+  })
+  const sum = (of: (row: (typeof rows)[number]) => number) => rows.reduce((total, row) => total + of(row), 0)
+  return {
+    repositories: rows.length,
+    changed: rows.filter(({ row, goes }) => row.manifests + goes > 0).length,
+    tags: sum(({ goes }) => goes),
+    manifests: sum(({ row }) => row.manifests),
+    bytes: sum(({ row }) => row.bytes),
+    kept: [...kept].map(([because, tags]) => ({ because, tags })).sort((a, b) => b.tags - a.tags),
+    rows: rows.map(({ row }) => row),
   }
-  view.kept = [...kept].map(([because, tags]) => ({ because, tags })).sort((a, b) => b.tags - a.tags)
-  view.rows = view.rows.sort(mostFirst).slice(0, PREVIEW_REPOSITORIES)
-  return view
 }
 
 /** For the worker. What has been done stays done when it is stopped or lost; the next one goes on from the beginning, where nothing is left. */
@@ -180,10 +227,11 @@ async function clean(db: Deps['db'], run: OpenRun, place: Place, rules: Retentio
   return db.$transaction(
     async (tx) => {
       if (!(await lockRepository(tx, place.id))) return null
-      const plan = await planOf(tx, run.organization, place, rules)
+      const [found] = await plansOf(tx, run.organization, [{ ...place, rules }])
+      if (!found) return null
+      const { plan, bytes } = found
       const tags = plan.tags.filter((tag) => tag.kept === null).map((tag) => tag.name)
       if (tags.length + plan.manifests.length === 0) return null
-      const bytes = await freedBytes(tx, place.id, plan.manifests)
       await removePlanned(tx, place.id, plan, rules.keepDeployments)
       await writeAudit(tx, run.organizationId, {
         actorUserId: null,

@@ -16,7 +16,8 @@ export interface PoliciesService {
   retention(scope: Scope): Promise<views.RetentionView>
   setRetention(scope: Scope, input: Of<typeof inputs.setRetention>): Promise<views.RetentionView>
   /** What would go and why the rest stays; nothing is removed. */
-  previewRetention(scope: Scope, input: Of<typeof inputs.previewRetention>): Promise<views.RetentionPreviewView>
+  /** A page of it: an organization may have any number of repositories. */
+  previewRetention(scope: Scope, input: Of<typeof inputs.previewRetention>): Promise<views.RetentionPreviewPage>
   /** Now instead of at its time; a worker does it. */
   runRetention(scope: Scope): Promise<views.RetentionView>
   /** For the worker: makes what is due and does what is open, until `signal`. */

@@ -44,9 +44,10 @@ async function fill(
        'sha256:' || encode(sha256((id || 'config')::bytea), 'hex'), 'linux', 'amd64', '{"Cmd":["/server"]}', 'Ada', now() - number * interval '7 minutes' FROM large_image`,
     organizationId,
   )
+  // In the order of pushes: the layers of an image lie side by side.
   await run(`CREATE TEMPORARY TABLE large_layer AS
     SELECT id, repository, l AS position, 'sha256:' || encode(sha256((CASE WHEN l < 3 THEN 'base' || l WHEN l < 5 THEN repository || '/' || l ELSE id || '/' || l END)::bytea), 'hex') AS digest,
-      CASE WHEN l < 3 THEN 25000000 ELSE 1000000 END AS size FROM large_image, generate_series(0, 7) l`)
+      CASE WHEN l < 3 THEN 25000000 ELSE 1000000 END AS size FROM large_image, generate_series(0, 7) l ORDER BY id, l`)
   await run(`INSERT INTO "ManifestLayer" ("manifestId", "position", "digest", "mediaType", "size", "createdBy", "madeAt")
     SELECT id, position, digest, 'application/vnd.oci.image.layer.v1.tar+gzip', size, 'RUN step ' || position, now() FROM large_layer`)
   await run(`INSERT INTO "Blob" ("digest", "size") SELECT DISTINCT digest, size FROM large_layer

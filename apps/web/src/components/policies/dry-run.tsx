@@ -1,7 +1,7 @@
 'use client'
 import type { views } from '@slipway/contracts'
 import { formatBytes, shortDigest } from '@slipway/core'
-import { Button, Callout, cn, Dialog } from '@slipway/ui'
+import { Button, Callout, cn, Dialog, ProgressBar } from '@slipway/ui'
 import { ChevronRight } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { InlineError, Load } from '@/components/load'
@@ -19,7 +19,14 @@ export function DryRunDialog({
 }: {
   open: boolean
   title: string
-  query: { data: Preview | undefined; error: unknown; isFetching?: boolean; refetch?: () => unknown }
+  query: {
+    data: Preview | undefined
+    error: unknown
+    isFetching?: boolean
+    refetch?: () => unknown
+    /** Of an answer that grows; null: it is whole. */
+    progress?: { looked: number; of: number } | null
+  }
   action?: {
     label: (preview: Preview) => string
     danger: (preview: Preview) => boolean
@@ -29,7 +36,8 @@ export function DryRunDialog({
   }
   onClose: () => void
 }) {
-  const preview = query.data
+  const { progress } = query
+  const preview = progress ? undefined : query.data
   return (
     <Dialog
       open={open}
@@ -53,7 +61,12 @@ export function DryRunDialog({
       }
     >
       <Load query={query} what="what would go">
-        {(found) => <Found preview={found} />}
+        {(found) => (
+          <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
+            {progress && <Looking {...progress} />}
+            <Found preview={found} />
+          </div>
+        )}
       </Load>
       {action && <InlineError error={action.error} />}
     </Dialog>
@@ -61,6 +74,17 @@ export function DryRunDialog({
 }
 
 export const removes = ({ tags, manifests }: Preview) => tags + manifests > 0
+
+function Looking({ looked, of }: { looked: number; of: number }) {
+  return (
+    <div className="grid gap-1.5">
+      <p className="num text-ink-2 text-sm" role="status">
+        {looked.toLocaleString('en')} of {plural(of, 'repository', 'repositories')} looked at …
+      </p>
+      <ProgressBar label="Looked at" percent={of === 0 ? 0 : Math.min(100, (looked / of) * 100)} />
+    </div>
+  )
+}
 
 function Found({ preview }: { preview: Preview }) {
   const { tags, manifests, bytes, kept, rows, repositories, changed } = preview

@@ -1,7 +1,7 @@
 'use client'
 import { inputs, type views } from '@slipway/contracts'
 import { Button, ConfirmDialog, Field, Input, KeyValue, TimeAgo, toast } from '@slipway/ui'
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { InlineError } from '@/components/load'
 import { SettingsCard } from '@/components/settings/settings-card'
@@ -9,6 +9,7 @@ import { useTRPC } from '@/lib/trpc'
 import { useForm } from '@/lib/use-form'
 import { DryRunDialog, removes } from './dry-run'
 import { RetentionFields, retentionField, retentionRulesOf, retentionValues } from './retention-fields'
+import { useDryRun } from './use-dry-run'
 import { clockOf, keepsText, minuteOf, plural } from './words'
 
 const valuesOf = ({ rules, minute }: views.RetentionView) => ({ ...retentionValues(rules), at: clockOf(minute) })
@@ -23,12 +24,7 @@ export function RetentionCard({ org, view, may }: { org: string; view: views.Ret
   const form = useForm(valuesOf(view))
   const { values: v, errors, set } = form
   const [asked, setAsked] = useState<Asked>(null)
-  const preview = useQuery(
-    trpc.policies.previewRetention.queryOptions(
-      { org, ...(asked?.rules && { rules: asked.rules }) },
-      { enabled: asked !== null && asked.what !== 'off', staleTime: 0, gcTime: 0, retry: false },
-    ),
-  )
+  const preview = useDryRun(org, asked === null || asked.what === 'off' ? null : asked)
   const keep = (next: views.RetentionView) => client.setQueryData(trpc.policies.retention.queryKey({ org }), next)
   const save = useMutation(
     trpc.policies.setRetention.mutationOptions({

@@ -1,7 +1,19 @@
 'use client'
 import type { views } from '@slipway/contracts'
 import { formatBytes } from '@slipway/core'
-import { Button, Card, CardHeader, ConfirmDialog, EmptyState, StatusPill, Switch, TimeAgo, type Tone, toast } from '@slipway/ui'
+import {
+  Button,
+  Card,
+  CardHeader,
+  ConfirmDialog,
+  EmptyState,
+  ProgressBar,
+  StatusPill,
+  Switch,
+  TimeAgo,
+  type Tone,
+  toast,
+} from '@slipway/ui'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { ShieldCheck } from 'lucide-react'
 import { useState } from 'react'
@@ -128,18 +140,7 @@ function Verification({ one }: { one: views.VerificationView }) {
           {one.requestedBy} · <TimeAgo at={one.finishedAt ?? one.createdAt} />
         </span>
       </div>
-      {under && (
-        <div
-          role="progressbar"
-          aria-label="Checked"
-          aria-valuenow={Math.round(done * 100)}
-          aria-valuemin={0}
-          aria-valuemax={100}
-          className="h-1.5 overflow-hidden rounded-full bg-sunken"
-        >
-          <div className="h-full rounded-full bg-accent transition-[width] duration-180" style={{ width: `${done * 100}%` }} />
-        </div>
-      )}
+      {under && <ProgressBar label="Checked" percent={done * 100} />}
       {one.error && <p className="text-fail text-sm">{one.error}</p>}
       {one.problems.length > 0 && <Problems problems={one.problems} />}
     </div>
