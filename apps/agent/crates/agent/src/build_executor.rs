@@ -247,10 +247,7 @@ impl Executor for BuildExecutor {
         let _agents = agents(&request, &held.dir).map_err(setup)?;
         let wanted = if request.insecure { caps::ALL } else { caps::default_set() };
         let spec = spec(&request, &held.dir, wanted & self.capabilities);
-        let seccomp = match request.insecure {
-            true => None,
-            false => Some(self.filters.get(spec.process.capabilities).map_err(setup)?),
-        };
+        let seccomp = Some(self.filters.build((!request.insecure).then_some(spec.process.capabilities)).map_err(setup)?);
         let null = std::fs::File::options().read(true).write(true).open("/dev/null").map_err(setup)?;
         let complaint = request.stderr.try_clone().map_err(setup)?;
         let run = Oneshot { spec, group: held.group.clone(), seccomp, netns, stdio: [null.into(), request.stdout, request.stderr] };
@@ -270,6 +267,21 @@ impl Executor for BuildExecutor {
                 Ok(ExecOutcome { exit_code, oom_killed: false, peak_memory_bytes: None, cpu: None, disk: None })
             }
             Err(error) => Err(setup(error)),
+        }
+    }
+
+    fn pause(&self, build_id: &str) {
+        let group = self.groups.group(&group_name(build_id), false);
+        if group.exists()
+            && let Err(error) = group.freeze()
+        {
+            tracing::warn!(%error, build = build_id, "the steps of a build could not be paused for the disk's sake");
+        }
+    }
+
+    fn resume(&self, build_id: &str) {
+        if let Err(error) = self.groups.group(&group_name(build_id), false).thaw() {
+            tracing::warn!(%error, build = build_id, "the steps of a build could not be resumed");
         }
     }
 

@@ -13,6 +13,7 @@ const MOST_PROFILES: usize = 64;
 
 #[derive(Default)]
 pub struct Filters {
+    builds: Mutex<HashMap<Option<u64>, Arc<OwnedFd>>>,
     default: Mutex<HashMap<u64, Arc<OwnedFd>>>,
     profiles: Mutex<HashMap<(u64, String), Arc<OwnedFd>>>,
 }
@@ -30,6 +31,16 @@ impl Filters {
             return Ok(fd.clone());
         }
         let fd = open(&seccomp::default_filter(capabilities))?;
+        Ok(cache.entry(capabilities).or_insert(fd).clone())
+    }
+
+    /// The filter of a build step with these capabilities; `None`: of one that may do everything else.
+    pub fn build(&self, capabilities: Option<u64>) -> ApiResult<Arc<OwnedFd>> {
+        let mut cache = self.builds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fd) = cache.get(&capabilities) {
+            return Ok(fd.clone());
+        }
+        let fd = open(&capabilities.map_or_else(seccomp::insecure_build_filter, seccomp::build_filter))?;
         Ok(cache.entry(capabilities).or_insert(fd).clone())
     }
 

@@ -6,9 +6,12 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::builds::{Plan, body, minute};
+use support::builds::{Plan, body, build, last, minute};
 use support::content::{docker_archive, done, layers};
 use support::disk::assert_whole;
 use support::registry::Registry;
@@ -63,6 +66,91 @@ fn failure(agent: &Agent, path: &str, body: &[u8]) -> String {
     let last: Value = serde_json::from_str(answer.text().trim().lines().last().unwrap()).unwrap();
     assert!(answer.status == 507 || last["error"].is_string() || last["type"] == "error", "{path}: {} {}", answer.status, answer.text());
     last.to_string()
+}
+
+/// The least that was free while something ran.
+struct Least {
+    watcher: std::thread::JoinHandle<u64>,
+    over: Arc<AtomicBool>,
+}
+
+impl Least {
+    fn watch(mounted: &Path) -> Self {
+        let (over, mounted) = (Arc::new(AtomicBool::new(false)), mounted.to_owned());
+        let ends = over.clone();
+        let watcher = std::thread::spawn(move || {
+            let mut least = u64::MAX;
+            while !ends.load(Ordering::Relaxed) {
+                let stat = rustix::fs::statvfs(&mounted).unwrap();
+                least = least.min(stat.f_bavail * stat.f_frsize);
+                std::thread::sleep(Duration::from_micros(500));
+            }
+            least
+        });
+        Self { watcher, over }
+    }
+
+    fn end(self) -> u64 {
+        self.over.store(true, Ordering::Relaxed);
+        self.watcher.join().unwrap()
+    }
+}
+
+/// The host's own program, which makes the system call, with its libraries.
+fn with_fallocate() -> Vec<u8> {
+    support::busybox_tar_with(|tar| {
+        let told = Command::new("ldd").arg("/usr/bin/fallocate").output().unwrap();
+        let told = String::from_utf8(told.stdout).unwrap();
+        let libraries = told.split_whitespace().filter(|word| word.starts_with('/'));
+        for path in libraries.chain(["/usr/bin/fallocate"]) {
+            support::file(tar, path.trim_start_matches('/'), &std::fs::read(path).unwrap(), 0o755);
+        }
+    })
+}
+
+#[test]
+fn a_step_cannot_reserve_what_it_does_not_write() {
+    let mut agent = Agent::bare();
+    agent.shut_down();
+    let disk = Disk::new(&agent, 768);
+    agent.respawn();
+    agent.import(support::IMAGE, &with_fallocate());
+    let reserve = agent.client.get("/slipway/v1/build-cache")["disk"]["reserve"].as_u64().unwrap();
+    assert!(reserve > 100 << 20 && disk.free() > 3 * reserve, "{reserve}, {}", disk.free());
+    let one = Plan::new(&agent).run("/usr/bin/fallocate -l 500M /all");
+    let many =
+        Plan::new(&agent).run("i=0; while [ $i -lt 200 ]; do : > /f$i; /usr/bin/fallocate -n -l 100M /f$i; i=$((i+1)); done; exit 3");
+    let cached = json!({ "mounts": [{ "type": "cache", "id": "c", "target": "/c", "sharing": "shared", "from": null, "source": ".",
+        "mode": 0o755, "uid": 0, "gid": 0 }] });
+    let beside = Plan::new(&agent).run_with(": > /c/all; /usr/bin/fallocate -z -l 500M /c/all", &cached);
+    for (id, plan) in [("one", one), ("many", many), ("beside", beside)] {
+        let least = Least::watch(&disk.mounted);
+        let built = build(&agent, &plan.request(id, minute()), &[]);
+        let least = least.end();
+        assert_eq!(last(&built)["code"], "EXEC_FAILED", "{built:?}");
+        assert!(built.iter().any(|event| event["data"].as_str().is_some_and(|text| text.contains("supported"))), "{built:?}");
+        assert!(least > reserve, "{id}: {least} were free, {reserve} shall be");
+    }
+    // The C library writes what it cannot reserve, and room may be given back.
+    let script = "busybox fallocate -l 20000000 /part && [ $(busybox stat -c %s /part) = 20000000 ] && before=$(busybox du -k /part | busybox cut -f1) && \
+        [ $before -gt 19000 ] && /usr/bin/fallocate -p -o 0 -l 16M /part && [ $(busybox du -k /part | busybox cut -f1) -lt 4000 ]";
+    let fits = Plan::new(&agent).run(script);
+    let built = build(&agent, &fits.request("fits", minute()), &[]);
+    assert_eq!(last(&built)["type"], "result", "{built:?}");
+    // As much as that writes, and many at once: they end before the disk does.
+    let whole = Plan::new(&agent).run("busybox fallocate -l 2000000000 /whole");
+    let eight = "for i in 1 2 3 4 5 6 7 8; do head -c 500000000 /dev/zero > /f$i & done; wait; exit 3";
+    let eight = Plan::new(&agent).run(eight);
+    for (id, plan) in [("whole", whole), ("eight", eight)] {
+        let least = Least::watch(&disk.mounted);
+        let built = build(&agent, &plan.request(id, minute()), &[]);
+        let least = least.end();
+        assert_eq!(last(&built)["code"], "DISK_FULL", "{built:?}");
+        assert!(least > 0, "{id}");
+        println!("{id}: {least} of {reserve} bytes were free");
+        eventually("its files are gone", || disk.free() > 2 * reserve);
+    }
+    agent.shut_down();
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The disk under running builds: caches go before the reserve does, then the build that eats most; and what one step may
 //! write.
+//!
+//! Steps can take space by writing only (the executor sees to that), so between two looks they take what a processor copies in
+//! that time. While room is made, which may take seconds, they stand still.
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -124,6 +127,27 @@ struct Search {
     ended: Option<(Weak<Build>, Instant)>,
 }
 
+/// Builds whose steps stand still as long as this lives.
+struct Paused(Vec<Arc<Build>>);
+
+impl Paused {
+    /// Blocks.
+    fn new(builds: Vec<Arc<Build>>) -> Self {
+        for build in &builds {
+            build.executor.pause(&build.request.id);
+        }
+        Self(builds)
+    }
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        for build in &self.0 {
+            build.executor.resume(&build.request.id);
+        }
+    }
+}
+
 impl Room {
     pub fn enter(&self, build: &Arc<Build>) {
         let mut builds = self.builds.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,6 +183,8 @@ impl Room {
     }
 
     async fn make_room(&self, asker: &Arc<Build>, space: DiskSpace, search: &mut Search) {
+        let running = self.running();
+        let Ok(_paused) = blocking(move || Ok(Paused::new(running))).await else { return };
         if search.in_vain.is_none_or(|last| last.elapsed() >= SEARCH_EVERY) {
             let (build, missing) = (asker.clone(), space.reserve - space.free);
             let found = blocking(move || evict(&build, missing)).await;
@@ -170,7 +196,11 @@ impl Room {
             search.in_vain = Some(Instant::now());
             return;
         }
-        if search.ended.as_ref().is_some_and(|(build, since)| build.strong_count() > 0 && since.elapsed() < PATIENCE) {
+        if let Some((build, since)) = &search.ended
+            && build.strong_count() > 0
+            && since.elapsed() < PATIENCE
+        {
+            tokio::time::sleep(LOOK_EVERY).await;
             return;
         }
         let running = self.running();

@@ -31,6 +31,13 @@ pub trait Executor: Send + Sync + 'static {
     /// about it on `stderr`.
     async fn run(&self, request: ExecRequest, cancel: CancellationToken) -> Result<ExecOutcome, ExecError>;
 
+    /// Stops the processes of a build where they stand, those that start meanwhile too. Blocks until they do; one that ends
+    /// meanwhile is fine.
+    fn pause(&self, build_id: &str);
+
+    /// Lets them go on. Blocks for a moment.
+    fn resume(&self, build_id: &str);
+
     /// Kills what is left of a build and removes its cgroup. Called once for each build, also after failures; a build
     /// that ran nothing is fine.
     async fn finish(&self, build_id: &str) -> Result<(), ExecError>;

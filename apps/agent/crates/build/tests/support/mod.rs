@@ -72,6 +72,11 @@ impl Executor for UnshareExecutor {
         })
     }
 
+    /// Its processes are in no group that could be told to stop.
+    fn pause(&self, _build_id: &str) {}
+
+    fn resume(&self, _build_id: &str) {}
+
     async fn finish(&self, _build_id: &str) -> Result<(), ExecError> {
         Ok(())
     }

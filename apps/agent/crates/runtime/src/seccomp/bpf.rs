@@ -12,10 +12,15 @@ pub enum Outcome {
     FirstNot(u32),
     /// Allowed when none of these bits is set in the low word of the first argument.
     FirstLacks(u32),
+    /// Allowed when one of these bits is set in the low word of the second argument; `EOPNOTSUPP` otherwise.
+    SecondHas(u32),
+    /// Allowed unless the low word of the second argument is one of these; `EOPNOTSUPP` then.
+    SecondNotIn(Vec<u32>),
 }
 
 const EPERM: u16 = libc::EPERM as u16;
 const ENOSYS: u16 = libc::ENOSYS as u16;
+const EOPNOTSUPP: u16 = libc::EOPNOTSUPP as u16;
 
 pub(super) const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
 pub(super) const JUMP: u16 = (libc::BPF_JMP | libc::BPF_JA) as u16;
@@ -33,6 +38,7 @@ pub(super) const AUDIT_ARCH: u32 = 0xc000_00b7;
 
 /// Offset of the low word of argument 0 (both supported machines are little endian).
 const FIRST_ARGUMENT: u32 = offset_of!(libc::seccomp_data, args) as u32;
+const SECOND_ARGUMENT: u32 = FIRST_ARGUMENT + size_of::<u64>() as u32;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Instruction {
@@ -59,7 +65,16 @@ fn ret(outcome: &Outcome) -> Instruction {
 impl Program {
     /// Calls without a rule are refused with EPERM; calls newer than every rule with ENOSYS, so that programs fall
     /// back to what the kernels of the profile's day had.
-    pub fn compile(mut rules: Vec<(u32, Outcome)>) -> Self {
+    pub fn compile(rules: Vec<(u32, Outcome)>) -> Self {
+        Self::with_others(rules, &Outcome::Errno(EPERM), Outcome::Errno(ENOSYS))
+    }
+
+    /// Whatever has no rule is allowed.
+    pub fn compile_open(rules: Vec<(u32, Outcome)>) -> Self {
+        Self::with_others(rules, &Outcome::Allow, Outcome::Allow)
+    }
+
+    fn with_others(mut rules: Vec<(u32, Outcome)>, others: &Outcome, newer: Outcome) -> Self {
         rules.sort_by_key(|(number, _)| *number);
         rules.dedup_by_key(|(number, _)| *number);
         // Starts of ranges with equal outcome; the last range reaches to the end.
@@ -72,17 +87,17 @@ impl Program {
         };
         for (number, outcome) in rules {
             if number > next {
-                push(next, Outcome::Errno(EPERM));
+                push(next, others.clone());
             }
             push(number, outcome);
             next = number + 1;
         }
-        push(next, Outcome::Errno(ENOSYS));
+        push(next, newer);
         let mut code = vec![
             op(LOAD, 0, 0, offset_of!(libc::seccomp_data, arch) as u32),
             op(JUMP_EQ, 1, 0, AUDIT_ARCH),
             // 32-bit calls have other numbers, so nothing of the list holds for them.
-            ret(&Outcome::Errno(EPERM)),
+            ret(others),
             op(LOAD, 0, 0, offset_of!(libc::seccomp_data, nr) as u32),
         ];
         code.extend(search(&ranges));
@@ -131,7 +146,9 @@ fn search(ranges: &[(u32, Outcome)]) -> Vec<Instruction> {
 fn leaf(outcome: &Outcome) -> Vec<Instruction> {
     let refuse = ret(&Outcome::Errno(EPERM));
     let allow = ret(&Outcome::Allow);
+    let unsupported = ret(&Outcome::Errno(EOPNOTSUPP));
     let load = op(LOAD, 0, 0, FIRST_ARGUMENT);
+    let load_second = op(LOAD, 0, 0, SECOND_ARGUMENT);
     match outcome {
         Outcome::Allow | Outcome::Errno(_) => vec![ret(outcome)],
         Outcome::FirstIn(values) => {
@@ -143,15 +160,23 @@ fn leaf(outcome: &Outcome) -> Vec<Instruction> {
         }
         Outcome::FirstNot(value) => vec![load, op(JUMP_EQ, 0, 1, *value), refuse, allow],
         Outcome::FirstLacks(bits) => vec![load, op(JUMP_SET, 0, 1, *bits), refuse, allow],
+        Outcome::SecondHas(bits) => vec![load_second, op(JUMP_SET, 1, 0, *bits), unsupported, allow],
+        Outcome::SecondNotIn(values) => {
+            let mut code = vec![load_second];
+            let count = values.len() as u8;
+            code.extend(values.iter().zip(0u8..).map(|(value, index)| op(JUMP_EQ, count - index, 0, *value)));
+            code.extend([allow, unsupported]);
+            code
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// Runs the program as the kernel would, for one call.
-    fn run(program: &Program, number: u32, first: u32) -> u32 {
+    pub fn run(program: &Program, number: u32, arguments: [u32; 2]) -> u32 {
         let (mut at, mut accumulator) = (0usize, 0u32);
         loop {
             let Instruction { code, jt, jf, k } = program.0[at];
@@ -160,7 +185,8 @@ mod tests {
             match code {
                 LOAD if k == 0 => accumulator = number,
                 LOAD if k == 4 => accumulator = AUDIT_ARCH,
-                LOAD => accumulator = first,
+                LOAD if k == SECOND_ARGUMENT => accumulator = arguments[1],
+                LOAD => accumulator = arguments[0],
                 JUMP => at += k as usize,
                 JUMP_EQ => at += branch(accumulator == k),
                 JUMP_GE => at += branch(accumulator >= k),
@@ -182,7 +208,7 @@ mod tests {
                 n if n % 2 == 0 => libc::SECCOMP_RET_ALLOW,
                 _ => libc::SECCOMP_RET_ERRNO | u32::from(EPERM),
             };
-            assert_eq!(run(&program, number, 0), expected, "call {number}");
+            assert_eq!(run(&program, number, [0; 2]), expected, "call {number}");
         }
     }
 
@@ -205,7 +231,7 @@ mod tests {
             (3, 0x1000_0000, false),
         ] {
             let expected = if allowed { libc::SECCOMP_RET_ALLOW } else { refused };
-            assert_eq!(run(&program, number, first), expected, "{number} {first:#x}");
+            assert_eq!(run(&program, number, [first, 0]), expected, "{number} {first:#x}");
         }
     }
 }
