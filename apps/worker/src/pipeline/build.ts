@@ -152,6 +152,8 @@ async function stagesWith(
       dockerfile,
       plan: planned.plan,
       gitContexts: planned.gitContexts,
+      uploadedContexts: planned.uploadedContexts,
+      fetched: recorder.fetched,
       buildArgs: secrets.buildArgs,
       secrets: Object.keys(secrets.buildSecrets),
       startedAt: build.startedAt ?? finishedAt,

@@ -63,6 +63,7 @@ export interface Planned {
   sourceDateEpoch: number | undefined
   /** The Git repositories among what is sent, and the commits they were at. */
   gitContexts: GitMaterial[]
+  uploadedContexts: UploadedMaterial[]
 }
 
 export interface GitMaterial {
@@ -72,6 +73,15 @@ export interface GitMaterial {
   /** As it was asked for; '' is the server's HEAD. */
   ref: string
   sha: string
+}
+
+export interface UploadedMaterial {
+  /** What the plan calls it. */
+  context: string
+  /** What the client calls it. */
+  name: string
+  /** `sha256:…` of its root. */
+  tree: string
 }
 
 /** What the build page shows of the file that a plan was made of. */
@@ -140,20 +150,22 @@ export async function plan(
   const planned = planPlatforms(dockerfile, { ...options, resolved, ignore, secrets }, platforms)
   const sent: SentContext[] = source.uploaded ? [] : [{ root: contextRoot, ignore }]
   const gitContexts: GitMaterial[] = []
-  const given: Planned['given'] = {}
+  const uploadedContexts: UploadedMaterial[] = []
   for (const context of planned.contexts) {
-    const tree = context.source.kind === 'named' ? source.trees?.[context.source.name] : undefined
-    if (tree !== undefined) given[context.name] = { tree }
+    const from = context.source
+    const tree = from.kind === 'named' ? source.trees?.[from.name] : undefined
+    if (from.kind === 'named' && tree !== undefined) uploadedContexts.push({ context: context.name, name: from.name, tree })
     else sent.push(await sentContext(deps, context, source, signal, onProgress, gitContexts))
   }
   return {
     plan: planned.plan,
     file: source.dockerfilePath,
     sent,
-    given,
+    given: Object.fromEntries(uploadedContexts.map(({ context, tree }) => [context, { tree }])),
     warnings: planned.warnings.map((warning) => warning.message),
     sourceDateEpoch: planned.sourceDateEpoch,
     gitContexts,
+    uploadedContexts,
   }
 }
 

@@ -24,6 +24,12 @@ const build = {
 } as unknown as BuildRunRow
 const base = { type: 'image', reference: 'slipway.local/slipway/debian:13', digest: `sha256:${'b'.repeat(64)}` }
 const fetched = { type: 'http', url: 'https://get.example.com/tool.tgz', checksum: `sha256:${'d'.repeat(64)}`, filename: 'tool.tgz' }
+const signed = {
+  type: 'http',
+  url: `https://ada:${secret}@get.example.com/data.bin?X-Signature=${secret}`,
+  checksum: null,
+  filename: 'data.bin',
+}
 const plan = {
   platform: { os: 'linux', architecture: 'amd64' },
   target: 'v3',
@@ -33,6 +39,11 @@ const plan = {
     { id: 'v6', op: { ...base, reference: 'tools', digest: `sha256:${'9'.repeat(64)}` } },
     { id: 'v7', op: { type: 'context', name: 'git-2' } },
     { id: 'v1', op: fetched },
+    { id: 'v8', op: signed },
+    { id: 'v9', op: { ...signed, url: 'https://get.example.com/unknown' } },
+    { id: 'v10', op: { type: 'context', name: 'context-1' } },
+    { id: 'v11', op: { type: 'context', name: 'context-2' } },
+    { id: 'v12', op: { ...fetched, filename: 'again.tgz' } },
     {
       id: 'v2',
       op: {
@@ -42,6 +53,7 @@ const plan = {
           { type: 'bind', from: 'v1' },
           { type: 'bind', from: 'v6' },
           { type: 'bind', from: 'v5' },
+          ...['v8', 'v9', 'v10', 'v11', 'v12'].map((from) => ({ type: 'bind', from })),
         ],
       },
     },
@@ -66,6 +78,12 @@ const from: BuiltFrom = {
     { name: 'git', url: 'git@git.example:acme/lib.git', ref: 'v1', sha: '1'.repeat(40) },
     { name: 'git-2', url: 'https://git.example/unused.git', ref: '', sha: '2'.repeat(40) },
   ],
+  uploadedContexts: [
+    { context: 'context-1', name: 'assets', tree: `sha256:${'7'.repeat(64)}` },
+    { context: 'context-2', name: 'same-assets', tree: `sha256:${'7'.repeat(64)}` },
+    { context: 'context-3', name: 'unused', tree: `sha256:${'8'.repeat(64)}` },
+  ],
+  fetched: new Map([['v8', `sha256:${'6'.repeat(64)}`]]),
   buildArgs: { NPM_TOKEN: secret, COLOR: 'blue' },
   secrets: ['NPM_TOKEN'],
   startedAt: new Date('2026-11-28T10:00:00Z'),
@@ -96,6 +114,8 @@ it('says what the build was made from, by digest', () => {
     { uri: 'git+git@git.example:acme/lib.git@v1', digest: { gitCommit: '1'.repeat(40) } },
     { uri: 'oci://tools', digest: { sha256: '9'.repeat(64) } },
     { uri: 'https://get.example.com/tool.tgz', digest: { sha256: 'd'.repeat(64) } },
+    { uri: 'https://get.example.com/data.bin', digest: { sha256: '6'.repeat(64) } },
+    { uri: 'slipway:context', name: 'assets', digest: { sha256: '7'.repeat(64) } },
   ])
   expect(predicate.runDetails).toMatchObject({
     builder: { id: 'https://slipway.example.com/builder', version: { slipway: '1.2.3' } },

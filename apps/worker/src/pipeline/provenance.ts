@@ -17,7 +17,7 @@ import { formatPlatform } from '@slipway/dockerfile'
 import { formatReference, originalReference, parseReference } from '@slipway/oci'
 import type { Commit } from './checkout'
 import { inputsOf } from './inputs'
-import type { GitMaterial } from './plan'
+import type { GitMaterial, UploadedMaterial } from './plan'
 
 export interface BuiltFrom {
   /** slipway.local/acme/shop */
@@ -33,6 +33,9 @@ export interface BuiltFrom {
   dockerfile: { text: string; origin: string }
   plan: BuildPlan
   gitContexts: GitMaterial[]
+  uploadedContexts: UploadedMaterial[]
+  /** By vertex: the digest of what an ADD of a URL fetched. */
+  fetched: ReadonlyMap<string, string>
   buildArgs: Record<string, string>
   /** Names of what the build was given as secrets, beside the app's secret variables. */
   secrets: string[]
@@ -70,12 +73,12 @@ export function provenance(
           trigger: build.trigger,
           noCache: build.noCache,
         },
-        resolvedDependencies: [
+        resolvedDependencies: once([
           source.kind === 'git'
             ? { uri: `git+${withoutCredentials(source.url)}@refs/heads/${source.branch}`, digest: { gitCommit: source.commit.sha } }
             : { uri: UPLOADED_CONTEXT, digest: digestSet(source.tree) },
           ...materials(from),
-        ],
+        ]),
       },
       runDetails: {
         builder: { id: `${webUrl}/builder`, version: { slipway: version } },
@@ -104,24 +107,44 @@ function sourceParameters(app: BuildRunRow['app'], source: BuiltFrom['source']) 
   }
 }
 
-/** Base images, what `COPY --from` and `RUN --mount` take from, Git contexts and files that ADD fetches by a checksum; each once, and only what the image of that platform needs. */
-function materials({ plan, platform, gitContexts }: BuiltFrom) {
-  const found = new Map<string, { uri: string; digest: Record<string, string> }>()
+/** A `ResourceDescriptor` of in-toto. */
+interface Material {
+  uri: string
+  /** What the build calls it, where the address does not say. */
+  name?: string
+  digest: Record<string, string>
+}
+
+/** Base images, what `COPY --from` and `RUN --mount` take from, contexts and files behind URLs; only what the image of that platform needs. */
+function materials({ plan, platform, gitContexts, uploadedContexts, fetched }: BuiltFrom): Material[] {
+  const found: Material[] = []
   const target = [plan, ...(plan.more ?? [])].find((one) => formatPlatform(one.platform) === platform) ?? plan
   const needed = new Set([target.target])
   // Inputs come before their users.
   for (const { id, op } of plan.vertices.toReversed()) {
     if (!needed.has(id)) continue
     for (const input of inputsOf(op)) needed.add(input)
-    if (op.type === 'image') found.set(op.reference, { uri: `oci://${originalName(op.reference)}`, digest: digestSet(op.digest) })
-    const git = op.type === 'context' ? gitContexts.find(({ name }) => name === op.name) : undefined
-    if (git) {
-      const uri = `git+${withoutCredentials(git.url)}${git.ref && `@${git.ref}`}`
-      found.set(`${uri} ${git.sha}`, { uri, digest: { gitCommit: git.sha } })
+    if (op.type === 'image') found.push({ uri: `oci://${originalName(op.reference)}`, digest: digestSet(op.digest) })
+    if (op.type === 'context') {
+      const git = gitContexts.find(({ name }) => name === op.name)
+      if (git) found.push({ uri: `git+${withoutCredentials(git.url)}${git.ref && `@${git.ref}`}`, digest: { gitCommit: git.sha } })
+      const uploaded = uploadedContexts.find(({ context }) => context === op.name)
+      if (uploaded) found.push({ uri: UPLOADED_CONTEXT, name: uploaded.name, digest: digestSet(uploaded.tree) })
     }
-    if (op.type === 'http' && op.checksum) found.set(op.url, { uri: withoutCredentials(op.url), digest: digestSet(op.checksum) })
+    const checksum = op.type === 'http' ? (op.checksum ?? fetched.get(id)) : undefined
+    if (op.type === 'http' && checksum) found.push({ uri: withoutQuery(op.url), digest: digestSet(checksum) })
   }
-  return [...found.values()].reverse()
+  return found.reverse()
+}
+
+/** The same bytes from the same place are one material, whatever the build calls them. */
+function once(materials: Material[]): Material[] {
+  const found = new Map<string, Material>()
+  for (const material of materials) {
+    const key = JSON.stringify([material.uri, material.digest])
+    if (!found.has(key)) found.set(key, material)
+  }
+  return [...found.values()]
 }
 
 function digestSet(digest: string): Record<string, string> {
@@ -142,4 +165,9 @@ function withoutCredentials(address: string): string {
   url.username = ''
   url.password = ''
   return url.href
+}
+
+/** Signed addresses carry their signature there; the digest says which file it was. */
+function withoutQuery(address: string): string {
+  return withoutCredentials(address).replace(/[?#].*$/s, '')
 }

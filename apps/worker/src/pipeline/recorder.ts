@@ -23,6 +23,8 @@ const TAIL_LINES = 20
 
 /** Writes a build's steps and log to Postgres as they happen, and tells readers to look. */
 export class BuildRecorder {
+  /** By vertex: the digest of the file that a URL gave. */
+  readonly fetched = new Map<string, string>()
   private readonly positions = new Map<string, number>()
   private readonly tails = new Map<number, string>()
   private buffer: LogChunkInput[] = []
@@ -74,6 +76,7 @@ export class BuildRecorder {
     }))
     // What was said of another attempt's steps is over with them.
     this.steps = new Map()
+    this.fetched.clear()
     this.write(() => replaceBuildSteps(this.deps.db, this.buildId, rows))
   }
 
@@ -85,6 +88,7 @@ export class BuildRecorder {
     } else if (event.type === 'vertex') {
       const position = this.positions.get(event.id)
       if (position === undefined) return
+      if (event.contentDigest) this.fetched.set(event.id, event.contentDigest)
       const over = event.status !== 'running'
       this.steps.set(event.id, {
         ...this.steps.get(event.id),

@@ -14,7 +14,7 @@
  */
 import * as z from 'zod'
 import { buildOutput } from './build-output'
-import { buildPlan } from './build-plan'
+import { buildDigest, buildPlan } from './build-plan'
 import { contextDigest } from './context-api'
 
 export const buildRequest = z.object({
@@ -91,6 +91,8 @@ export const buildEvent = z.discriminatedUnion('type', [
     /** Bytes a RUN read from disks and wrote to them, where the host counts them; the page cache is neither. */
     diskReadBytes: z.number().optional(),
     diskWrittenBytes: z.number().optional(),
+    /** On cached and done, of an ADD of a URL: the digest of the file that it gave. */
+    contentDigest: buildDigest.optional(),
   }),
   /** UTF-8 (invalid bytes replaced), at most 16 KiB; not split inside a character; lines may span chunks. */
   z.object({ type: z.literal('log'), id: z.string(), at, stream: z.enum(['stdout', 'stderr']), data: z.string() }),

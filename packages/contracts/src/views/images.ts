@@ -160,5 +160,5 @@ export interface ProvenanceView extends AttachedView {
   /** Names only. */
   secrets: string[]
   /** What went in: the commit, base images. At most 100. */
-  materials: { uri: string; digest: string | null }[]
+  materials: { uri: string; name: string | null; digest: string | null }[]
 }

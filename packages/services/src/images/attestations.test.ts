@@ -133,7 +133,10 @@ it('shows the provenance of our builds and of others', async () => {
       buildDefinition: {
         buildType,
         externalParameters: { ...source, ...rest, buildArgs: { COLOR: 'blue' }, secrets: ['TOKEN'] },
-        resolvedDependencies: [{ uri: 'oci://debian:13', digest: { sha256: 'b' } }],
+        resolvedDependencies: [
+          { uri: 'oci://debian:13', digest: { sha256: 'b' } },
+          { uri: 'slipway:context', name: 'assets', digest: { sha256: 'c' } },
+        ],
       },
       runDetails: { builder: { id: 'https://x/builder', version: { slipway: '1' } }, metadata: { startedOn: 'not a date' } },
     },
@@ -147,7 +150,10 @@ it('shows the provenance of our builds and of others', async () => {
     source: { git, tree: null, ...rest },
     buildArgs: [{ key: 'COLOR', value: 'blue' }],
     secrets: ['TOKEN'],
-    materials: [{ uri: 'oci://debian:13', digest: 'sha256:b' }],
+    materials: [
+      { uri: 'oci://debian:13', name: null, digest: 'sha256:b' },
+      { uri: 'slipway:context', name: 'assets', digest: 'sha256:c' },
+    ],
   })
   await attach(IN_TOTO_TYPE, statement(BUILD_TYPE, { tree }), { [PREDICATE_TYPE]: SLSA_PROVENANCE })
   expect(await h.services.images.provenance(acme, input)).toMatchObject({ source: { git: null, tree, ...rest } })

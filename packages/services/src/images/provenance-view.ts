@@ -29,7 +29,7 @@ export function provenanceView({ predicate }: ProvenanceStatement): Omit<views.P
     secrets: own?.success ? own.data.secrets : [],
     materials: (buildDefinition.resolvedDependencies ?? []).slice(0, MATERIALS).map(({ uri, name, digest }) => {
       const [algorithm, value] = Object.entries(digest ?? {})[0] ?? []
-      return { uri: uri ?? name ?? 'unnamed', digest: value === undefined ? null : `${algorithm}:${value}` }
+      return { uri: uri ?? name ?? 'unnamed', name: name ?? null, digest: value === undefined ? null : `${algorithm}:${value}` }
     }),
   }
 }

@@ -93,6 +93,9 @@ pub struct VertexEvent {
     pub disk_read_bytes: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_written_bytes: Option<u64>,
+    /// On cached and done, of an ADD of a URL: the digest of the file, `sha256:…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_digest: Option<String>,
 }
 
 impl VertexEvent {
@@ -110,6 +113,7 @@ impl VertexEvent {
             wait_ms: None,
             disk_read_bytes: None,
             disk_written_bytes: None,
+            content_digest: None,
         }
     }
 

@@ -63,6 +63,11 @@ impl Inputs {
         }
     }
 
+    /// Of the file that a URL gave.
+    pub fn content_digest(&self) -> Option<String> {
+        self.fetched.as_ref().map(|content| content.digest.clone())
+    }
+
     #[must_use]
     pub fn with_fetched(self, fetched: Option<Content>) -> Self {
         Self { fetched, ..self }

@@ -140,6 +140,7 @@ impl Seal {
         event.duration_ms = Some(self.elapsed);
         event.miss = Some(self.miss.clone());
         event.layer = self.entry.layer.as_ref().map(layer_info);
+        event.content_digest = self.inputs.content_digest();
         self.build.events.vertex(event).await;
     }
 }

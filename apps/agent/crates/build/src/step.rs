@@ -231,6 +231,7 @@ impl Step<'_> {
         let mut event = VertexEvent::new(&self.vertex.id, Status::Cached);
         event.duration_ms = Some(millis(self.started.elapsed()));
         event.layer = entry.layer.as_ref().map(layer_info);
+        event.content_digest = inputs.content_digest();
         record(self.build, self.vertex, inputs, true)?;
         self.build.events.vertex(event).await;
         let Some(layer) = entry.layer else { return Ok(Output { id: self.input.id.clone(), ..self.input.clone() }) };
@@ -244,6 +245,7 @@ impl Step<'_> {
         record(self.build, self.vertex, inputs, true)?;
         let mut event = VertexEvent::new(&self.vertex.id, Status::Cached);
         event.duration_ms = Some(millis(self.started.elapsed()));
+        event.content_digest = inputs.content_digest();
         let (build, layer) = (self.build.clone(), output.layers.last().cloned());
         self.build.add_seal(tokio::spawn(async move {
             if let Some(Ok(sealed)) = futures::future::OptionFuture::from(layer.as_ref().map(|layer| layer.sealed())).await {

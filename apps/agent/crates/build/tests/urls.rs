@@ -51,6 +51,10 @@ fn plan(fixture: &Fixture, url: &str, checksum: Option<&str>) -> Plan {
     plan
 }
 
+fn sha256(bytes: &[u8]) -> Option<String> {
+    Some(slipway_store::Digest::of(bytes).to_string())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_url_is_asked_again_but_downloaded_only_when_it_changed() {
     let fixture = Fixture::new();
@@ -68,7 +72,9 @@ async fn a_url_is_asked_again_but_downloaded_only_when_it_changed() {
         assert_eq!((meta.mode() & 0o7777, meta.mtime(), meta.uid()), (0o600, 1_640_995_200, 0));
         assert!(first.log("v1").starts_with(&format!("Downloading http://{}", web.address)));
         assert!(!format!("{:?}", first.0).contains("s3cret"));
+        assert_eq!(first.vertex("v1").content_digest, sha256(b"one"));
         let second = fixture.build(plan.request("b2"), &[]).await;
+        assert_eq!((&second.vertex("v1").content_digest, &second.vertex("v2").content_digest), (&sha256(b"one"), &None));
         assert_eq!((second.status("v1"), second.status("v2")), (Status::Cached, Status::Cached), "{path}");
         assert_eq!(second.image(), first.image());
         assert_eq!((web.count() - begun, second.log("v1").as_str()), (2, ""), "asked, and told that nothing changed");
@@ -78,6 +84,7 @@ async fn a_url_is_asked_again_but_downloaded_only_when_it_changed() {
             assert_eq!(third.miss("v1"), ("files-changed".into(), "the file behind the URL changed".into()));
             assert_eq!(third.miss("v2"), ("files-changed".into(), "1 file changed: tool.bin".into()));
             assert_eq!(fixture.unpacked(&third.image()).read("opt/tool.bin"), "two");
+            assert_eq!(third.vertex("v1").content_digest, sha256(b"two"));
         }
     }
     // Without a date or an ETag it must be fetched; the same content is a hit all the same.
@@ -199,6 +206,9 @@ async fn two_builds_at_once_download_once() {
     let plan = plan(&fixture, &web.url("/etag/tool.bin"), None);
     let (one, two) = tokio::join!(fixture.build(plan.request("b1"), &[]), fixture.build(plan.request("b2"), &[]));
     assert_eq!(one.image(), two.image());
+    for told in [one, two] {
+        assert_eq!(told.vertex("v1").content_digest, sha256(&[7; 3_000_000]), "also to who took the other's");
+    }
     let whole = web.asked().iter().filter(|asked| asked.header("if-none-match").is_none()).count();
     assert_eq!(whole, 1);
 }

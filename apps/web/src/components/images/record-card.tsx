@@ -48,7 +48,10 @@ const mono = (text: ReactNode) => <span className="break-all font-mono text-xs">
 
 function itemsOf(record: views.ProvenanceView, org: string): { key: string; value: ReactNode; wrap?: boolean }[] {
   const { source } = record
-  const bases = record.materials.filter(({ uri }) => !uri.startsWith('git+') && uri !== UPLOADED_CONTEXT)
+  // The commit and the uploaded files have lines of their own.
+  const bases = record.materials.filter(
+    ({ uri, name }, index) => !(index === 0 && uri.startsWith('git+')) && !(uri === UPLOADED_CONTEXT && name === null),
+  )
   const item = (key: string, value: ReactNode, wrap = true) => ({ key, value, wrap })
   return [
     ...(source
@@ -84,9 +87,9 @@ function itemsOf(record: views.ProvenanceView, org: string): { key: string; valu
           item(
             'Made from',
             <ul className="grid gap-1.5">
-              {bases.map(({ uri, digest }) => (
-                <li key={uri} className="flex flex-wrap items-center gap-x-2 gap-y-1">
-                  <Material uri={uri} digest={digest} org={org} />
+              {bases.map(({ uri, name, digest }) => (
+                <li key={`${uri} ${digest}`} className="flex flex-wrap items-center gap-x-2 gap-y-1">
+                  {uri === UPLOADED_CONTEXT ? mono(`context ${name}, uploaded`) : <Material uri={uri} digest={digest} org={org} />}
                   {digest && (
                     <Hash copy={digest} label="the digest">
                       {shortDigest(digest)}
