@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createAgent } from '@slipway/agent-client'
+import { newId } from '@slipway/core'
 import { createDb, type Db } from '@slipway/db'
 import { startGitServer, type TestGitServer } from '@slipway/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -109,6 +110,35 @@ describe('settings of the organization', () => {
     await card('Limits').getByText('· no limit').first().waitFor()
     await page.getByText('Off: every tag stays').waitFor()
     await expectWhole('settings of the registry')
+  })
+
+  it('counts what retention would take repository by repository, and saves nothing before all were asked', async () => {
+    const { id: organizationId } = await database.organization.findUniqueOrThrow({ where: { slug: 'acme' }, select: { id: true } })
+    const many = Array.from({ length: 60 }, (_, n) => ({ id: newId('repository'), organizationId, name: `many/service-${n}` }))
+    await database.repository.createMany({ data: many })
+    let letOn = () => {}
+    const goOn = new Promise<void>((resolve) => {
+      letOn = resolve
+    })
+    const later = (url: URL) => url.href.includes('previewRetention') && url.href.includes('cursor')
+    await page.route(later, async (route) => {
+      await goOn
+      await route.continue()
+    })
+    await page.getByLabel('Keep the last tags').fill('3')
+    await button('Save').click()
+    await dialog().getByText('25 of 62 repositories looked at …').waitFor()
+    await dialog().getByText('Nothing would go so far.').waitFor()
+    expect(await dialog().getByRole('button', { name: 'Save' }).isDisabled()).toBe(true)
+    await expectAccessible(page, 'dry run under way')
+    letOn()
+    await dialog().getByText('Nothing would go now').waitFor()
+    expect(await dialog().getByRole('progressbar').count()).toBe(0)
+    expect(await dialog().getByRole('button', { name: 'Save' }).isDisabled()).toBe(false)
+    await dialog().getByRole('button', { name: 'Cancel' }).click()
+    await page.unroute(later)
+    await button('Discard').click()
+    await database.repository.deleteMany({ where: { id: { in: many.map(({ id }) => id) } } })
   })
 
   it('sets limits, and shows them as bars here and on the storage page', async () => {

@@ -64,7 +64,7 @@ export function DryRunDialog({
         {(found) => (
           <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
             {progress && <Looking {...progress} />}
-            <Found preview={found} />
+            <Found preview={found} whole={!progress} />
           </div>
         )}
       </Load>
@@ -86,20 +86,24 @@ function Looking({ looked, of }: { looked: number; of: number }) {
   )
 }
 
-function Found({ preview }: { preview: Preview }) {
+/** Without `whole` it is what was found so far. */
+function Found({ preview, whole }: { preview: Preview; whole: boolean }) {
   const { tags, manifests, bytes, kept, rows, repositories, changed } = preview
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
       {removes(preview) ? (
         <p className="text-ink-2 text-sm">
           <strong className="font-medium text-ink">{goneText(tags, manifests)}</strong> of {plural(changed, 'repository', 'repositories')}{' '}
-          would go now; <strong className="num font-medium text-ink">{formatBytes(bytes)}</strong> come free when the collector has run.
+          would go {whole ? 'now' : 'so far'}; <strong className="num font-medium text-ink">{formatBytes(bytes)}</strong> come free when the
+          collector has run.
         </p>
       ) : (
         <p className="text-ink-2 text-sm">
-          {repositories === 0
-            ? 'No repository has these rules, so nothing goes.'
-            : `Nothing would go now: ${repositories === 1 ? 'its' : 'their'} tags all stay.`}
+          {whole
+            ? repositories === 0
+              ? 'No repository has these rules, so nothing goes.'
+              : `Nothing would go now: ${repositories === 1 ? 'its' : 'their'} tags all stay.`
+            : 'Nothing would go so far.'}
         </p>
       )}
       {kept.length > 0 && (
