@@ -101,6 +101,60 @@ describe('a Git repository as a context', () => {
     expect(readFileSync(join(await get({ url: `${server.url}/outer.git`, subdir: 'vendor/lib/in' }), 'side/deep.txt'), 'utf8')).toBe('deep')
   })
 
+  it('keeps data of submodules where git has it, the same each time', async () => {
+    const inner = server.commit('kept-inner', 'First', { 'deep.txt': 'deep' })
+    const middle = withSubmodule(server, 'kept-middle', { path: 'in/side', url: '../kept-inner.git', commit: inner })
+    const outer = withSubmodule(server, 'kept-outer', { path: 'vendor/lib', url: '../kept-middle.git', commit: middle })
+    const kept = () => get({ url: `${server.url}/kept-outer.git`, keepGitDir: true })
+    const [one, two] = [await kept(), await kept()]
+    expect(fingerprint(one)).toBe(fingerprint(two))
+    const git = (folder: string, ...args: string[]) =>
+      execFileSync('git', ['-c', 'safe.directory=*', ...args], { cwd: join(one, folder), encoding: 'utf8' }).trim()
+    expect(readFileSync(join(one, 'vendor/lib/.git'), 'utf8')).toBe('gitdir: ../../.git/modules/vendor/lib\n')
+    expect(['', 'vendor/lib', 'vendor/lib/in/side'].map((folder) => git(folder, 'rev-parse', 'HEAD'))).toEqual([outer, middle, inner])
+    expect(['', 'vendor/lib', 'vendor/lib/in/side'].map((folder) => git(folder, 'status', '--porcelain'))).toEqual(['', '', ''])
+    expect(git('vendor/lib/in/side', 'rev-parse', '--show-toplevel')).toBe(join(one, 'vendor/lib/in/side'))
+    expect(git('vendor/lib', 'remote', 'get-url', 'origin')).toBe(`${server.url}/kept-middle.git`)
+    // A space before each: it is known, and at the commit that the repository names.
+    const listed = execFileSync('git', ['-c', 'safe.directory=*', 'submodule', 'status', '--recursive'], { cwd: one, encoding: 'utf8' })
+    expect(listed.trimEnd().split('\n')).toEqual([
+      expect.stringMatching(new RegExp(`^ ${middle} vendor/lib`)),
+      expect.stringMatching(new RegExp(`^ ${inner} vendor/lib/in/side`)),
+    ])
+    const within = await get({ url: `${server.url}/kept-outer.git`, keepGitDir: true, subdir: 'vendor' })
+    expect(readdirSync(within, { recursive: true }).filter((name) => String(name).endsWith('.git'))).toEqual([])
+  })
+
+  it('writes nothing of a repository into data of submodules, and refuses names that lead elsewhere', async () => {
+    const marker = join(scratch, 'ran')
+    const lib = server.commit('hostile-lib', 'First', { '.gitattributes': '* filter=evil\n', 'a.txt': 'a' })
+    const hostile = (repository: string, modules: [name: string, path: string][]) => {
+      const tree = server.worktree(repository)
+      const evil = `\tupdate = !touch ${marker}\n\tfsmonitor = touch ${marker}\n[core]\n\tfsmonitor = touch ${marker}\n\tsshCommand = touch ${marker}\n[filter "evil"]\n\tsmudge = touch ${marker}\n`
+      const text = modules.map(
+        ([name, path]) => `[submodule ${JSON.stringify(name)}]\n\tpath = ${path}\n\turl = ../hostile-lib.git\n${evil}`,
+      )
+      writeFileSync(join(tree, '.gitmodules'), text.join(''))
+      for (const [, path] of modules) {
+        mkdirSync(join(tree, path), { recursive: true })
+        execFileSync('git', ['update-index', '--add', '--cacheinfo', `160000,${lib},${path}`], { cwd: tree })
+      }
+      server.commitAll(repository, 'Hostile')
+      return { url: `${server.url}/${repository}.git`, keepGitDir: true }
+    }
+    const root = await get(hostile('hostile-config', [['x', 'x']]))
+    const configs = [join(root, '.git'), join(root, '.git/modules/x')].map((dir) => readFileSync(join(dir, 'config'), 'utf8'))
+    expect(configs.join('')).not.toMatch(/touch|filter|fsmonitor|sshCommand|update/i)
+    expect([join(root, '.git'), join(root, '.git/modules/x')].filter((dir) => existsSync(join(dir, 'hooks')))).toEqual([])
+    execFileSync('git', ['-c', 'safe.directory=*', 'status'], { cwd: join(root, 'x') })
+    expect(existsSync(marker)).toBe(false)
+    for (const [index, names] of [['../../../out'], ['/etc/x'], ['a', 'a/hooks'], ['b/hooks', 'b']].entries()) {
+      const modules = names.map((name, i): [string, string] => [name, `m${i}`])
+      expect(await codeOf(hostile(`hostile-${index}`, modules)), names.join()).toBe('GIT_SUBMODULES')
+    }
+    expect(existsSync(join(scratch, 'out'))).toBe(false)
+  })
+
   it.each([
     ['one that is nowhere', '../none.git', 'GIT_REPOSITORY_NOT_FOUND'],
     ['one inside the network', 'http://127.0.0.2/x.git', 'GIT_INSIDE'],

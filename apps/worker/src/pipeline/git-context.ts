@@ -11,8 +11,9 @@ import type { Lookup, Places } from '@slipway/outbound'
 import { type GitOptions, git, isDumbServer } from './git'
 import { ANYWHERE, type GitAddress, gitAddress, isSameServer } from './git-address'
 import { limitBytes } from './git-size'
+import { absorbGitDirs, type KeptModule } from './kept-git'
 import { type SshIdentity, withSsh } from './ssh'
-import { fetchSubmodules, type Submodule } from './submodules'
+import { type FetchedSubmodule, fetchSubmodules, type Submodule } from './submodules'
 
 export type GitContextSource = Extract<ContextSource, { kind: 'git' }>
 
@@ -37,6 +38,8 @@ export interface FetchedContext {
   root: string
   /** The commit, whole. */
   sha: string
+  /** With a `.git` of their own in their folders, where the context is one itself that keeps it. */
+  modules: KeptModule[]
 }
 
 /**
@@ -82,7 +85,10 @@ async function fetched(
   const limited = limitBytes(directory, MAX_BYTES, signal)
   const options: GitOptions = { cwd: tree, signal: limited.signal, onProgress, only: address, ...way }
   const at = [`--git-dir=${own}`, `--work-tree=${tree}`]
+  // As with Docker, git's data goes along with a whole repository only.
+  const keeps = source.keepGitDir && source.subdir === ''
   let sha = ''
+  let modules: KeptModule[] = []
   try {
     await git(['init', '--quiet', '--bare', own], options)
     sha = await fetchCommit({ ...source, url: address.url }, at, options)
@@ -96,22 +102,24 @@ async function fetched(
     if (source.keepGitDir) await settle(own, at, sha, source, options)
     onProgress(`${source.url} is at ${sha.slice(0, 7)}`)
     if (source.submodules !== false)
-      await fetchSubmodules({ sha, at, tree, url: source.url, depth }, options, {
+      modules = await fetchSubmodules({ sha, at, tree, url: source.url, depth }, options, {
         required: true,
-        fetch: submodulesInto(join(directory, 'modules'), limited.signal, onProgress, reach, depth + 1),
+        fetch: submodulesInto(join(directory, 'modules'), limited.signal, onProgress, reach, depth + 1, keeps),
       })
+    // Once all are in their places: data of those within lies in that of those without.
+    if (keeps && depth === 0) await absorbGitDirs(tree, own, modules, options)
   } finally {
     limited.end()
   }
-  return { root: source.subdir === '' ? tree : await folderOf(tree, source.subdir), sha }
+  return { root: source.subdir === '' ? tree : await folderOf(tree, source.subdir), sha, modules }
 }
 
-/** For `fetchSubmodules`: each in a folder of its own, without git's data. */
+/** For `fetchSubmodules`: each in a folder of its own, with git's data or without. */
 export const submodulesInto =
-  (folder: string, signal: AbortSignal, onProgress: (line: string) => void, reach: GitReach, depth: number) =>
-  async ({ url, commit }: Submodule, index: number): Promise<string> => {
-    const source = { kind: 'git' as const, url, ref: commit, subdir: '', checksum: null, keepGitDir: false }
-    return (await gitContext(source, join(folder, String(index)), signal, onProgress, reach, depth)).root
+  (folder: string, signal: AbortSignal, onProgress: (line: string) => void, reach: GitReach, depth: number, keepGitDir = false) =>
+  async ({ url, commit }: Submodule, index: number): Promise<FetchedSubmodule> => {
+    const source = { kind: 'git' as const, url, ref: commit, subdir: '', checksum: null, keepGitDir }
+    return gitContext(source, join(folder, String(index)), signal, onProgress, reach, depth)
   }
 
 /** The whole name of the commit, whose objects are there afterwards. */

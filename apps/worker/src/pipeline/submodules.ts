@@ -6,12 +6,15 @@ import { realpath, rename, rmdir } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { AppError, isAppError, sshAddress, toAppError } from '@slipway/core'
 import { type GitOptions, git } from './git'
+import type { KeptModule } from './kept-git'
 
 /** Of one repository, and of each in it. */
 const MOST = 64
 const DEEPEST = 5
 
 export interface Submodule {
+  /** As .gitmodules calls it: any text. */
+  name: string
   /** Of its folder, in the repository. */
   path: string
   url: string
@@ -28,27 +31,37 @@ export interface Superproject {
   depth: number
 }
 
+/** What a submodule's files are, and which it has in itself. */
+export interface FetchedSubmodule {
+  root: string
+  modules: KeptModule[]
+}
+
 /** `fetch` gives the folder of a submodule's files, which is moved. `required`: whether one that cannot be had ends the build, or is told. */
 export async function fetchSubmodules(
   project: Superproject,
   options: GitOptions,
-  { required, fetch }: { required: boolean; fetch: (module: Submodule, index: number) => Promise<string> },
-): Promise<void> {
+  { required, fetch }: { required: boolean; fetch: (module: Submodule, index: number) => Promise<FetchedSubmodule> },
+): Promise<KeptModule[]> {
   const { sha, at, tree, depth } = project
   // Of the commit, not of the tree, where it may be a link to anywhere.
-  if ((await git([...at, 'ls-tree', '--full-tree', sha, '--', '.gitmodules'], options)) === '') return
+  if ((await git([...at, 'ls-tree', '--full-tree', sha, '--', '.gitmodules'], options)) === '') return []
   const modules = await modulesOf(project, options)
-  if (modules === null)
-    return options.onProgress?.('warning: git cannot read .gitmodules of the repository; folders of submodules are empty.')
+  if (modules === null) {
+    options.onProgress?.('warning: git cannot read .gitmodules of the repository; folders of submodules are empty.')
+    return []
+  }
+  const placed: KeptModule[] = []
   for (const [index, module] of modules.entries()) {
     try {
       if (depth >= DEEPEST || index >= MOST) throw tooMany()
-      const files = await fetch(module, index)
+      const { root, modules: inner } = await fetch(module, index)
       const place = join(tree, module.path)
       // git made an empty folder there; whatever else it is, nothing is written through it.
       if ((await realpath(place)) !== join(await realpath(tree), module.path)) throw elsewhere()
       await rmdir(place)
-      await rename(files, place)
+      await rename(root, place)
+      placed.push({ name: module.name, path: module.path, url: module.url, modules: inner })
     } catch (error) {
       if (options.signal.aborted) throw error
       const { kind, code, message } = toAppError(error)
@@ -57,6 +70,7 @@ export async function fetchSubmodules(
       options.onProgress?.(`warning: ${text} Its folder is empty.`)
     }
   }
+  return placed
 }
 
 /** Null: git does not understand the file. What the commit has no submodule at is left out. */
@@ -75,13 +89,15 @@ async function modulesOf({ sha, at, url }: Superproject, { onProgress: _, ...opt
     if (name === undefined || field === undefined) continue
     named.set(name, { ...named.get(name), [field]: entry.slice(end + 1) })
   }
-  const urls = new Map([...named.values()].flatMap((one) => (one.path && one.url ? [[one.path.replace(/\/+$/, ''), one.url]] : [])))
-  if (urls.size === 0) return []
-  const listed = await git([...at, 'ls-tree', '-z', '--full-tree', sha, '--', ...urls.keys()], options)
+  const known = new Map(
+    [...named].flatMap(([name, { path, url }]) => (path && url ? [[path.replace(/\/+$/, ''), { name, address: url }]] : [])),
+  )
+  if (known.size === 0) return []
+  const listed = await git([...at, 'ls-tree', '-z', '--full-tree', sha, '--', ...known.keys()], options)
   return listed.split('\0').flatMap((line) => {
     const [, commit, path] = /^160000 commit ([0-9a-f]{40,64})\t(.+)$/s.exec(line) ?? []
-    const address = path === undefined ? undefined : urls.get(path)
-    return commit && path && address ? [{ path, commit, url: addressOf(address, url) }] : []
+    const module = path === undefined ? undefined : known.get(path)
+    return commit && path && module ? [{ name: module.name, path, commit, url: addressOf(module.address, url) }] : []
   })
 }
 
