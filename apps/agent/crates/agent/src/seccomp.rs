@@ -13,7 +13,7 @@ const MOST_PROFILES: usize = 64;
 
 #[derive(Default)]
 pub struct Filters {
-    builds: Mutex<HashMap<Option<u64>, Arc<OwnedFd>>>,
+    builds: Mutex<HashMap<u64, Arc<OwnedFd>>>,
     default: Mutex<HashMap<u64, Arc<OwnedFd>>>,
     profiles: Mutex<HashMap<(u64, String), Arc<OwnedFd>>>,
 }
@@ -34,13 +34,13 @@ impl Filters {
         Ok(cache.entry(capabilities).or_insert(fd).clone())
     }
 
-    /// The filter of a build step with these capabilities; `None`: of one that may do everything else.
-    pub fn build(&self, capabilities: Option<u64>) -> ApiResult<Arc<OwnedFd>> {
+    /// The filter of a build step with these capabilities.
+    pub fn build(&self, capabilities: u64) -> ApiResult<Arc<OwnedFd>> {
         let mut cache = self.builds.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(fd) = cache.get(&capabilities) {
             return Ok(fd.clone());
         }
-        let fd = open(&capabilities.map_or_else(seccomp::insecure_build_filter, seccomp::build_filter))?;
+        let fd = open(&seccomp::build_filter(capabilities))?;
         Ok(cache.entry(capabilities).or_insert(fd).clone())
     }
 

@@ -65,16 +65,7 @@ fn ret(outcome: &Outcome) -> Instruction {
 impl Program {
     /// Calls without a rule are refused with EPERM; calls newer than every rule with ENOSYS, so that programs fall
     /// back to what the kernels of the profile's day had.
-    pub fn compile(rules: Vec<(u32, Outcome)>) -> Self {
-        Self::with_others(rules, &Outcome::Errno(EPERM), Outcome::Errno(ENOSYS))
-    }
-
-    /// Whatever has no rule is allowed.
-    pub fn compile_open(rules: Vec<(u32, Outcome)>) -> Self {
-        Self::with_others(rules, &Outcome::Allow, Outcome::Allow)
-    }
-
-    fn with_others(mut rules: Vec<(u32, Outcome)>, others: &Outcome, newer: Outcome) -> Self {
+    pub fn compile(mut rules: Vec<(u32, Outcome)>) -> Self {
         rules.sort_by_key(|(number, _)| *number);
         rules.dedup_by_key(|(number, _)| *number);
         // Starts of ranges with equal outcome; the last range reaches to the end.
@@ -87,17 +78,17 @@ impl Program {
         };
         for (number, outcome) in rules {
             if number > next {
-                push(next, others.clone());
+                push(next, Outcome::Errno(EPERM));
             }
             push(number, outcome);
             next = number + 1;
         }
-        push(next, newer);
+        push(next, Outcome::Errno(ENOSYS));
         let mut code = vec![
             op(LOAD, 0, 0, offset_of!(libc::seccomp_data, arch) as u32),
             op(JUMP_EQ, 1, 0, AUDIT_ARCH),
             // 32-bit calls have other numbers, so nothing of the list holds for them.
-            ret(others),
+            ret(&Outcome::Errno(EPERM)),
             op(LOAD, 0, 0, offset_of!(libc::seccomp_data, nr) as u32),
         ];
         code.extend(search(&ranges));

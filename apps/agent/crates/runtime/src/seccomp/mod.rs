@@ -12,7 +12,7 @@ mod docker;
 mod names;
 mod profile;
 
-pub use builds::{build_filter, insecure_build_filter};
+pub use builds::build_filter;
 pub use compare::{Argument, OPERATORS};
 pub use docker::docker_filter;
 
