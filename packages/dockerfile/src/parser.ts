@@ -22,6 +22,8 @@ export interface Dockerfile {
 export interface ParseOptions {
   /** Name shown in errors; default `Dockerfile`. */
   file?: string
+  /** In the place of the `check` directive, as BuildKit's BUILDKIT_DOCKERFILE_CHECK. */
+  check?: string
 }
 
 /**
@@ -30,7 +32,8 @@ export interface ParseOptions {
  */
 export function parseDockerfile(text: string, options: ParseOptions = {}): Dockerfile {
   const source = new Source(text, options.file ?? 'Dockerfile')
-  const directives = readDirectives(source)
+  const written = readDirectives(source)
+  const directives = options.check === undefined ? written : { ...written, check: options.check }
   const warnings: DockerfileWarning[] = []
   const lines = lex(source, directives.escape, warnings)
   if (lines.length === 0) throw source.error('EMPTY_DOCKERFILE', 'The file holds no instructions. It needs at least a FROM.')

@@ -10,6 +10,7 @@ import {
   baseReferencesOf,
   checkDockerfile,
   createIgnoreMatcher,
+  DOCKERFILE_CHECK,
   formatPlatform,
   type NamedContext,
   type PlannedContext,
@@ -102,8 +103,10 @@ export async function plan(
   const { text, ignore, origin } = source.uploaded ?? (await dockerfileOf(contextRoot, source, signal, onProgress))
   // Before it is parsed: a file with a fault is the one that people want to see.
   const secrets = (source.secrets ?? []).filter((name) => !Object.hasOwn(source.buildArgs, name))
-  onDockerfile({ text, findings: checkDockerfile(text, { file: source.dockerfilePath, ignore, secrets }), origin })
-  const dockerfile = parseDockerfile(text, { file: source.dockerfilePath })
+  const check = Object.hasOwn(source.buildArgs, DOCKERFILE_CHECK) ? source.buildArgs[DOCKERFILE_CHECK] : undefined
+  const parsing = { file: source.dockerfilePath, ...(check !== undefined && { check }) }
+  onDockerfile({ text, findings: checkDockerfile(text, { ...parsing, ignore, secrets }), origin })
+  const dockerfile = parseDockerfile(text, parsing)
   const { syntax } = dockerfile.directives
   if (syntax !== null)
     onProgress(`syntax=${syntax.slice(0, 200)} is noted: Slipway's own builder reads the file, as that of docker/dockerfile:1.`)

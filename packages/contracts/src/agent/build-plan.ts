@@ -82,6 +82,11 @@ const execOp = z.object({
   network: z.enum(['none', 'host']).optional(),
   /** --security=insecure: everything a privileged container may. Refused unless the host allows it. */
   insecure: z.literal(true).optional(),
+  /** What the step's machine is called; absent: what the agent calls it. */
+  hostname: z
+    .string()
+    .regex(/^(?=.{1,63}$)[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/)
+    .optional(),
 })
 /** A file whose content stands in the Dockerfile (`COPY <<name`): mode 0644 unless `chmod` says otherwise. */
 const inlineFile = z.object({ name: z.string().regex(/^(?!\.{1,2}$)[^/\0]{1,255}$/), data: z.string() })

@@ -8,8 +8,9 @@ import { positionAt } from '../lexer'
 import type { Dockerfile } from '../parser'
 import { didYouMean } from '../suggest'
 import type { Word } from '../words'
+import { BUILTIN_ARGS } from './buildkit-args'
 import { type NamedContext, NamedContexts } from './named-contexts'
-import { BUILTIN_ARGS, type Platform, PROXY_ARGS, platformArgs } from './platform'
+import { type Platform, PROXY_ARGS, platformArgs } from './platform'
 import { SOURCE_DATE_EPOCH } from './source-date-epoch'
 
 export interface ScopeOptions {

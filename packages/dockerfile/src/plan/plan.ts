@@ -4,6 +4,7 @@ import type { Place } from '../instructions/types'
 import { LIMITS } from '../limits'
 import { type LintOptions, lintDockerfile, readCheckDirective } from '../lint/lint'
 import type { Dockerfile } from '../parser'
+import { NO_EFFECT_RULE, tellNoEffect } from './buildkit-args'
 import { PlanContext, type ScopeOptions } from './context'
 import { ImageState } from './image-state'
 import type { ContextSource, PlannedContext } from './named-contexts'
@@ -179,6 +180,7 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): Planned
   }
 
   const target = finished(graph.target)
+  tellNoEffect(context)
   const unused = context.unusedBuildArgs()
   if (unused.length > 0)
     context.warn(
@@ -206,7 +208,7 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): Planned
 /** What the `check` directive wants to be told; fails when it makes findings errors. */
 function checked(dockerfile: Dockerfile, warnings: DockerfileWarning[]): DockerfileWarning[] {
   const { skips, error } = readCheckDirective(dockerfile.directives.check)
-  const told = warnings.filter(({ rule }) => !skips(rule))
+  const told = warnings.filter(({ rule }) => rule === NO_EFFECT_RULE || !skips(rule))
   // What is about the build and not about the file is no finding.
   const found = told.filter(({ line }) => line !== null)
   const [first] = found

@@ -54,13 +54,3 @@ export function platformArgs(build: Platform, targetPlatform: Platform, target: 
 export const PROXY_ARGS: ReadonlySet<string> = new Set(
   ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'].flatMap((name) => [name, name.toLowerCase()]),
 )
-
-/** Build arguments that tell BuildKit how to build, so that no ARG need take them. */
-export const BUILTIN_ARGS: ReadonlySet<string> = new Set([
-  'BUILDKIT_CACHE_MOUNT_NS',
-  'BUILDKIT_CONTEXT_KEEP_GIT_DIR',
-  'BUILDKIT_INLINE_CACHE',
-  'BUILDKIT_MULTI_PLATFORM',
-  'BUILDKIT_SANDBOX_HOSTNAME',
-  'BUILDKIT_SYNTAX',
-])

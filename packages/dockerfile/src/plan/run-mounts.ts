@@ -3,6 +3,7 @@ import type { BuildOp } from '@slipway/contracts'
 import { type Fail, type MountFlag, type MountSpec, readMount } from '../instructions/mount'
 import type { RunInstruction } from '../instructions/types'
 import type { Word } from '../words'
+import { cacheMountId } from './buildkit-args'
 import type { ImageState } from './image-state'
 import { absolutePath, cleanPath, copySource } from './paths'
 import type { StagePlannerInit } from './stage-planner'
@@ -27,11 +28,11 @@ export function runMounts(
     const at = target === null ? null : absolutePath(state.workdir, target)
     if (at !== null && TAKEN.test(at)) throw fail('BAD_MOUNT', `Nothing can be mounted at ${at.slice(0, 80)}.`, flag.offset)
     const origin = init.stage.copies.get(flag)
-    return mount(spec, at, origin ? init.vertexOf(origin, instruction) : null)
+    return mount(spec, at, origin ? init.vertexOf(origin, instruction) : null, (id) => cacheMountId(init.context, id))
   })
 }
 
-function mount(spec: MountSpec, at: string | null, from: string | null): RunMount {
+function mount(spec: MountSpec, at: string | null, from: string | null, cacheId: (id: string) => string): RunMount {
   const target = at ?? ''
   const source = copySource(spec.source ?? '/')
   const owner = { uid: spec.uid, gid: spec.gid }
@@ -42,7 +43,7 @@ function mount(spec: MountSpec, at: string | null, from: string | null): RunMoun
     case 'tmpfs':
       return { type: 'tmpfs', target, ...(spec.size !== null && { size: spec.size }) }
     case 'cache': {
-      const id = spec.id ?? cleanPath(spec.target ?? '')
+      const id = cacheId(spec.id ?? cleanPath(spec.target ?? ''))
       const cache = { target, id, sharing: spec.sharing, from, source, mode: spec.mode ?? 0o755, ...owner }
       return { type: 'cache', ...cache, ...(spec.readonly && { readonly: true as const }) }
     }

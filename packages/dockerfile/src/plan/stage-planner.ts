@@ -3,6 +3,7 @@ import { contentOf } from '../heredoc'
 import type { CopyInstruction, Place, RunInstruction, StageInstruction } from '../instructions/types'
 import { LIMITS } from '../limits'
 import type { Word } from '../words'
+import { sandboxHostname } from './buildkit-args'
 import type { PlanContext } from './context'
 import { envList, type ImageState } from './image-state'
 import { applyMetadata } from './metadata'
@@ -142,6 +143,7 @@ export class StagePlanner {
         instruction,
       )
     }
+    const hostname = sandboxHostname(this.#init.context)
     const mounts = runMounts(this.#init, state, instruction, (word) => this.#expand(instruction, word))
     if (script) mounts.push(script)
     this.vertex = vertices.add(instruction, stage.id, steps.prefix(), instruction.original.replace(/^\S+/, 'RUN'), {
@@ -154,6 +156,7 @@ export class StagePlanner {
       ...(mounts.length > 0 && { mounts }),
       ...(instruction.network !== 'default' && { network: instruction.network }),
       ...(instruction.insecure && { insecure: true as const }),
+      ...(hostname !== undefined && { hostname }),
     })
     const buildArgs = [...new Set(state.args)].map((name) => `${name}=${state.scope.get(name) ?? ''}`)
     // BuildKit tells a script with `#!` as run by the shell, which it is not.

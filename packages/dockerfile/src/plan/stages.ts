@@ -7,6 +7,7 @@ import { parseTrigger } from '../parser'
 import { didYouMean } from '../suggest'
 import type { Word } from '../words'
 import { baseKey } from './base-key'
+import { keepsGitDir } from './buildkit-args'
 import type { PlanContext } from './context'
 import { type ContextSource, gitContext } from './named-contexts'
 import { type Platform, parsePlatform } from './platform'
@@ -129,9 +130,7 @@ function namedOrigin(context: PlanContext, name: string, platform: Platform, pla
   if (given.kind === 'image') return imageOrigin(context, given.reference, platform, place, word)
   if (given.kind === 'local') return { kind: 'context', source: { kind: 'named', name: named.name } }
   try {
-    // BuildKit's argument for contexts that are repositories; any value but no means yes there, too.
-    const keep = context.buildArgs.get('BUILDKIT_CONTEXT_KEEP_GIT_DIR')
-    const source = gitContext(given.url, keep !== undefined && !/^(?:0|false|)$/i.test(keep))
+    const source = gitContext(given.url, keepsGitDir(context))
     if (source) return { kind: 'context', source }
   } catch (error) {
     if (!(error instanceof GitSourceError)) throw error

@@ -102,18 +102,22 @@ impl BuildExecutor {
         let group = self.groups.create_within(&group_name(&request.build_id), &format!("{}.{number}", request.vertex_id)).map_err(setup)?;
         let dir = self.runs.join(format!("{}.{}.{number}", request.build_id, request.vertex_id));
         let held = Held { dir, group, endpoint, network: self.network.clone() };
-        self.write_files(&held).map_err(setup)?;
+        self.write_files(&held, hostname(request)).map_err(setup)?;
         Ok((held, netns))
     }
 
-    fn write_files(&self, held: &Held) -> io::Result<()> {
+    fn write_files(&self, held: &Held, hostname: &str) -> io::Result<()> {
         let dir = &held.dir;
         let addresses: Vec<_> = held.endpoint.iter().map(|endpoint| endpoint.address).collect();
         std::fs::create_dir_all(dir)?;
         std::fs::write(dir.join("resolv.conf"), files::resolv_conf(&files::DnsSettings::default()))?;
-        std::fs::write(dir.join("hosts"), files::hosts(HOSTNAME, &addresses, None, &[]))?;
-        std::fs::write(dir.join("hostname"), format!("{HOSTNAME}\n"))
+        std::fs::write(dir.join("hosts"), files::hosts(hostname, &addresses, None, &[]))?;
+        std::fs::write(dir.join("hostname"), format!("{hostname}\n"))
     }
+}
+
+fn hostname(request: &ExecRequest) -> &str {
+    request.hostname.as_deref().unwrap_or(HOSTNAME)
 }
 
 fn group_name(build_id: &str) -> String {
@@ -169,9 +173,11 @@ fn mounted((index, mount): (usize, &ExecMount), dir: &Path) -> Mount {
 fn spec(request: &ExecRequest, dir: &Path, capabilities: u64) -> LaunchSpec {
     let mut env = request.env.clone();
     let has = |name: &str| request.env.iter().any(|entry| entry.split_once('=').is_some_and(|(key, _)| key == name));
-    for (name, entry) in
-        [("PATH", DEFAULT_PATH.to_owned()), ("HOSTNAME", format!("HOSTNAME={HOSTNAME}")), ("HOME", format!("HOME={}", request.user.home))]
-    {
+    for (name, entry) in [
+        ("PATH", DEFAULT_PATH.to_owned()),
+        ("HOSTNAME", format!("HOSTNAME={}", hostname(request))),
+        ("HOME", format!("HOME={}", request.user.home)),
+    ] {
         if !has(name) {
             env.push(entry);
         }
@@ -205,7 +211,7 @@ fn spec(request: &ExecRequest, dir: &Path, capabilities: u64) -> LaunchSpec {
             size: None,
             oom_score_adj: None,
         },
-        hostname: HOSTNAME.to_owned(),
+        hostname: hostname(request).to_owned(),
         namespaces: Namespaces {
             network: match request.network {
                 ExecNetwork::Bridge => NetworkKind::Given,
@@ -247,7 +253,10 @@ impl Executor for BuildExecutor {
         let _agents = agents(&request, &held.dir).map_err(setup)?;
         let wanted = if request.insecure { caps::ALL } else { caps::default_set() };
         let spec = spec(&request, &held.dir, wanted & self.capabilities);
-        let seccomp = Some(self.filters.build((!request.insecure).then_some(spec.process.capabilities)).map_err(setup)?);
+        let seccomp = match request.insecure {
+            true => None,
+            false => Some(self.filters.build(spec.process.capabilities).map_err(setup)?),
+        };
         let null = std::fs::File::options().read(true).write(true).open("/dev/null").map_err(setup)?;
         let complaint = request.stderr.try_clone().map_err(setup)?;
         let run = Oneshot { spec, group: held.group.clone(), seccomp, netns, stdio: [null.into(), request.stdout, request.stderr] };

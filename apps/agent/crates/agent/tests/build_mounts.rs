@@ -194,6 +194,18 @@ fn memory_scripts_and_networks() {
 
 /// Privilege comes from the host's settings, whatever a plan says.
 #[test]
+fn a_step_is_called_as_the_build_says() {
+    let agent = Agent::start();
+    let script = "echo $(hostname) $(cat /etc/hostname) $HOSTNAME $(grep -c box /etc/hosts)";
+    for (id, extra, expected) in [("b1", json!({ "hostname": "box" }), "box box box 1\n"), ("b2", json!({}), "build build build 0\n")] {
+        let plan = Plan::new(&agent).run_with(&format!("{script} > /out; cat /out"), &extra);
+        let built = build(&agent, &plan.request(id, minute()), &[]);
+        let told = built.iter().find(|event| event["type"] == "log").unwrap_or_else(|| panic!("{built:?}"));
+        assert_eq!(told["data"], expected);
+    }
+}
+
+#[test]
 fn cve_2024_23653_no_privilege_that_the_host_did_not_allow() {
     let agent = Agent::start();
     for extra in [json!({ "insecure": true }), json!({ "network": "host" })] {

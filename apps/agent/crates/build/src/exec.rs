@@ -66,6 +66,7 @@ pub async fn run(build: &Arc<Build>, vertex: &Vertex, op: &ExecOp, input: &Outpu
             Some(OtherNetwork::Host) => ExecNetwork::Host,
         },
         insecure: op.insecure,
+        hostname: op.hostname.clone(),
         mounts: list,
         stdout,
         stderr,

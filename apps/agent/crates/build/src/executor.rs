@@ -63,6 +63,8 @@ pub struct ExecRequest {
     pub network: ExecNetwork,
     /// Everything a privileged container may; the solver has asked whether the host allows it.
     pub insecure: bool,
+    /// What the machine is called; `None`: as the executor calls it.
+    pub hostname: Option<String>,
     /// In the order in which they are to be mounted.
     pub mounts: Vec<ExecMount>,
     /// Write ends of pipes; the process gets them as its fd 1 and 2, fd 0 is /dev/null. The executor keeps no copy

@@ -59,7 +59,7 @@ pub fn context_output(files: &FileList) -> String {
 pub fn exec_key(input: &str, op: &ExecOp, files: Option<&FileList>, platform: &Platform) -> String {
     let platform = format!("{}/{}/{}", platform.os, platform.architecture, platform.variant.as_deref().unwrap_or(""));
     let key = KeyHash::new("exec").field(input).list(op.args.iter()).list(op.env.iter()).field(&op.cwd).field(&op.user).field(platform);
-    if op.mounts.is_empty() && op.network.is_none() && !op.insecure {
+    if is_plain(op) {
         return key.finish();
     }
     let key = confinement(key, op);
@@ -71,13 +71,21 @@ pub fn exec_key(input: &str, op: &ExecOp, files: Option<&FileList>, platform: &P
 
 fn confinement(key: KeyHash, op: &ExecOp) -> KeyHash {
     let network = op.network.map_or_else(String::new, |network| format!("{network:?}"));
-    key.list(op.mounts.iter().map(RunMount::definition)).field(network).field([u8::from(op.insecure)])
+    let key = key.list(op.mounts.iter().map(RunMount::definition)).field(network).field([u8::from(op.insecure)]);
+    match &op.hostname {
+        Some(hostname) => key.field("hostname").field(hostname),
+        None => key,
+    }
+}
+
+fn is_plain(op: &ExecOp) -> bool {
+    op.mounts.is_empty() && op.network.is_none() && !op.insecure && op.hostname.is_none()
 }
 
 /// What a RUN says, but for its environment: to tell whether the instruction changed.
 pub fn exec_parameters(op: &ExecOp) -> String {
     let key = KeyHash::new("p").list(op.args.iter()).field(&op.cwd).field(&op.user);
-    if op.mounts.is_empty() && op.network.is_none() && !op.insecure { key.finish() } else { confinement(key, op).finish() }
+    if is_plain(op) { key.finish() } else { confinement(key, op).finish() }
 }
 
 pub fn copy_key(input: &str, op: &CopyOp, files: &FileList) -> String {
@@ -152,6 +160,7 @@ mod tests {
             mounts: Vec::new(),
             network: None,
             insecure: false,
+            hostname: None,
         };
         let plain = op(&["sh", "-c", "x"], &["A=1"], "/", "");
         let key = |op: &ExecOp| exec_key("in", op, None, &platform());
@@ -169,6 +178,8 @@ mod tests {
             key(&ExecOp { network: Some(OtherNetwork::None), ..plain.clone() }),
             key(&ExecOp { network: Some(OtherNetwork::Host), ..plain.clone() }),
             key(&ExecOp { insecure: true, ..plain.clone() }),
+            key(&ExecOp { hostname: Some("box".into()), ..plain.clone() }),
+            key(&ExecOp { hostname: Some("other".into()), ..plain.clone() }),
             key(&mount(r#"{"type":"tmpfs","target":"/a"}"#)),
             key(&mount(r#"{"type":"tmpfs","target":"/a","size":1}"#)),
             key(&mount(r#"{"type":"secret","id":"a","target":"/a","env":null,"required":false,"mode":256,"uid":0,"gid":0}"#)),

@@ -115,18 +115,29 @@ impl BuildPlan {
     }
 }
 
+/// It is written into the step's `/etc/hosts`.
+fn is_hostname(name: &str) -> bool {
+    let ends = [name.as_bytes().first(), name.as_bytes().last()];
+    name.len() <= 63
+        && ends.iter().all(|end| end.is_some_and(u8::is_ascii_alphanumeric))
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+}
+
 impl Vertex {
     fn check_op(&self) -> Result<(), BuildError> {
         let at = |text: &str| Err(bad(format!("Vertex {} (line {}): {text}", self.id, self.line)));
         match &self.op {
             Op::Image { reference, digest } if reference.is_empty() || digest.is_empty() => at("the base image is not resolved."),
             Op::Context { name } if !is_context_name(name) => at("its context's name is not valid."),
-            Op::Exec(ExecOp { args, env, cwd, mounts, .. }) => {
+            Op::Exec(ExecOp { args, env, cwd, mounts, hostname, .. }) => {
                 if args.is_empty() || args.iter().chain(env).any(|text| text.contains('\0')) {
                     return at("the command is empty or has a NUL character.");
                 }
                 if !cwd.starts_with('/') {
                     return at("the working directory must be absolute.");
+                }
+                if hostname.as_deref().is_some_and(|name| !is_hostname(name)) {
+                    return at("its machine's name must be letters, digits, dots and hyphens, at most 63.");
                 }
                 let bad = |mount: &RunMount| mount.target().is_some_and(|target| !target.starts_with('/') || target.contains('\0'));
                 if mounts.len() > MAX_MOUNTS || mounts.iter().any(bad) {
