@@ -121,7 +121,15 @@ export function finishBuild(
   return db.$transaction(async (tx) => {
     const { count } = await tx.build.updateMany({
       where: { id: buildId, state: { in: buildStatesBefore(to) } },
-      data: { ...data.facts, ...errorColumns(data.error), state: to, finishedAt: now, phase: null, uploadSecrets: null },
+      // One that got to its end in spite of it has no reason to be canceled.
+      data: {
+        ...data.facts,
+        ...(to === 'succeeded' ? { errorCode: null, errorMessage: null } : errorColumns(data.error)),
+        state: to,
+        finishedAt: now,
+        phase: null,
+        uploadSecrets: null,
+      },
     })
     if (count === 0) return false
     if (to === 'succeeded') await closeRunningSteps(tx, buildId, now)
@@ -146,6 +154,7 @@ async function tellFailed(tx: Tx, id: string): Promise<void> {
       trigger: row.trigger,
       branch: row.branch,
       commit: row.commitSha,
+      ...(row.pullRequest !== null && { pullRequest: { number: row.pullRequest, title: row.pullRequestTitle, fromFork: row.fromFork } }),
       error: { code: row.errorCode, message: row.errorMessage },
     },
   })

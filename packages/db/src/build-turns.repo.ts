@@ -1,6 +1,8 @@
 /**
  * Whose turn it is: of all builds that wait, that of the organization with the fewest running ones; among equals, of the one
  * whose last build began the longest ago; and of its builds the oldest, as long as no other one of its app is running.
+ * Those of pull requests come after all others of their organization, and keep none of their app's waiting: whoever opens one
+ * need not be a member, and must not hold up what is to be deployed.
  */
 import type { Db, Tx } from './client'
 import type { Prisma } from './generated/client'
@@ -17,24 +19,30 @@ interface Waiting {
   id: string
   appId: string
   organizationId: string
+  pullRequest: number | null
 }
 interface Turns {
   waiting: Waiting[]
   /** Running builds of an organization. */
   running: Map<string, number>
+  /** Apps that one runs of, of pull requests and others apart (`placeOf`). */
   busyApps: Set<string>
   /** When an organization had its last turn; any number that grows. */
   lastTurn: Map<string, number>
 }
 
+const placeOf = ({ appId, pullRequest }: Pick<Waiting, 'appId' | 'pullRequest'>) =>
+  pullRequest === null ? appId : `${appId} pull requests`
+
 async function readTurns(db: Tx, now: Date): Promise<Turns> {
-  const select = { id: true, appId: true, organizationId: true } as const
+  const select = { id: true, appId: true, organizationId: true, pullRequest: true } as const
   const running = await db.build.findMany({ where: { state: 'running' }, select })
-  const waiting = await db.build.findMany({
+  const queued = await db.build.findMany({
     where: { state: 'queued', cancelRequestedAt: null, app: { deletedAt: null } },
     select,
     orderBy: { id: 'asc' },
   })
+  const waiting = [...queued.filter((build) => build.pullRequest === null), ...queued.filter((build) => build.pullRequest !== null)]
   const organizations = [...new Set(waiting.map((build) => build.organizationId))]
   const last = await db.build.groupBy({
     by: ['organizationId'],
@@ -46,7 +54,7 @@ async function readTurns(db: Tx, now: Date): Promise<Turns> {
   return {
     waiting,
     running: counts,
-    busyApps: new Set(running.map((build) => build.appId)),
+    busyApps: new Set(running.map(placeOf)),
     lastTurn: new Map(last.map((row) => [row.organizationId, row._max.startedAt?.getTime() ?? 0])),
   }
 }
@@ -54,7 +62,7 @@ async function readTurns(db: Tx, now: Date): Promise<Turns> {
 function nextTurn({ waiting, running, busyApps, lastTurn }: Turns): Waiting | null {
   let best: Waiting | null = null
   for (const build of waiting) {
-    if (busyApps.has(build.appId)) continue
+    if (busyApps.has(placeOf(build))) continue
     if (best === null) best = build
     else {
       const fewer = (running.get(build.organizationId) ?? 0) - (running.get(best.organizationId) ?? 0)
@@ -106,7 +114,7 @@ export async function queuePosition(db: Tx, build: { id: string; state: string }
     if (next.id === build.id) return before
     before++
     turns.waiting = turns.waiting.filter((one) => one !== next)
-    turns.busyApps.add(next.appId)
+    turns.busyApps.add(placeOf(next))
     turns.running.set(next.organizationId, (turns.running.get(next.organizationId) ?? 0) + 1)
     turns.lastTurn.set(next.organizationId, at)
   }

@@ -32,6 +32,13 @@ async function organization(slug: string, apps: number) {
       if (!created) throw new Error('not created')
       return created.build.id
     },
+    async pull(app: number, number: number) {
+      const pullRequest = { number, title: 'Blue', ref: `refs/pull/${number}/head`, fromFork: true }
+      const data = { trigger: 'pull_request', actorLabel: 'Mallory', branch: 'blue', pullRequest } as const
+      const created = await createBuild(db, organizationId, ids[app] ?? '', data)
+      if (!created) throw new Error('not created')
+      return created.build.id
+    },
   }
 }
 async function queueAll(of: Awaited<ReturnType<typeof organization>>) {
@@ -86,4 +93,19 @@ it('gives a build whose worker was lost its place back', async () => {
   expect(await claim()).toBe(builds[0])
   expect(await requeueBuild(db, builds[0] ?? '', new Date(Date.now() + 60_000))).toBe(true)
   expect(await claim()).toBe(builds[0])
+})
+
+it('lets no pull request hold up what is to be deployed', async () => {
+  const acme = await organization('acme', 2)
+  const pulls = [await acme.pull(0, 1), await acme.pull(0, 2)]
+  const [first, other] = await queueAll(acme)
+  expect(await Promise.all([first ?? '', other ?? '', ...pulls].map(position))).toEqual([0, 1, 2, 3])
+  expect([await claim(), await claim(), await claim()]).toEqual([first, other, pulls[0]])
+  // One of an app at a time, and beside it the app's own.
+  expect(await claim()).toBeNull()
+  if (first) await finishBuild(db, first, 'succeeded')
+  const next = await acme.queue(0)
+  expect(await claim()).toBe(next)
+  if (pulls[0]) await finishBuild(db, pulls[0], 'succeeded')
+  expect(await claim()).toBe(pulls[1])
 })

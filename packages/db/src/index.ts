@@ -65,6 +65,7 @@ export {
   type BuildSummaryRow,
   buildHistory,
   cancelBuildsOfApp,
+  cancelBuildsOfPullRequest,
   createBuild,
   findBuild,
   latestBuilds,
@@ -73,6 +74,7 @@ export {
   newestSucceeded,
   readBuildLogs,
   requestBuildCancel,
+  waitingPullRequestBuilds,
 } from './builds.repo'
 export { createDb, type Db, type Tx } from './client'
 export {

@@ -62,9 +62,13 @@ function sharedWith(puller: Exclude<Puller, 'nobody'>): Prisma.UpstreamWhereInpu
   return [{ shares: { some: { organization: { members: { some: { userId } }, ...(organization !== null && { slug: organization }) } } } }]
 }
 
-/** Whether builds and deployments of the organization pull through the upstream. */
-export async function organizationPullsThrough(db: Tx, organization: string, host: string): Promise<boolean> {
-  const where = { host, enabled: true, OR: [{ secret: null }, { shares: { some: { organization: { slug: organization } } } }] }
+/** Whether builds and deployments of the organization pull through the upstream; null: those that may use nobody's credentials. */
+export async function organizationPullsThrough(db: Tx, organization: string | null, host: string): Promise<boolean> {
+  const where = {
+    host,
+    enabled: true,
+    OR: [{ secret: null }, ...(organization === null ? [] : [{ shares: { some: { organization: { slug: organization } } } }])],
+  }
   return (await db.upstream.count({ where })) > 0
 }
 

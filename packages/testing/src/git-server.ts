@@ -5,14 +5,20 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
+export interface CommitOptions {
+  branch?: string
+  /** A whole name instead of the branch's, as the head of a pull request: `refs/pull/12/head`. */
+  ref?: string
+}
+
 export interface TestGitServer {
   /** `http://127.0.0.1:<port>`; a repository is at `${url}/<name>.git`. */
   url: string
   /** Makes (or goes on with) a repository and commits these files; a null value removes one. Resolves to the commit's id. */
-  commit(repository: string, message: string, files: Record<string, string | null>, options?: { branch?: string }): string
+  commit(repository: string, message: string, files: Record<string, string | null>, options?: CommitOptions): string
   /** The work tree of a repository, for what `commit` cannot express (symlinks, modes). Follow with `commitAll`. */
   worktree(repository: string): string
-  commitAll(repository: string, message: string, options?: { branch?: string }): string
+  commitAll(repository: string, message: string, options?: CommitOptions): string
   stop(): Promise<void>
 }
 
@@ -59,11 +65,11 @@ export async function startGitServer({ token }: { token?: string } = {}): Promis
     }
     return tree
   }
-  const commitAll: TestGitServer['commitAll'] = (repository, message, { branch = 'main' } = {}) => {
+  const commitAll: TestGitServer['commitAll'] = (repository, message, { branch = 'main', ref = `refs/heads/${branch}` } = {}) => {
     const tree = worktree(repository)
     git(tree, 'add', '--all')
     git(tree, 'commit', '--quiet', '--allow-empty', '--message', message)
-    git(tree, 'push', '--quiet', '--force', 'origin', `HEAD:refs/heads/${branch}`)
+    git(tree, 'push', '--quiet', '--force', 'origin', `HEAD:${ref}`)
     return git(tree, 'rev-parse', 'HEAD')
   }
   return {

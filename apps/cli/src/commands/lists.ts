@@ -142,6 +142,9 @@ function stateOf({ state, exitCode, oomKilled }: views.ContainerView): string {
 
 const LOG_PAGE = 5000
 
+const pullRequestText = ({ number, kind, title, fromFork }: views.PullRequestView) =>
+  `${kind === 'merge' ? '!' : '#'}${number}${fromFork ? ' from a fork' : ''}, not published: ${title}`
+
 async function showBuild(session: Session, org: string, app: string, number: number): Promise<void> {
   const client = await session.client()
   const build = await client.builds.get.query({ org, app, number })
@@ -158,6 +161,7 @@ async function showBuild(session: Session, org: string, app: string, number: num
       [
         ['Build', `#${build.number} of ${build.app.slug}`],
         ['State', build.state],
+        ['Pull request', build.pullRequest && pullRequestText(build.pullRequest)],
         ['Commit', build.commit && `${commit(build.commit)} (${build.commit.branch})`],
         ['Time', build.durationMs === null ? null : `${duration(build.durationMs)}, queued ${ago(build.queuedAt)}`],
         ['Image', build.image && `${build.image.repository}@${build.image.digest}`],

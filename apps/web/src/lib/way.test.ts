@@ -13,6 +13,7 @@ const build = (over: Partial<views.BuildView>) =>
     actor: 'GitHub',
     commit: { sha: 'e41c9a2c9d1e', message: 'm', author: null, branch: 'main', at: null },
     branch: 'main',
+    pullRequest: null,
     cachedSteps: 7,
     totalSteps: 9,
     error: null,
@@ -32,6 +33,13 @@ it('draws a build as the beginning of the way it is on', () => {
   expect(states({ state: 'running', phase: 'build' })[1]).toBe('build running')
   expect(states({ state: 'running', phase: 'publish' }).slice(1, 3)).toEqual(['build done', 'publish running'])
   expect(states({ state: 'succeeded' }).slice(1, 4)).toEqual(['build done', 'publish done', 'start pending'])
+})
+it('ends with the build of a pull request', () => {
+  const pullRequest = { number: 12, title: 'Blue', kind: 'pull', fromFork: true } as const
+  const of = { pullRequest, trigger: 'pull_request', deploys: false } as const
+  expect(build(of)[0]?.proof).toBe('e41c9a2 of #12')
+  for (const state of ['queued', 'succeeded', 'failed'] as const)
+    expect(states({ ...of, state }).slice(2)).toEqual(['publish skipped', 'start skipped', 'switch skipped'])
 })
 it('says at which hop it failed', () => {
   const error = { code: 'X', message: 'The registry is full.', details: {} }

@@ -28,12 +28,13 @@ export function wayOfBuild(build: views.BuildSummary & Partial<Pick<views.BuildV
     durationMs: null,
     ...over,
   })
+  const { pullRequest } = build
   const link = href ? { href } : {}
   const buildState: StepState = publishing ? 'done' : BUILD_HOP[build.state]
   const cached = build.totalSteps > 0 && build.state !== 'queued' ? `${build.cachedSteps} of ${build.totalSteps} cached` : null
   const failedAtPublish = build.state === 'failed' && build.phase === 'publish'
   const states: Record<Hop, WayHop> = {
-    push: hop('push', 'done', { proof: pushProof(build.commit, build.branch) }),
+    push: hop('push', 'done', { proof: pullRequest ? pullRequestProof(pullRequest, build.commit) : pushProof(build.commit, build.branch) }),
     build: hop('build', failedAtPublish ? 'done' : buildState, {
       ...link,
       proof:
@@ -45,13 +46,15 @@ export function wayOfBuild(build: views.BuildSummary & Partial<Pick<views.BuildV
       startedAt: build.startedAt,
       durationMs: build.durationMs,
     }),
-    publish: hop('publish', failedAtPublish ? 'failed' : build.state === 'succeeded' ? 'done' : publishing ? 'running' : 'pending', {
-      ...link,
-      proof: failedAtPublish ? (build.error?.message ?? null) : null,
-      durationMs: build.publishMs ?? null,
-    }),
-    start: hop('start', 'pending'),
-    switch: hop('switch', 'pending'),
+    publish: pullRequest
+      ? hop('publish', 'skipped', { proof: 'a check only' })
+      : hop('publish', failedAtPublish ? 'failed' : build.state === 'succeeded' ? 'done' : publishing ? 'running' : 'pending', {
+          ...link,
+          proof: failedAtPublish ? (build.error?.message ?? null) : null,
+          durationMs: build.publishMs ?? null,
+        }),
+    start: hop('start', pullRequest ? 'skipped' : 'pending'),
+    switch: hop('switch', pullRequest ? 'skipped' : 'pending'),
   }
   return HOPS.map((name) => states[name])
 }
@@ -64,6 +67,9 @@ const BUILD_HOP: Record<views.BuildSummary['state'], StepState> = {
   canceled: 'canceled',
   superseded: 'canceled',
 }
+
+const pullRequestProof = ({ kind, number }: views.PullRequestView, commit: views.CommitView | null) =>
+  `${commit ? `${commit.sha.slice(0, 7)} of ` : ''}${kind === 'merge' ? '!' : '#'}${number}`
 
 function pushProof(commit: views.CommitView | null, branch: string | null): string | null {
   if (commit) return `${commit.sha.slice(0, 7)} on ${commit.branch}`

@@ -1,5 +1,5 @@
 /**
- * Hops 3 to 5 as one job: checkout → plan → build → publish, then a deployment is made of it.
+ * Hops 3 to 5 as one job: checkout → plan → build → publish, then a deployment is made of it. Of a pull request it ends with the build.
  * Takes: a turn. Gives: a manifest digest, and a deployment on the queue.
  */
 import { rm } from 'node:fs/promises'
@@ -16,13 +16,14 @@ import { withAgent } from './agent-back'
 import { attest } from './attest'
 import { CANCELED, deadlineOf, keepAlive } from './claim'
 import { execute } from './execute'
+import { withoutTrust } from './fork'
 import { buildLimits } from './limits'
 import { buildOutput, datedArgs, isReproducible, UPLOADED_AT } from './output'
 import { plan } from './plan'
 import { type BuiltFrom, provenance } from './provenance'
 import { publish } from './publish'
 import { BuildRecorder } from './recorder'
-import { sharedCache, sharedCacheLines } from './shared-cache'
+import { pullRequestCache, sharedCache, sharedCacheLines } from './shared-cache'
 import { sourceOf } from './source'
 import { agentOfKey, sshIdentity } from './ssh'
 import { forwardedAgents } from './ssh-forward'
@@ -99,13 +100,15 @@ async function stagesWith(
     say('Reproducible: an upload has no commit, so all is dated 1970-01-01. --build-arg SOURCE_DATE_EPOCH=<seconds> gives another date.')
   let dockerfile = { text: '', origin: '' }
   const secretNames = app.variables.filter((variable) => variable.scope === 'build' && variable.secret).map(({ key }) => key)
-  const given = { organization, buildArgs: args, secrets: secretNames, ssh, ...source.files }
+  const outside = build.fromFork ? { organization: null, ssh: null } : { organization, ssh }
+  const given = { ...outside, buildArgs: args, secrets: secretNames, ...source.files }
   const planned = await plan(deps, given, signal, say, ({ text, findings, origin }) => {
     dockerfile = { text, origin: origin.kind }
     // NUL is no text to Postgres; such a file is refused right after.
     if (!text.includes('\0')) note({ dockerfile: text, findings: findings as unknown as Prisma.InputJsonArray, dockerfileOrigin: origin })
   })
   for (const warning of planned.warnings) say(`warning: ${warning}`)
+  if (build.fromFork) for (const line of withoutTrust(planned)) say(line)
 
   note({ phase: 'build' })
   const repository = `${OWN_REGISTRY_HOST}/${organization}/${app.slug}`
@@ -117,16 +120,20 @@ async function stagesWith(
     tags: tags.map((tag) => `${repository}:${tag}`),
     noCache: build.noCache,
     limits: buildLimits(app, deps.env.SLIPWAY_BUILD_CONCURRENCY),
-    cache: sharedCache(app, repository),
+    cache: build.pullRequest === null ? sharedCache(app, repository) : pullRequestCache(sharedCache(app, repository), build.fromFork),
+    ...(build.pullRequest !== null && { keep: false }),
     output: buildOutput(app, source.form, planned.sourceDateEpoch),
     ...(from.kind === 'upload' && { context: { tree: from.tree } }),
   }
   const result = await execute(deps, request, planned, recorder, signal, {
     buildSecrets: secrets.buildSecrets,
-    ssh: Object.fromEntries(Object.entries(secrets.ssh).map(([id, agent]) => [id, (message) => answerSafely(agent, message)])),
+    ssh: Object.fromEntries(
+      Object.entries(build.fromFork ? {} : secrets.ssh).map(([id, agent]) => [id, (message) => answerSafely(agent, message)]),
+    ),
   })
   for (const line of result.sharedCache ? sharedCacheLines(result.sharedCache) : []) say(line)
   if (!source.publishes) {
+    if (build.pullRequest !== null) say('The image was made and is not kept: one of a pull request is neither published nor deployed.')
     await recorder.flush()
     if (!(await finishBuild(deps.db, build.id, 'succeeded', { facts: { imageSize: BigInt(result.size) } }))) throw CANCELED
     tell(deps, build, OVER)

@@ -71,6 +71,49 @@ describe('checkout', () => {
     expect((await from('f'.repeat(40))).commit.sha).toBe(second)
   })
 
+  describe('of a pull request', () => {
+    const ref = 'refs/pull/12/head'
+    const of = (server: TestGitServer, sha: string | null, more: { fromFork?: boolean; token?: string; ref?: string } = {}) => ({
+      url: `${server.url}/pulls.git`,
+      branch: 'main',
+      token: more.token ?? null,
+      sha,
+      pullRequest: { ref: more.ref ?? ref, fromFork: more.fromFork ?? true },
+    })
+
+    it('takes the announced commit, also when another came since; never one that was not announced', async () => {
+      open.commit('pulls', 'Base', { 'index.html': 'base' })
+      const announced = open.commit('pulls', 'Blue', { 'index.html': 'blue' }, { ref })
+      expect((await checkout(of(open, announced), at('pr1'), never, quiet)).commit).toMatchObject({ sha: announced, message: 'Blue' })
+      open.commit('pulls', 'Red', { 'index.html': 'red' }, { ref })
+      const lines: string[] = []
+      const tree = await checkout(of(open, announced), at('pr1'), never, (line) => lines.push(line))
+      expect(readFileSync(join(tree.directory, 'index.html'), 'utf8')).toBe('blue')
+      expect(lines.join('\n')).toMatch(/is at [0-9a-f]{7} by now; building [0-9a-f]{7}, as announced/)
+      expect(await codeOf(checkout(of(open, 'b'.repeat(40)), at('pr1'), never, quiet))).toBe('PULL_REQUEST_MOVED_ON')
+      expect(await codeOf(checkout(of(open, announced, { ref: 'refs/pull/13/head' }), at('pr1'), never, quiet))).toBe(
+        'PULL_REQUEST_NOT_FOUND',
+      )
+    })
+
+    it('from a fork reads submodules without the token, so that it reaches no other private repository', async () => {
+      const module = closed.commit('private', 'First', { 'secret.txt': 'hush' })
+      const folder = closed.worktree('pulls')
+      writeFileSync(join(folder, '.gitmodules'), '[submodule "private"]\n\tpath = private\n\turl = ../private.git\n')
+      writeFileSync(join(folder, 'index.html'), 'x')
+      mkdirSync(join(folder, 'private'))
+      execFileSync('git', ['update-index', '--add', '--cacheinfo', `160000,${module},private`], { cwd: folder })
+      const sha = closed.commitAll('pulls', 'Take it along', { ref })
+      const lines: string[] = []
+      const fork = await checkout(of(closed, sha, { token: 'sesame' }), at('pr2'), never, (line) => lines.push(line))
+      expect(existsSync(join(fork.directory, 'index.html'))).toBe(true)
+      expect(existsSync(join(fork.directory, 'private/secret.txt'))).toBe(false)
+      expect(lines.join('\n')).toMatch(/The submodule private cannot be fetched: .*private/)
+      const branch = await checkout(of(closed, sha, { token: 'sesame', fromFork: false }), at('pr2'), never, quiet)
+      expect(readFileSync(join(branch.directory, 'private/secret.txt'), 'utf8')).toBe('hush')
+    })
+  })
+
   it('fetches submodules from its own server with its token, and tells of one that cannot be had', async () => {
     const lib = closed.commit('lib', 'First', { 'lib.txt': 'private' })
     const tree = closed.worktree('modules')

@@ -1,10 +1,10 @@
 /**
- * Takes: a repository's address, branch and token.
- * Gives: a folder with the newest commit of the branch, and that commit.
+ * Takes: a repository's address, branch (or pull request) and token.
+ * Gives: a folder with the newest commit of the branch, or the announced one of the pull request, and that commit.
  */
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isAppError, sshAddress } from '@slipway/core'
+import { AppError, isAppError, sshAddress } from '@slipway/core'
 import { Places } from '@slipway/outbound'
 import { type GitOptions, git, isDumbServer } from './git'
 import { ANYWHERE, gitAddress } from './git-address'
@@ -25,6 +25,8 @@ export interface CheckoutSource {
   token: string | null
   /** The commit that was pushed; null: the newest of the branch. */
   sha: string | null
+  /** Instead of the branch: where this very repository keeps the newest commit of one. With it, no other commit than `sha` is built. */
+  pullRequest?: { ref: string; fromFork: boolean }
 }
 
 export interface Commit {
@@ -49,7 +51,9 @@ export async function checkout(
   /** Of submodules, but for those on the repository's own server. */
   inside: Places = NOWHERE,
 ): Promise<Checkout> {
-  const reach = { inside, ssh, own: { url: source.url, token: source.token } }
+  // What a fork names as its submodules is read as anybody may read it: else its author could have other private repositories built in.
+  const trusted = !source.pullRequest?.fromFork
+  const reach = { inside, ssh: trusted ? ssh : null, own: { url: source.url, token: trusted ? source.token : null } }
   const address = sshAddress(source.url)
   if (address) return withSsh(ssh, address, null, (over) => fetched(source, directory, signal, onProgress, { ssh: over }, reach))
   const over = async (at: string) => {
@@ -90,11 +94,12 @@ async function fetched(
   const at = [`--git-dir=${join(directory, 'git')}`, `--work-tree=${worktree}`]
   try {
     await git(['init', '--quiet', '--bare', join(directory, 'git')], options)
-    const fetch = (depth: string[]) =>
-      git([...at, 'fetch', '--quiet', '--no-tags', ...depth, '--', source.url, `refs/heads/${source.branch}`], options)
+    const ref = source.pullRequest?.ref ?? `refs/heads/${source.branch}`
+    const fetch = (depth: string[]) => git([...at, 'fetch', '--quiet', '--no-tags', ...depth, '--', source.url, ref], options)
     try {
       await fetch(['--depth=1'])
     } catch (error) {
+      if (source.pullRequest && isAppError(error) && error.code === 'GIT_BRANCH_NOT_FOUND') throw notKept(ref, error)
       if (!isDumbServer(error)) throw error
       await fetch([])
     }
@@ -121,10 +126,30 @@ async function revision(source: CheckoutSource, at: string[], options: GitOption
   if (!source.sha || source.sha === head || !/^[0-9a-f]{40,64}$/.test(source.sha)) return head
   try {
     await git([...at, 'fetch', '--quiet', '--no-tags', '--depth=1', '--', source.url, source.sha], options)
+    if (source.pullRequest)
+      onProgress(`The pull request is at ${head.slice(0, 7)} by now; building ${source.sha.slice(0, 7)}, as announced`)
     return source.sha
   } catch (error) {
     if (options.signal.aborted) throw error
+    // What is shown with a pull request's build, and whether it is from a fork, was said of that commit and of no other.
+    if (source.pullRequest) throw movedOn(source.sha, head, error)
     onProgress(`Commit ${source.sha.slice(0, 7)} is no longer on the server; building ${head.slice(0, 7)} instead`)
     return head
   }
 }
+
+const movedOn = (sha: string, head: string, cause: unknown) =>
+  new AppError({
+    kind: 'bad-input',
+    code: 'PULL_REQUEST_MOVED_ON',
+    message: `The pull request is at ${head.slice(0, 7)} by now, and the repository does not give ${sha.slice(0, 7)} any more. Its newest commit has a build of its own; if there is none, look for the delivery on the app’s webhook page.`,
+    cause,
+  })
+
+const notKept = (ref: string, cause: unknown) =>
+  new AppError({
+    kind: 'bad-input',
+    code: 'PULL_REQUEST_NOT_FOUND',
+    message: `The app’s repository has no ${ref}. Check that the webhook belongs to the repository that the app is built from.`,
+    cause,
+  })

@@ -73,9 +73,10 @@ async function once(
 
 /** For the repository that the request's caches lie in, and no other. */
 function cacheToken(deps: Deps, { cache }: BuildRequest): Promise<string> | undefined {
-  if (!cache?.to) return undefined
-  const { repository } = parseReference(cache.to.reference)
-  return systemToken(deps, [{ type: 'repository', name: repository, actions: ['pull', 'push'] }])
+  const reference = cache?.to?.reference ?? cache?.from?.[0]
+  if (reference === undefined) return undefined
+  const { repository } = parseReference(reference)
+  return systemToken(deps, [{ type: 'repository', name: repository, actions: cache?.to ? ['pull', 'push'] : ['pull'] }])
 }
 
 function buildError(event: Extract<BuildEvent, { type: 'error' }>, planned: Planned, recorder: BuildRecorder): AppError {

@@ -26,9 +26,10 @@ export interface PullAccess {
 
 /**
  * Whether `organization` may use the image, and with which token. The engine's own store is shared by all organizations
- * of a host, so this is asked before every look-up there, not only before a pull.
+ * of a host, so this is asked before every look-up there, not only before a pull. Null: nobody in particular, for what a stranger
+ * wrote; then only what anybody may pull, with nobody's credentials.
  */
-export async function pullAccess(deps: Deps, organization: string, reference: string): Promise<PullAccess> {
+export async function pullAccess(deps: Deps, organization: string | null, reference: string): Promise<PullAccess> {
   // The canonical form: an engine would otherwise take `FROM 9f0c6b1e` for an image id, of whichever organization.
   const parsed = originalReference(parseReference(reference), OWN_REGISTRY_HOST)
   const name = formatReference(parsed)
@@ -44,22 +45,26 @@ export async function pullAccess(deps: Deps, organization: string, reference: st
   const own = owner === organization || owner === BASE_ORGANIZATION
   const repository = await whereItIs(deps, organization, parsed.repository)
   // What every account may pull, an app of any organization may run.
-  if (!own && repository === parsed.repository && ((await repositoryVisibility(deps.db, owner, rest.join('/'))) ?? 'private') === 'private')
+  if (!own && repository === parsed.repository && !isOpen(await repositoryVisibility(deps.db, owner, rest.join('/')), organization))
     throw imageNotFound(reference)
   const access = [...new Set([parsed.repository, repository])].map((at) => pullOf(at, parsed.digest))
   return { name, own: true, token: await systemToken(deps, access) }
 }
+
+/** `internal` is for every account of the installation, which a stranger has not. */
+const isOpen = (visibility: string | null, organization: string | null) =>
+  visibility === 'public' || (visibility === 'internal' && organization !== null)
 
 /** A digest names one image, and the token opens nothing else; only a tag has to be looked up in its repository. */
 const pullOf = (name: string, digest: string | undefined): RegistryAccess =>
   digest === undefined ? { type: 'repository', name, actions: ['pull'] } : { type: 'image', name, digest, actions: ['pull'] }
 
 /** The name that the repository has now, where the organization may pull it under that one, too. */
-async function whereItIs(deps: Deps, organization: string, path: string): Promise<string> {
+async function whereItIs(deps: Deps, organization: string | null, path: string): Promise<string> {
   const [owner = '', ...rest] = path.split('/')
   const moved = await movedRepository(deps.db, { organization: owner, name: rest.join('/') })
   if (!moved) return path
-  const open = ((await repositoryVisibility(deps.db, moved.organization, moved.name)) ?? 'private') !== 'private'
+  const open = isOpen(await repositoryVisibility(deps.db, moved.organization, moved.name), organization)
   return moved.organization === organization || open ? `${moved.organization}/${moved.name}` : path
 }
 
@@ -77,11 +82,12 @@ export interface LocalImage {
 
 /**
  * Makes sure that the image is on the host. A tag of our own registry is always asked anew: it may have moved. One for another
- * `platform` than the host's is found by its digest: the name goes on to stand for the host's own.
+ * `platform` than the host's is found by its digest: the name goes on to stand for the host's own. For a stranger (`organization` is
+ * null) what lies here was perhaps pulled with somebody's credentials, so each image of another registry is asked for there.
  */
 export async function ensureImage(
   deps: Deps,
-  organization: string,
+  organization: string | null,
   reference: string,
   signal: AbortSignal,
   onProgress?: (line: string) => void,
@@ -90,9 +96,10 @@ export async function ensureImage(
   const { name, own, token, original, direct } = await pullAccess(deps, organization, reference)
   if (platform) return pullForeign(deps, reference, { name, token, platform, direct }, signal, onProgress)
   // Loaded or pulled by somebody on the host under its own name: that is the one that was meant.
-  const loaded = original === undefined ? null : await inspectImage(deps, original)
+  const stranger = organization === null
+  const loaded = original === undefined || stranger ? null : await inspectImage(deps, original)
   if (loaded) return loaded
-  const local = await inspectImage(deps, name)
+  const local = stranger && !own ? null : await inspectImage(deps, name)
   if (local && (!own || name.includes('@'))) return local
   try {
     await pullImage(deps.agent.docker, name, token, signal, (line) => tellPull(line, onProgress))

@@ -32,7 +32,8 @@ import { ensureImage } from './images'
 import type { SshIdentity } from './ssh'
 
 export interface PlanSource extends DockerfileSource {
-  organization: string
+  /** Whose images it may use; null: of a fork's pull request, which may use what anybody may. */
+  organization: string | null
   target: string | null
   buildArgs: Record<string, string>
   /** Names of the app's secret build variables. */
@@ -140,7 +141,10 @@ export async function plan(
         throw new AppError({
           kind: 'bad-input',
           code: 'BASE_IMAGE_NOT_FOUND',
-          message: error.message,
+          message:
+            source.organization === null
+              ? `${error.message} The pull request comes from a fork, which may use public images only.`
+              : error.message,
           cause: error,
           details: { file: source.dockerfilePath, line: lineOf(text, reference) },
         })

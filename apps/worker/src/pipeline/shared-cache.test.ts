@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { branchTag } from './publish'
-import { sharedCache, sharedCacheLines, withoutImport } from './shared-cache'
+import { pullRequestCache, sharedCache, sharedCacheLines, withoutImport } from './shared-cache'
 
 const repository = 'slipway.local/acme/shop'
 
@@ -19,6 +19,16 @@ it('is done without once it was found unusable, and left anew', () => {
   const request = { id: 'b', scope: 'o', tags: [], plan: {} as never, cache }
   expect(withoutImport(request).cache).toEqual({ to: cache?.to })
   expect(withoutImport({ ...request, cache: undefined }).cache).toBeUndefined()
+})
+
+it('is read by a pull request and left as it is; a fork has the host’s to read, and writes to none', () => {
+  const usual = sharedCache({ buildCacheShare: 'all' }, repository)
+  expect(pullRequestCache(usual, false)).toEqual({ from: usual?.from })
+  expect(pullRequestCache(undefined, false)).toBeUndefined()
+  expect(pullRequestCache(usual, true)).toEqual({ write: false })
+  expect(pullRequestCache(undefined, true)).toEqual({ write: false })
+  const request = { id: 'b', scope: 'o', tags: [], plan: {} as never, cache: pullRequestCache(usual, true) }
+  expect(withoutImport(request).cache, 'also the second time').toEqual({ write: false })
 })
 
 it('says what it did, and nothing when it did nothing', () => {

@@ -14,10 +14,17 @@ export function sharedCache({ buildCacheShare }: Pick<App, 'buildCacheShare'>, r
   return { from: [reference], to: { reference, mode: buildCacheShare === 'all' ? 'max' : 'min' } }
 }
 
+/**
+ * Of a pull request. It leaves nothing in the registry: the layers of its image do not go there, and what lies there is for the next
+ * build of the branch. A fork's reads what the host has, and writes nothing at all.
+ */
+export const pullRequestCache = (usual: BuildRequest['cache'], fromFork: boolean): BuildRequest['cache'] =>
+  fromFork ? { write: false } : usual && { from: usual.from }
+
 /** The same build without what was found unusable; it is left anew when the build has succeeded. */
-export const withoutImport = ({ cache, ...request }: BuildRequest): BuildRequest => ({
+export const withoutImport = ({ cache: { from: _, ...cache } = {}, ...request }: BuildRequest): BuildRequest => ({
   ...request,
-  ...(cache?.to && { cache: { to: cache.to } }),
+  ...(Object.keys(cache).length > 0 && { cache }),
 })
 
 /** For the build's log; nothing when there is nothing to say. */

@@ -61,14 +61,21 @@ export async function sourceOf(
       code: 'NO_REPOSITORY',
       message: 'The app has no repository to build from. Set one in its settings.',
     })
-  say(`Fetching branch ${app.gitBranch} of ${app.gitUrl}`)
-  const source = { url: app.gitUrl, branch: app.gitBranch, token: gitToken, sha: build.commitSha }
+  const { pullRequestRef: ref, fromFork } = build
+  say(`Fetching ${ref === null ? `branch ${app.gitBranch}` : `${ref}${fromFork ? ', from a fork,' : ''}`} of ${app.gitUrl}`)
+  const source = {
+    url: app.gitUrl,
+    branch: app.gitBranch,
+    token: gitToken,
+    sha: build.commitSha,
+    ...(ref !== null && { pullRequest: { ref, fromFork } }),
+  }
   const tree = await checkout(source, directory, signal, say, ssh)
   const { commit } = tree
   say(`At ${commit.sha.slice(0, 7)} ${commit.message}`)
   note({
     phase: 'plan',
-    branch: app.gitBranch,
+    ...(ref === null && { branch: app.gitBranch }),
     commitSha: commit.sha,
     commitMessage: commit.message,
     commitAuthor: commit.author,
@@ -81,7 +88,7 @@ export async function sourceOf(
     files: { directory: tree.directory, contextPath, dockerfilePath, kept, target, platforms, namedContexts, scratch },
     from: { kind: 'git', url: app.gitUrl, branch: app.gitBranch, commit },
     tag: branchTag(app.gitBranch),
-    publishes: true,
+    publishes: ref === null,
     form: null,
   }
 }

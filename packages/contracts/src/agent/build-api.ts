@@ -25,6 +25,8 @@ export const buildRequest = z.object({
   plan: buildPlan,
   /** Names given to the finished image: `slipway.local/acme/hello:build-12`. */
   tags: z.array(z.string()).max(16),
+  /** False: the image is made and measured, but neither named nor kept; `tags` then only say whose build it is. */
+  keep: z.boolean().optional(),
   noCache: z.boolean().default(false),
   limits: z
     .object({

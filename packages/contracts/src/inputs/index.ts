@@ -187,6 +187,8 @@ const settingFields = {
   /** The same commit gives the same digest: times in the image are the commit's, or SOURCE_DATE_EPOCH's. */
   reproducible: z.boolean(),
   autoDeploy: z.boolean(),
+  /** Pull requests to the branch are built, and never deployed. */
+  buildPullRequests: z.boolean(),
   /** Whether a build's provenance, and the list of an image's packages, are attached to its image. */
   provenance: z.boolean(),
   sbom: z.boolean(),
@@ -204,6 +206,7 @@ const appSettings = z.object({
   platforms: settingFields.platforms.optional(),
   reproducible: settingFields.reproducible.optional(),
   autoDeploy: settingFields.autoDeploy.default(true),
+  buildPullRequests: settingFields.buildPullRequests.optional(),
   provenance: settingFields.provenance.optional(),
   sbom: settingFields.sbom.optional(),
 })
@@ -229,12 +232,13 @@ export const createApp = z.discriminatedUnion('source', [
     imageReference: z.string().min(1).max(400),
     /** A push that moves the tag deploys it; only of the organization's own repositories. */
     followTag: z.boolean().optional(),
-    ...appSettings.omit({ dockerfilePath: true, contextPath: true, target: true, autoDeploy: true, ...OF_BUILDS }).shape,
+    ...appSettings.omit({ dockerfilePath: true, contextPath: true, target: true, autoDeploy: true, buildPullRequests: true, ...OF_BUILDS })
+      .shape,
   }),
   base.extend({
     /** Built from what `slipway build` uploads; the first build comes after. */
     source: z.literal('upload'),
-    ...appSettings.omit({ dockerfilePath: true, contextPath: true, target: true, autoDeploy: true }).shape,
+    ...appSettings.omit({ dockerfilePath: true, contextPath: true, target: true, autoDeploy: true, buildPullRequests: true }).shape,
   }),
 ])
 const secretId = z.string().regex(/^[\w.-]{1,200}$/, 'Name a secret with letters, digits, dots, dashes and underscores.')
@@ -271,7 +275,8 @@ export const setVariables = app.extend({ variables: z.array(variable).max(200) }
 export const deleteApp = app.extend({ /** The app's slug typed again. */ confirm: z.string() })
 
 export const page = z.object({ cursor: z.string().max(200).nullish(), limit: z.number().int().min(1).max(100).default(25) })
-export const listBuilds = org.extend({ app: slug.optional() }).extend(page.shape)
+/** `pullRequests: false`: without those of pull requests. */
+export const listBuilds = org.extend({ app: slug.optional(), pullRequests: z.boolean().optional() }).extend(page.shape)
 export const build = app.extend({ number: z.number().int().positive() })
 export const triggerBuild = app.extend({ noCache: z.boolean().default(false) })
 /** `slipway build`: the context is uploaded first, by what is missing of it. */

@@ -72,6 +72,7 @@ export interface AppView extends AppSummary {
     platforms: string[]
     reproducible: boolean
     autoDeploy: boolean
+    buildPullRequests: boolean
     /** What a build attaches to its image. */
     provenance: boolean
     sbom: boolean

@@ -10,12 +10,14 @@ export interface BuildSummary {
   number: number
   app: { slug: string; name: string }
   state: BuildState
-  trigger: 'create' | 'manual' | 'push' | 'api' | 'upload'
+  trigger: 'create' | 'manual' | 'push' | 'api' | 'upload' | 'pull_request'
   /** Whether its image is deployed when it is there. */
   deploys: boolean
   actor: string
   commit: CommitView | null
   branch: string | null
+  /** That it is a build of, which is neither published nor deployed. */
+  pullRequest: PullRequestView | null
   cachedSteps: number
   totalSteps: number
   error: ErrorView | null
@@ -23,6 +25,15 @@ export interface BuildSummary {
   startedAt: Date | null
   finishedAt: Date | null
   durationMs: number | null
+}
+
+export interface PullRequestView {
+  number: number
+  title: string
+  /** GitLab's word for it is merge request. */
+  kind: 'pull' | 'merge'
+  /** Then its build reads the cache and writes nothing to it, gets no secrets, and uses public images only. */
+  fromFork: boolean
 }
 
 export interface BuildStepView {

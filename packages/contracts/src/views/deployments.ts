@@ -7,7 +7,7 @@ export interface DeploymentView {
   number: number
   kind: 'deploy' | 'redeploy' | 'rollback'
   state: DeploymentState
-  trigger: 'create' | 'manual' | 'push' | 'api' | 'upload'
+  trigger: 'create' | 'manual' | 'push' | 'api' | 'upload' | 'pull_request'
   actor: string
   commit: CommitView | null
   build: { number: number; state: BuildState } | null

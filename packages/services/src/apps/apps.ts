@@ -61,6 +61,7 @@ export function createApps(deps: Deps, deployments: Pick<DeploymentsService, 'cr
         platforms: app.platforms,
         reproducible: app.reproducible,
         autoDeploy: app.autoDeploy,
+        buildPullRequests: app.buildPullRequests,
         provenance: app.provenance,
         sbom: app.sbom,
       },

@@ -51,6 +51,7 @@ async function insertApp(deps: Deps, tx: Tx, scope: Scope, projectId: string, in
           contextPath: input.contextPath,
           target: input.target || null,
           autoDeploy: input.autoDeploy,
+          buildPullRequests: input.buildPullRequests ?? false,
           ...(input.dockerfile && { keptDockerfile: input.dockerfile }),
           ...ofBuilds(input),
         }

@@ -8,7 +8,7 @@ import type { AppsService } from '../services'
 import { resolveImage } from './image-reference'
 import { loadApp } from './load'
 
-const OF_GIT = ['gitUrl', 'gitBranch', 'dockerfilePath', 'contextPath', 'target', 'dockerfile', 'namedContexts']
+const OF_GIT = ['gitUrl', 'gitBranch', 'dockerfilePath', 'contextPath', 'target', 'dockerfile', 'namedContexts', 'buildPullRequests']
 const OF_IMAGE = ['imageReference', 'followTag']
 const FOREIGN = { git: OF_IMAGE, image: OF_GIT, upload: [...OF_GIT, ...OF_IMAGE, 'gitToken'] } as const
 const ORIGIN = { git: 'a repository', image: 'an image', upload: 'uploaded files' } as const

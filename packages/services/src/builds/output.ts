@@ -33,6 +33,12 @@ export const outputMethods = (deps: Deps, load: Load): Pick<BuildsService, 'made
 
 /** The name that the pipeline gives each build's image on its host. */
 function nameOf(scope: Scope, build: BuildRow): string {
+  if (build.pullRequest !== null)
+    throw new AppError({
+      kind: 'conflict',
+      code: 'BUILD_HAS_NO_IMAGE',
+      message: `Build #${build.number} is of a pull request, whose image is not kept. Build the branch.`,
+    })
   if (build.state !== 'succeeded')
     throw new AppError({ kind: 'conflict', code: 'BUILD_HAS_NO_IMAGE', message: `Build #${build.number} has no image.` })
   return `${OWN_REGISTRY_HOST}/${scope.organization}/${build.app.slug}:build-${build.number}`

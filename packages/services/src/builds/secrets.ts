@@ -8,6 +8,9 @@ import { openUpload, type UploadSecrets, uploadOptions } from './upload-options'
  * `RUN --mount=type=secret,id=<key>` may ask for: the build variables that are secret. Those are no build arguments: as one, a
  * value would be in the image's history and in the environment of later steps. What an uploaded build was given comes on top. `deployKey` is what the SSH agent
  * `default` signs with, unless who started the build answers for that one: `forwarded`.
+ *
+ * Steps of a fork's pull request are anybody's code, and get none of it: `gitToken` and `deployKey` are for the fetch of its commit from
+ * the app's own repository alone, which happens before any of that code runs.
  */
 export function openBuildSecrets(
   deps: Pick<Deps, 'sealer'>,
@@ -31,7 +34,7 @@ export function openBuildSecrets(
   return {
     gitToken: app.gitToken ? deps.sealer.open(app.gitToken, { kind: 'gitToken', organizationId: app.organizationId, id: app.id }) : null,
     buildArgs: { ...variables(false), ...given.buildArgs },
-    buildSecrets: { ...variables(true), ...bytesOf(given.secrets) },
+    buildSecrets: build.fromFork ? {} : { ...variables(true), ...bytesOf(given.secrets) },
     deployKey: app.deployKey ? deps.sealer.open(app.deployKey, deployKey) : null,
     forwarded: uploadOptions(build)?.ssh.ids ?? [],
   }

@@ -33,6 +33,16 @@ export const commitView = (build: CommitColumns): views.CommitView | null =>
       }
     : null
 
+const pullRequestView = (build: BuildSummaryRow): views.PullRequestView | null =>
+  build.pullRequest === null
+    ? null
+    : {
+        number: build.pullRequest,
+        title: build.pullRequestTitle ?? '',
+        kind: build.pullRequestRef?.startsWith('refs/merge-requests/') ? 'merge' : 'pull',
+        fromFork: build.fromFork,
+      }
+
 export const elapsed = (from: Date | null, to: Date | null): number | null =>
   from && to ? Math.max(0, to.getTime() - from.getTime()) : null
 export const optionalNumber = (value: bigint | null): number | null => (value === null ? null : Number(value))
@@ -47,6 +57,7 @@ export const buildSummary = (build: BuildSummaryRow): views.BuildSummary => ({
   actor: build.actorLabel,
   commit: commitView(build),
   branch: build.branch,
+  pullRequest: pullRequestView(build),
   cachedSteps: build.steps.filter((step) => step.state === 'cached').length,
   totalSteps: build.steps.length,
   error: errorView(build),

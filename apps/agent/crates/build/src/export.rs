@@ -88,7 +88,20 @@ fn write(build: &Build, images: Vec<Vec<VertexLayer>>) -> Result<Exported> {
         return name_index(build, &written);
     }
     let Some(written) = written.pop() else { return Err(BuildError::internal("writing the image", "the plan has no target")) };
-    let image = record(build, &written)?;
+    if build.request.keeps() {
+        name_image(build, &written)?;
+    }
+    Ok(Exported {
+        image_id: written.config.digest.to_string(),
+        manifest_digest: written.manifest.digest.to_string(),
+        size: written.size(),
+        layers: written.layers,
+        platforms: Vec::new(),
+    })
+}
+
+fn name_image(build: &Build, written: &Written) -> Result<()> {
+    let image = record(build, written)?;
     let store = build.layers.store();
     for reference in names(build)? {
         let means = |known: &Image| known.record.id == image.record.id && known.record.manifest.digest == written.manifest.digest;
@@ -97,13 +110,7 @@ fn write(build: &Build, images: Vec<Vec<VertexLayer>>) -> Result<Exported> {
             store.tag(&reference, &image.record.id).map_err(failed)?;
         }
     }
-    Ok(Exported {
-        image_id: image.record.id.to_string(),
-        manifest_digest: written.manifest.digest.to_string(),
-        size: written.size(),
-        layers: written.layers,
-        platforms: Vec::new(),
-    })
+    Ok(())
 }
 
 /// One image of each platform, behind the same names; this machine's own (or the first) is recorded as an image here.
@@ -115,11 +122,13 @@ fn name_index(build: &Build, written: &[Written]) -> Result<Exported> {
     let own = records.iter().position(|image| image.platform().satisfies(&host)).unwrap_or_default();
     let kind = if build.request.output().docker() { media_type::DOCKER_LIST } else { media_type::OCI_INDEX };
     let index = store.make_index(&build.lease, kind, records).map_err(failed)?;
-    let image = record(build, &written[own])?;
-    for reference in names(build)? {
-        let known = store.index(&reference).is_some_and(|known| known.descriptor.digest == index.descriptor.digest);
-        if !known || !image.tags.contains(&reference) {
-            store.tag_index(&reference, &image.record.id, Some(index.clone())).map_err(failed)?;
+    if build.request.keeps() {
+        let image = record(build, &written[own])?;
+        for reference in names(build)? {
+            let known = store.index(&reference).is_some_and(|known| known.descriptor.digest == index.descriptor.digest);
+            if !known || !image.tags.contains(&reference) {
+                store.tag_index(&reference, &image.record.id, Some(index.clone())).map_err(failed)?;
+            }
         }
     }
     let platforms: Vec<ResultImage> = build
@@ -139,7 +148,7 @@ fn name_index(build: &Build, written: &[Written]) -> Result<Exported> {
     let layers = written.iter().flat_map(|one| &one.layers).filter(|layer| blobs.insert(layer.digest.as_str()));
     let shared: u64 = layers.map(|layer| layer.size).sum();
     Ok(Exported {
-        image_id: image.record.id.to_string(),
+        image_id: written[own].config.digest.to_string(),
         manifest_digest: index.descriptor.digest.to_string(),
         size: index.descriptor.size + written.iter().map(|one| one.config.size + one.manifest.size).sum::<u64>() + shared,
         layers: written[own].layers.clone(),

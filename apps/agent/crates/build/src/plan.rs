@@ -17,6 +17,9 @@ pub struct BuildRequest {
     pub scope: String,
     pub plan: BuildPlan,
     pub tags: Vec<String>,
+    /// `Some(false)`: the image is made and measured, but neither named nor kept; `tags` only say whose build it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<bool>,
     #[serde(default)]
     pub no_cache: bool,
     #[serde(default)]
@@ -382,6 +385,10 @@ pub struct Healthcheck {
 impl BuildRequest {
     pub fn output(&self) -> OutputOptions {
         self.output.clone().unwrap_or_default()
+    }
+
+    pub fn keeps(&self) -> bool {
+        self.keep.unwrap_or(true)
     }
 }
 

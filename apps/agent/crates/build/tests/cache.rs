@@ -68,6 +68,39 @@ async fn a_fork_reads_the_cache_and_never_writes_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_is_only_checked_is_neither_named_nor_kept() {
+    let fixture = Fixture::new();
+    let request = |platforms: bool, keep: Option<bool>| {
+        let mut plan = Plan::from(&fixture);
+        plan.copy(&["src"], "/src/").run("cat /src/a > /out");
+        let mut request = plan.request("b");
+        request["tags"] = json!(["slipway.local/acme/app:build-1"]);
+        if platforms {
+            let mut other = request["plan"].clone();
+            other["platform"]["architecture"] = json!("riscv64");
+            request["plan"]["more"] = json!([{ "platform": other["platform"], "target": other["target"], "image": other["image"] }]);
+        }
+        if let Some(keep) = keep {
+            request["keep"] = json!(keep);
+        }
+        request
+    };
+    let files = [File::Text("src/a", "1")];
+    let store = fixture.layers.store().clone();
+    let named = |name: &str| store.resolve(name).is_ok();
+    for platforms in [false, true] {
+        let checked = fixture.build(request(platforms, Some(false)), &files).await;
+        assert!(store.image(&checked.image().parse().unwrap()).is_err(), "it is no image of this host");
+        assert!(!named("slipway.local/acme/app:build-1"));
+    }
+    let kept = fixture.build(request(false, None), &files).await;
+    assert_eq!(kept.status("v2"), Status::Cached, "its steps are in the cache as those of any build");
+    assert!(store.image(&kept.image().parse().unwrap()).is_ok() && named("slipway.local/acme/app:build-1"));
+    fixture.build(request(false, Some(false)), &files).await.image();
+    assert!(named("slipway.local/acme/app:build-1"), "what was there under the name stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_step_that_writes_more_than_its_limit_is_named() {
     let fixture = Fixture::new();
     let limited = |plan: &Plan, id: &str, bytes: u64| {

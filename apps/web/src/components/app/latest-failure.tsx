@@ -8,7 +8,7 @@ import { useTRPC } from '@/lib/trpc'
 /** Why the newest try did not go through: of its build, or of its deployment. */
 export function LatestFailure({ org, app }: { org: string; app: views.AppView }) {
   const trpc = useTRPC()
-  const builds = useQuery(trpc.builds.list.queryOptions({ org, app: app.slug, limit: 1 }))
+  const builds = useQuery(trpc.builds.list.queryOptions({ org, app: app.slug, pullRequests: false, limit: 1 }))
   const deployments = useQuery(trpc.deployments.list.queryOptions({ org, app: app.slug, limit: 1 }))
   const build = builds.data?.items[0]
   const deployment = deployments.data?.items[0]

@@ -5,7 +5,15 @@ import { LastLines } from '@/components/deployments/deployment-page'
 
 /** Why the build ended, on top of everything: the place, the exit code, the last lines. */
 export function BuildFailure({ build }: { build: views.BuildView }) {
-  if (build.state === 'superseded') return <Callout>A newer push took this build's place before it began.</Callout>
+  if (build.state === 'superseded')
+    return (
+      <Callout>
+        {build.pullRequest
+          ? 'A newer commit of the pull request took this build’s place before it began.'
+          : "A newer push took this build's place before it began."}
+      </Callout>
+    )
+  if (build.state === 'canceled' && build.error) return <Callout>{build.error.message}</Callout>
   if (!build.error || build.state !== 'failed') return null
   const { code, message, details } = build.error
   const step = build.steps.find((s) => s.position === details.step) ?? build.steps.find((s) => s.state === 'failed')

@@ -8,6 +8,7 @@ import { useRouter } from 'next/navigation'
 import { firstLine } from '@/components/commit'
 import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
+import { PullRequestPill } from './pull-request'
 
 const PHASES: Record<string, string> = { checkout: 'Checking out', plan: 'Planning', build: 'Building', publish: 'Publishing' }
 
@@ -26,13 +27,14 @@ export function BuildHead({ org, app, build }: { org: string; app: string; build
       <span role="status">
         <BuildStatus state={build.state}>{words(build)}</BuildStatus>
       </span>
+      {build.pullRequest && <PullRequestPill pullRequest={build.pullRequest} />}
       <span className="flex min-w-0 items-center gap-2 text-ink-2">
         {build.commit ? (
           <>
             <Hash copy={build.commit.sha} label="the commit">
               {build.commit.sha.slice(0, 7)}
             </Hash>
-            <span className="min-w-0 truncate">{firstLine(build.commit.message)}</span>
+            <span className="min-w-0 truncate">{build.pullRequest?.title || firstLine(build.commit.message)}</span>
           </>
         ) : (
           (build.branch ?? (build.trigger === 'upload' && `From the laptop of ${build.actor}`))
@@ -59,8 +61,8 @@ function Actions({ org, app, build }: { org: string; app: string; build: views.B
       </Button>
     )
   }
-  // Its files are on someone's laptop.
-  if (build.trigger === 'upload') return null
+  // Its files are on someone's laptop; or the Git server says when a pull request is to be built.
+  if (build.trigger === 'upload' || build.pullRequest) return null
   return (
     <div className="flex">
       <Button

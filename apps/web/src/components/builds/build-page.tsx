@@ -8,6 +8,7 @@ import { BuildHead } from './build-head'
 import { BuildWay } from './build-way'
 import { ComparisonCard } from './comparison-card'
 import { DockerfileCard } from './dockerfile-card'
+import { PullRequestNote } from './pull-request'
 import { StepsCard } from './steps-card'
 import { TimeCard } from './time-card'
 import { useBuild } from './use-build'
@@ -28,6 +29,7 @@ export function BuildPage({ org, app, number }: { org: string; app: string; numb
         <>
           <BuildHead org={org} app={app} build={build} />
           <BuildFailure build={build} />
+          {build.pullRequest && <PullRequestNote pullRequest={build.pullRequest} />}
           <BuildWay org={org} app={app} build={build} />
           <Measured org={org} app={app} build={build} />
           <StepsCard build={build} log={log} version={version} />

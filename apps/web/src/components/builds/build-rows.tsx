@@ -3,6 +3,7 @@ import type { views } from '@slipway/contracts'
 import { BuildStatus, Elapsed, Hash, RowLink, Table, Td, Th, Tr } from '@slipway/ui'
 import { CommitFacts, firstLine } from '@/components/commit'
 import { routes } from '@/lib/routes'
+import { PullRequestPill } from './pull-request'
 
 const TRIGGERS: Record<views.BuildSummary['trigger'], string> = {
   create: 'first build',
@@ -10,6 +11,14 @@ const TRIGGERS: Record<views.BuildSummary['trigger'], string> = {
   push: 'push',
   api: 'API',
   upload: 'laptop',
+  pull_request: 'pull request',
+}
+
+/** What a build is of, in one line. */
+const titleOf = (b: views.BuildSummary) => {
+  if (b.pullRequest) return b.pullRequest.title || 'No title'
+  if (b.commit) return firstLine(b.commit.message)
+  return b.branch ?? (b.trigger === 'upload' ? `From the laptop of ${b.actor}` : 'The branch')
 }
 
 export function BuildRows({ org, items, withApp }: { org: string; items: views.BuildSummary[]; withApp?: boolean }) {
@@ -46,10 +55,13 @@ export function BuildRows({ org, items, withApp }: { org: string; items: views.B
                 <span className="sr-only">
                   Build #{b.number} of {b.app.name}:{' '}
                 </span>
-                {b.commit
-                  ? firstLine(b.commit.message)
-                  : (b.branch ?? (b.trigger === 'upload' ? `From the laptop of ${b.actor}` : 'The branch'))}
+                {titleOf(b)}
               </RowLink>
+              {b.pullRequest && (
+                <span className="mr-2 inline-block">
+                  <PullRequestPill pullRequest={b.pullRequest} />
+                </span>
+              )}
               {b.state === 'failed' && b.error ? (
                 <p className="line-clamp-2 break-words text-fail text-xs leading-5">{b.error.message}</p>
               ) : (

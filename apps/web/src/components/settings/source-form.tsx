@@ -18,6 +18,7 @@ const valuesOf = ({ name, settings: s }: views.AppView) => ({
   target: s.target ?? '',
   imageReference: s.imageReference ?? '',
   autoDeploy: s.autoDeploy,
+  buildPullRequests: s.buildPullRequests,
   followTag: s.followTag,
 })
 
@@ -49,6 +50,7 @@ export function SourceForm({ org, app }: { org: string; app: views.AppView }) {
             contextPath: v.contextPath,
             target: v.target.trim() || null,
             autoDeploy: v.autoDeploy,
+            buildPullRequests: v.buildPullRequests,
             ...token,
           }
         : { imageReference: v.imageReference.trim(), followTag: v.followTag }
@@ -144,6 +146,12 @@ export function SourceForm({ org, app }: { org: string; app: views.AppView }) {
             onChange={(on) => set('autoDeploy', on)}
             label="Build and deploy on every push"
             hint="Off: deliveries are listed, and builds are started by hand."
+          />
+          <Switch
+            checked={v.buildPullRequests}
+            onChange={(on) => set('buildPullRequests', on)}
+            label="Build pull requests"
+            hint={`Those into ${v.gitBranch || 'the branch'}, as a check: nothing is published or deployed. Anyone who may open one runs code in a build; from a fork it gets no secrets and writes no cache.`}
           />
         </>
       )}

@@ -13,21 +13,23 @@ type Provider = views.WebhookView['providers'][number]
 const NAMES: Record<Provider, string> = { github: 'GitHub', gitlab: 'GitLab', gitea: 'Gitea, Forgejo' }
 
 /** Where in each product the webhook is entered, in its own words. */
-const STEPS: Record<Provider, string[]> = {
-  github: [
+const STEPS: Record<Provider, (pullRequests: boolean) => string[]> = {
+  github: (pullRequests) => [
     'In the repository: Settings → Webhooks → Add webhook.',
     'Payload URL: the address above. Content type: application/json. Secret: the secret above.',
-    'Just the push event. Add webhook; its first delivery appears below.',
+    `${pullRequests ? 'Let me select individual events: Pushes and Pull requests.' : 'Just the push event.'} Add webhook; its first delivery appears below.`,
   ],
-  gitlab: [
+  gitlab: (pullRequests) => [
     'In the project: Settings → Webhooks → Add new webhook.',
     'URL: the address above. Secret token: the secret above.',
-    'Trigger: Push events. Add webhook, then Test → Push events.',
+    `Trigger: Push events${pullRequests ? ' and Merge request events' : ''}. Add webhook, then Test → Push events.`,
   ],
-  gitea: [
+  gitea: (pullRequests) => [
     'In the repository: Settings → Webhooks → Add webhook → Gitea (or Forgejo).',
     'Target URL: the address above. POST, application/json. Secret: the secret above.',
-    'Trigger on push events. Add webhook, then Test delivery.',
+    pullRequests
+      ? 'Trigger on custom events: Push, Pull request, and Pull request synchronized. Add webhook, then Test delivery.'
+      : 'Trigger on push events. Add webhook, then Test delivery.',
   ],
 }
 
@@ -39,17 +41,24 @@ export function WebhookCard({ org, app }: { org: string; app: views.AppView }) {
     <Card id="webhook">
       <CardHeader
         title="Webhook"
-        aside={app.settings.gitBranch && <span className="font-mono text-xs">pushes to {app.settings.gitBranch}</span>}
+        aside={
+          app.settings.gitBranch && (
+            <span className="font-mono text-xs">
+              {app.settings.buildPullRequests ? 'pushes and pull requests' : 'pushes'} to {app.settings.gitBranch}
+            </span>
+          )
+        }
       />
       <Load query={query} what="the webhook">
         {(webhook) => (
           <>
             <div className="grid grid-cols-[minmax(0,1fr)] gap-4 p-4">
               <p className="max-w-[72ch] text-ink-2 text-sm">
-                The Git server calls this address on every push. It signs what it sends with the secret; anything else is refused.
+                The Git server calls this address on every push{app.settings.buildPullRequests && ', and for every pull request'}. It signs
+                what it sends with the secret; anything else is refused.
               </p>
               <Address webhook={webhook} org={org} app={app.slug} />
-              <HowTo providers={webhook.providers} />
+              <HowTo providers={webhook.providers} pullRequests={app.settings.buildPullRequests} />
             </div>
             <Deliveries org={org} app={app.slug} deliveries={webhook.deliveries} />
           </>
@@ -115,7 +124,7 @@ function Line({
   )
 }
 
-function HowTo({ providers }: { providers: Provider[] }) {
+function HowTo({ providers, pullRequests }: { providers: Provider[]; pullRequests: boolean }) {
   const [provider, setProvider] = useState<Provider>(providers[0] ?? 'github')
   return (
     <div className="grid justify-items-start gap-3">
@@ -126,7 +135,7 @@ function HowTo({ providers }: { providers: Provider[] }) {
         segments={providers.map((p) => ({ value: p, label: NAMES[p] }))}
       />
       <ol className="grid list-decimal gap-1 pl-5 text-ink-2 text-sm marker:text-ink-3">
-        {STEPS[provider].map((step) => (
+        {STEPS[provider](pullRequests).map((step) => (
           <li key={step}>{step}</li>
         ))}
       </ol>
