@@ -168,17 +168,22 @@ it('pages say whose change it is, and what it did not do', async () => {
   await page.waitForURL('**/acme')
   const shot = (name: string) => page.screenshot({ path: join(SHOTS, `pull-requests-${name}.png`), fullPage: true })
   for (const [name, path, text] of [
-    ['list', 'builds', /Pull request #12 · from a fork/],
+    ['list', 'builds', /Paint it blue/],
     ['fork', 'builds/2', /From a fork: it reads the build cache, writes nothing to it, gets no secrets/],
     ['closed', 'builds/9', /The pull request was closed/],
     ['refused', 'builds/8', /has a build of its own/],
+    ['overview', '', /Serving now/],
     ['settings', 'settings', /Build pull requests/],
   ] as const) {
     await page.goto(`${webUrl}/acme/apps/${app}/${path}`)
     await page.getByText(text).first().waitFor()
-    await expectAccessible(page, name)
-    await shot(name)
+    for (const theme of ['dark', 'light'] as const) {
+      await page.emulateMedia({ colorScheme: theme })
+      await expectAccessible(page, `${name} (${theme})`)
+      await shot(theme === 'dark' ? `${name}-dark` : name)
+    }
     await page.setViewportSize({ width: 390, height: 844 })
+    expect(await page.evaluate(() => document.documentElement.scrollWidth), `width of ${name} on a phone`).toBeLessThanOrEqual(390)
     await shot(`${name}-phone`)
     await page.setViewportSize({ width: 1440, height: 1000 })
   }

@@ -57,16 +57,14 @@ export function BuildRows({ org, items, withApp }: { org: string; items: views.B
                 </span>
                 {titleOf(b)}
               </RowLink>
-              {b.pullRequest && (
-                <span className="mr-2 inline-block">
-                  <PullRequestPill pullRequest={b.pullRequest} />
-                </span>
-              )}
-              {b.state === 'failed' && b.error ? (
-                <p className="line-clamp-2 break-words text-fail text-xs leading-5">{b.error.message}</p>
-              ) : (
-                <CommitFacts commit={b.commit} at={b.queuedAt} />
-              )}
+              <div className="flex flex-wrap items-center gap-x-2">
+                {b.pullRequest && <PullRequestPill pullRequest={b.pullRequest} short />}
+                {b.state === 'failed' && b.error ? (
+                  <p className="line-clamp-2 w-full break-words text-fail text-xs leading-5">{b.error.message}</p>
+                ) : (
+                  <CommitFacts commit={b.commit} at={b.queuedAt} />
+                )}
+              </div>
             </Td>
             <Td optional className="max-w-40 truncate text-ink-2">
               {b.actor}
