@@ -1,5 +1,6 @@
 /** What the token opens that a host pulls with. */
 import { generateKeyPairSync } from 'node:crypto'
+import { Readable } from 'node:stream'
 import { newId } from '@slipway/core'
 import { setRepositoryName } from '@slipway/db'
 import { createTestDatabase, type TestDatabase } from '@slipway/testing'
@@ -83,20 +84,30 @@ describe('for a stranger, as a fork’s pull request is', () => {
     expect(await stranger('ghcr.io/acme/private:1')).toHaveLength(1)
   })
 
-  it('asks the other registry, whatever lies on the host under that name', async () => {
-    const pulls: string[] = []
+  it('asks the other registry, whatever lies on the host under that name, and gives the image no name here', async () => {
+    const pulls: { name: string; unnamed?: string }[] = []
     const image = { Id: `sha256:${'b'.repeat(64)}`, Size: 1, Os: 'linux', Architecture: 'amd64', RepoDigests: [], Config: {} }
+    let answer: () => Readable = () => {
+      throw Object.assign(new Error('denied'), { statusCode: 404 })
+    }
     const docker = {
       getImage: () => ({ inspect: async () => image }),
-      pull: async (name: string) => {
-        pulls.push(name)
-        throw Object.assign(new Error('denied'), { statusCode: 404 })
+      pull: async (name: string, { unnamed }: { unnamed?: string }) => {
+        pulls.push({ name, ...(unnamed && { unnamed }) })
+        return answer()
       },
     }
     const engine = { ...deps, agent: { docker } } as unknown as Deps
     const never = new AbortController().signal
-    expect(await ensureImage(engine, 'acme', 'quay.io/acme/private:1', never)).toMatchObject({ id: image.Id })
-    await expect(ensureImage(engine, null, 'quay.io/acme/private:1', never)).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND' })
-    expect(pulls).toHaveLength(1)
+    const name = 'quay.io/acme/private:1'
+    expect(await ensureImage(engine, 'acme', name, never)).toMatchObject({ id: image.Id })
+    expect(pulls).toEqual([])
+    await expect(ensureImage(engine, null, name, never)).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND' })
+    answer = () => Readable.from([Buffer.from(`${JSON.stringify({ status: `Digest: ${DIGEST}` })}\n`)])
+    expect(await ensureImage(engine, null, name, never)).toMatchObject({ name, id: image.Id })
+    expect(pulls).toEqual([
+      { name, unnamed: '1' },
+      { name, unnamed: '1' },
+    ])
   })
 })

@@ -68,6 +68,8 @@ async function whereItIs(deps: Deps, organization: string | null, path: string):
   return moved.organization === organization || open ? `${moved.organization}/${moved.name}` : path
 }
 
+const HOST_PLATFORM: Platform = { os: 'linux', architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' }
+
 export interface LocalImage {
   /** Canonical reference that it was looked up by. */
   name: string
@@ -83,7 +85,8 @@ export interface LocalImage {
 /**
  * Makes sure that the image is on the host. A tag of our own registry is always asked anew: it may have moved. One for another
  * `platform` than the host's is found by its digest: the name goes on to stand for the host's own. For a stranger (`organization` is
- * null) what lies here was perhaps pulled with somebody's credentials, so each image of another registry is asked for there.
+ * null) an image of another registry is asked for there, as what lies here was perhaps pulled with somebody's credentials, and gets no
+ * name here either: others would take it for the one that they meant.
  */
 export async function ensureImage(
   deps: Deps,
@@ -94,12 +97,13 @@ export async function ensureImage(
   platform: Platform | null = null,
 ): Promise<LocalImage> {
   const { name, own, token, original, direct } = await pullAccess(deps, organization, reference)
-  if (platform) return pullForeign(deps, reference, { name, token, platform, direct }, signal, onProgress)
-  // Loaded or pulled by somebody on the host under its own name: that is the one that was meant.
   const stranger = organization === null
+  const unnamed = platform ?? (stranger && !own ? HOST_PLATFORM : null)
+  if (unnamed) return pullForeign(deps, reference, { name, token, platform: unnamed, direct }, signal, onProgress)
+  // Loaded or pulled by somebody on the host under its own name: that is the one that was meant.
   const loaded = original === undefined || stranger ? null : await inspectImage(deps, original)
   if (loaded) return loaded
-  const local = stranger && !own ? null : await inspectImage(deps, name)
+  const local = await inspectImage(deps, name)
   if (local && (!own || name.includes('@'))) return local
   try {
     await pullImage(deps.agent.docker, name, token, signal, (line) => tellPull(line, onProgress))

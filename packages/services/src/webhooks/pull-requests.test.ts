@@ -32,7 +32,7 @@ const sha = () => randomUUID().replaceAll('-', '').padEnd(40, 'a')
 const hmac = (body: string) => createHmac('sha256', hook.secret).update(body).digest('hex')
 const send = (headers: Record<string, string>, payload: unknown) => {
   const body = JSON.stringify(payload)
-  const signed = headers['x-gitlab-event']
+  const signed: Record<string, string> = headers['x-gitlab-event']
     ? { 'x-gitlab-token': hook.secret, 'idempotency-key': randomUUID() }
     : headers['x-gitea-event'] || headers['x-forgejo-event']
       ? { 'x-gitea-signature': hmac(body), 'x-gitea-delivery': randomUUID() }

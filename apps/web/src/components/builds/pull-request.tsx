@@ -7,7 +7,7 @@ export function PullRequestPill({ pullRequest, short }: { pullRequest: views.Pul
   const { kind, number, fromFork } = pullRequest
   const Icon = fromFork ? GitFork : GitPullRequest
   return (
-    <span className="inline-flex shrink-0 items-center gap-1 whitespace-nowrap rounded-full bg-sunken px-2 py-px font-medium text-ink-2 text-xs leading-[18px]">
+    <span className="inline-flex shrink-0 items-center gap-1 whitespace-nowrap rounded-full border border-line bg-sunken px-2 font-medium text-ink-2 text-xs leading-[18px]">
       <Icon className="size-3 shrink-0" aria-hidden />
       <span>
         <span className={cn(short && 'max-sm:sr-only')}>{kind === 'merge' ? 'Merge request ' : 'Pull request '}</span>
