@@ -3,7 +3,8 @@
  * projects` and the tests share. How packages are reached is this machine's configuration; no address stands here.
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { appendFileSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Agent } from '@slipway/agent-client'
@@ -23,6 +24,8 @@ export interface Project {
   offline?: boolean
   target?: string
   env?: string[]
+  /** Its pyproject.toml gets this machine's index as a source, as people write one behind a mirror; no address of one stands here. */
+  poetrySource?: boolean
   /** Answers HTTP here, with a text that begins so. */
   port?: number
   answers?: string
@@ -60,7 +63,31 @@ function ask(program: string, args: string[]): string {
 
 /** Builds a project; gives the image's name. Throws with the end of the build's log. */
 export async function buildProject(agent: Agent, project: Project, signal: AbortSignal, say: (line: string) => void): Promise<string> {
-  const directory = join(APPS, project.name)
+  const folder = project.poetrySource ? withPoetrySource(join(APPS, project.name)) : null
+  try {
+    return await buildFolder(agent, project, folder ?? join(APPS, project.name), signal, say)
+  } finally {
+    if (folder !== null) rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** Poetry asks what it takes for the public index for release documents, which mirrors need not have, and a source for the index alone. */
+function withPoetrySource(directory: string): string {
+  const pip = ask('python3', ['-c', 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)'])
+  const url = packageArguments().PIP_INDEX_URL ?? pip
+  const folder = mkdtempSync(join(tmpdir(), 'slipway-project-'))
+  cpSync(directory, folder, { recursive: true })
+  appendFileSync(join(folder, 'pyproject.toml'), `\n[[tool.poetry.source]]\nname = "index"\nurl = ${JSON.stringify(url)}\n`)
+  return folder
+}
+
+async function buildFolder(
+  agent: Agent,
+  project: Project,
+  directory: string,
+  signal: AbortSignal,
+  say: (line: string) => void,
+): Promise<string> {
   const { text, ignore } = await dockerfileOf(directory, signal, say)
   const dockerfile = parseDockerfile(text, { file: 'Dockerfile' })
   const options = { target: project.target, buildArgs: project.offline ? {} : argumentsOf(text) }
