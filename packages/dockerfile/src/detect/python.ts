@@ -31,6 +31,8 @@ export const python: Kind = (folder) => {
   const local = !asked || allows(asked.range, DEBIAN_PYTHON)
   const wanted = local ? DEBIAN_PYTHON : minorOf(firstVersion(asked.range) ?? DEBIAN_PYTHON)
   const base = local ? OWN.debian : `python:${wanted}-slim-bookworm`
+  if (project.manager === 'pip' && folder.has('pdm.lock'))
+    warnings.push('pdm.lock is not read: pip installs what pyproject.toml lists, in the newest versions that it allows.')
   if (!local) warnings.push(fromHub(base, 'Python', `Python ${DEBIAN_PYTHON}`))
   const libraries = systemPackages(project.packages)
   const stack = [`Python ${wanted}`, project.manager, start.title]
