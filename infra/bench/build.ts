@@ -1,16 +1,17 @@
 /**
  * Building, ours against BuildKit in Debian's dockerd on the same machine in the same run: `npm run bench -- build`. Needs
  * root, the agent's release build, a static busybox; Debian's docker.io and docker-registry when there is to be a
- * comparison. `npm run bench -- build warm cold runs change modules push many` runs only those groups, `--rounds=1` each once.
+ * comparison. `npm run bench -- build warm cold runs change modules push many cancel` runs only those groups, `--rounds=1` each once.
  */
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Builder, startBuilders, startBuildKit, type Tars } from './build/builders'
-import { baseTars, large, linked, modules, runs, SOURCE_FILES, sixSteps } from './build/contexts'
+import { timeToEnd } from './build/cancel'
+import { baseTars, large, linked, modules, runs, SOURCE_FILES, sixSteps, unruly } from './build/contexts'
 import { type Cleanup, cleaning, hasRegistry, journaledFolder, settle, startRegistry } from './engine/hosts'
 import { type Figure, median } from './stats'
 
-export const BUILD_GROUPS = ['warm', 'cold', 'runs', 'change', 'modules', 'push', 'many']
+export const BUILD_GROUPS = ['warm', 'cold', 'runs', 'change', 'modules', 'push', 'many', 'cancel']
 
 type Pair = [Builder, Builder | null]
 type Measure = (builder: Builder, round: number) => Promise<number>
@@ -165,6 +166,12 @@ const MEASURES = {
       figure,
       { name: 'the engine’s slowest answer meanwhile (list of containers, each 50 ms)', unit: 'ms', ours: slowest, aim: '≤ 200 ms' },
     ]
+  },
+
+  async cancel({ folder, builders }: Bench): Promise<Figure[]> {
+    const context = unruly(join(folder, 'unruly'))
+    const name = 'cancel of a running build (client killed): last process gone'
+    return [await compare(name, '≤ 500 ms', 9, builders, (builder) => timeToEnd(builder, context))]
   },
 }
 

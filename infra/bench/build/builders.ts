@@ -1,5 +1,5 @@
 /** Ours and BuildKit behind one interface: each build is a process from its start to its exit, as people start one. */
-import { execFile } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { build as bundle } from 'esbuild'
@@ -14,10 +14,16 @@ export interface Built {
   inside: number
 }
 
+interface BuildOptions {
+  noCache?: boolean
+}
+
 export interface Builder {
   name: string
   engine: Engine
-  build(folder: string, tag: string, options?: { noCache?: boolean }): Promise<Built>
+  build(folder: string, tag: string, options?: BuildOptions): Promise<Built>
+  /** The client of a build, which nobody waits for. */
+  start(folder: string, tag: string, options?: BuildOptions): ChildProcess
   /** Forgets all that was built; the bases stay. */
   forget(): Promise<void>
 }
@@ -33,19 +39,20 @@ export async function startBuilders(folder: string, tars: Tars, cleanup: Cleanup
   const client = await makeClient(folder)
   const { engine } = await startAgent(folder, cleanup)
   const socket = join(folder, 'agent.sock')
+  const argsOf = (context: string, tag: string, { noCache = false }: BuildOptions = {}) => [
+    client,
+    socket,
+    context,
+    `docker.io/library/${tag}:latest`,
+    join(folder, 'client-cache'),
+    ...(noCache ? ['no-cache'] : []),
+  ]
   const ours: Builder = {
     name: 'ours',
     engine,
-    async build(context, tag, { noCache = false } = {}) {
-      const args = [
-        client,
-        socket,
-        context,
-        `docker.io/library/${tag}:latest`,
-        join(folder, 'client-cache'),
-        ...(noCache ? ['no-cache'] : []),
-      ]
-      const { seen, out } = await timed(process.execPath, args, { PATH })
+    start: (...build) => spawn(process.execPath, argsOf(...build), { env: { PATH }, stdio: 'ignore' }),
+    async build(...build) {
+      const { seen, out } = await timed(process.execPath, argsOf(...build), { PATH })
       return { seen, inside: (JSON.parse(out) as { milliseconds: number }).milliseconds }
     },
     forget: () => forget(engine),
@@ -78,12 +85,17 @@ export async function startBuildKit(
   if (!peer) return null
   await importBases(peer.engine, tars)
   const env = { PATH, HOME: folder, DOCKER_BUILDKIT: '1', DOCKER_HOST: `unix://${peer.socketPath}` }
+  const argsOf = (context: string, tag: string, { noCache = false }: BuildOptions = {}) => [
+    ...['build', '-q', '-t', tag],
+    ...(noCache ? ['--no-cache'] : []),
+    context,
+  ]
   return {
     name: 'BuildKit',
     engine: peer.engine,
-    async build(context, tag, { noCache = false } = {}) {
-      const args = ['build', '-q', '-t', tag, ...(noCache ? ['--no-cache'] : []), context]
-      return { seen: (await timed(DOCKER, args, env)).seen, inside: Number.NaN }
+    start: (...build) => spawn(DOCKER, argsOf(...build), { env, stdio: 'ignore' }),
+    async build(...build) {
+      return { seen: (await timed(DOCKER, argsOf(...build), env)).seen, inside: Number.NaN }
     },
     forget: () => forget(peer.engine),
   }

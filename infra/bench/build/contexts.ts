@@ -39,6 +39,33 @@ export function runs(folder: string, count: number): string {
   return folder
 }
 
+/** Variable that every process of `unruly` has. */
+export const UNRULY = 'BENCH_UNRULY'
+const UNRULY_STAGES = 4
+/** At least so many run once all stages do. */
+export const UNRULY_PROCESSES = UNRULY_STAGES * 16
+
+/** Stages that run at once and never end, each a tree of processes that want to stay. */
+export function unruly(folder: string): string {
+  const stages = Array.from({ length: UNRULY_STAGES }, (_, i) => `stage-${i}`)
+  writeFile(folder, 'Dockerfile', [
+    ...stages.flatMap((stage) => [`FROM ${BASE} AS ${stage}`, `ENV ${UNRULY}=1`, 'COPY tree.sh /', `RUN sh /tree.sh ${stage}`]),
+    `FROM ${BASE}`,
+    ...stages.map((stage) => `COPY --from=${stage} /tree.sh /${stage}`),
+  ])
+  writeFile(folder, 'tree.sh', [
+    "trap '' HUP INT QUIT TERM",
+    '# In a session of its own; a daemon whose parents are gone; one that never rests; one below the other.',
+    "busybox setsid sh -c 'while :; do sleep 1000; done' &",
+    "( ( exec sh -c 'while :; do sleep 1000; done' ) & )",
+    '( while :; do :; done ) &',
+    `sh -c 'sh -c "sh -c "sleep 1000; true"; true"; true' &`,
+    '# New ones without end.',
+    'while :; do sleep 1000 & sleep 0.05; done',
+  ])
+  return folder
+}
+
 export function modules(folder: string): string {
   writeFile(folder, 'Dockerfile', [`FROM ${BASE_MODULES}`, 'RUN mkdir -p /app && tar -C /app -xf /opt/modules.tar'])
   return folder
