@@ -4,6 +4,7 @@ import { deleteAttached } from './attached.repo'
 import { isNoBuildCache } from './build-caches'
 import type { Tx } from './client'
 import type { Prisma } from './generated/client'
+import { tellRemoval } from './tag-history.repo'
 
 export type RepositoryRow = Prisma.RepositoryGetPayload<object>
 
@@ -91,11 +92,21 @@ export const appsServing = (db: Tx, organizationId: string, digests?: string[]) 
     },
   })
 
-export const removeImageTag = async (tx: Tx, organizationId: string, repositoryId: string, name: string): Promise<boolean> =>
-  (await tx.tag.deleteMany({ where: { repositoryId, name, repository: { organizationId } } })).count === 1
+/** `by`: the id of a user. */
+export async function removeImageTag(tx: Tx, organizationId: string, repositoryId: string, name: string, by: string): Promise<boolean> {
+  await tellRemoval(tx, by, 'tag')
+  return (await tx.tag.deleteMany({ where: { repositoryId, name, repository: { organizationId } } })).count === 1
+}
 
-/** With its tags; its blobs stay for the registry's garbage collection. */
-export async function removeImageManifest(tx: Tx, organizationId: string, repositoryId: string, digest: string): Promise<boolean> {
+/** With its tags; its blobs stay for the registry's garbage collection. `by`: the id of a user. */
+export async function removeImageManifest(
+  tx: Tx,
+  organizationId: string,
+  repositoryId: string,
+  digest: string,
+  by: string,
+): Promise<boolean> {
+  await tellRemoval(tx, by, 'image')
   const removed = (await tx.manifest.deleteMany({ where: { organizationId, repositoryId, digest } })).count === 1
   if (removed) await deleteAttached(tx, repositoryId, digest)
   return removed

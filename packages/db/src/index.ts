@@ -167,7 +167,7 @@ export {
   removeImageManifest,
   removeImageTag,
 } from './images.repo'
-export { ImageInUseError } from './images-in-use'
+export { assertNotInUse, ImageInUseError } from './images-in-use'
 export {
   claimInspection,
   createInspection,
@@ -346,6 +346,7 @@ export {
   manifestContent,
   type NewManifest,
   type PutManifest,
+  pointTag,
   putManifest,
   resolveManifest,
 } from './registry-manifests.repo'
@@ -468,6 +469,13 @@ export {
   organizationStorage,
   storeState,
 } from './storage.repo'
+export {
+  listTagMoves,
+  listUntagged,
+  type RemovedBecause,
+  type TagMoveRow,
+  type UntaggedRow,
+} from './tag-history.repo'
 export {
   assertManifestMayGo,
   assertTagsMayGo,

@@ -7,6 +7,7 @@ import { recordDeed, tellAttached } from './events.repo'
 import { Prisma } from './generated/client'
 import { assertNotInUse } from './images-in-use'
 import { lockRepository, type RepositoryPath } from './registry.repo'
+import { tellRemoval } from './tag-history.repo'
 import { assertManifestMayGo, assertTagsMayGo, assertTagsMaySet } from './tag-rules.repo'
 
 export interface ManifestHead {
@@ -126,12 +127,36 @@ async function store(tx: Tx, input: NewManifest): Promise<void> {
   if (subjects.length > 0 && !isBuildCache(input)) await tellAttached(tx, { repositoryId, sub: input.pushedBy, subjects })
 }
 
+type Pushed = Pick<NewManifest, 'repositoryId' | 'digest' | 'mediaType' | 'artifactType' | 'pushedBy' | 'address'>
+
+/**
+ * Sets a tag to a manifest that is there, as a push of that manifest would: by the same rules, told to the same. Throws TagRuleError.
+ * `gone`: the repository has none with this digest.
+ */
+export const pointTag = (db: Db, tag: string, to: Omit<Pushed, 'mediaType' | 'artifactType'>): Promise<'moved' | 'same' | 'gone'> =>
+  db.$transaction(async (tx) => {
+    const { repositoryId, digest, pushedBy } = to
+    await lockRepository(tx, repositoryId)
+    const known = await tx.manifest.findUnique({
+      where: { repositoryId_digest: { repositoryId, digest } },
+      select: { id: true, mediaType: true, artifactType: true },
+    })
+    if (!known) return 'gone'
+    const pushed = { ...to, mediaType: known.mediaType, artifactType: known.artifactType ?? undefined }
+    await assertTagsMaySet(tx, { ...pushed, tags: [tag], sub: pushedBy })
+    const now = new Date()
+    if (!(await setTag(tx, tag, known.id, pushed, now))) return 'same'
+    await tx.repository.update({ where: { id: repositoryId }, data: { lastPushedAt: now } })
+    await tellPush(tx, pushed, [tag], true)
+    return 'moved'
+  })
+
 /**
  * A push that changed nothing is not told. Untold, too: a build's cache, and what the worker attaches or puts beneath an index,
  * since the tag that the build sets says it all. Webhooks hear of tags that name a version only; the audit has every manifest that
  * people pushed.
  */
-async function tellPush(tx: Tx, input: NewManifest, moved: string[], known: boolean): Promise<void> {
+async function tellPush(tx: Tx, input: Pushed, moved: string[], known: boolean): Promise<void> {
   const { repositoryId, digest, mediaType, artifactType, pushedBy, address } = input
   if (isBuildCache(input)) return
   if (moved.length === 0 && (known || pushedBy.startsWith('system:'))) return
@@ -156,7 +181,7 @@ async function childSizes(tx: Tx, { repositoryId, children }: NewManifest): Prom
 }
 
 /** Whether the tag names another manifest than before. */
-async function setTag(tx: Tx, name: string, manifestId: string, { repositoryId, pushedBy }: NewManifest, now: Date): Promise<boolean> {
+async function setTag(tx: Tx, name: string, manifestId: string, { repositoryId, pushedBy }: Pushed, now: Date): Promise<boolean> {
   const ask = directly(tx)
   const at = timestamp(now)
   const [before] = await ask.query<{ id: string; artifactType: string | null; pushedBy: string }>(statement`
@@ -251,6 +276,7 @@ export async function deleteManifest(db: Db, repositoryId: string, digest: strin
     await assertManifestMayGo(tx, repositoryId, digest, by.sub)
     await assertNotInUse(tx, repositoryId, digest, by.sub)
     const tags = await tx.tag.findMany({ where: { repositoryId, manifest: { digest } }, select: { name: true }, take: 1000 })
+    await tellRemoval(tx, by.sub, 'image')
     const deleted = (await tx.manifest.deleteMany({ where: { repositoryId, digest } })).count > 0
     if (!deleted) return false
     await deleteAttached(tx, repositoryId, digest)
@@ -273,6 +299,7 @@ export const deleteTag = (db: Db, repositoryId: string, name: string, by: Delete
       where: { repositoryId_name: { repositoryId, name } },
       select: { manifest: { select: { digest: true } } },
     })
+    await tellRemoval(tx, by.sub, 'tag')
     if (!tag || (await tx.tag.deleteMany({ where: { repositoryId, name } })).count === 0) return false
     const data = { digest: tag.manifest.digest, tags: [name] }
     await recordDeed(tx, { repositoryId, ...by, action: 'tag.delete', suffix: `:${name}`, data, kind: 'delete' })

@@ -2,6 +2,7 @@
 import { isBuildCache, keptByRule, newId, type RetentionInput, type RetentionPlan } from '@slipway/core'
 import type { Tx } from './client'
 import type { Prisma, RetentionPolicy } from './generated/client'
+import { tellRemoval } from './tag-history.repo'
 import { rulesOfRepositories } from './tag-rules.repo'
 
 const DAY_MS = 86_400_000
@@ -177,6 +178,7 @@ export class UsedMeanwhile extends Error {}
 /** In the transaction that has locked the repository and made the plan. */
 export async function removePlanned(tx: Tx, repositoryId: string, plan: RetentionPlan, keepDeployments: number): Promise<void> {
   const tags = plan.tags.filter((tag) => tag.kept === null).map((tag) => tag.name)
+  await tellRemoval(tx, 'system:retention', 'retention')
   await tx.tag.deleteMany({ where: { repositoryId, name: { in: tags } } })
   // Asked again just before: a rollback may have begun since the plan was made.
   const used = new Set((await usedDigests(tx, [{ id: repositoryId, keepDeployments }], new Date())).map(({ digest }) => digest))

@@ -5,6 +5,7 @@ import { isUniqueViolation } from './errors'
 import type { Prisma } from './generated/client'
 import { findRepositoryByPath, lockRepository, type RepositoryPath, type RepositoryRef } from './registry.repo'
 import { insertManifest, type NewManifest } from './registry-manifests.repo'
+import { tellRemoval } from './tag-history.repo'
 
 export interface UpstreamRow {
   id: string
@@ -118,9 +119,11 @@ export async function putCachedManifest(db: Db, input: NewManifest): Promise<boo
 }
 
 /** The upstream has it no more. */
-export const forgetCachedTag = async (db: Tx, repositoryId: string, name: string): Promise<void> => {
-  await db.tag.deleteMany({ where: { repositoryId, name } })
-}
+export const forgetCachedTag = (db: Db, repositoryId: string, name: string): Promise<void> =>
+  db.$transaction(async (tx) => {
+    await tellRemoval(tx, 'system:upstream', 'upstream')
+    await tx.tag.deleteMany({ where: { repositoryId, name } })
+  })
 
 /**
  * Links a blob that another repository of the same upstream keeps, if a manifest of this one names it: the upstream itself said so.

@@ -149,6 +149,12 @@ export interface ImagesService {
   repositories(scope: Scope, input: Of<typeof inputs.listRepositories>): Promise<views.Page<views.RepositoryView>>
   repository(scope: Scope, input: Of<typeof inputs.repository>): Promise<views.RepositoryView>
   tags(scope: Scope, input: Of<typeof inputs.listTags>): Promise<views.Page<views.TagView>>
+  /** What a tag named, the newest first; also of a tag that is not there any more. */
+  history(scope: Scope, input: Of<typeof inputs.tagHistory>): Promise<views.TagHistoryView>
+  /** Manifests without a tag, the newest first. */
+  untagged(scope: Scope, input: Of<typeof inputs.listUntagged>): Promise<views.UntaggedPageView>
+  /** Sets a tag to an image that is there, as a push of it would. `moved`: it named another one, or was not there. */
+  pointTag(scope: Scope, input: Of<typeof inputs.pointTag>): Promise<{ moved: boolean }>
   get(scope: Scope, input: Of<typeof inputs.image>): Promise<views.ImageView>
   /** As a tar; the stream ends with an error when it breaks off, and with `signal`. */
   archive(scope: Scope, input: Of<typeof inputs.imageArchive>, signal: AbortSignal): Promise<{ stream: Readable; filename: string }>

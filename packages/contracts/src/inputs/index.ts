@@ -338,6 +338,10 @@ export const listRepositories = org
   .extend(page.shape)
 export const repository = org.extend({ repository: z.string().min(1).max(255) })
 export const listTags = repository.extend({ /** Part of the tag. */ query: z.string().max(128).optional() }).extend(page.shape)
+const tag = z.string().min(1).max(128)
+export const tagHistory = repository.extend({ tag }).extend(page.shape)
+export const listUntagged = repository.extend(page.shape)
+export const pointTag = repository.extend({ tag, digest: z.string().regex(/^sha(256:[0-9a-f]{64}|512:[0-9a-f]{128})$/) })
 export const image = repository.extend({ /** Tag or digest. */ reference: z.string().min(1).max(255) })
 /** The newest document of a kind that is attached to an image. */
 export const attestation = image.extend({ kind: z.enum(['sbom', 'provenance']) })

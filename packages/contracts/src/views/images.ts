@@ -1,5 +1,6 @@
 /** What the registry holds. */
-import type { CommitView, Visibility } from './common'
+import type { BuildSummary } from './builds'
+import type { CommitView, Page, Visibility } from './common'
 
 export interface RepositoryView {
   name: string
@@ -19,6 +20,16 @@ export interface RepositoryView {
   runningIn: string[]
 }
 
+/** The build that made an image. */
+export interface BuildRefView {
+  /** Slug. */
+  app: string
+  number: number
+  /** Who started it: a person; for a push the commit's author, or who told of it. */
+  by: string
+  trigger: BuildSummary['trigger']
+}
+
 export interface TagView {
   name: string
   digest: string
@@ -30,9 +41,63 @@ export interface TagView {
   pushedAt: Date
   pulls: number
   lastPulledAt: Date | null
-  build: { app: string; number: number } | null
+  build: BuildRefView | null
   commit: CommitView | null
   runningIn: string[]
+}
+
+export type RemovedBecause = 'tag' | 'image' | 'retention' | 'upstream'
+
+/** A tag was set or removed. */
+export interface TagMoveView {
+  id: string
+  at: Date
+  /** When the tag moved on; null: this is where it is. */
+  until: Date | null
+  by: string | null
+  /** Of a removal. */
+  why: RemovedBecause | null
+  /** What it named from then on; null: the tag was removed. */
+  version: {
+    digest: string
+    size: number | null
+    /** Null: the image is gone. */
+    mediaType: string | null
+    /** What is known of it. */
+    gone: { at: Date | null; by: string | null; why: RemovedBecause | null } | null
+    /** Digest of the version before it that is still there. */
+    previous: string | null
+    build: BuildRefView | null
+    commit: CommitView | null
+    runningIn: string[]
+  } | null
+}
+
+export interface TagHistoryView extends Page<TagMoveView> {
+  /** Whether the caller's role lets them set tags here; a rule may still refuse one. */
+  mayPoint: boolean
+}
+
+/** A manifest that no tag names, that is no part of an index and attached to nothing. */
+export interface UntaggedView {
+  digest: string
+  mediaType: string
+  artifactType: string | null
+  platform: string | null
+  size: number
+  pushedBy: string
+  pushedAt: Date
+  lastPulledAt: Date | null
+  /** The tag that named it last, as far as is known, and when it moved on. */
+  lastTag: { name: string; until: Date | null } | null
+  build: BuildRefView | null
+  commit: CommitView | null
+  runningIn: string[]
+}
+
+export interface UntaggedPageView extends Page<UntaggedView> {
+  /** Retention takes those that are older and run nowhere; null: they stay. */
+  removedAfterDays: number | null
 }
 
 export interface ImageView {
@@ -61,7 +126,7 @@ export interface ImageView {
   children: { digest: string; platform: string; size: number | null }[]
   /** The index that it is one platform of, by tag or digest, with all of them. */
   index: { reference: string; platforms: { digest: string; platform: string }[] } | null
-  build: { app: string; number: number } | null
+  build: BuildRefView | null
   commit: CommitView | null
   runsIn: { app: string; deployment: number; containers: number }[]
   /** Ready to copy, for the tag or digest that was asked for. */

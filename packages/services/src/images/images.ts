@@ -3,6 +3,7 @@ import { AppError, notFound } from '@slipway/core'
 import {
   appsServing,
   assertManifestMayGo,
+  assertNotInUse,
   assertTagsMayGo,
   buildsOfDigests,
   emitEvent,
@@ -11,6 +12,7 @@ import {
   layerHolders,
   listRepositories,
   listTags,
+  lockRepository,
   namesOfSubjects,
   type RepositoryRow,
   removeImageManifest,
@@ -29,7 +31,8 @@ import { archiveMethod } from './archive'
 import { attachmentsOf } from './attachments'
 import { documentOf, provenanceOf, sbomOf } from './attestations'
 import { loadImage, loadManifest, loadRepository } from './load'
-import { imageView, platformOf } from './views'
+import { historyMethod, pointTagMethod, untaggedMethod } from './tag-history'
+import { buildRef, imageView, platformOf } from './views'
 
 export const createImages = (deps: Deps): ImagesService => {
   const { db } = deps
@@ -89,7 +92,7 @@ export const createImages = (deps: Deps): ImagesService => {
           pushedAt: updatedAt,
           pulls: pullCount,
           lastPulledAt,
-          build: build ? { app: build.app.slug, number: build.number } : null,
+          build: build ? buildRef(build) : null,
           commit: build ? commitView(build) : null,
           runningIn: serving.filter((app) => app.servingDeployment?.imageDigest === manifest.digest).map((app) => app.slug),
         }
@@ -131,6 +134,9 @@ export const createImages = (deps: Deps): ImagesService => {
       })
     },
 
+    history: historyMethod(deps),
+    untagged: untaggedMethod(deps),
+    pointTag: pointTagMethod(deps),
     archive: archiveMethod(deps),
     sbom: async (scope, input) => sbomOf(deps, scope, await loadImage(db, scope, input)),
     provenance: async (scope, input) => provenanceOf(deps, scope, await loadImage(db, scope, input)),
@@ -145,17 +151,13 @@ export const createImages = (deps: Deps): ImagesService => {
       const label = `${repository.name}${byDigest ? '@' : ':'}${input.reference}`
       const remove = async (tx: Tx) => {
         const by = scope.actor.userId ?? ''
+        // As the registry does: a push to these tags waits, or is waited for.
+        await lockRepository(tx, repository.id)
         await (byDigest
           ? assertManifestMayGo(tx, repository.id, manifest.digest, by)
           : assertTagsMayGo(tx, repository.id, [input.reference], by))
         if (byDigest) {
-          const users = await appsServing(tx, scope.organizationId, [manifest.digest])
-          if (users.length > 0)
-            throw new AppError({
-              kind: 'conflict',
-              code: 'IMAGE_IN_USE',
-              message: `This image runs in ${scope.outside ? 'an app' : users.map((app) => app.slug).join(', ')}. Deploy another one there first.`,
-            })
+          await assertNotInUse(tx, repository.id, manifest.digest, by)
           const parent = await findParentIndex(tx, scope.organizationId, repository.id, manifest.digest)
           if (parent)
             throw new AppError({
@@ -163,8 +165,8 @@ export const createImages = (deps: Deps): ImagesService => {
               code: 'IMAGE_IN_INDEX',
               message: `This image is one platform of the index ${parent.digest}. Delete that one first.`,
             })
-          await removeImageManifest(tx, scope.organizationId, repository.id, manifest.digest)
-        } else await removeImageTag(tx, scope.organizationId, repository.id, input.reference)
+          await removeImageManifest(tx, scope.organizationId, repository.id, manifest.digest, by)
+        } else await removeImageTag(tx, scope.organizationId, repository.id, input.reference, by)
         await audit(tx, scope, byDigest ? 'image.delete' : 'tag.delete', { type: 'repository', id: repository.id, label })
         const gone = { digest: manifest.digest, tags: byDigest ? manifest.tags.map((tag) => tag.name) : [input.reference] }
         await emitEvent(tx, scope.organizationId, { kind: 'delete', repository: repository.name, actor: scope.actor.label, data: gone })

@@ -9,6 +9,14 @@ import { ownCommands, pullCommands } from './commands'
 export const platformOf = ({ os, architecture, variant }: { os: string | null; architecture: string | null; variant?: string | null }) =>
   os ? [os, architecture ?? 'unknown', ...(variant && architecture !== 'arm64' ? [variant] : [])].join('/') : 'unknown'
 
+/** The build that made an image. */
+export const buildRef = (build: { app: { slug: string }; number: number; actorLabel: string; trigger: views.BuildRefView['trigger'] }) => ({
+  app: build.app.slug,
+  number: build.number,
+  by: build.actorLabel,
+  trigger: build.trigger,
+})
+
 type Rows<F extends (...args: never[]) => Promise<unknown[]>> = Awaited<ReturnType<F>>
 
 interface Found {
@@ -63,7 +71,7 @@ export function imageView(config: ServicesConfig, scope: Scope, repository: stri
       reference: index.tags[0]?.name ?? index.digest,
       platforms: index.children.map((child) => ({ digest: child.digest, platform: platformOf(child) })),
     },
-    build: build ? { app: build.app.slug, number: build.number } : null,
+    build: build ? buildRef(build) : null,
     commit: build ? commitView(build) : null,
     runsIn: serving.flatMap(({ slug, servingDeployment }) =>
       servingDeployment ? [{ app: slug, deployment: servingDeployment.number, containers: servingDeployment._count.containers }] : [],

@@ -1,8 +1,8 @@
-/** What rules and limits of the registry refuse, as use cases tell it. */
+/** What rules and limits of the registry refuse, and what it keeps because it runs, as use cases tell it. */
 import { AppError, quotaSentence, tagRefusal } from '@slipway/core'
-import { quotaRefusal, TagRuleError } from '@slipway/db'
+import { ImageInUseError, quotaRefusal, TagRuleError } from '@slipway/db'
 
-/** Runs `work`, with a rule's or a limit's refusal in it made a sentence. `repository`: as `acme/api`. */
+/** Runs `work`, with such a refusal in it made a sentence. `repository`: as `acme/api`. */
 export async function underRules<T>(repository: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -11,6 +11,11 @@ export async function underRules<T>(repository: string, work: () => Promise<T>):
       const { rule, tag, deed } = error.refusal
       const message = tagRefusal(rule, { tag, deed }, repository)
       throw new AppError({ kind: 'forbidden', code: 'TAG_RULE', message, details: { tag, rule: rule.tags, kind: rule.kind }, cause: error })
+    }
+    if (error instanceof ImageInUseError) {
+      const where = error.apps.length > 0 ? error.apps.join(', ') : 'an app'
+      const message = `This image runs in ${where}. Deploy another one there first.`
+      throw new AppError({ kind: 'conflict', code: 'IMAGE_IN_USE', message, details: { apps: error.apps }, cause: error })
     }
     const over = quotaRefusal(error)
     if (!over) throw error

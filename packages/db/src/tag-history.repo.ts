@@ -1,0 +1,95 @@
+/** What tags named, one after the other. Triggers write it (migration 20261202001000_tag_history); here it is read. */
+import { isNoBuildCache } from './build-caches'
+import type { Tx } from './client'
+import { Prisma } from './generated/client'
+import { type PageRequest, toPage } from './page'
+
+/** Of a removal: the tag was deleted, or its image; a rule of retention took it; the upstream has it no more. */
+export type RemovedBecause = 'tag' | 'image' | 'retention' | 'upstream'
+
+/** What the histories of tags tell of what this transaction removes from here on. `by`: the subject of a token; empty: nobody. */
+export async function tellRemoval(tx: Tx, by: string, why: RemovedBecause): Promise<void> {
+  await tx.$executeRaw`SELECT set_config('slipway.by', ${by}, true), set_config('slipway.why', ${why}, true)`
+}
+
+export interface TagMoveRow {
+  id: bigint
+  digest: string | null
+  size: bigint | null
+  by: string | null
+  why: RemovedBecause | null
+  at: Date
+  /** When the tag moved on or was removed; null: this is its last. */
+  until: Date | null
+  /** Of the manifest, when it is there. */
+  mediaType: string | null
+  goneAt: Date | null
+  goneBy: string | null
+  goneWhy: RemovedBecause | null
+  /** The version before it that is still there and another one, for comparing. */
+  previous: string | null
+}
+
+/** The newest first; the cursor is the last one's id. */
+export async function listTagMoves(db: Tx, organizationId: string, repositoryId: string, name: string, { cursor, limit }: PageRequest) {
+  const before = /^\d{1,18}$/.test(cursor ?? '') ? Prisma.sql`AND m."id" < ${BigInt(cursor ?? 0)}` : Prisma.empty
+  const of = (m: Prisma.Sql) => Prisma.sql`${m}."repositoryId" = ${repositoryId} AND ${m}."name" = ${name}`
+  const [rows, counted] = await Promise.all([
+    db.$queryRaw<TagMoveRow[]>`
+      SELECT m."id", m."digest", m."size", m."by", m."why", m."at", m."goneAt", m."goneBy", m."goneWhy", h."mediaType", n."at" AS until, p."digest" AS previous
+      FROM (SELECT m.* FROM "TagMove" m JOIN "Repository" r ON r."id" = m."repositoryId" AND r."organizationId" = ${organizationId}
+        WHERE ${of(Prisma.sql`m`)} ${before} ORDER BY m."id" DESC LIMIT ${limit + 1}) m
+      LEFT JOIN "Manifest" h ON h."repositoryId" = ${repositoryId} AND h."digest" = m."digest"
+      LEFT JOIN LATERAL (SELECT n."at" FROM "TagMove" n WHERE ${of(Prisma.sql`n`)} AND n."id" > m."id" ORDER BY n."id" LIMIT 1) n ON true
+      LEFT JOIN LATERAL (
+        SELECT p."digest" FROM "TagMove" p WHERE h."id" IS NOT NULL AND ${of(Prisma.sql`p`)} AND p."id" < m."id" AND p."digest" <> m."digest"
+          AND EXISTS (SELECT 1 FROM "Manifest" x WHERE x."repositoryId" = ${repositoryId} AND x."digest" = p."digest")
+        ORDER BY p."id" DESC LIMIT 1
+      ) p ON true
+      ORDER BY m."id" DESC`,
+    db.tagMove.count({ where: { repositoryId, name, repository: { organizationId } } }),
+  ])
+  return toPage(rows, counted, limit, (row) => `${row.id}`)
+}
+
+export interface UntaggedRow {
+  id: string
+  digest: string
+  mediaType: string
+  artifactType: string | null
+  os: string | null
+  architecture: string | null
+  size: bigint
+  pushedBy: string
+  pushedAt: Date
+  lastPulledAt: Date | null
+  /** The tag that named it last, as far as is known, and when it moved on. */
+  lastTag: string | null
+  until: Date | null
+}
+
+/**
+ * Manifests that no tag names, that are no part of an index here and attached to nothing here. The newest first; the cursor is the last
+ * one's id.
+ */
+export async function listUntagged(db: Tx, organizationId: string, repositoryId: string, { cursor, limit }: PageRequest) {
+  const where = Prisma.sql`m."repositoryId" = ${repositoryId} AND m."organizationId" = ${organizationId} AND ${isNoBuildCache}
+    AND NOT EXISTS (SELECT 1 FROM "Tag" t WHERE t."manifestId" = m."id")
+    AND NOT EXISTS (SELECT 1 FROM "ManifestChild" c JOIN "Manifest" i ON i."id" = c."manifestId" AND i."repositoryId" = ${repositoryId}
+      WHERE c."digest" = m."digest")
+    AND NOT EXISTS (SELECT 1 FROM "Manifest" s WHERE s."repositoryId" = ${repositoryId} AND s."digest" = m."subjectDigest")`
+  const [rows, counted] = await Promise.all([
+    db.$queryRaw<UntaggedRow[]>`
+      SELECT m."id", m."digest", m."mediaType", m."artifactType", m."os", m."architecture", m."totalSize" AS size, m."pushedBy",
+        m."createdAt" AS "pushedAt", m."lastPulledAt", v."name" AS "lastTag", n."at" AS until
+      FROM (SELECT m.* FROM "Manifest" m WHERE ${where} ${cursor ? Prisma.sql`AND m."id" < ${cursor}` : Prisma.empty}
+        ORDER BY m."id" DESC LIMIT ${limit + 1}) m
+      LEFT JOIN LATERAL (SELECT v."id", v."name" FROM "TagMove" v WHERE v."repositoryId" = ${repositoryId} AND v."digest" = m."digest"
+        ORDER BY v."id" DESC LIMIT 1) v ON true
+      LEFT JOIN LATERAL (SELECT n."at" FROM "TagMove" n WHERE n."repositoryId" = ${repositoryId} AND n."name" = v."name" AND n."id" > v."id"
+        ORDER BY n."id" LIMIT 1) n ON true
+      ORDER BY m."id" DESC`,
+    db.$queryRaw<{ count: bigint }[]>`SELECT COUNT(*) AS count FROM "Manifest" m WHERE ${where}`,
+  ])
+  return toPage(rows, Number(counted[0]?.count ?? 0), limit, (row) => row.id)
+}
