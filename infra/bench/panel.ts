@@ -4,7 +4,7 @@
  */
 import { createHarness } from '@slipway/services/testing'
 import { fillLarge } from '../../packages/services/src/testing/large'
-import { contentCalls, peopleCalls } from './panel/calls'
+import { contentCalls, historyCalls, peopleCalls } from './panel/calls'
 import type { Figure } from './stats'
 
 const ROUNDS = 15
@@ -42,6 +42,7 @@ export async function panelFigures(say: (text: string) => void): Promise<Figure[
       builds: () => builds.list(scope, { limit: 50 }),
       ...(await peopleCalls(h, scope)),
       ...(await contentCalls(h, scope)),
+      ...(await historyCalls(h, scope)),
       'fingerprint of changes': () => h.services.changes.fingerprint(scope),
     }
     const figures: Figure[] = []

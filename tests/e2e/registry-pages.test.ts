@@ -38,6 +38,10 @@ beforeAll(async () => {
   await push('one', 'shop', '1.0')
   await push('two', 'shop', '2.0')
   await push('two', LONG, 'latest')
+  await push('three', 'shop', 'main')
+  await push('one', 'shop', 'main')
+  await push('two', 'shop', 'old')
+  await api.images.delete.mutate({ org, repository: 'shop', reference: 'old' })
   const { url: invite } = await api.invitations.create.mutate({
     org,
     role: 'developer',
@@ -85,6 +89,9 @@ describe('every page', () => {
     ['tags', '/acme/images/shop'],
     ['a repository of a long name', `/acme/images/${LONG}`],
     ['access', '/acme/images/shop/-/access'],
+    ['images without a tag', '/acme/images/shop?show=untagged'],
+    ['history of a tag', '/acme/images/shop:main/-/history'],
+    ['history of a tag that is gone', '/acme/images/shop:old/-/history'],
     ['image', '/acme/images/shop:2.0'],
     ['files', '/acme/images/shop:2.0/-/files'],
     ['comparison', '/acme/images/shop:2.0/-/compare?with=shop:1.0'],
@@ -119,6 +126,53 @@ it('tells what differs between two images', async () => {
   await page.getByRole('link', { name: '1.0', exact: true }).click()
   await page.getByRole('heading', { name: 'Changed files' }).waitFor()
   await page.getByText('/hello.txt').first().waitFor()
+})
+
+it('tells what a tag named, compares it, and points it back', async () => {
+  await page.goto('/acme/images/shop')
+  await page.getByRole('link', { name: 'History of main' }).click()
+  await page.waitForURL('**/shop:main/-/history')
+  const rows = page.getByRole('row').filter({ hasText: 'sha256:' })
+  await rows.nth(1).waitFor()
+  expect(await rows.count()).toBe(2)
+  await rows.first().getByText('Now', { exact: true }).waitFor()
+  await rows.first().getByText('Ada').first().waitFor()
+  const digests = await rows.getByRole('link', { name: /^sha256:/ }).allTextContents()
+  const compare = await rows
+    .first()
+    .getByRole('link', { name: /^Compare/ })
+    .getAttribute('href')
+  expect(decodeURIComponent(compare ?? '')).toContain(digests[1])
+
+  // The version that it had is what no tag names.
+  await page.goto('/acme/images/shop?show=untagged')
+  await page.getByRole('link', { name: digests[1] }).waitFor()
+  await page.getByRole('row').filter({ hasText: digests[1] }).getByRole('link', { name: 'main', exact: true }).click()
+  await page.getByRole('button', { name: `Point main back to ${digests[1]}` }).click()
+  const dialog = page.getByRole('dialog')
+  await expectAccessible(page, 'point back')
+  await dialog.getByRole('button', { name: 'Point back' }).click()
+  await dialog.waitFor({ state: 'hidden' })
+  await rows.nth(2).waitFor()
+  await rows
+    .first()
+    .getByText(digests[1] ?? '')
+    .waitFor()
+  await page.goto('/acme/images/shop?show=untagged')
+  await page.getByRole('heading', { name: 'No image without a tag' }).waitFor()
+
+  await ready.api.repositories.addRule.mutate({ org: 'acme', repository: 'shop', kind: 'immutable', tags: 'main' })
+  await page.goto('/acme/images/shop:main/-/history')
+  await page.getByRole('button', { name: `Point main back to ${digests[0]}` }).click()
+  await dialog.getByRole('button', { name: 'Point back' }).click()
+  await dialog
+    .getByRole('alert')
+    .getByText(/immutable/)
+    .waitFor()
+  await dialog.getByRole('button', { name: 'Cancel' }).click()
+
+  await page.goto('/acme/images/shop:old/-/history')
+  await page.getByText('The tag was deleted').waitFor()
 })
 
 it('has the command of each client for the tag that is looked at, from the keyboard', async () => {

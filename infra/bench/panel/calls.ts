@@ -63,6 +63,30 @@ export async function peopleCalls({ db, services }: Harness, scope: Scope): Prom
   }
 }
 
+/** A tag that moved 200 times among 10,000 tags, each of which has a history, and 5,000 images more that none of them names. */
+export async function historyCalls({ db, services: { images } }: Harness, scope: Scope): Promise<Calls> {
+  const repository = 'large/history'
+  const { id } = await db.repository.findFirstOrThrow({
+    where: { name: repository, organizationId: scope.organizationId },
+    select: { id: true },
+  })
+  await db.$executeRaw`
+    INSERT INTO "TagMove" ("repositoryId", "name", "digest", "size", "by", "at")
+    SELECT ${id}, '1.50.7', m."digest", m."totalSize", 'Ada', m."createdAt" FROM "Manifest" m WHERE m."repositoryId" = ${id} ORDER BY m."id" LIMIT 199`
+  await db.$executeRaw`
+    INSERT INTO "Manifest" ("id", "repositoryId", "organizationId", "digest", "mediaType", "content", "size", "totalSize", "pushedBy", "createdAt")
+    SELECT 'man_untagged' || lpad(n::text, 8, '0'), ${id}, ${scope.organizationId}, 'sha256:' || encode(sha256(('untagged' || n)::bytea), 'hex'),
+      'application/vnd.oci.image.manifest.v1+json', '\\x7b7d', 2, 80000000, 'Ada', now() FROM generate_series(1, 5000) n`
+  await db.$executeRaw`VACUUM ANALYZE "TagMove", "Manifest"`
+  let last: string | null = null
+  for (let page = 0; page < 40; page++) last = (await images.untagged(scope, { repository, limit: 100, cursor: last })).next
+  return {
+    'history of a tag': () => images.history(scope, { repository, tag: '1.50.7', limit: 25 }),
+    'images without a tag': () => images.untagged(scope, { repository, limit: 50 }),
+    'images without a tag, page 80': () => images.untagged(scope, { repository, limit: 50, cursor: last }),
+  }
+}
+
 /** The layers that every image of `fillLarge` has are read: ten thousands of images answer for what is in them. */
 export async function contentCalls({ db, services }: Harness, scope: Scope): Promise<Calls> {
   const packages = Array.from({ length: 200 }, (_, n) => ({

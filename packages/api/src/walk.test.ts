@@ -14,7 +14,8 @@ import { appRouter, createCaller } from './root'
 /** `app`, `build` …: names the row of organization `acme` that the input points at. `own`: the caller's own things, no organization. */
 type Reach = 'public' | 'own' | 'organization' | 'row'
 const app = { org: 'acme', app: 'web' }
-const image = { org: 'acme', repository: 'web', reference: 'latest' }
+const repository = { org: 'acme', repository: 'web' }
+const image = { ...repository, reference: 'latest' }
 const REPLICATION = {
   ...{ name: 'x', direction: 'push', remote: 'http://127.0.0.1:1', username: '', repositories: ['*'], tags: [], target: '' },
   ...{ onPush: false, everyMinutes: null, enabled: true, inside: false },
@@ -177,6 +178,9 @@ const PROCEDURES: Record<string, { reach: Reach; input?: unknown; guestMay?: fal
   'images.repositories': { reach: 'organization' },
   'images.repository': { reach: 'row', input: image },
   'images.tags': { reach: 'row', input: image },
+  'images.history': { reach: 'row', input: { ...repository, tag: 'latest' } },
+  'images.untagged': { reach: 'row', input: repository },
+  'images.pointTag': { reach: 'row', input: { ...repository, tag: 'latest', digest: `sha256:${'a'.repeat(64)}` }, guestMay: false },
   'images.get': { reach: 'row', input: image },
   'images.sbom': { reach: 'row', input: image },
   'images.provenance': { reach: 'row', input: image },

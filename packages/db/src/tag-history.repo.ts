@@ -70,26 +70,31 @@ export interface UntaggedRow {
 
 /**
  * Manifests that no tag names, that are no part of an index here and attached to nothing here. The newest first; the cursor is the last
- * one's id.
+ * one's id. All manifests of the repository are gone through once, for the page and the count together.
  */
 export async function listUntagged(db: Tx, organizationId: string, repositoryId: string, { cursor, limit }: PageRequest) {
-  const where = Prisma.sql`m."repositoryId" = ${repositoryId} AND m."organizationId" = ${organizationId} AND ${isNoBuildCache}
-    AND NOT EXISTS (SELECT 1 FROM "Tag" t WHERE t."manifestId" = m."id")
-    AND NOT EXISTS (SELECT 1 FROM "ManifestChild" c JOIN "Manifest" i ON i."id" = c."manifestId" AND i."repositoryId" = ${repositoryId}
-      WHERE c."digest" = m."digest")
-    AND NOT EXISTS (SELECT 1 FROM "Manifest" s WHERE s."repositoryId" = ${repositoryId} AND s."digest" = m."subjectDigest")`
-  const [rows, counted] = await Promise.all([
-    db.$queryRaw<UntaggedRow[]>`
-      SELECT m."id", m."digest", m."mediaType", m."artifactType", m."os", m."architecture", m."totalSize" AS size, m."pushedBy",
-        m."createdAt" AS "pushedAt", m."lastPulledAt", v."name" AS "lastTag", n."at" AS until
-      FROM (SELECT m.* FROM "Manifest" m WHERE ${where} ${cursor ? Prisma.sql`AND m."id" < ${cursor}` : Prisma.empty}
-        ORDER BY m."id" DESC LIMIT ${limit + 1}) m
-      LEFT JOIN LATERAL (SELECT v."id", v."name" FROM "TagMove" v WHERE v."repositoryId" = ${repositoryId} AND v."digest" = m."digest"
-        ORDER BY v."id" DESC LIMIT 1) v ON true
-      LEFT JOIN LATERAL (SELECT n."at" FROM "TagMove" n WHERE n."repositoryId" = ${repositoryId} AND n."name" = v."name" AND n."id" > v."id"
-        ORDER BY n."id" LIMIT 1) n ON true
-      ORDER BY m."id" DESC`,
-    db.$queryRaw<{ count: bigint }[]>`SELECT COUNT(*) AS count FROM "Manifest" m WHERE ${where}`,
-  ])
-  return toPage(rows, Number(counted[0]?.count ?? 0), limit, (row) => row.id)
+  const found = await db.$queryRaw<(UntaggedRow & { total: bigint; id: string | null })[]>`
+    WITH untagged AS MATERIALIZED (
+      SELECT m."id" FROM "Manifest" m WHERE m."repositoryId" = ${repositoryId} AND m."organizationId" = ${organizationId} AND ${isNoBuildCache}
+        AND NOT EXISTS (SELECT 1 FROM "Tag" t WHERE t."repositoryId" = ${repositoryId} AND t."manifestId" = m."id")
+        AND NOT EXISTS (SELECT 1 FROM "ManifestChild" c JOIN "Manifest" i ON i."id" = c."manifestId" AND i."repositoryId" = ${repositoryId}
+          WHERE c."digest" = m."digest")
+        AND (m."subjectDigest" IS NULL
+          OR NOT EXISTS (SELECT 1 FROM "Manifest" s WHERE s."repositoryId" = ${repositoryId} AND s."digest" = m."subjectDigest"))
+    ), page AS (
+      SELECT u."id" FROM untagged u ${cursor ? Prisma.sql`WHERE u."id" < ${cursor}` : Prisma.empty} ORDER BY u."id" DESC LIMIT ${limit + 1}
+    )
+    SELECT a.total, m."id", m."digest", m."mediaType", m."artifactType", m."os", m."architecture", m."totalSize" AS size, m."pushedBy",
+      m."createdAt" AS "pushedAt", m."lastPulledAt", v."name" AS "lastTag", n."at" AS until
+    FROM (SELECT COUNT(*) AS total FROM untagged) a
+    LEFT JOIN page p ON true
+    LEFT JOIN "Manifest" m ON m."id" = p."id"
+    LEFT JOIN LATERAL (SELECT v."id", v."name" FROM "TagMove" v WHERE v."repositoryId" = ${repositoryId} AND v."digest" = m."digest"
+      ORDER BY v."id" DESC LIMIT 1) v ON true
+    LEFT JOIN LATERAL (SELECT n."at" FROM "TagMove" n WHERE n."repositoryId" = ${repositoryId} AND n."name" = v."name" AND n."id" > v."id"
+      ORDER BY n."id" LIMIT 1) n ON true
+    ORDER BY m."id" DESC`
+  // Without any there is one row, which has the count alone.
+  const rows: UntaggedRow[] = found.filter((row) => row.id !== null)
+  return toPage(rows, Number(found[0]?.total ?? 0), limit, (row) => row.id)
 }

@@ -51,6 +51,12 @@ export const hands: Record<PanelVerb, Hand> = {
   'add a rule': hand((api, place) => api.repositories.addRule({ ...place, kind: 'protected', tags: `never-${rules++}` })),
   repository: hand((api, place) => api.images.repository(place)),
   tags: hand((api, place) => api.images.tags({ ...place, limit: 5 })),
+  'history of a tag': hand((api, place) => api.images.history({ ...place, tag: 'v1' })),
+  untagged: hand((api, place) => api.images.untagged(place)),
+  'point tag': async (world, person, letter) => {
+    const digest = await pushed(world, letter, `point-${person}`)
+    return hand((api, place) => api.images.pointTag({ ...place, tag: 'pointed', digest }))(world, person, letter)
+  },
   image: hand((api, place) => api.images.get({ ...place, reference: 'v1' })),
   packages: hand((api, place) => api.images.sbom({ ...place, reference: 'v1' })),
   provenance: hand((api, place) => api.images.provenance({ ...place, reference: 'v1' })),

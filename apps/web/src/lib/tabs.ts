@@ -30,7 +30,8 @@ export const IMAGE_TABS: Tab[] = [
   { tab: null, label: 'Overview' },
   { tab: 'files', label: 'Files' },
   { tab: 'compare', label: 'Compare' },
+  { tab: 'history', label: 'History' },
 ]
 
 /** Those of them that are also for who is no member of the organization. */
-export const OUTSIDE_TABS = new Set<string | null>([null, 'about', 'access', 'files', 'compare'])
+export const OUTSIDE_TABS = new Set<string | null>([null, 'about', 'access', 'files', 'compare', 'history'])

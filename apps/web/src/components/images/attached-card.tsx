@@ -6,7 +6,7 @@ import { useQuery } from '@tanstack/react-query'
 import { FileKey2, FileText, Package, Paperclip } from 'lucide-react'
 import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
-import { pusherName } from './image-facts'
+import { pusherName } from './made-by'
 
 const KINDS: Record<views.AttachmentView['kind'], { label: string; Icon: typeof Package }> = {
   signature: { label: 'Signature', Icon: FileKey2 },

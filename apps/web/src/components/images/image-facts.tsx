@@ -3,9 +3,7 @@ import type { views } from '@slipway/contracts'
 import { Card, CardHeader, Hash, KeyValue, Link, RowLink, TimeAgo } from '@slipway/ui'
 import { firstLine } from '@/components/commit'
 import { routes } from '@/lib/routes'
-
-/** The pipeline pushes under a name of its own. */
-export const pusherName = (name: string) => (name === 'system:worker' ? 'the build' : name)
+import { pusherName, starterOf } from './made-by'
 
 export function RunsInCard({ org, image }: { org: string; image: views.ImageView }) {
   return (
@@ -46,12 +44,15 @@ export function ProvenanceCard({ org, repository, image }: { org: string; reposi
                 {
                   key: 'Build',
                   value: (
-                    <Link
-                      href={routes.build(org, image.build.app, image.build.number)}
-                      className="text-accent underline underline-offset-3"
-                    >
-                      {image.build.app} #{image.build.number}
-                    </Link>
+                    <>
+                      <Link
+                        href={routes.build(org, image.build.app, image.build.number)}
+                        className="text-accent underline underline-offset-3"
+                      >
+                        {image.build.app} #{image.build.number}
+                      </Link>{' '}
+                      <span className="text-ink-3">{starterOf(image.build)}</span>
+                    </>
                   ),
                 },
               ]

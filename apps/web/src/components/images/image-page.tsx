@@ -10,7 +10,7 @@ import { ShareImage } from '@/components/shares/share-dialog'
 import { useOutside } from '@/components/shell/outside-context'
 import { readError } from '@/lib/errors'
 import { routes } from '@/lib/routes'
-import { IMAGE_TABS, OUTSIDE_TABS } from '@/lib/tabs'
+import { IMAGE_TABS, OUTSIDE_TABS, type Tab } from '@/lib/tabs'
 import { useTRPC } from '@/lib/trpc'
 import { AttachedCard } from './attached-card'
 import { BlobsCard, isIndex, isOfBlobs } from './blobs-card'
@@ -20,6 +20,7 @@ import { DeleteImage } from './delete-image'
 import { DeployButton } from './deploy-button'
 import { DownloadMenu } from './download-menu'
 import { FilesTab } from './files/files-tab'
+import { HistoryTab } from './history-tab'
 import { ProvenanceCard, RunsInCard } from './image-facts'
 import { LayersCard } from './layers-card'
 import { PackagesCard } from './packages-card'
@@ -37,7 +38,12 @@ export interface ImageTabProps {
 }
 
 /** By the end of the address; `lib/tabs.ts` has their order and names. */
-const PAGES: Record<string, (props: ImageTabProps) => ReactNode> = { '': ImageOverview, files: FilesTab, compare: CompareTab }
+const PAGES: Record<string, (props: ImageTabProps) => ReactNode> = {
+  '': ImageOverview,
+  files: FilesTab,
+  compare: CompareTab,
+  history: HistoryTab,
+}
 
 /** One image. */
 export function ImagePage({ tab, ...at }: Omit<ImageTabProps, 'image'> & { tab: string | null }) {
@@ -47,10 +53,22 @@ export function ImagePage({ tab, ...at }: Omit<ImageTabProps, 'image'> & { tab: 
     tab ? routes.imageTab(to.org, to.repository, reference, tab) : routes.image(to.org, to.repository, reference),
   )
   const outside = useOutside()
-  const tabs = IMAGE_TABS.filter((t) => !outside || OUTSIDE_TABS.has(t.tab))
+  const byDigest = reference.includes(':')
+  // A digest names the same for ever.
+  const tabs = IMAGE_TABS.filter((t) => (!outside || OUTSIDE_TABS.has(t.tab)) && !(byDigest && t.tab === 'history'))
   const Page = PAGES[tab ?? '']
-  if (!Page) notFound()
+  if (!Page || !(tab === null || tabs.some((t) => t.tab === tab))) notFound()
   const hrefOf = (t: string | null) => (t ? routes.imageTab(org, repository, reference, t) : routes.image(org, repository, reference))
+  // A tag that was removed still has a history.
+  if (tab === 'history' && query.data === undefined && readError(query.error).code === 'IMAGE_NOT_FOUND')
+    return (
+      <>
+        <PageHead title={<ImageTitle {...at} />}>
+          <StatusPill tone="idle">Not there</StatusPill>
+        </PageHead>
+        <HistoryTab {...at} />
+      </>
+    )
   return (
     <Load
       page
@@ -67,13 +85,29 @@ export function ImagePage({ tab, ...at }: Omit<ImageTabProps, 'image'> & { tab: 
         <>
           <ImageHead {...at} image={image} />
           <PlatformSwitch org={org} repository={repository} image={image} reference={reference} tab={tab} />
-          {tabs.length > 1 && !isOfBlobs(image) && (
-            <LinkTabs label="Image" active={hrefOf(tab)} tabs={tabs.map((t) => ({ label: t.label, href: hrefOf(t.tab) }))} />
-          )}
+          <ImageTabs tabs={isOfBlobs(image) ? tabs.filter((t) => !OF_FILES.has(t.tab)) : tabs} active={tab} hrefOf={hrefOf} />
           <Page {...at} image={image} />
         </>
       )}
     </Load>
+  )
+}
+
+/** What has no files has none of these. */
+const OF_FILES = new Set<string | null>(['files', 'compare'])
+
+function ImageTabs({ tabs, active, hrefOf }: { tabs: Tab[]; active: string | null; hrefOf: (tab: string | null) => string }) {
+  if (tabs.length < 2) return null
+  return <LinkTabs label="Image" active={hrefOf(active)} tabs={tabs.map((t) => ({ label: t.label, href: hrefOf(t.tab) }))} />
+}
+
+/** `shop:2.0`; of a digest the name alone. */
+function ImageTitle({ repository, reference }: { repository: string; reference: string }) {
+  return (
+    <>
+      {repository}
+      {!reference.includes(':') && <span className="text-ink-3">:{reference}</span>}
+    </>
   )
 }
 
@@ -85,12 +119,7 @@ function ImageHead({ org, repository, reference, image }: ImageTabProps) {
   const containers = image.runsIn.reduce((sum, r) => sum + r.containers, 0)
   return (
     <PageHead
-      title={
-        <>
-          {repository}
-          {!byDigest && <span className="text-ink-3">:{reference}</span>}
-        </>
-      }
+      title={<ImageTitle repository={repository} reference={reference} />}
       actions={
         <>
           {!isOfBlobs(image) && <PullImage org={org} image={image} />}

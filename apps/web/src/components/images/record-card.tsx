@@ -8,7 +8,7 @@ import { Load } from '@/components/load'
 import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
 import { DownloadButton } from './download'
-import { pusherName } from './image-facts'
+import { pusherName } from './made-by'
 
 /** What the builder recorded of how the image was made (SLSA provenance): commit, inputs by digest, arguments. */
 export function RecordCard(props: { org: string; repository: string; reference: string; image: views.ImageView }) {
