@@ -81,6 +81,9 @@ describe('with the ids of the other organization', () => {
     ['deployments.redeploy', app, true],
     ['deployments.rollback', numbered, true],
     ['images.tags', { repository: 'shop' }, false],
+    ['images.history', { repository: 'shop', tag: 'main' }, false],
+    ['images.untagged', { repository: 'shop' }, false],
+    ['images.pointTag', { repository: 'shop', tag: 'main', digest: theirs.manifest }, true],
     ['images.get', image(), false],
     ['images.delete', image(), true],
   ]

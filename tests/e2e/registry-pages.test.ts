@@ -136,7 +136,7 @@ it('tells what a tag named, compares it, and points it back', async () => {
   await rows.nth(1).waitFor()
   expect(await rows.count()).toBe(2)
   await rows.first().getByText('Now', { exact: true }).waitFor()
-  await rows.first().getByText('Ada').first().waitFor()
+  await rows.first().getByText('Ada').filter({ visible: true }).waitFor()
   const digests = await rows.getByRole('link', { name: /^sha256:/ }).allTextContents()
   const compare = await rows
     .first()
@@ -148,7 +148,7 @@ it('tells what a tag named, compares it, and points it back', async () => {
   await page.goto('/acme/images/shop?show=untagged')
   await page.getByRole('link', { name: digests[1] }).waitFor()
   await page.getByRole('row').filter({ hasText: digests[1] }).getByRole('link', { name: 'main', exact: true }).click()
-  await page.getByRole('button', { name: `Point main back to ${digests[1]}` }).click()
+  await page.getByRole('button', { name: `Point back to ${digests[1]}` }).click()
   const dialog = page.getByRole('dialog')
   await expectAccessible(page, 'point back')
   await dialog.getByRole('button', { name: 'Point back' }).click()
@@ -163,7 +163,7 @@ it('tells what a tag named, compares it, and points it back', async () => {
 
   await ready.api.repositories.addRule.mutate({ org: 'acme', repository: 'shop', kind: 'immutable', tags: 'main' })
   await page.goto('/acme/images/shop:main/-/history')
-  await page.getByRole('button', { name: `Point main back to ${digests[0]}` }).click()
+  await page.getByRole('button', { name: `Point back to ${digests[0]}` }).click()
   await dialog.getByRole('button', { name: 'Point back' }).click()
   await dialog
     .getByRole('alert')

@@ -128,7 +128,7 @@ function Move({ at, move, onPoint }: { at: At; move: views.TagMoveView; onPoint:
             </Button>
           )}
           {onPoint && version && (
-            <Button size="s" onClick={() => onPoint(version)} aria-label={`Point ${at.tag} back to ${shortDigest(version.digest)}`}>
+            <Button size="s" onClick={() => onPoint(version)} aria-label={`Point back to ${shortDigest(version.digest)}`}>
               Point back
             </Button>
           )}
