@@ -159,6 +159,9 @@ it('tells what a tag named, compares it, and points it back', async () => {
     .getByText(digests[1] ?? '')
     .waitFor()
   await page.goto('/acme/images/shop?show=untagged')
+  await page.getByRole('link', { name: digests[0] }).waitFor()
+  expect(await page.getByRole('link', { name: digests[1] }).count()).toBe(0)
+  await page.goto(`/acme/images/${LONG}?show=untagged`)
   await page.getByRole('heading', { name: 'No image without a tag' }).waitFor()
 
   await ready.api.repositories.addRule.mutate({ org: 'acme', repository: 'shop', kind: 'immutable', tags: 'main' })
