@@ -31,6 +31,11 @@ export const RUN: Case[] = [
   run('a directory for a link', 'RUN rm /var/link && mkdir /var/link && echo x > /var/link/x'),
   run('renames', 'RUN mv /var/data/file /var/data/renamed && mv /opt/owned /opt/moved\nRUN mkdir /n && echo 1 > /n/1\nRUN mv /n /m'),
   run('renames a directory of the base', 'RUN cp -a /var/data /var/moved && rm -r /var/data'),
+  run('reserves a file', 'RUN busybox fallocate -l 300000 /reserved && busybox fallocate -o 100000 -l 500000 /reserved'),
+  run('a name of its own for the machine', 'RUN hostname > /name; echo "$HOSTNAME" >> /name', {
+    buildArgs: { BUILDKIT_SANDBOX_HOSTNAME: 'box' },
+    differs: { why: 'This BuildKit does not know the argument; a newer one does.', lines: ['/name size', '/name content'] },
+  }),
   run('only metadata', 'RUN chmod 700 /var/data\nRUN chown app:more /opt/setuid\nRUN touch -d "2005-01-02 00:00:00" /etc/passwd'),
   run('changes nothing', 'RUN true\nRUN ls / > /dev/null'),
   run('makes and removes within a step', 'RUN echo x > /gone && rm /gone'),

@@ -27,9 +27,15 @@ fn directories_nested_without_end_become_no_layer_and_go_away() {
     let nested = Plan::new(&agent).run(NEST);
     let built = build(&agent, &nested.request("b1", patient()), &[]);
     assert_eq!(last(&built)["code"], "DISK_LIMIT", "{:?}", last(&built));
-    let shown =
-        Plan::new(&agent).run_with(NEST, &json!({ "mounts": [{ "type": "cache", "id": "c", "target": "/d", "sharing": "shared" }] }));
-    let _outcome = build(&agent, &shown.request("b2", patient()), &[]);
+    // Within a cache they stay there, and the cache can go.
+    let cached = json!({ "mounts": [{ "type": "cache", "id": "c", "target": "/n", "sharing": "shared", "from": null, "source": ".",
+        "mode": 0o755, "uid": 0, "gid": 0 }] });
+    let shown = Plan::new(&agent).run_with(&format!("cd /n; {NEST}"), &cached);
+    let built = build(&agent, &shown.request("b2", patient()), &[]);
+    assert_eq!(last(&built)["type"], "result", "{:?}", last(&built));
+    assert_eq!(agent.client.request("POST", "/build/prune?all=1", b"").status, 200);
+    let kept = agent.client.get("/slipway/v1/build-cache");
+    assert_eq!(kept["records"].as_array().map(Vec::len), Some(0), "{kept}");
     eventually("what the steps wrote is gone", || leftovers(&agent) == 0);
     // What a killed daemon left is as deep.
     let mut at = rustix::fs::open(agent.root.path().join("data/builds"), rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty()).unwrap();
