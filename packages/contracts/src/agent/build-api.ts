@@ -88,7 +88,7 @@ export const buildEvent = z.discriminatedUnion('type', [
     exitCode: z.number().int().optional(),
     peakMemoryBytes: z.number().optional(),
     cpuMs: z.number().optional(),
-    /** On running: how long it waited for a free place among the running steps, or for another build doing the same. */
+    /** On running: how long it waited for a free place among the running steps, or for another build doing the same; on cached: for that one. */
     waitMs: z.number().optional(),
     /** Bytes a RUN read from disks and wrote to them, where the host counts them; the page cache is neither. */
     diskReadBytes: z.number().optional(),

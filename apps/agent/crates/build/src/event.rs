@@ -86,7 +86,8 @@ pub struct VertexEvent {
     pub peak_memory_bytes: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_ms: Option<u64>,
-    /// On running: how long it waited for a free place among the running steps, or for another build doing the same.
+    /// On running: how long it waited for a free place among the running steps, or for another build doing the same; on cached: for
+    /// that other build, whose result it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

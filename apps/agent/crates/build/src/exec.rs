@@ -146,8 +146,8 @@ fn failure(build: &Build, vertex: &Vertex, outcome: &ExecOutcome, dirs: &Overlay
     let name = short(vertex);
     let code = outcome.exit_code;
     let mut error = if outcome.oom_killed {
-        let limit = build.request.limits.memory_bytes.map_or_else(String::new, |bytes| format!(" of {} MiB", bytes >> 20));
-        let peak = outcome.peak_memory_bytes.map_or_else(String::new, |bytes| format!(" (its peak: {} MiB)", bytes.div_ceil(1 << 20)));
+        let limit = build.request.limits.memory_bytes.map_or_else(String::new, |bytes| format!(" of {} MB", bytes.div_ceil(1_000_000)));
+        let peak = outcome.peak_memory_bytes.map_or_else(String::new, |bytes| format!(" (its peak: {} MB)", bytes.div_ceil(1_000_000)));
         BuildError::new(
             ErrorCode::OutOfMemory,
             format!(

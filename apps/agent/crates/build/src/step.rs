@@ -146,16 +146,16 @@ impl Step<'_> {
             return self.work(inputs, miss, None, Duration::ZERO).await;
         }
         if let Some(output) = self.build.cache.in_flight(&self.build.scopes, &inputs.key) {
-            return self.shared(output, &inputs);
+            return self.shared(output, &inputs, Duration::ZERO);
         }
         if let Some(entry) = self.lookup(&inputs.key)? {
-            return self.cached(entry, None, &inputs).await;
+            return self.cached(entry, None, &inputs, Duration::ZERO).await;
         }
         if let Some((entry, layer)) = self.build.sharing.lookup(self.build, &self.vertex.id, &inputs.key).await {
             if layer.is_none() {
                 self.build.cache.insert(&self.build.scopes, &entry)?;
             }
-            return self.cached(entry, layer, &inputs).await;
+            return self.cached(entry, layer, &inputs, Duration::ZERO).await;
         }
         let miss = self.explain(&inputs);
         let flight = self.build.cache.flight(&self.build.scopes, &inputs.key);
@@ -166,10 +166,10 @@ impl Step<'_> {
         };
         // Another build may have done the same work while this one waited.
         if let Some(output) = flight.made() {
-            return self.shared(output, &inputs);
+            return self.shared(output, &inputs, asked.elapsed());
         }
         if let Some(entry) = self.lookup(&inputs.key)? {
-            return self.cached(entry, None, &inputs).await;
+            return self.cached(entry, None, &inputs, asked.elapsed()).await;
         }
         let output = self.work(inputs, miss, Some(flight.clone()), asked.elapsed()).await;
         drop(guard);
@@ -226,12 +226,19 @@ impl Step<'_> {
         miss
     }
 
-    /// `remote`: the entry's layer, when it is still in a registry.
-    async fn cached(&self, entry: Entry, remote: Option<Arc<LayerRef>>, inputs: &Inputs) -> Result<Output> {
+    /// `waited`: for another build's same step, which is no time of its own.
+    fn hit(&self, inputs: &Inputs, waited: Duration) -> VertexEvent {
         let mut event = VertexEvent::new(&self.vertex.id, Status::Cached);
-        event.duration_ms = Some(millis(self.started.elapsed()));
-        event.layer = entry.layer.as_ref().map(layer_info);
+        event.duration_ms = Some(millis(self.started.elapsed().saturating_sub(waited)));
+        event.wait_ms = (!waited.is_zero()).then(|| millis(waited));
         event.content_digest = inputs.content_digest();
+        event
+    }
+
+    /// `remote`: the entry's layer, when it is still in a registry.
+    async fn cached(&self, entry: Entry, remote: Option<Arc<LayerRef>>, inputs: &Inputs, waited: Duration) -> Result<Output> {
+        let mut event = self.hit(inputs, waited);
+        event.layer = entry.layer.as_ref().map(layer_info);
         record(self.build, self.vertex, inputs, true)?;
         self.build.events.vertex(event).await;
         let Some(layer) = entry.layer else { return Ok(Output { id: self.input.id.clone(), ..self.input.clone() }) };
@@ -241,11 +248,9 @@ impl Step<'_> {
     }
 
     /// Takes what another build has just made.
-    fn shared(&self, output: Output, inputs: &Inputs) -> Result<Output> {
+    fn shared(&self, output: Output, inputs: &Inputs, waited: Duration) -> Result<Output> {
         record(self.build, self.vertex, inputs, true)?;
-        let mut event = VertexEvent::new(&self.vertex.id, Status::Cached);
-        event.duration_ms = Some(millis(self.started.elapsed()));
-        event.content_digest = inputs.content_digest();
+        let mut event = self.hit(inputs, waited);
         let (build, layer) = (self.build.clone(), output.layers.last().cloned());
         self.build.add_seal(tokio::spawn(async move {
             if let Some(Ok(sealed)) = futures::future::OptionFuture::from(layer.as_ref().map(|layer| layer.sealed())).await {

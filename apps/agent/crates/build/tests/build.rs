@@ -184,8 +184,10 @@ async fn equal_work_is_done_once() {
     let stamps: Vec<String> = [&one, &two, &three].map(|outcome| fixture.unpacked(&outcome.image()).read("stamp")).into();
     assert!(stamps.iter().all(|stamp| *stamp == stamps[0]));
     assert_eq!(fixture.runs(), 3, "the first step once, the two different ones once each");
-    let cached = [&one, &two, &three].iter().filter(|outcome| outcome.status("v1") == Status::Cached).count();
-    assert_eq!(cached, 2);
+    let cached: Vec<_> = [&one, &two, &three].into_iter().filter(|outcome| outcome.status("v1") == Status::Cached).collect();
+    assert_eq!(cached.len(), 2);
+    let waits: Vec<_> = cached.iter().map(|outcome| outcome.vertex("v1").wait_ms).collect();
+    assert!(waits.iter().any(Option::is_some), "who takes another's result tells how long it waited for it: {waits:?}");
     assert!([&one, &two, &three].iter().all(|outcome| outcome.vertex("v1").layer.is_some()));
 }
 
