@@ -44,6 +44,7 @@ export { AppStatus, BuildStatus, DeploymentStatus, StatusPill, type Tone } from 
 export { Switch } from './switch'
 export { SortTh, Table, Td, Th, Tr } from './table'
 export { LinkTabs, type TabLink } from './tabs'
+export { Ticked } from './ticked'
 export { TimeAgo } from './time-ago'
 export { Toaster, toast } from './toast'
 export { Tooltip, TooltipProvider } from './tooltip'

@@ -87,14 +87,17 @@ function stepVertices(steps: views.BuildStepView[], origin: number, now: number)
   })
 }
 
+/** For a free place among the running steps, or for another build doing the same; less is not worth a word. */
+export const waited = ({ waitMs }: views.BuildStepView): boolean => waitMs !== null && waitMs >= 100
+
 /** What else is known of a step, each fact in a few words. */
 export function detailsOf(step: views.BuildStepView): string[] {
   return [
-    step.waitMs !== null && step.waitMs >= 100 && `waited ${formatDuration(step.waitMs)}`,
+    waited(step) && `waited ${formatDuration(step.waitMs ?? 0)}`,
     step.cpuMs !== null && `CPU ${formatDuration(step.cpuMs)}`,
     step.peakMemoryBytes !== null && `peak memory ${formatBytes(step.peakMemoryBytes)}`,
     step.layerSize !== null &&
-      `layer ${formatBytes(step.layerSize)}${step.unpackedSize !== null ? ` of ${formatBytes(step.unpackedSize)} in files` : ''}`,
+      `layer ${formatBytes(step.layerSize)}${step.unpackedSize !== null ? `, unpacked ${formatBytes(step.unpackedSize)}` : ''}`,
     step.diskReadBytes !== null && `read ${formatBytes(step.diskReadBytes)} from disk`,
     step.diskWrittenBytes !== null && `wrote ${formatBytes(step.diskWrittenBytes)} to disk`,
   ].filter((fact) => fact !== false)

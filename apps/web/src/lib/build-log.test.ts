@@ -71,7 +71,7 @@ it('names what a step took, and nothing that is not known', () => {
     'waited 1.2 s',
     'CPU 0.9 s',
     'peak memory 104 MB',
-    'layer 12 MB of 34 MB in files',
+    'layer 12 MB, unpacked 34 MB',
     'read 0 B from disk',
   ])
   expect(detailsOf(plain as unknown as views.BuildStepView)).toEqual([])

@@ -47,3 +47,11 @@ it('says at which hop it failed', () => {
   const way = build({ state: 'failed', phase: 'publish', error })
   expect(way[2]).toMatchObject({ state: 'failed', proof: 'The registry is full.' })
 })
+
+it('says of a step that failed which and how, in one line, and leads to its log', () => {
+  const error = (code: string, exitCode: number) => ({ code, message: '`RUN make` (line 3) ended.', details: { step: 3, exitCode } })
+  const way = (code: string, exitCode: number) => build({ state: 'failed', phase: 'build', error: error(code, exitCode) })[1]
+  expect(way('EXEC_FAILED', 2)).toMatchObject({ proof: 'Step 3 ended with exit code 2', href: '#step-3' })
+  expect(way('OUT_OF_MEMORY', 137)?.proof).toBe('Step 3 ran out of memory')
+  expect(way('DISK_LIMIT', 137)?.proof).toBe('`RUN make` (line 3) ended.')
+})

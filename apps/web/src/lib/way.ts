@@ -2,6 +2,7 @@ import type { views } from '@slipway/contracts'
 import { HOPS, type Hop, type StepState } from '@slipway/core'
 import type { WayHop } from '@slipway/ui'
 import { routes } from './routes'
+import { shortErrorOf } from './step-ending'
 
 /** The hops of a deployment as the way draws them; the build's hops lead to its page. */
 export function wayOfDeployment(org: string, app: string, deployment: views.DeploymentView): WayHop[] {
@@ -29,19 +30,19 @@ export function wayOfBuild(build: views.BuildSummary & Partial<Pick<views.BuildV
     ...over,
   })
   const { pullRequest } = build
-  const link = href ? { href } : {}
+  const link: { href?: string } = href ? { href } : {}
   const buildState: StepState = publishing ? 'done' : BUILD_HOP[build.state]
   const cached = build.totalSteps > 0 && build.state !== 'queued' ? `${build.cachedSteps} of ${build.totalSteps} cached` : null
   const failedAtPublish = build.state === 'failed' && build.phase === 'publish'
   const states: Record<Hop, WayHop> = {
     push: hop('push', 'done', { proof: pullRequest ? pullRequestProof(pullRequest, build.commit) : pushProof(build.commit, build.branch) }),
     build: hop('build', failedAtPublish ? 'done' : buildState, {
-      ...link,
+      ...(link.href ? link : stepLink(build)),
       proof:
         build.state === 'queued'
           ? 'waiting for its turn'
           : build.state === 'failed' && !failedAtPublish
-            ? (build.error?.message ?? null)
+            ? shortErrorOf(build.error)
             : cached,
       startedAt: build.startedAt,
       durationMs: build.durationMs,
@@ -70,6 +71,9 @@ const BUILD_HOP: Record<views.BuildSummary['state'], StepState> = {
 
 const pullRequestProof = ({ kind, number }: views.PullRequestView, commit: views.CommitView | null) =>
   `${commit ? `${commit.sha.slice(0, 7)} of ` : ''}${kind === 'merge' ? '!' : '#'}${number}`
+
+/** On the build's own page: where its log is. */
+const stepLink = ({ error }: views.BuildSummary) => (error?.details.step === undefined ? {} : { href: `#step-${error.details.step}` })
 
 function pushProof(commit: views.CommitView | null, branch: string | null): string | null {
   if (commit) return `${commit.sha.slice(0, 7)} on ${commit.branch}`

@@ -20,7 +20,7 @@ const policyFields = {
   /** Of the disk that builds leave free. */
   reserveBytes: bytes.nullish(),
   /** What one step of any build may write at most. */
-  stepDiskBytes: bytes.min(64 * 1024 * 1024, 'A step needs at least 64 MB.').nullish(),
+  stepDiskBytes: bytes.min(64_000_000, 'A step needs at least 64 MB.').nullish(),
 }
 export const buildPolicy = z
   .strictObject(policyFields)

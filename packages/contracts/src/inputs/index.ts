@@ -159,19 +159,11 @@ const settingFields = {
     .nullish(),
   cpuLimitMillis: z.number().int().min(10).max(512_000).nullish(),
   /** Of a whole build; null: the installation's defaults. */
-  buildMemoryBytes: z
-    .number()
-    .int()
-    .min(64 * 1024 * 1024, 'A build needs at least 64 MB.')
-    .nullish(),
+  buildMemoryBytes: z.number().int().min(64_000_000, 'A build needs at least 64 MB.').nullish(),
   buildCpuMillis: z.number().int().min(100, 'A build needs at least 0.1 cores.').max(512_000).nullish(),
   buildPids: z.number().int().min(16, 'A build needs at least 16 processes.').max(1_000_000).nullish(),
   /** Of one step of a build. */
-  buildDiskBytes: z
-    .number()
-    .int()
-    .min(64 * 1024 * 1024, 'A step needs at least 64 MB.')
-    .nullish(),
+  buildDiskBytes: z.number().int().min(64_000_000, 'A step needs at least 64 MB.').nullish(),
   buildTimeoutSeconds: z
     .number()
     .int()

@@ -55,6 +55,7 @@ it('takes equal instructions one after the other, and those of other stages for 
   ])
 })
 it('takes no notice of noise, nor of steps that came to no end', () => {
+  expect(kinds([step(1, 'RUN a', { state: 'cached', durationMs: 0 })], [step(1, 'RUN a', { durationMs: 9 })])).toEqual([])
   expect(kinds([step(1, 'RUN a', { durationMs: 1300, layerSize: 1_010_000 })], [step(1, 'RUN a')])).toEqual([])
   expect(
     kinds([step(1, 'RUN a', { state: 'failed' }), step(2, 'RUN b', { state: 'skipped' })], [step(1, 'RUN a'), step(2, 'RUN b')]),

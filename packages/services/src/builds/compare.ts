@@ -12,6 +12,8 @@ export interface ComparedBuild {
 
 /** Less than this is the weather of the host, not a change. */
 const SLOWER = { ms: 500, ratio: 1.25 }
+/** A step that came from the cache is good news where it had taken at least this long. */
+const WORTH_MS = 100
 const BIGGER = { bytes: 100_000, ratio: 1.05 }
 const MOST = 20
 /** The gravest first: what ran again, what grew, what is new; then the good news. */
@@ -60,8 +62,9 @@ function changesOf(step: ComparedStep, old: ComparedStep | null): views.StepChan
   const out: views.StepChange[] = []
   const [ms, oldMs] = [step.durationMs ?? 0, old.durationMs ?? 0]
   if (step.state === 'done' && old.state === 'cached') out.push(change('miss', step, oldMs, ms, step.missDetail))
-  else if (step.state === 'cached' && old.state === 'done') out.push(change('hit', step, oldMs, ms, null))
-  else if (step.state === 'done' && old.state === 'done') {
+  else if (step.state === 'cached' && old.state === 'done') {
+    if (oldMs >= WORTH_MS) out.push(change('hit', step, oldMs, ms, null))
+  } else if (step.state === 'done' && old.state === 'done') {
     if (ms - oldMs >= SLOWER.ms && ms >= oldMs * SLOWER.ratio) out.push(change('slower', step, oldMs, ms, null))
     if (oldMs - ms >= SLOWER.ms && oldMs >= ms * SLOWER.ratio) out.push(change('faster', step, oldMs, ms, null))
   }

@@ -40,12 +40,14 @@ export function CodeEditor({
   const byLine = useMemo(() => findingsByLine(findings), [findings])
   const texts = value.split('\n')
 
-  const goTo = (line: number) => {
+  const goTo = ({ line: found, column }: CodeFinding) => {
+    const line = found ?? 1
     const el = area.current
     if (!el) return
     const at = texts.slice(0, line - 1).reduce((sum, text) => sum + text.length + 1, 0)
     el.focus()
-    el.setSelectionRange(at, at + (texts[line - 1]?.length ?? 0))
+    const end = at + (texts[line - 1]?.length ?? 0)
+    el.setSelectionRange(Math.min(end, at + (column ?? 1) - 1), end)
     el.parentElement?.parentElement?.parentElement?.scrollTo({ top: Math.max(0, (line - 4) * 20) })
   }
 
@@ -108,7 +110,10 @@ export function CodeEditor({
 
 const toneOf = (found: CodeFinding[] | undefined) => found && (found.some((f) => f.severity === 'error') ? 'bg-fail-soft' : 'bg-busy-soft')
 
-function Findings({ findings, onGoTo }: { findings: CodeFinding[]; onGoTo: (line: number) => void }) {
+/** `line 2:5`, as compilers write it. */
+const placeOf = ({ line, column }: CodeFinding) => (line === null ? 'file' : `line ${line}${column === null ? '' : `:${column}`}`)
+
+function Findings({ findings, onGoTo }: { findings: CodeFinding[]; onGoTo: (finding: CodeFinding) => void }) {
   return (
     <div className="border-line border-t bg-sunken text-xs">
       <p role="status" className={cn('px-3 py-1.5 text-ink-2', findings.length > 0 && 'sr-only')}>
@@ -120,11 +125,11 @@ function Findings({ findings, onGoTo }: { findings: CodeFinding[]; onGoTo: (line
             <li key={`${finding.line}${finding.rule}${finding.message}`}>
               <button
                 type="button"
-                onClick={() => onGoTo(finding.line ?? 1)}
+                onClick={() => onGoTo(finding)}
                 className="flex w-full gap-2 px-3 py-1.5 text-left text-ink-2 -outline-offset-2 hover:bg-hover"
               >
                 <FindingIcon severity={finding.severity} className="mt-px" />
-                <span className="num w-12 shrink-0 text-ink-3">{finding.line === null ? 'file' : `line ${finding.line}`}</span>
+                <span className="num w-14 shrink-0 text-ink-3">{placeOf(finding)}</span>
                 <FindingText finding={finding} />
               </button>
             </li>

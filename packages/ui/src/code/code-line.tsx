@@ -32,13 +32,14 @@ export function FindingIcon({ severity, className }: { severity: CodeFinding['se
   return <Icon className={cn('size-3.5 shrink-0', severity === 'error' ? 'text-fail' : 'text-busy', className)} aria-hidden />
 }
 
-/** What was found, in words; the severity too, for those who do not see the icon. */
-export function FindingText({ finding }: { finding: CodeFinding }) {
+/** What was found, in words; the severity too, for those who do not see the icon. `column`: where it stands beneath its line. */
+export function FindingText({ finding, column }: { finding: CodeFinding; column?: boolean }) {
   return (
     <span className="min-w-0 break-words">
       <span className="sr-only">{finding.severity}: </span>
       {finding.message}
       {finding.hint && ` ${finding.hint}`} <span className="font-mono text-[11.5px] text-ink-3">{finding.rule}</span>
+      {column && finding.column !== null && <span className="num text-ink-3"> at column {finding.column}</span>}
     </span>
   )
 }

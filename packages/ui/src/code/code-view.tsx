@@ -62,7 +62,7 @@ export function CodeView({
                   className="sticky left-0 flex w-[100cqw] gap-2 border-line border-b bg-surface py-1.5 pr-4 pl-14 font-sans text-ink-2 text-xs"
                 >
                   <FindingIcon severity={finding.severity} className="mt-px" />
-                  <FindingText finding={finding} />
+                  <FindingText finding={finding} column />
                 </p>
               ))}
             </Fragment>

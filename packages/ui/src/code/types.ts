@@ -11,4 +11,6 @@ export interface CodeFinding {
   hint: string | null
   /** 1-based; null: about the whole file. */
   line: number | null
+  /** 1-based, in UTF-16 units; null: about the whole line. */
+  column: number | null
 }

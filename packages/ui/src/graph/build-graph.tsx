@@ -191,7 +191,7 @@ function Axis({ totalMs }: { totalMs: number }) {
           {at === 0 ? '0' : totalMs >= 120_000 ? clock(at) : inSeconds ? (at / 1000).toFixed(decimals) : Math.round(at)}
         </span>
       ))}
-      <span className="absolute top-1.5 right-0">{formatDuration(totalMs)}</span>
+      <span className="absolute top-1.5 right-0">{inSeconds ? formatDuration(totalMs) : `${Math.round(totalMs)} ms`}</span>
     </div>
   )
 }

@@ -86,7 +86,7 @@ export function VertexRow({
         )}
         <span className="min-w-0 flex-1 truncate font-mono text-[11.5px]">{v.label}</span>
         {v.size ? <span className="num shrink-0 text-ink-3">{formatBytes(v.size)}</span> : null}
-        <span className="num w-14 shrink-0 text-right">{tookOf(v)}</span>
+        <span className="num min-w-14 shrink-0 whitespace-nowrap text-right">{tookOf(v)}</span>
         <span className="sr-only">
           {WORDS[v.state]}
           {critical && ', on the critical path'}

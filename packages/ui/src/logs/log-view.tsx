@@ -27,6 +27,7 @@ export function LogView({
 }) {
   const box = useRef<HTMLDivElement>(null)
   const [atEnd, setAtEnd] = useState(true)
+  const lastTop = useRef(0)
   const [range, setRange] = useState({ from: 0, to: 60 })
 
   const measure = useCallback(() => {
@@ -40,7 +41,10 @@ export function LogView({
   const onScroll = () => {
     const el = box.current
     if (!el) return
-    setAtEnd(el.scrollHeight - el.scrollTop - el.clientHeight < LINE_HEIGHT * 1.5)
+    // Told of a scroll of our own, the end may have moved on already: only a reader goes up.
+    if (el.scrollHeight - el.scrollTop - el.clientHeight < LINE_HEIGHT * 1.5) setAtEnd(true)
+    else if (el.scrollTop < lastTop.current) setAtEnd(false)
+    lastTop.current = el.scrollTop
     measure()
   }
   const toEnd = useCallback(() => {
@@ -65,7 +69,8 @@ export function LogView({
         tabIndex={0}
         role="region"
         aria-label={label}
-        className={cn('overflow-auto bg-sunken -outline-offset-2', className)}
+        // Which row is where changes with every draw: nothing for a browser to hold on to.
+        className={cn('overflow-auto bg-sunken -outline-offset-2 [overflow-anchor:none]', className)}
       >
         <div style={{ height: lines.length * LINE_HEIGHT + PADDING * 2 }} className="relative w-max min-w-full">
           <div style={{ transform: `translateY(${range.from * LINE_HEIGHT + PADDING}px)` }} className="w-max min-w-full">

@@ -91,7 +91,7 @@ export function Way({ hops, compact, className }: { hops: WayHop[]; compact?: bo
 }
 
 function HopNote({ hop, now }: { hop: WayHop; now: number }): ReactNode {
-  if (hop.state === 'pending') return <span className="text-ink-3">–</span>
+  if (hop.state === 'pending') return <span className="text-ink-3">{hop.proof ?? '–'}</span>
   if (hop.state === 'skipped') return <span className="text-ink-3">{hop.proof ?? 'not needed'}</span>
   const ms = hop.state === 'running' && hop.startedAt ? Math.max(0, now - hop.startedAt.getTime()) : hop.durationMs
   // A push takes no time of its own: between it and the build lies only the queue.

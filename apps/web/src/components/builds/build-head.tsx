@@ -1,7 +1,7 @@
 'use client'
 import type { views } from '@slipway/contracts'
 import { formatDuration, isBuildOver } from '@slipway/core'
-import { BuildStatus, Button, Hash, Menu, MenuItem, PageHead } from '@slipway/ui'
+import { BuildStatus, Button, Hash, Menu, MenuItem, PageHead, StatusPill } from '@slipway/ui'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { ChevronDown, Hammer, RotateCcw, X } from 'lucide-react'
 import { useRouter } from 'next/navigation'
@@ -18,14 +18,31 @@ function words(build: views.BuildView): string | undefined {
   if (build.state === 'queued' && build.queuePosition) return `Queued, ${build.queuePosition} before it`
   if (build.state === 'succeeded' && took) return `Built in ${took}`
   if (build.state === 'failed' && took) return `Failed after ${took}`
+  if (build.state === 'canceled') return took ? `Canceled after ${took}` : 'Canceled before it began'
   return undefined
 }
 
-export function BuildHead({ org, app, build }: { org: string; app: string; build: views.BuildView }) {
+export function BuildHead({
+  org,
+  app,
+  build,
+  lost,
+}: {
+  org: string
+  app: string
+  build: views.BuildView
+  /** The connection is away: what is shown may be old. */
+  lost: boolean
+}) {
   return (
     <PageHead title={`Build #${build.number}`} actions={<Actions org={org} app={app} build={build} />}>
-      <span role="status">
+      <span role="status" className="flex flex-wrap items-center gap-2">
         <BuildStatus state={build.state}>{words(build)}</BuildStatus>
+        {lost && (
+          <StatusPill tone="idle" pulse>
+            Connection lost, trying again
+          </StatusPill>
+        )}
       </span>
       {build.pullRequest && <PullRequestPill pullRequest={build.pullRequest} />}
       <span className="flex min-w-0 items-center gap-2 text-ink-2">

@@ -16,7 +16,7 @@ import { useInsights } from './use-insights'
 
 /** One build: its way on to a URL, where its time went, its steps with their logs. Live from the queue to the end. */
 export function BuildPage({ org, app, number }: { org: string; app: string; number: number }) {
-  const { query, log, version } = useBuild(org, app, number)
+  const { query, log, version, lost } = useBuild(org, app, number)
   return (
     <Load
       page
@@ -27,7 +27,7 @@ export function BuildPage({ org, app, number }: { org: string; app: string; numb
     >
       {(build) => (
         <>
-          <BuildHead org={org} app={app} build={build} />
+          <BuildHead org={org} app={app} build={build} lost={lost} />
           <BuildFailure build={build} />
           {build.pullRequest && <PullRequestNote pullRequest={build.pullRequest} />}
           <BuildWay org={org} app={app} build={build} />

@@ -1,8 +1,9 @@
 'use client'
 import type { views } from '@slipway/contracts'
-import { BuildStatus, Elapsed, Hash, RowLink, Table, Td, Th, Tr } from '@slipway/ui'
+import { BuildStatus, Elapsed, Hash, RowLink, Table, Td, Th, Ticked, Tr } from '@slipway/ui'
 import { CommitFacts, firstLine } from '@/components/commit'
 import { routes } from '@/lib/routes'
+import { shortErrorOf } from '@/lib/step-ending'
 import { PullRequestPill } from './pull-request'
 
 const TRIGGERS: Record<views.BuildSummary['trigger'], string> = {
@@ -26,8 +27,12 @@ export function BuildRows({ org, items, withApp }: { org: string; items: views.B
     <Table>
       <thead>
         <tr>
-          <Th className="w-20">Build</Th>
-          {withApp && <Th className="w-40">App</Th>}
+          <Th className="w-20 max-md:w-14 max-md:pr-0">Build</Th>
+          {withApp && (
+            <Th optional className="w-40">
+              App
+            </Th>
+          )}
           <Th>Change</Th>
           <Th optional className="w-40">
             By
@@ -38,7 +43,7 @@ export function BuildRows({ org, items, withApp }: { org: string; items: views.B
           <Th optional right className="w-24">
             Time
           </Th>
-          <Th className="w-28">
+          <Th className="w-28 max-md:w-24">
             <span className="sr-only">State</span>
           </Th>
         </tr>
@@ -46,11 +51,16 @@ export function BuildRows({ org, items, withApp }: { org: string; items: views.B
       <tbody>
         {items.map((b) => (
           <Tr key={b.id} interactive>
-            <Td>
+            <Td className="max-md:pr-0">
               <Hash>#{b.number}</Hash>
             </Td>
-            {withApp && <Td className="max-w-0 truncate font-medium">{b.app.name}</Td>}
+            {withApp && (
+              <Td optional className="max-w-0 truncate font-medium">
+                {b.app.name}
+              </Td>
+            )}
             <Td className="max-w-0">
+              {withApp && <p className="truncate font-medium md:hidden">{b.app.name}</p>}
               <RowLink href={routes.build(org, b.app.slug, b.number)} className="line-clamp-2 break-words md:line-clamp-1">
                 <span className="sr-only">
                   Build #{b.number} of {b.app.name}:{' '}
@@ -60,7 +70,9 @@ export function BuildRows({ org, items, withApp }: { org: string; items: views.B
               <div className="flex flex-wrap items-center gap-x-2">
                 {b.pullRequest && <PullRequestPill pullRequest={b.pullRequest} short />}
                 {b.state === 'failed' && b.error ? (
-                  <p className="line-clamp-2 w-full break-words text-fail text-xs leading-5">{b.error.message}</p>
+                  <p className="line-clamp-2 w-full break-words text-fail text-xs leading-5">
+                    <Ticked text={shortErrorOf(b.error) ?? ''} />
+                  </p>
                 ) : (
                   <CommitFacts commit={b.commit} at={b.queuedAt} />
                 )}

@@ -1,7 +1,8 @@
 'use client'
 import type { views } from '@slipway/contracts'
 import { Card, CardHeader, Hash, Link, LinkButton, SkeletonRows, Way } from '@slipway/ui'
-import { ExternalLink } from 'lucide-react'
+import { ExternalLink, Layers } from 'lucide-react'
+import { ownRepository } from '@/components/app/serving-card'
 import { useDeployment } from '@/components/deployments/use-deployment'
 import { hostOf } from '@/components/overview/project-card'
 import { routes } from '@/lib/routes'
@@ -13,6 +14,7 @@ export function BuildWay({ org, app, build }: { org: string; app: string; build:
   const number = build.deployment?.number ?? null
   const { data: deployment, isPending } = useDeployment(org, app, number)
   const { data: view } = useApp(org, app)
+  const image = build.image && ownRepository(org, build.image.repository)
   if (build.state === 'superseded' || build.state === 'canceled') return null
   return (
     <Card>
@@ -26,12 +28,18 @@ export function BuildWay({ org, app, build }: { org: string; app: string; build:
           )
         }
         aside={
-          deployment?.state === 'serving' &&
-          view && (
-            <LinkButton size="s" variant="primary" href={view.url} icon={<ExternalLink aria-hidden />}>
-              {hostOf(view.url)}
-            </LinkButton>
-          )
+          <>
+            {build.image && image && (
+              <LinkButton size="s" variant="ghost" href={routes.image(org, image, build.image.digest)} icon={<Layers aria-hidden />}>
+                Image
+              </LinkButton>
+            )}
+            {deployment?.state === 'serving' && view && (
+              <LinkButton size="s" variant="primary" href={view.url} icon={<ExternalLink aria-hidden />}>
+                {hostOf(view.url)}
+              </LinkButton>
+            )}
+          </>
         }
       />
       {/* Whether it started is the deployment's to say: until that is here, nothing is said of it. */}

@@ -1,7 +1,7 @@
 'use client'
 import type { views } from '@slipway/contracts'
 import { formatBytes, formatDuration } from '@slipway/core'
-import { Card, CardHeader, cn, Hash, Link } from '@slipway/ui'
+import { Card, CardHeader, cn, Hash, Link, Ticked } from '@slipway/ui'
 import { ArrowDown, ArrowUp, Minus, Plus, Zap } from 'lucide-react'
 import { type ComponentType, useState } from 'react'
 import { routes } from '@/lib/routes'
@@ -103,20 +103,24 @@ function Change({ change }: { change: views.StepChange }) {
   const { icon: Icon, tone, word } = LOOKS[change.kind]
   const what = (
     <>
-      <span className={cn('flex w-24 shrink-0 items-center gap-1.5 text-xs', tone)}>
-        <Icon className="size-3.5 shrink-0" aria-hidden />
+      <span className={cn('flex w-24 shrink-0 items-baseline gap-1.5 text-xs', tone)}>
+        <Icon className="size-3.5 shrink-0 self-center" aria-hidden />
         {word}
       </span>
       <span className="min-w-0 flex-1">
         <span className="block truncate font-mono text-[12.5px]" title={change.instruction}>
           {change.instruction}
         </span>
-        {change.reason && <span className="block truncate text-ink-2 text-xs">{change.reason}</span>}
+        {change.reason && (
+          <span className="line-clamp-2 break-words text-ink-2 text-xs" title={change.reason}>
+            <Ticked text={change.reason} />
+          </span>
+        )}
       </span>
       <span className="num shrink-0 text-ink-2 text-xs">{figures(change)}</span>
     </>
   )
-  const style = 'flex items-start gap-3 px-4 py-2'
+  const style = 'flex items-baseline gap-3 px-4 py-2'
   if (change.position === null) return <li className={style}>{what}</li>
   return (
     <li>
@@ -128,6 +132,8 @@ function Change({ change }: { change: views.StepChange }) {
 }
 
 function figures({ kind, before, after }: views.StepChange): string {
+  if (kind === 'miss' && after !== null) return `cached → ${formatDuration(after)}`
+  if (kind === 'hit' && before !== null) return `${formatDuration(before)} → cached`
   const format = kind === 'bigger' || kind === 'smaller' ? formatBytes : formatDuration
   if (before !== null && after !== null) return `${format(before)} → ${format(after)}`
   const one = after ?? before

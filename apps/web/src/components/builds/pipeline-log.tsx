@@ -7,7 +7,20 @@ import type { BuildLogLine } from '@/lib/build-log'
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
 
 /** What the pipeline itself said: checkout, planning, publishing. All there is while (or because) no step has begun. */
-export function PipelineLog({ lines, alone, over, queued }: { lines: BuildLogLine[]; alone: boolean; over: boolean; queued: boolean }) {
+export function PipelineLog({
+  lines,
+  alone,
+  over,
+  queued,
+  before,
+}: {
+  lines: BuildLogLine[]
+  alone: boolean
+  over: boolean
+  queued: boolean
+  /** Builds that are before it; null when that is not known. */
+  before: number | null
+}) {
   const [open, setOpen] = useState(false)
   const shown = useMemo(() => lines.map((l) => ({ key: l.key, time: clock.format(l.at), text: l.text })), [lines])
   if (alone) {
@@ -18,7 +31,7 @@ export function PipelineLog({ lines, alone, over, queued }: { lines: BuildLogLin
         className="max-h-105"
         empty={
           queued
-            ? 'Waiting for its turn. The steps appear here as they run.'
+            ? `${waiting(before)} The steps appear here as they run.`
             : over
               ? 'Nothing was written.'
               : 'The repository is being checked out.'
@@ -28,7 +41,7 @@ export function PipelineLog({ lines, alone, over, queued }: { lines: BuildLogLin
   }
   if (lines.length === 0) return null
   return (
-    <div className="border-line border-t">
+    <div id="pipeline-log" className="border-line border-t">
       <button
         type="button"
         onClick={() => setOpen(!open)}
@@ -43,3 +56,10 @@ export function PipelineLog({ lines, alone, over, queued }: { lines: BuildLogLin
     </div>
   )
 }
+
+const waiting = (before: number | null): string =>
+  !before
+    ? 'Waiting for its turn.'
+    : before === 1
+      ? 'Waiting for its turn: one build is running or before it.'
+      : `Waiting for its turn: ${before} builds are running or before it.`

@@ -5,6 +5,7 @@ import { Card, CardHeader, Table, Th } from '@slipway/ui'
 import { Fragment, useState } from 'react'
 import { platformName } from '@/lib/build-graph'
 import { type BuildLog, PIPELINE } from '@/lib/build-log'
+import { endingOf } from '@/lib/step-ending'
 import { PipelineLog } from './pipeline-log'
 import { StepRow } from './step-row'
 
@@ -20,7 +21,7 @@ export function StepsCard({ build, log, version }: { build: views.BuildView; log
         <Table>
           <thead>
             <tr>
-              <Th className="w-12">
+              <Th className="w-12 max-md:w-9">
                 <span className="sr-only">Number</span>
               </Th>
               <Th className="pl-8">Step</Th>
@@ -30,7 +31,7 @@ export function StepsCard({ build, log, version }: { build: views.BuildView; log
               <Th right optional className="w-24">
                 Layer
               </Th>
-              <Th right className="w-28">
+              <Th right className="w-28 max-md:w-20 max-md:pl-0">
                 Time
               </Th>
             </tr>
@@ -41,6 +42,7 @@ export function StepsCard({ build, log, version }: { build: views.BuildView; log
                 {step.platform !== null && step.platform !== build.steps[i - 1]?.platform && <PlatformRow platform={step.platform} />}
                 <StepRow
                   step={step}
+                  ending={step.state === 'failed' ? endingOf(build.error, step) : null}
                   lines={log.lines(step.position)}
                   open={open(step)}
                   onToggle={() => setToggled((old) => ({ ...old, [step.position]: !open(step) }))}
@@ -55,6 +57,7 @@ export function StepsCard({ build, log, version }: { build: views.BuildView; log
         alone={build.steps.length === 0}
         over={isBuildOver(build.state)}
         queued={build.state === 'queued'}
+        before={build.queuePosition}
       />
     </Card>
   )

@@ -22,13 +22,17 @@ export function TimeCard({ build, advice }: { build: views.BuildView; advice: vi
           .filter(Boolean)
           .join(' · ')}
       />
-      <BuildGraph
-        vertices={timeline.vertices}
-        totalMs={timeline.totalMs}
-        onSelect={(id) => document.getElementById(`step-${id}`)?.scrollIntoView({ block: 'center', behavior: 'smooth' })}
-      />
+      <BuildGraph vertices={timeline.vertices} totalMs={timeline.totalMs} onSelect={goToStep} />
       <BuildGraphKey />
       {advice && <TipRow advice={advice} />}
     </Card>
   )
+}
+
+/** Where the step is told in full; what is no step of the Dockerfile stands in the log below them. */
+function goToStep(id: string) {
+  const row = document.getElementById(`step-${id}`) ?? document.getElementById('pipeline-log')
+  row?.scrollIntoView({ block: 'center' })
+  // From the keyboard one goes on from there.
+  row?.querySelector('button')?.focus({ preventScroll: true })
 }

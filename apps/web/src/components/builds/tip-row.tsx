@@ -7,7 +7,7 @@ const code = (text: string) => <span className="break-all font-mono text-[12.5px
 /** At most one piece of advice under the graph: the one that saves most, told from the last builds. */
 export function TipRow({ advice }: { advice: views.BuildAdvice }) {
   const command = advice.instruction.replace(/^RUN\s+/i, '')
-  const saved = <b className="num font-semibold">{formatDuration(advice.savedMs)}</b>
+  const saved = <b className="num whitespace-nowrap font-semibold">{formatDuration(advice.savedMs)}</b>
   return (
     <p className="flex gap-2.5 border-accent-line border-t bg-accent-soft px-4 py-3 text-sm">
       <Lightbulb className="mt-0.5 size-4 shrink-0" aria-hidden />

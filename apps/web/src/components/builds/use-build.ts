@@ -22,7 +22,7 @@ export function useBuild(org: string, app: string, number: number) {
   const query = useQuery(trpc.builds.get.queryOptions({ org, app, number }))
 
   const show = (build: views.BuildView) => client.setQueryData(trpc.builds.get.queryKey({ org, app, number }), build)
-  useSubscription(
+  const stream = useSubscription(
     trpc.builds.watch.subscriptionOptions(
       { org, app, number, limit: CHUNKS },
       {
@@ -48,5 +48,7 @@ export function useBuild(org: string, app: string, number: number) {
     },
     [],
   )
-  return { query, log, version, over: query.data !== undefined && isBuildOver(query.data.state) }
+  // Between two tries: what is shown stands still until the connection is back.
+  const lost = stream.status === 'connecting' && stream.error !== null
+  return { query, log, version, lost, over: query.data !== undefined && isBuildOver(query.data.state) }
 }
