@@ -1,6 +1,8 @@
 /** One Dockerfile for two platforms, out of a base that has both, against a whole installation; the foreign one is never run here. */
 import { execFile } from 'node:child_process'
 import { createReadStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { buffer } from 'node:stream/consumers'
@@ -16,6 +18,7 @@ import { fetchApp, until } from './support/api'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const BOTH = ['linux/amd64', 'linux/arm64']
+const FETCHED = 'fetched\n'
 const DOCKERFILE = `FROM --platform=$BUILDPLATFORM slipway.local/base/busybox AS build
 RUN echo once >> /shared
 FROM build AS made
@@ -27,6 +30,7 @@ COPY --from=made /www /srv
 CMD ["/bin/busybox", "httpd", "-f", "-p", "8080", "-h", "/srv"]
 `
 
+const server = createServer((_request, response) => response.end(FETCHED))
 let ready: Ready
 let home: string
 let folder: string
@@ -36,7 +40,8 @@ beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'sw-platforms-'))
   folder = join(home, 'two-worlds')
   mkdirSync(folder)
-  ready = await readyInstallation()
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  ready = await readyInstallation({ SLIPWAY_DOWNLOAD_INSIDE: '127.0.0.1' })
   await ready.api.projects.create.mutate({ org: ready.org, name: 'Desk' })
   const credentials = { username: 'key', password: ready.key }
   registry = new RegistryClient({ baseUrl: `http://localhost:${ready.installation.registryPort}`, credentials })
@@ -46,6 +51,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await ready?.installation.remove()
+  server.close()
   rmSync(home, { recursive: true, force: true })
 })
 
@@ -87,11 +93,27 @@ function slipway(...args: string[]): Promise<{ code: number; out: string; err: s
 const image = (reference: string) => ready.api.images.get.query({ org: ready.org, repository: 'two-worlds', reference })
 
 it('makes an index of both images, each with its own record, and runs the one of this host', async () => {
-  writeFileSync(join(folder, 'Dockerfile'), DOCKERFILE)
+  const place = `http://127.0.0.1:${(server.address() as AddressInfo).port}/note`
+  writeFileSync(
+    join(folder, 'Dockerfile'),
+    DOCKERFILE.replace('/shared\n', `/shared\nADD ${place}?key=s3cret /note\nCOPY --from=extra / /extra\n`),
+  )
+  const extra = join(home, 'extra')
+  mkdirSync(extra)
+  writeFileSync(join(extra, 'beside.txt'), 'beside\n')
   const tree = join(home, 'tree')
   const archive = join(home, 'image.tar')
   const wanted = ['--platform', BOTH.join(','), '-o', tree, '-o', `type=oci,dest=${archive}`]
-  const { code, out, err } = await slipway('build', folder, '-t', 'two-worlds:v1', '--deploy', ...wanted)
+  const { code, out, err } = await slipway(
+    'build',
+    folder,
+    '-t',
+    'two-worlds:v1',
+    '--deploy',
+    '--build-context',
+    `extra=${extra}`,
+    ...wanted,
+  )
   expect(`${code} ${err}`).toMatch(/^0/)
   const digest = /two-worlds:v1@(sha256:[0-9a-f]{64})/.exec(out)?.[1] ?? ''
 
@@ -109,8 +131,17 @@ it('makes an index of both images, each with its own record, and runs the one of
     expect(subject[0]?.digest).toEqual({ sha256: digest.slice(7) })
     expect(predicate.buildDefinition.internalParameters).toMatchObject({ platform })
     expect(buildParameters.parse(predicate.buildDefinition.externalParameters).tree).toMatch(/^sha256:/)
-    const uris = predicate.buildDefinition.resolvedDependencies?.map(({ uri }) => uri?.replace(/:[^:]*$/, ''))
-    expect(uris?.sort()).toEqual(['oci://slipway.local/acme/two', 'oci://slipway.local/base/busybox', 'slipway'])
+    const materials = predicate.buildDefinition.resolvedDependencies ?? []
+    const uris = materials.map(({ uri, name }) => `${uri?.replace(/^(oci:.*):[^:]*$/, '$1')}${name ? ` ${name}` : ''}`)
+    expect(uris.sort()).toEqual([
+      place,
+      'oci://slipway.local/acme/two',
+      'oci://slipway.local/base/busybox',
+      'slipway:context',
+      'slipway:context extra',
+    ])
+    expect(materials.find(({ uri }) => uri === place)?.digest).toEqual({ sha256: digestBytes(Buffer.from(FETCHED)).slice(7) })
+    expect(statement?.text).not.toContain('s3cret')
     expect((await ready.api.images.sbom.query(asked))?.packages).toBeDefined()
   }
 
