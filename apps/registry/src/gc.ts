@@ -5,6 +5,7 @@
  * 2. links that no manifest of their repository uses, an hour after a push last relied on them; a day, while one is under way there
  * 3. rows of blobs that no repository links, under the digest's lock
  * 4. files without a row, under the same lock. A crash between 3 and 4 leaves such a file for the next run.
+ * 5. the histories of tags that have been gone for a year
  *
  * A push that comes in between finds its blob gone and uploads it again, or has the lock first and the blob stays.
  */
@@ -15,6 +16,7 @@ import {
   deleteUpload,
   eraseWithoutRow,
   forgetBlob,
+  forgetGoneTags,
   knownBlobs,
   knownUploads,
   reconcileUsage,
@@ -27,6 +29,8 @@ import { countStore } from './store/count'
 import type { BlobStore } from './store/store'
 
 const HOUR_MS = 3_600_000
+/** Who wonders about a tag that is gone does so in the year after. */
+const HISTORY_MS = 365 * 24 * HOUR_MS
 const BATCH = 500
 /** Between two groups, so that pushes have the database in between. */
 const PAUSE_MS = 100
@@ -97,6 +101,7 @@ export class Collector {
     const uploads = await this.#sweepUploads(now)
     const links = await this.#releaseLinks(now)
     const blobs = (await this.#forgetBlobs(now)) + (await this.#eraseStrays(now))
+    await this.#forgetHistories(now)
     if (!this.#stopped) await countStore(this.#options.db, this.#options.store, this.#options.storeKind)
     const wrong = await reconcileUsage(this.#options.db)
     if (wrong > 0)
@@ -163,6 +168,12 @@ export class Collector {
       if (group.length < batch) return
       await setTimeout(pauseMs, undefined, { signal: this.#stop.signal }).catch(() => undefined)
     }
+  }
+
+  async #forgetHistories(now: number): Promise<void> {
+    const { db, batch, pauseMs } = this.#options
+    while (!this.#stopped && (await forgetGoneTags(db, new Date(now - HISTORY_MS), batch)) === batch)
+      await setTimeout(pauseMs, undefined, { signal: this.#stop.signal }).catch(() => undefined)
   }
 
   async #forgetBlobs(now: number): Promise<number> {

@@ -3,7 +3,9 @@ import { BUILD_CACHE_ARTIFACT } from '@slipway/core'
 import { putCachedManifest } from '@slipway/db'
 import { OCI_MANIFEST } from '@slipway/oci'
 import { digestBytes } from '@slipway/oci/node'
+import { pino } from 'pino'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { Collector } from './gc'
 import { type Fixture, startFixture } from './testing/fixture'
 
 let fixture: Fixture
@@ -144,4 +146,37 @@ it('tells of the copies of an upstream', async () => {
       tags: ['latest'],
     })
   expect(await history('copied', 'latest')).toEqual(digests.map((digest) => `${digest} by system:upstream`))
+})
+
+it('forgets a tag that has been gone for a year, and no other', async () => {
+  const { ada } = fixture.people
+  const { manifest } = await fixture.push('acme/yearly', 'kept', ['one'])
+  const tags = ['gone-1', 'gone-2', 'gone-3', 'lately', 'again']
+  for (const tag of tags) {
+    await put('acme/yearly', tag, manifest, ada.id)
+    await remove('acme/yearly', tag, ada.id)
+  }
+  const longAgo = new Date(Date.now() - 366 * 86_400_000)
+  await fixture.db.tagMove.updateMany({ where: { name: { in: tags.filter((tag) => tag !== 'lately') } }, data: { at: longAgo } })
+  await put('acme/yearly', 'again', manifest, ada.id)
+  const collector = new Collector({
+    db: fixture.db,
+    store: fixture.store,
+    log: pino({ level: 'silent' }),
+    busyUploads: new Set(),
+    batch: 2,
+    pauseMs: 1,
+  })
+  await collector.collect()
+  const left = await fixture.db.tagMove.groupBy({
+    by: ['name'],
+    where: { repository: { name: 'yearly' } },
+    _count: true,
+    orderBy: { name: 'asc' },
+  })
+  expect(left.map(({ name, _count }) => [name, _count])).toEqual([
+    ['again', 3],
+    ['kept', 1],
+    ['lately', 2],
+  ])
 })

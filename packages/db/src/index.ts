@@ -470,6 +470,7 @@ export {
   storeState,
 } from './storage.repo'
 export {
+  forgetGoneTags,
   listTagMoves,
   listUntagged,
   type RemovedBecause,

@@ -98,3 +98,20 @@ export async function listUntagged(db: Tx, organizationId: string, repositoryId:
   const rows: UntaggedRow[] = found.filter((row) => row.id !== null)
   return toPage(rows, Number(found[0]?.total ?? 0), limit, (row) => row.id)
 }
+
+/**
+ * Removes the histories of tags that have been gone since `before`, of so many at most: where each commit has a tag of its own, they
+ * would be all that a repository consists of. Returns of how many tags.
+ */
+export async function forgetGoneTags(db: Tx, before: Date, take: number): Promise<number> {
+  const [row] = await db.$queryRaw<{ tags: bigint }[]>`
+    WITH gone AS (
+      SELECT g."repositoryId", g."name" FROM "TagMove" g WHERE g."digest" IS NULL AND g."at" < ${before} AND NOT EXISTS (
+        SELECT 1 FROM "TagMove" n WHERE n."repositoryId" = g."repositoryId" AND n."name" = g."name" AND n."id" > g."id"
+      ) ORDER BY g."at" LIMIT ${take}
+    ), forgotten AS (
+      DELETE FROM "TagMove" t USING gone g WHERE t."repositoryId" = g."repositoryId" AND t."name" = g."name"
+    )
+    SELECT count(*) AS tags FROM gone`
+  return Number(row?.tags ?? 0)
+}

@@ -4,8 +4,10 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use support::builds::{Plan, body, build, clean, last, log, minute, names, processes};
@@ -172,6 +174,44 @@ fn a_step_reaches_neither_containers_nor_other_steps() {
         assert_eq!(agent.client.request("DELETE", "/slipway/v1/builds/other", b"").status / 100, 2);
         other.join().unwrap();
     });
+}
+
+/// An address of this host, as long as it lives.
+struct Address(&'static str);
+
+impl Address {
+    fn new(address: &'static str) -> Self {
+        let this = Self(address);
+        this.ip("add");
+        this
+    }
+
+    fn ip(&self, deed: &str) -> bool {
+        Command::new("ip").args(["address", deed, self.0, "dev", "lo"]).status().unwrap().success()
+    }
+}
+
+impl Drop for Address {
+    fn drop(&mut self) {
+        assert!(self.ip("del") || std::thread::panicking());
+    }
+}
+
+#[test]
+fn a_step_does_not_reach_where_a_cloud_gives_out_credentials() {
+    let agent = Agent::start();
+    let _address = Address::new("169.254.86.77/32");
+    let [port, _] = ["169.254.86.77:0", "169.254.86.77:53"].map(|at| {
+        let server = TcpListener::bind(at).unwrap();
+        let port = server.local_addr().unwrap().port();
+        std::thread::spawn(move || server.incoming().for_each(drop));
+        port
+    });
+    let script = format!("for at in {port} 53; do nc -w 2 169.254.86.77 $at < /dev/null 2> /dev/null && echo yes || echo no; done");
+    let events = build(&agent, &Plan::new(&agent).run(&script).request("probe", minute()), &[]);
+    assert_eq!(log(&events), "no\nyes\n");
+    // A container is its team's own.
+    assert_eq!(agent.text(&script, json!({})), "yes\nyes\n");
 }
 
 #[test]

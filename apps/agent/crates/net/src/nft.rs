@@ -6,14 +6,20 @@
 //! Published ports answer on 127.0.0.1 too, for which the bridges must route loopback addresses; so that no container
 //! reaches what listens there and trusts it, packets from a bridge to such an address are dropped first.
 //!
+//! Steps of builds are anybody's code with nobody's trust: they do not reach the addresses where clouds give the host's
+//! credentials to whoever asks. Some clouds resolve names at the same address, which works.
+//!
 //! Only this table is touched. Where another firewall drops forwarded packets by default (dockerd's iptables rules do),
 //! an accept here cannot overrule it; such a host needs an accept for the bridges in that firewall.
 use std::fmt::Write;
 use std::process::Stdio;
 
-use crate::BridgeInfo;
 use crate::error::{Error, Result};
 use crate::publish::{Protocol, Publication};
+use crate::{BridgeInfo, STEPS};
+
+/// Link-local ones, and Azure's, Alibaba's and Oracle's; of IPv6 a step has none. `packages/outbound` never asks them either.
+const METADATA: &str = "169.254.0.0/16, 168.63.129.16, 100.100.100.200, 192.0.0.192";
 
 pub(crate) fn table(instance: &str) -> String {
     format!("slipway-{instance}")
@@ -31,13 +37,14 @@ pub(crate) fn script(instance: &str, bridges: &[&BridgeInfo], publications: &[&P
     let names: Vec<String> = bridges.iter().map(|bridge| format!("\"{}\"", bridge.name)).collect();
     let (maps, dnat) = published(publications);
     let (masquerade, forward) = (masquerade(bridges), forward(bridges));
+    let metadata = metadata(bridges);
     // Writing to a String cannot fail.
     let _ = write!(
         text,
         "table inet {} {{\n  set bridges {{ type ifname; elements = {{ {} }} }}\n{maps}\
          \x20 chain guard {{\n    type filter hook prerouting priority raw; policy accept;\n\
          \x20   iifname @bridges ip daddr 127.0.0.0/8 drop\n\
-         \x20   iifname @bridges icmpv6 type {{ nd-router-advert, nd-redirect }} drop\n  }}\n\
+         \x20   iifname @bridges icmpv6 type {{ nd-router-advert, nd-redirect }} drop\n{metadata}  }}\n\
          \x20 chain prerouting {{\n    type nat hook prerouting priority dstnat; policy accept;\n{dnat}  }}\n\
          \x20 chain output {{\n    type nat hook output priority -100; policy accept;\n{dnat}  }}\n\
          \x20 chain postrouting {{\n    type nat hook postrouting priority srcnat; policy accept;\n{masquerade}  }}\n\
@@ -84,6 +91,17 @@ fn published(publications: &[&Publication]) -> (String, String) {
         }
     }
     (maps, rules)
+}
+
+fn metadata(bridges: &[&BridgeInfo]) -> String {
+    let mut text = String::new();
+    for BridgeInfo { name, .. } in bridges.iter().filter(|bridge| bridge.id == STEPS) {
+        for protocol in ["tcp", "udp"] {
+            let _ = writeln!(text, "    iifname \"{name}\" ip daddr {{ {METADATA} }} {protocol} dport 53 accept");
+        }
+        let _ = writeln!(text, "    iifname \"{name}\" ip daddr {{ {METADATA} }} drop");
+    }
+    text
 }
 
 fn masquerade(bridges: &[&BridgeInfo]) -> String {
