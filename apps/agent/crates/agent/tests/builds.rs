@@ -63,7 +63,7 @@ fn limits_hold() {
         Plan::new(&agent).run("head -c 300000000 /dev/zero | tail").request("b1", json!({ "timeoutMs": 60_000, "memoryBytes": 64 << 20 }));
     let events = build(&agent, &hungry, &[]);
     assert_eq!((last(&events)["code"].as_str(), last(&events)["vertex"].as_str()), (Some("OUT_OF_MEMORY"), Some("v1")), "{events:#?}");
-    assert!(last(&events)["message"].as_str().unwrap().contains("64 MiB"));
+    assert!(last(&events)["message"].as_str().unwrap().contains("68 MB"));
     let forks = Plan::new(&agent)
         .run("for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1 & done; wait")
         .request("b2", json!({ "timeoutMs": 60_000, "pids": 5 }));
