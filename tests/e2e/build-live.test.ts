@@ -110,6 +110,8 @@ describe('a running build', () => {
     await page.keyboard.press('Home')
     const latest = page.getByRole('button', { name: 'Latest' })
     await latest.waitFor()
+    // The browser may glide there: who presses the button before that is over goes on up.
+    await expect.poll(() => log(2).evaluate((e) => e.scrollTop)).toBe(0)
     await latest.click()
     await expect.poll(atEnd).toBe(true)
     await latest.waitFor({ state: 'detached' })
