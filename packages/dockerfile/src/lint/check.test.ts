@@ -16,6 +16,23 @@ it('gives a fault of the syntax its place and its hint, each once', () => {
   expect(finding?.message).not.toContain(finding?.hint ?? '!')
 })
 
+it('tells values that no instruction takes, but for those that a variable may yet have', () => {
+  expect(checkDockerfile('FROM debian:13\nEXPOSE 80 eighty\n')).toEqual([
+    expect.objectContaining({
+      severity: 'warning',
+      rule: 'BAD_PORT',
+      message: '"eighty" is no port.',
+      line: 2,
+      column: 11,
+      hint: expect.any(String),
+    }),
+  ])
+  expect(checkDockerfile('FROM debian:13\nSTOPSIGNAL SIGTREM\n')).toMatchObject([
+    { rule: 'BAD_SIGNAL', hint: expect.stringContaining('SIGTERM') },
+  ])
+  expect(checkDockerfile('FROM debian:13\nARG PORT=eighty\nEXPOSE $PORT\n')).toEqual([])
+})
+
 it('takes an empty file, which has no line to point at', () => {
   expect(checkDockerfile('')).toEqual([expect.objectContaining({ severity: 'error' })])
 })

@@ -3,7 +3,7 @@ import type { Finding } from '@slipway/contracts'
 import { DockerfileError } from '../errors'
 import { type Dockerfile, type ParseOptions, parseDockerfile } from '../parser'
 import { type LintOptions, lintDockerfile, readCheckDirective } from './lint'
-import { undefinedVariables } from './variables'
+import { tryPlan } from './variables'
 
 /** Never throws for what the text says: what cannot be parsed is one finding, since nothing after it can be judged. */
 export function checkDockerfile(text: string, options: ParseOptions & LintOptions = {}): Finding[] {
@@ -11,18 +11,30 @@ export function checkDockerfile(text: string, options: ParseOptions & LintOption
     return checkParsed(parseDockerfile(text, options), options)
   } catch (error) {
     if (!(error instanceof DockerfileError)) throw error
-    return [{ severity: 'error', rule: error.code, message: bare(error), hint: error.hint, line: error.line, column: error.column }]
+    return [finding(error, 'error')]
   }
 }
 
 /** As `checkDockerfile`, of what could be parsed. Findings are errors where the `check` directive says so. */
 export function checkParsed(dockerfile: Dockerfile, options: LintOptions = {}): Finding[] {
   const { skips, error } = readCheckDirective(dockerfile.directives.check)
-  const variables = undefinedVariables(dockerfile).filter(({ rule }) => !skips(rule))
-  return [...lintDockerfile(dockerfile, options), ...variables]
-    .sort((a, b) => (a.line ?? 0) - (b.line ?? 0))
-    .map(({ rule, message, line }) => ({ severity: error ? 'error' : 'warning', rule, message, hint: null, line, column: null }))
+  const severity = error ? 'error' : 'warning'
+  const { variables, fault } = tryPlan(dockerfile)
+  const found = [...lintDockerfile(dockerfile, options), ...variables.filter(({ rule }) => !skips(rule))].map(
+    ({ rule, message, line }): Finding => ({ severity, rule, message, hint: null, line, column: null }),
+  )
+  // It ends a build that comes to this line; one of another target may not.
+  return [...found, ...(fault ? [finding(fault, severity)] : [])].sort((a, b) => (a.line ?? 0) - (b.line ?? 0))
 }
+
+const finding = (error: DockerfileError, severity: Finding['severity']): Finding => ({
+  severity,
+  rule: error.code,
+  message: bare(error),
+  hint: error.hint,
+  line: error.line,
+  column: error.column,
+})
 
 /** The message without the place before it and the hint behind it: an editor shows both where they belong. */
 function bare({ message, file, line, hint }: DockerfileError): string {
