@@ -29,6 +29,8 @@ export async function addUpstream(
 
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
+const PORTS = new Set<number>()
+
 /** One image `team/app:1` and a count of what was asked. `answers` replaces what a path is answered. */
 export class PlainUpstream {
   readonly asked: string[] = []
@@ -54,9 +56,16 @@ export class PlainUpstream {
     this.digest = digestBytes(this.manifest)
   }
 
+  /** At a port that none had before: what is known of an upstream goes by its host and port. */
   async start(): Promise<string> {
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+    const { port } = this.#server.address() as AddressInfo
+    if (PORTS.has(port)) {
+      await this.stop()
+      return this.start()
+    }
+    PORTS.add(port)
+    return `http://127.0.0.1:${port}`
   }
 
   count(method: string, part: string): number {
