@@ -115,7 +115,7 @@ describe('where the time went', () => {
     await page.keyboard.press('Enter')
     await page.getByRole('region', { name: 'Log of step 4' }).getByText('added 214 packages').waitFor()
     await unfolded('RUN npm ci')
-      .getByText(/CPU .* · peak memory .* · layer 6\.3 MB, unpacked 6\.3 MB/)
+      .getByText(/CPU .* · peak memory .* · layer 6\.3 MB, unpacked 6\.3 MB · read .+ from disk · wrote [\d.]+ MB to disk/)
       .waitFor()
   })
 

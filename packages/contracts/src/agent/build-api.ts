@@ -90,7 +90,7 @@ export const buildEvent = z.discriminatedUnion('type', [
     cpuMs: z.number().optional(),
     /** On running: how long it waited for a free place among the running steps, or for another build doing the same; on cached: for that one. */
     waitMs: z.number().optional(),
-    /** Bytes a RUN read from disks and wrote to them, where the host counts them; the page cache is neither. */
+    /** Bytes a RUN read from disks and wrote to files there; what the page cache had is not read. */
     diskReadBytes: z.number().optional(),
     diskWrittenBytes: z.number().optional(),
     /** On cached and done, of an ADD of a URL: the digest of the file that it gave. */

@@ -198,6 +198,16 @@ impl Drop for Address {
 }
 
 #[test]
+fn a_step_tells_what_it_wrote_to_the_disk() {
+    let agent = Agent::start();
+    let plan = Plan::new(&agent).run("(head -c 8000000 /dev/urandom > /one) & head -c 4000000 /dev/urandom > /two; wait");
+    let events = build(&agent, &plan.request("b1", minute()), &[]);
+    let ran = events.iter().find(|event| event["exitCode"] == 0).unwrap();
+    let written = ran["diskWrittenBytes"].as_u64().unwrap();
+    assert!((12_000_000..16_000_000).contains(&written) && ran["diskReadBytes"].is_u64(), "{ran}");
+}
+
+#[test]
 fn a_step_does_not_reach_where_a_cloud_gives_out_credentials() {
     let agent = Agent::start();
     let _address = Address::new("169.254.86.77/32");

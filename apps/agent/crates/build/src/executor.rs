@@ -164,7 +164,7 @@ pub struct ExecOutcome {
     pub peak_memory_bytes: Option<u64>,
     /// CPU time used, when the cgroup tells it.
     pub cpu: Option<Duration>,
-    /// Bytes read from disks and written to them, when the cgroup tells them; what stays in the page cache is neither.
+    /// Bytes read from disks and written to files there, when the kernel tells them; what the page cache had is not read.
     pub disk: Option<(u64, u64)>,
 }
 

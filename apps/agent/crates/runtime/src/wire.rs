@@ -121,6 +121,9 @@ pub struct ExitRecord {
     /// Nanoseconds that it ran, whatever the wall clock did meanwhile; `None` when it never did, or from an older shim.
     #[serde(default)]
     pub ran: Option<u64>,
+    /// Bytes that its processes read from disks and wrote to files there; `None` where the kernel does not count them.
+    #[serde(default)]
+    pub disk: Option<(u64, u64)>,
     /// Set when the program never ran.
     #[serde(default)]
     pub error: Option<String>,

@@ -58,6 +58,7 @@ impl Containers {
     pub(super) async fn ended(self: &Arc<Self>, container: &Arc<Container>, record: Option<ExitRecord>) {
         let run = container.state().run;
         let lost = || ExitRecord {
+            disk: None,
             run,
             exit_code: 137,
             oom_killed: false,

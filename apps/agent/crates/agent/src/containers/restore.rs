@@ -173,6 +173,7 @@ impl Containers {
                 // The host was restarted under it.
                 container.state.send_modify(|state| state.resume = true);
                 let exit = ExitRecord {
+                    disk: None,
                     run: state.run,
                     exit_code: 255,
                     oom_killed: false,

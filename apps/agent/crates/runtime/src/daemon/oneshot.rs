@@ -34,7 +34,7 @@ pub struct OneshotEnd {
     pub peak_memory: u64,
     /// Nanoseconds, of the group.
     pub cpu_time: u64,
-    /// Bytes that the group read from block devices and wrote to them; `None` where its hierarchy does not count them.
+    /// Bytes that were read from disks and written to files there; `None` where the kernel does not count them.
     pub disk: Option<(u64, u64)>,
 }
 
@@ -64,8 +64,7 @@ impl Runtime {
             canceled,
             peak_memory: stats.memory_peak,
             cpu_time: stats.cpu_total,
-            disk: (!stats.io.is_empty())
-                .then(|| stats.io.iter().fold((0, 0), |(read, written), io| (read + io.read_bytes, written + io.written_bytes))),
+            disk: record.disk,
         })
     }
 }

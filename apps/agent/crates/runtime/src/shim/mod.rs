@@ -213,7 +213,7 @@ impl Shim {
         let error = self.failure.as_ref().map(|failure| failure.message.clone());
         let ran = self.started.and_then(|started| u64::try_from(started.elapsed().as_nanos()).ok());
         let (started_at, finished_at) = (self.started_at, clock::now());
-        let record = ExitRecord { run: self.spec.run, exit_code, oom_killed, started_at, finished_at, ran, error };
+        let record = ExitRecord { run: self.spec.run, exit_code, oom_killed, started_at, finished_at, ran, disk: start::disk(), error };
         let written = if self.spec.ephemeral { Ok(()) } else { start::write_record(&self.spec, &record) };
         if let Err(error) = written {
             say!("slipway shim: cannot record the exit of {}: {error}", self.spec.id);

@@ -258,6 +258,15 @@ pub(super) fn oom_kills(spec: &LaunchSpec) -> u64 {
     text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
 }
 
+/// Bytes that all processes which were waited for, here and below, read from disks and wrote to files there (proc(5)). Writing counts when
+/// a page of the file changes, unless that is undone before it is written out: a control group would count little of a step that ends
+/// before its pages are, and the first version of control groups none of it.
+pub(super) fn disk() -> Option<(u64, u64)> {
+    let text = std::fs::read_to_string("/proc/self/io").ok()?;
+    let bytes = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+    Some((bytes("read_bytes:")?, bytes("write_bytes:")?.saturating_sub(bytes("cancelled_write_bytes:")?)))
+}
+
 /// Written whole or not at all: readers see the old record, none, or the new one.
 pub(super) fn write_record(spec: &LaunchSpec, record: &ExitRecord) -> io::Result<()> {
     let temporary = spec.dir.join(format!("{EXIT_FILE}.new"));
