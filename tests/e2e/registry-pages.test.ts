@@ -39,7 +39,7 @@ beforeAll(async () => {
   await push('two', 'shop', '2.0')
   await push('two', LONG, 'latest')
   await push('three', 'shop', 'main')
-  await push('one', 'shop', 'main')
+  await push('four', 'shop', 'main')
   await push('two', 'shop', 'old')
   await api.images.delete.mutate({ org, repository: 'shop', reference: 'old' })
   const { url: invite } = await api.invitations.create.mutate({
