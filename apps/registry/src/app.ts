@@ -97,7 +97,7 @@ async function inRepository(
     return true
   })
   const opens = async (name: string) =>
-    allows(token, name, action) || (action === 'pull' && (await opensShared(registry.db, token, { ...route, name })))
+    allows(token, name, action) || (action === 'pull' && (await opensShared(registry, token, { ...route, name })))
   if (!(await opens(at.name))) {
     // A part of an image is looked for under the name that its repository has now.
     const to = await movedTo(registry.db, route.name)

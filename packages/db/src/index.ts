@@ -443,6 +443,7 @@ export { tellScans } from './scans.repo'
 export { searchBuilds, searchOrganization } from './search.repo'
 export { databaseVersion, readSetting, readWorkerHeartbeat, writeSetting, writeWorkerHeartbeat } from './settings.repo'
 export {
+  absentImages,
   countShares,
   createShare,
   findLiveShare,

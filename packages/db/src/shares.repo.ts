@@ -61,24 +61,43 @@ export async function recordSharePulls(db: Tx, pulls: readonly { shareId: string
     FROM (VALUES ${values}) AS v(id, count, at) WHERE s."id" = v.id`
 }
 
+/** The image `root` of the repository, and of an index those of its images whose manifests are here. */
+const partsOfImage = ({ organization, name }: RepositoryPath, root: string) => Prisma.sql`
+  WITH RECURSIVE part AS (
+    SELECT m."id", m."repositoryId", m."digest", m."configDigest"
+    FROM "Organization" o JOIN "Repository" r ON r."organizationId" = o."id" JOIN "Manifest" m ON m."repositoryId" = r."id"
+    WHERE o."slug" = ${organization} AND r."name" = ${name} AND m."digest" = ${root}
+    UNION
+    SELECT m."id", m."repositoryId", m."digest", m."configDigest"
+    FROM part p JOIN "ManifestChild" c ON c."manifestId" = p."id"
+    JOIN "Manifest" m ON m."repositoryId" = p."repositoryId" AND m."digest" = c."digest"
+  )`
+
 /**
- * Whether `digest` is the image `root` of the repository, one of an index's images, or a configuration or layer of these.
- * What refers to an image is no part of it.
+ * Whether `digest` is the image `root` of the repository, one of an index's images (as a manifest also one that is not here yet), or a
+ * configuration or layer of these. What refers to an image is no part of it.
  */
-export async function isPartOfImage(db: Tx, { organization, name }: RepositoryPath, root: string, digest: string): Promise<boolean> {
+export async function isPartOfImage(
+  db: Tx,
+  path: RepositoryPath,
+  root: string,
+  { digest, kind }: { digest: string; kind: 'manifest' | 'blob' },
+): Promise<boolean> {
   const rows = await db.$queryRaw<{ found: boolean }[]>`
-    WITH RECURSIVE part AS (
-      SELECT m."id", m."repositoryId", m."digest", m."configDigest"
-      FROM "Organization" o JOIN "Repository" r ON r."organizationId" = o."id" JOIN "Manifest" m ON m."repositoryId" = r."id"
-      WHERE o."slug" = ${organization} AND r."name" = ${name} AND m."digest" = ${root}
-      UNION
-      SELECT m."id", m."repositoryId", m."digest", m."configDigest"
-      FROM part p JOIN "ManifestChild" c ON c."manifestId" = p."id"
-      JOIN "Manifest" m ON m."repositoryId" = p."repositoryId" AND m."digest" = c."digest"
-    )
+    ${partsOfImage(path, root)}
     SELECT EXISTS (
       SELECT 1 FROM part p WHERE p."digest" = ${digest} OR p."configDigest" = ${digest}
         OR EXISTS (SELECT 1 FROM "ManifestLayer" l WHERE l."manifestId" = p."id" AND l."digest" = ${digest})
+        OR ${kind === 'manifest'} AND EXISTS (SELECT 1 FROM "ManifestChild" c WHERE c."manifestId" = p."id" AND c."digest" = ${digest})
     ) AS found`
   return rows[0]?.found ?? false
+}
+
+/** What indexes of the image `root` name and the repository does not have. */
+export async function absentImages(db: Tx, path: RepositoryPath, root: string, limit: number): Promise<string[]> {
+  const rows = await db.$queryRaw<{ digest: string }[]>`
+    ${partsOfImage(path, root)}
+    SELECT DISTINCT c."digest" FROM part p JOIN "ManifestChild" c ON c."manifestId" = p."id"
+    WHERE NOT EXISTS (SELECT 1 FROM part h WHERE h."digest" = c."digest") LIMIT ${limit}`
+  return rows.map(({ digest }) => digest)
 }

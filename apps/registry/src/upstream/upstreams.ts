@@ -5,10 +5,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isAppError, upstreamHost } from '@slipway/core'
 import {
+  absentImages,
   cacheRepositoriesWith,
   ensureCacheRepository,
   findLinkedBlob,
   findUpstream,
+  isPartOfImage,
   linkCachedBlob,
   type RepositoryPath,
   type UpstreamRow,
@@ -28,6 +30,8 @@ import { UpstreamUsage } from './usage'
 const SETTINGS_MS = 3000
 const MAX_FLIGHTS = 24
 const IDLE_MS = 120_000
+/** Of an index that are fetched to know what it is made of: more than any has, and an end for one that somebody made up. */
+const MAX_IMAGES = 200
 
 /** Whose AAD the credentials are sealed with: they belong to the installation. */
 export const UPSTREAM_OWNER = 'installation'
@@ -129,6 +133,30 @@ export class Upstreams {
     const ready = await this.#manifests.ready(remote, path, reference)
     this.#usage.of(remote.row)[ready.fetched ? 'misses' : 'hits']++
     return ready
+  }
+
+  /**
+   * Whether the image `root` has `wanted`, by what the upstream says it is made of: its manifests that are not here are fetched for
+   * that, which each is once. For those who may have this image only.
+   */
+  async isPart(
+    remote: Remote,
+    path: RepositoryPath,
+    root: string,
+    wanted: { digest: string; kind: 'manifest' | 'blob' },
+  ): Promise<boolean> {
+    const { db } = this.#options.registry
+    const asked = new Set<string>()
+    for (let next: string | undefined = root; next !== undefined && asked.size < MAX_IMAGES; ) {
+      asked.add(next)
+      await this.#manifests.ready(remote, path, next).catch((error: unknown) => {
+        // An index may name what is not there, and what is no manifest at all.
+        if (next === root || !(error instanceof RegistryError && [404, 502].includes(error.status))) throw error
+      })
+      if (await isPartOfImage(db, path, root, wanted)) return true
+      next = (await absentImages(db, path, root, MAX_IMAGES)).find((digest) => !asked.has(digest))
+    }
+    return false
   }
 
   /** Before a blob is given out. True: it was sent already, as it came. */

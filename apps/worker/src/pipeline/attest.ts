@@ -7,7 +7,7 @@ import { IN_TOTO_TYPE, PREDICATE_TYPE, type ProvenanceStatement, SLSA_PROVENANCE
 import { toAppError } from '@slipway/core'
 import { type Descriptor, OCI_EMPTY, OCI_MANIFEST, RegistryClient } from '@slipway/oci'
 import type { Deps } from '../deps'
-import { systemToken } from './images'
+import { systemToken } from './registry-access'
 
 export interface Wanted {
   /** slipway.local/acme/shop */

@@ -42,7 +42,8 @@ import {
   volumesOf,
 } from './containers'
 import { goneOrAs } from './gone'
-import { ensureImage, pinned } from './images'
+import { ensureImage } from './images'
+import { pinned } from './registry-access'
 import { applyRoutes } from './route'
 
 const ROUTER_RETRY_MS = 500

@@ -4,14 +4,14 @@
  */
 import type { BuildSecrets, BuildSshAgents } from '@slipway/agent-client'
 import type { BuildEvent, BuildRequest } from '@slipway/contracts'
-import { AppError } from '@slipway/core'
+import { AppError, isAppError } from '@slipway/core'
 import { parseReference } from '@slipway/oci'
 import type { Deps } from '../deps'
 import { withAgent } from './agent-back'
 import { giveContexts } from './context'
-import { systemToken } from './images'
 import type { Planned } from './plan'
 import type { BuildRecorder } from './recorder'
+import { exactImage, systemToken } from './registry-access'
 import { withoutImport } from './shared-cache'
 
 export type BuildResult = Extract<BuildEvent, { type: 'result' }>
@@ -56,9 +56,10 @@ async function once(
   signal: AbortSignal,
   secrets: StepSecrets,
 ): Promise<BuildResult> {
-  const [token, given] = [await cacheToken(deps, request), await giveContexts(deps.agent, request.scope, planned.sent, signal)]
+  const { cache, token } = await openCache(deps, request.cache, signal)
+  const given = await giveContexts(deps.agent, request.scope, planned.sent, signal)
   const contexts = { ...given.contexts, ...planned.given }
-  const asked = { ...request, ...given, contexts }
+  const asked = { ...request, ...(cache && { cache }), ...given, contexts }
   for await (const event of deps.agent.build(asked, signal, secrets.buildSecrets, token, secrets.ssh)) {
     await recorder.event(event)
     if (event.type === 'result') return event
@@ -71,12 +72,28 @@ async function once(
   })
 }
 
-/** For the repository that the request's caches lie in, and no other. */
-function cacheToken(deps: Deps, { cache }: BuildRequest): Promise<string> | undefined {
-  const reference = cache?.to?.reference ?? cache?.from?.[0]
-  if (reference === undefined) return undefined
-  const { repository } = parseReference(reference)
-  return systemToken(deps, [{ type: 'repository', name: repository, actions: cache?.to ? ['pull', 'push'] : ['pull'] }])
+/**
+ * A token for the repository that the build's caches lie in, and no other. One that leaves nothing there looks into what the tag
+ * names now, and its token opens that alone.
+ */
+export async function openCache(
+  deps: Deps,
+  cache: BuildRequest['cache'],
+  signal: AbortSignal,
+): Promise<{ cache: BuildRequest['cache']; token: string | undefined }> {
+  const name = cache?.to?.reference ?? cache?.from?.[0]
+  if (name === undefined) return { cache, token: undefined }
+  const { repository } = parseReference(name)
+  if (cache?.to) return { cache, token: await systemToken(deps, [{ type: 'repository', name: repository, actions: ['pull', 'push'] }]) }
+  try {
+    const { reference, token } = await exactImage(deps, { name, own: true, repositories: [repository] }, signal)
+    return { cache: { ...cache, from: [reference] }, token }
+  } catch (error) {
+    if (signal.aborted) throw signal.reason
+    // None is left there yet. What else is wrong, the builder finds too, and says so in the build's log.
+    const isAbsent = isAppError(error) && error.code === 'MANIFEST_UNKNOWN'
+    return { cache: isAbsent ? { ...cache, from: [] } : cache, token: undefined }
+  }
 }
 
 function buildError(event: Extract<BuildEvent, { type: 'error' }>, planned: Planned, recorder: BuildRecorder): AppError {

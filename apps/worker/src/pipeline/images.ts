@@ -1,72 +1,8 @@
 import { agentError, engineStatus, type ImageProgress, pullImage } from '@slipway/agent-client'
-import { BASE_ORGANIZATION, OWN_REGISTRY_HOST, type RegistryAccess } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
-import { movedRepository, organizationPullsThrough, repositoryVisibility } from '@slipway/db'
 import { formatPlatform, type Platform, parsePlatform } from '@slipway/dockerfile'
-import { cachedReference, formatReference, originalReference, parseReference, signRegistryToken } from '@slipway/oci'
 import type { Deps } from '../deps'
-
-/** Long enough for a large image over a slow line; the registry checks it once per request. */
-const TOKEN_TTL_SECONDS = 30 * 60
-
-export const systemToken = (deps: Deps, access: RegistryAccess[]) =>
-  signRegistryToken({ sub: 'system:worker', access, ttlSeconds: TOKEN_TTL_SECONDS }, deps.env.registryKey)
-
-export interface PullAccess {
-  /** What the engine is asked for. */
-  name: string
-  /** Our registry has it, or keeps a copy of it. */
-  own: boolean
-  token: string | undefined
-  /** Of a copy: the image's own name. */
-  original?: string
-  /** The registry that the engine asks itself, as no upstream of that name is set up for the organization. */
-  direct?: string
-}
-
-/**
- * Whether `organization` may use the image, and with which token. The engine's own store is shared by all organizations
- * of a host, so this is asked before every look-up there, not only before a pull. Null: nobody in particular, for what a stranger
- * wrote; then only what anybody may pull, with nobody's credentials.
- */
-export async function pullAccess(deps: Deps, organization: string | null, reference: string): Promise<PullAccess> {
-  // The canonical form: an engine would otherwise take `FROM 9f0c6b1e` for an image id, of whichever organization.
-  const parsed = originalReference(parseReference(reference), OWN_REGISTRY_HOST)
-  const name = formatReference(parsed)
-  if (parsed.registry !== OWN_REGISTRY_HOST) {
-    const cached = cachedReference(parsed, OWN_REGISTRY_HOST)
-    if (!cached || !(await organizationPullsThrough(deps.db, organization, parsed.registry)))
-      return { name, own: false, token: undefined, direct: parsed.registry }
-    // Of the whole copy: what an index names is fetched and known here only when somebody asks for it.
-    const token = await systemToken(deps, [{ type: 'repository', name: cached.repository, actions: ['pull'] }])
-    return { name: formatReference(cached), own: true, token, original: name }
-  }
-  const [owner = '', ...rest] = parsed.repository.split('/')
-  const own = owner === organization || owner === BASE_ORGANIZATION
-  const repository = await whereItIs(deps, organization, parsed.repository)
-  // What every account may pull, an app of any organization may run.
-  if (!own && repository === parsed.repository && !isOpen(await repositoryVisibility(deps.db, owner, rest.join('/')), organization))
-    throw imageNotFound(reference)
-  const access = [...new Set([parsed.repository, repository])].map((at) => pullOf(at, parsed.digest))
-  return { name, own: true, token: await systemToken(deps, access) }
-}
-
-/** `internal` is for every account of the installation, which a stranger has not. */
-const isOpen = (visibility: string | null, organization: string | null) =>
-  visibility === 'public' || (visibility === 'internal' && organization !== null)
-
-/** A digest names one image, and the token opens nothing else; only a tag has to be looked up in its repository. */
-const pullOf = (name: string, digest: string | undefined): RegistryAccess =>
-  digest === undefined ? { type: 'repository', name, actions: ['pull'] } : { type: 'image', name, digest, actions: ['pull'] }
-
-/** The name that the repository has now, where the organization may pull it under that one, too. */
-async function whereItIs(deps: Deps, organization: string | null, path: string): Promise<string> {
-  const [owner = '', ...rest] = path.split('/')
-  const moved = await movedRepository(deps.db, { organization: owner, name: rest.join('/') })
-  if (!moved) return path
-  const open = isOpen(await repositoryVisibility(deps.db, moved.organization, moved.name), organization)
-  return moved.organization === organization || open ? `${moved.organization}/${moved.name}` : path
-}
+import { exactImage, imageNotFound, type PullAccess, pinned, pullAccess } from './registry-access'
 
 const HOST_PLATFORM: Platform = { os: 'linux', architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' }
 
@@ -96,17 +32,21 @@ export async function ensureImage(
   onProgress?: (line: string) => void,
   platform: Platform | null = null,
 ): Promise<LocalImage> {
-  const { name, own, token, original, direct } = await pullAccess(deps, organization, reference)
+  const access = await pullAccess(deps, organization, reference)
+  const { name, own, original, direct } = access
   const stranger = organization === null
   const unnamed = platform ?? (stranger && !own ? HOST_PLATFORM : null)
-  if (unnamed) return pullForeign(deps, reference, { name, token, platform: unnamed, direct }, signal, onProgress)
+  if (unnamed) return pullForeign(deps, reference, { ...access, platform: unnamed }, signal, onProgress)
   // Loaded or pulled by somebody on the host under its own name: that is the one that was meant.
   const loaded = original === undefined || stranger ? null : await inspectImage(deps, original)
   if (loaded) return loaded
   const local = await inspectImage(deps, name)
   if (local && (!own || name.includes('@'))) return local
+  let exact = name
   try {
-    await pullImage(deps.agent.docker, name, token, signal, (line) => tellPull(line, onProgress))
+    const { reference: wanted, token } = await exactImage(deps, access, signal)
+    exact = wanted
+    await pullImage(deps.agent.docker, exact, token, signal, (line) => tellPull(line, onProgress))
   } catch (error) {
     if (local || signal.aborted) {
       if (signal.aborted) throw signal.reason
@@ -115,9 +55,20 @@ export async function ensureImage(
     if (error instanceof AppError && ['AGENT_UNREACHABLE', 'DISK_FULL'].includes(error.code)) throw error
     throw imageNotFound(reference, error, direct)
   }
-  const image = await inspectImage(deps, name)
+  const image = await inspectImage(deps, exact)
   if (!image) throw imageNotFound(reference)
-  return image
+  // The tag, for when the registry cannot be asked.
+  if (!name.includes('@') && exact !== name && image.id !== local?.id) await nameImage(deps, exact, name)
+  return { ...image, name, digest: exact.split('@')[1] ?? image.digest }
+}
+
+async function nameImage({ agent }: Deps, exact: string, name: string): Promise<void> {
+  const colon = name.lastIndexOf(':')
+  try {
+    await agent.docker.getImage(exact).tag({ repo: name.slice(0, colon), tag: name.slice(colon + 1) })
+  } catch (error) {
+    throw agentError(error, `name the image ${name}`)
+  }
 }
 
 const tellPull = (line: ImageProgress, onProgress?: (line: string) => void) =>
@@ -126,15 +77,17 @@ const tellPull = (line: ImageProgress, onProgress?: (line: string) => void) =>
 async function pullForeign(
   deps: Deps,
   reference: string,
-  { name, token, platform, direct }: Pick<PullAccess, 'name' | 'token' | 'direct'> & { platform: Platform },
+  { platform, ...access }: PullAccess & { platform: Platform },
   signal: AbortSignal,
   onProgress?: (line: string) => void,
 ): Promise<LocalImage> {
+  const { name, direct } = access
   let digest: string | undefined
   try {
+    const { reference: exact, token } = await exactImage(deps, access, signal)
     await pullImage(
       deps.agent.docker,
-      name,
+      exact,
       token,
       signal,
       (line) => {
@@ -171,23 +124,3 @@ export async function inspectImage(deps: Deps, name: string): Promise<LocalImage
     throw agentError(error, `look at the image ${name}`)
   }
 }
-
-function imageNotFound(reference: string, cause?: unknown, direct?: string): AppError {
-  const why = cause instanceof AppError ? ` (${cause.message.slice(0, 300)})` : ''
-  // Said only when the registry says so: one that does not answer has it perhaps.
-  const absent = !(cause instanceof AppError) || cause.kind === 'not-found' || cause.details.engineCode === 404
-  const base = absent && reference.startsWith(`${OWN_REGISTRY_HOST}/${BASE_ORGANIZATION}/`)
-  return new AppError({
-    kind: 'bad-input',
-    code: 'IMAGE_NOT_FOUND',
-    message: base
-      ? `The base image ${reference} is not made yet. Run npm run base-images on this machine, then build again.`
-      : `The image ${reference} cannot be pulled${why}. Check its name, and that this installation may read it.${direct === undefined ? '' : ` No upstream ${direct} is set up for this organization, so the registry there was asked itself; with one under Settings → Upstreams, what was pulled once stays here.`}`,
-    cause,
-    details: { reference },
-  })
-}
-
-/** A reference with its tag replaced by the digest, when there is one. */
-export const pinned = (reference: string, digest: string | null) =>
-  digest ? `${reference.replace(/@.*$/, '').replace(/:[^/:]*$/, '')}@${digest}` : reference

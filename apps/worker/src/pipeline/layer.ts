@@ -11,7 +11,7 @@ import { RegistryClient } from '@slipway/oci'
 import { VerifyStream } from '@slipway/oci/node'
 import { namesOf, readDocument } from '@slipway/services'
 import type { Deps } from '../deps'
-import { systemToken } from './images'
+import { systemToken } from './registry-access'
 
 /** `layer`: the digest with a dash for its colon. */
 export async function readLayer(deps: Deps, layer: string, deadline: AbortSignal): Promise<void> {

@@ -6,8 +6,8 @@ import { pushImage } from '@slipway/agent-client'
 import { BUILD_CACHE_TAG } from '@slipway/contracts'
 import { AppError } from '@slipway/core'
 import type { Deps } from '../deps'
-import { systemToken } from './images'
 import { refusalOf } from './refusal'
+import { systemToken } from './registry-access'
 
 export async function publish(
   deps: Deps,

@@ -21,7 +21,7 @@ export const archiveMethod =
     const pinned = `${OWN_REGISTRY_HOST}/${path}@${digest}`
     if (!(await isThere(deps, pinned))) {
       const pem = await readFile(join(deps.config.secretsDir, 'registry-token.pem'), 'utf8')
-      const access = [{ type: 'repository' as const, name: path, actions: ['pull' as const] }]
+      const access = [{ type: 'image' as const, name: path, digest, actions: ['pull' as const] }]
       const token = await signRegistryToken({ sub: 'system:web', access, ttlSeconds: TOKEN_TTL_SECONDS }, pem)
       await pullImage(deps.agent.docker, pinned, token, AbortSignal.any([signal, AbortSignal.timeout(PULL_DEADLINE_MS)]))
     }
