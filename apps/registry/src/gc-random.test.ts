@@ -1,15 +1,18 @@
 /**
  * Everything that moves blobs, at random and at once: pushes, mounts, tags that move, indexes, artifacts that refer to images, deletes,
- * half uploads; with two collectors that know no grace. At the end nothing is missing and nothing leaked.
+ * half uploads; with two collectors that know no grace, and two that write the copies of manifests and tags. At the end nothing is
+ * missing, nothing leaked, and the copies are right.
  */
 import { OCI_INDEX, OCI_MANIFEST } from '@slipway/oci'
 import { digestBytes } from '@slipway/oci/node'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Collector } from './gc'
+import { RecordKeeper } from './records/keeper'
 import { FilesystemStore } from './store/filesystem'
 import { storeAgrees } from './testing/agrees'
 import { type Fixture, startFixture } from './testing/fixture'
+import { recordsAgree } from './testing/records'
 
 const HOUR = 3_600_000
 let f: Fixture
@@ -31,12 +34,17 @@ function randomOf(seed: number) {
 
 const collector = (graceMs: number) => new Collector({ db: f.db, store, log: pino({ level: 'silent' }), busyUploads: new Set(), graceMs })
 
+const keeper = () => new RecordKeeper({ db: f.db, store, log: pino({ level: 'silent' }) })
+
 it('loses nothing and leaks nothing', async () => {
   const seed = Date.now() % 1_000_000
   const repositories = ['acme/r1', 'acme/r2', 'rival/r3']
   let stop = false
   const collecting = [0, 1].map(async () => {
     while (!stop) await collector(0).collect()
+  })
+  const keeping = [0, 1].map(async () => {
+    while (!stop) if ((await keeper().keep()) === 0) await new Promise((resolve) => setTimeout(resolve, 20))
   })
   const put = async (name: string, reference: string, mediaType: string, document: object) => {
     const body = JSON.stringify({ schemaVersion: 2, mediaType, ...document })
@@ -105,9 +113,11 @@ it('loses nothing and leaks nothing', async () => {
     await Promise.all(repositories.map(worker))
   } finally {
     stop = true
-    await Promise.all(collecting)
+    await Promise.all([...collecting, ...keeping])
   }
   await storeAgrees(f, store, `seed ${seed}`)
+  await keeper().keep()
+  await recordsAgree(f.db, store, `seed ${seed}`)
   // What nothing needs is all gone a day later, also the halves; and still nothing is missing.
   await collector(HOUR).collect(Date.now() + 25 * HOUR)
   const { files, needed } = await storeAgrees(f, store, `seed ${seed}`)

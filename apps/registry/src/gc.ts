@@ -3,7 +3,7 @@
  *
  * 1. uploads that nobody wrote to for a day: bytes, then row; bytes without a row
  * 2. links that no manifest of their repository uses, an hour after a push last relied on them; a day, while one is under way there
- * 3. rows of blobs that no repository links, under the digest's lock
+ * 3. rows of blobs that no repository links, under the digest's lock; none that a manifest needs which was lost, and can be made again
  * 4. files without a row, under the same lock. A crash between 3 and 4 leaves such a file for the next run.
  * 5. the histories of tags that have been gone for a year
  *
@@ -25,6 +25,7 @@ import {
   unlinkedBlobs,
 } from '@slipway/db'
 import type { Logger } from 'pino'
+import { blobsOfLostManifests } from './records/lost'
 import { countStore } from './store/count'
 import type { BlobStore } from './store/store'
 
@@ -100,7 +101,8 @@ export class Collector {
   async collect(now = Date.now()): Promise<Collected> {
     const uploads = await this.#sweepUploads(now)
     const links = await this.#releaseLinks(now)
-    const blobs = (await this.#forgetBlobs(now)) + (await this.#eraseStrays(now))
+    const spared = this.#spared()
+    const blobs = (await this.#forgetBlobs(now, spared)) + (await this.#eraseStrays(now, spared))
     await this.#forgetHistories(now)
     if (!this.#stopped) await countStore(this.#options.db, this.#options.store, this.#options.storeKind)
     const wrong = await reconcileUsage(this.#options.db)
@@ -108,6 +110,15 @@ export class Collector {
       this.#options.log.warn({ organizations: wrong }, 'what organizations use was counted anew: it did not agree with their blobs')
     if (uploads + links + blobs > 0) this.#options.log.info({ uploads, links, blobs }, 'collected')
     return { uploads, links, blobs }
+  }
+
+  /** Whether it stays for the sake of a manifest that was lost. Those are looked for once, when there is something to erase. */
+  #spared(): (digest: string) => Promise<boolean> {
+    let needed: Promise<Set<string>> | undefined
+    return async (digest) => {
+      needed ??= blobsOfLostManifests(this.#options)
+      return (await needed).has(digest)
+    }
   }
 
   async #sweepUploads(now: number): Promise<number> {
@@ -176,18 +187,18 @@ export class Collector {
       await setTimeout(pauseMs, undefined, { signal: this.#stop.signal }).catch(() => undefined)
   }
 
-  async #forgetBlobs(now: number): Promise<number> {
+  async #forgetBlobs(now: number, spared: (digest: string) => Promise<boolean>): Promise<number> {
     const { db, store, graceMs } = this.#options
     const before = new Date(now - graceMs)
     let erased = 0
     for await (const digest of this.#groups((after, take) => unlinkedBlobs(db, before, after, take))) {
-      if (!(await forgetBlob(db, digest))) continue
+      if ((await spared(digest)) || !(await forgetBlob(db, digest))) continue
       if (await eraseWithoutRow(db, digest, () => store.remove(digest))) erased++
     }
     return erased
   }
 
-  async #eraseStrays(now: number): Promise<number> {
+  async #eraseStrays(now: number, spared: (digest: string) => Promise<boolean>): Promise<number> {
     const { db, store, graceMs } = this.#options
     let erased = 0
     for await (const group of batches(store.blobs())) {
@@ -197,7 +208,7 @@ export class Collector {
         group.map((b) => b.digest),
       )
       for (const { digest, modifiedAt } of group) {
-        if (known.has(digest) || modifiedAt.getTime() > now - graceMs) continue
+        if (known.has(digest) || modifiedAt.getTime() > now - graceMs || (await spared(digest))) continue
         if (await eraseWithoutRow(db, digest, () => store.remove(digest))) erased++
       }
     }

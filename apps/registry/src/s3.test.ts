@@ -2,14 +2,17 @@
 import { randomBytes } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { digestBytes } from '@slipway/oci/node'
+import { createTestDatabase } from '@slipway/testing'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readSettings } from './env'
 import { Collector } from './gc'
+import { RecordKeeper } from './records/keeper'
 import { S3Store } from './store/s3'
-import { type Fixture, startFixture } from './testing/fixture'
+import { type Fixture, seedAccounts, startFixture } from './testing/fixture'
 import { type Line, startLine } from './testing/proxy'
 import { type S3Server, startS3Server } from './testing/s3'
+import { verifyStore } from './testing/verify'
 
 const MIB = 1024 * 1024
 const HOUR = 3_600_000
@@ -67,6 +70,27 @@ describe('with a bucket', () => {
     const other = await get(await f.sign([{ type: 'repository', name: 'other/app', actions: ['pull'] }]))
     for (const refused of [await get(''), other]) {
       expect([refused.status, refused.headers.get('location')]).toEqual([401, null])
+    }
+  })
+
+  it('brings images and tags back into a database that lost them', async () => {
+    const image = await f.push('acme/lost', 'v1', ['lost and found'])
+    await new RecordKeeper({ db: f.db, store, log: pino({ level: 'silent' }) }).keep()
+    const fresh = await createTestDatabase()
+    const people = await seedAccounts(fresh.db)
+    const g = await startFixture({ store, database: { databaseUrl: fresh.url, db: fresh.db, people } })
+    try {
+      const problems = await verifyStore(g, store, true)
+      expect(problems.filter(({ subject }) => subject.startsWith('acme/lost')).map(({ kind, repaired }) => [kind, repaired])).toEqual([
+        ['repository-lost', true],
+        ['manifest-lost', true],
+        ['tag-lost', true],
+      ])
+      expect(await (await g.call('GET', '/v2/acme/lost/manifests/v1')).text()).toBe(image.manifest)
+      expect(await (await g.call('GET', `/v2/acme/lost/blobs/${image.layers[0]}`)).text()).toBe('lost and found')
+    } finally {
+      await g.close()
+      await fresh.drop()
     }
   })
 

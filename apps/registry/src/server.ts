@@ -21,6 +21,7 @@ import { ManifestCache } from './manifest-cache'
 import { PullCounter } from './pulls'
 import { MAX_OPEN_UPLOADS, QuotaDoor } from './quota'
 import { RecentUploads } from './recent-uploads'
+import { RecordKeeper } from './records/keeper'
 import type { BlobStore } from './store/store'
 import type { RemoteLimits } from './upstream/remote'
 import { Upstreams } from './upstream/upstreams'
@@ -91,6 +92,7 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
   const registry = makeRegistry(options, db)
   const collector = new Collector({ db, store, log, busyUploads: registry.busyUploads })
   const scrubber = new Scrubber({ db, log, integrity: registry.integrity, ...(options.scrub ?? { everyMs: 0, bytesPerSecond: 1 }) })
+  const keeper = new RecordKeeper({ db, store, log })
   const verifications = new VerificationWatch({ db, store, log, integrity: registry.integrity })
   const servers: Server[] = []
   const connections = new Connections({ most: options.maxConnections ?? MAX_CONNECTIONS, slowest: registry.patience.slowest, log })
@@ -112,6 +114,7 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
     registry.upstreams.start()
     collector.start()
     scrubber.start()
+    keeper.start()
     verifications.start()
     return {
       port,
@@ -124,6 +127,7 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
         await collector.stop()
         await scrubber.stop()
         await verifications.stop()
+        await keeper.stop()
         await registry.pulls.stop()
         await registry.upstreams.stop()
         await db.$disconnect()

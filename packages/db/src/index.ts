@@ -290,6 +290,27 @@ export {
   tellQuotas,
   type UsageRow,
 } from './quota.repo'
+export {
+  isToldOf,
+  type KnownRecords,
+  knownRecords,
+  lostManifests,
+  type ManifestRecord,
+  type RecordState,
+  type RepositoryPlace,
+  type RepositoryRecord,
+  type Restored,
+  type Restoring,
+  repositoryIdsAfter,
+  repositoryOf,
+  restoreManifest,
+  restoreTag,
+  setManifestContent,
+  type TagRecord,
+  takeRecordChanges,
+  tellRecords,
+  tellRestored,
+} from './records.repo'
 export { deleteRedirect, type MovedRepository, movedRepositories, movedRepository, redirectsOf } from './redirects.repo'
 export {
   createRefreshToken,

@@ -63,6 +63,8 @@ export interface NewManifest {
   /** config.config of the image's configuration. */
   config?: Record<string, unknown>
   pushedBy: string
+  /** When it is not now. */
+  createdAt?: Date
   /** Where it came from, for the audit. */
   address?: string
   layers: { digest: string; mediaType: string; size: number; diffId?: string; createdBy?: string; madeAt?: Date }[]
@@ -240,7 +242,12 @@ async function holdBlobs(tx: Tx, { repositoryId, needsBlobs }: NewManifest, now:
 }
 
 /** The row and its layers and children, without asking for any blob. */
-export async function insertManifest(tx: Tx, id: string, input: NewManifest, totalSize: bigint): Promise<void> {
+export async function insertManifest(
+  tx: Tx,
+  id: string,
+  input: Omit<NewManifest, 'needsBlobs' | 'tags'>,
+  totalSize: bigint,
+): Promise<void> {
   await tx.manifest.create({
     data: {
       id,
@@ -259,6 +266,7 @@ export async function insertManifest(tx: Tx, id: string, input: NewManifest, tot
       architecture: input.architecture,
       config: input.config as Prisma.InputJsonObject | undefined,
       pushedBy: input.pushedBy,
+      createdAt: input.createdAt,
     },
   })
   if (input.layers.length > 0) {

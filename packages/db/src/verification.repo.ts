@@ -165,16 +165,27 @@ export async function relinkBlob(
     await lockRepository(tx, repositoryId)
     await lockDigest(tx, digest)
     if (!(await tx.manifest.findUnique({ where: { id: manifestId }, select: { id: true } }))) return false
-    if (size !== undefined) await tx.blob.upsert({ where: { digest }, create: { digest, size }, update: {} })
-    const blob = await tx.blob.findUnique({ where: { digest }, select: { size: true } })
-    if (!blob) return false
-    await tx.repositoryBlob.upsert({
-      where: { repositoryId_digest: { repositoryId, digest } },
-      create: { repositoryId, digest, size: blob.size },
-      update: {},
-    })
-    return true
+    return link(tx, { repositoryId, digest, size })
   }, TRANSACTION)
+}
+
+/** The same in a transaction that has the repository, for whoever saw to the image. */
+export async function linkVerified(tx: Tx, blob: { repositoryId: string; digest: string; size: number }): Promise<void> {
+  await lockDigest(tx, blob.digest)
+  await link(tx, blob)
+}
+
+/** `size`: of bytes that were verified; undefined: of those that have a row only. */
+async function link(tx: Tx, { repositoryId, digest, size }: { repositoryId: string; digest: string; size: number | undefined }) {
+  if (size !== undefined) await tx.blob.upsert({ where: { digest }, create: { digest, size }, update: {} })
+  const blob = await tx.blob.findUnique({ where: { digest }, select: { size: true } })
+  if (!blob) return false
+  await tx.repositoryBlob.upsert({
+    where: { repositoryId_digest: { repositoryId, digest } },
+    create: { repositoryId, digest, size: blob.size },
+    update: {},
+  })
+  return true
 }
 
 /** Of the blob, and of the links that repeat it. */

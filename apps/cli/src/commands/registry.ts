@@ -96,6 +96,7 @@ async function untilDone(session: Session, org: string, started: views.Verificat
 function progressOf({ state, phase, blobs, bytes, totalBlobs, totalBytes, manifests, totalManifests }: views.VerificationView): string {
   if (state === 'queued') return 'Waiting for the registry …'
   if (phase === 'blobs') return `${blobs} of ${totalBlobs} blobs, ${formatBytes(bytes)} of ${formatBytes(totalBytes)}`
+  if (phase === 'records') return 'Looking for lost images'
   return phase === 'manifests' ? `${manifests} of ${totalManifests} manifests` : 'Comparing files'
 }
 

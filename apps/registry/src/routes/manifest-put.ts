@@ -22,7 +22,7 @@ import { nameUnknown, RegistryError } from '../errors'
 import { readBody } from '../http/body'
 import { sendEmpty } from '../http/respond'
 import { repositoryPath } from '../http/route'
-import { DigestMismatchError } from '../store/store'
+import { type BlobStore, DigestMismatchError } from '../store/store'
 import { assertReference, type ManifestTarget } from './manifests'
 
 /** distribution-spec: at least this much must be taken; more is refused, as Docker Hub does. */
@@ -118,34 +118,40 @@ export async function imageParts(
   repositoryId: string,
   manifest: ImageManifest,
 ): Promise<Parts> {
-  const config = await readConfig(registry, repositoryId, manifest.config)
-  return {
-    children: [],
-    layers: pairLayers(manifest.layers, config).map(({ position: _position, ...layer }) => layer),
-    needsBlobs: [manifest.config, ...manifest.layers.filter((layer) => !isNonDistributable(layer.mediaType))],
-    configDigest: manifest.config.digest,
-    config: config?.config ?? undefined,
-    os: config?.os,
-    architecture: config?.architecture,
-  }
+  return partsOfImage(manifest, await readConfig(registry, repositoryId, manifest.config))
 }
+
+export const partsOfImage = (manifest: ImageManifest, config: ImageConfigFile | undefined): Parts => ({
+  children: [],
+  layers: pairLayers(manifest.layers, config).map(({ position: _position, ...layer }) => layer),
+  needsBlobs: [manifest.config, ...manifest.layers.filter((layer) => !isNonDistributable(layer.mediaType))],
+  configDigest: manifest.config.digest,
+  config: config?.config ?? undefined,
+  os: config?.os,
+  architecture: config?.architecture,
+})
 
 /** Of images only; an artifact's config is its own business. The row's link is checked before a byte is read. */
 async function readConfig(
   { db, store, log }: Pick<Registry, 'db' | 'store' | 'log'>,
   repositoryId: string,
-  { mediaType, digest, size }: Descriptor,
+  config: Descriptor,
 ): Promise<ImageConfigFile | undefined> {
-  if (!isImageConfigType(mediaType) || size > MAX_CONFIG) return undefined
-  const real = (await linkedBlobSizes(db, repositoryId, [digest])).get(digest)
+  if (!isReadableConfig(config)) return undefined
+  const real = (await linkedBlobSizes(db, repositoryId, [config.digest])).get(config.digest)
   // Missing or of another size: the transaction refuses the manifest with the reason.
-  if (real !== size) return undefined
-  const stream = await store.open(digest)
-  if (!stream) {
-    log.error({ digest }, 'a blob that has a row is missing in the store')
-    return undefined
-  }
-  return parseImageConfig(await buffer(stream))
+  if (real !== config.size) return undefined
+  const file = await configIn(store, config)
+  if (!file) log.error({ digest: config.digest }, 'a blob that has a row is missing in the store')
+  return file
+}
+
+const isReadableConfig = ({ mediaType, size }: Descriptor) => isImageConfigType(mediaType) && size <= MAX_CONFIG
+
+/** For whoever may read it: it asks for no link. */
+export async function configIn(store: BlobStore, config: Descriptor): Promise<ImageConfigFile | undefined> {
+  const stream = isReadableConfig(config) ? await store.open(config.digest) : undefined
+  return stream && parseImageConfig(await buffer(stream))
 }
 
 /** image-spec: an artifact without artifactType is of its config's type. */

@@ -4,27 +4,20 @@ import {
   fstatSync,
   ftruncateSync,
   fdatasync as nodeFdatasync,
-  fsync as nodeFsync,
   open as nodeOpen,
   read as nodeRead,
 } from 'node:fs'
-import { access, constants, type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
+import { access, constants, type FileHandle, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { isDigest, parseDigest } from '@slipway/oci'
 import { StreamingDigest } from '@slipway/oci/node'
+import { codeOf, statOrNone, syncDirectory, told } from './disk'
+import { keepRecords, listRecords, readRecord } from './filesystem-records'
 import { type Ingested, IngestThread } from './ingest-thread'
 import { ALGORITHMS, isQuarantineName, isUploadId, PREFIXES, StorePaths } from './paths'
-import {
-  type Batch,
-  type BlobStore,
-  DigestMismatchError,
-  type Source,
-  StoreFullError,
-  StoreUnavailableError,
-  UploadTooLargeError,
-} from './store'
+import { type Batch, type BlobStore, DigestMismatchError, type RecordWrite, type Source, UploadTooLargeError } from './store'
 
 /**
  * Small network reads are gathered to this size: one write instead of eight. Not more, as what is gathered for all uploads together
@@ -38,7 +31,7 @@ const READ_BYTES = 512 * 1024
  * By number, not by handle: each call that another thread makes is two wake-ups, which cost a push more than the call. What only
  * looks at an open file, or closes it, waits for no disk and is called right here.
  */
-const [openFile, readFile, syncData, syncAll] = [promisify(nodeOpen), promisify(nodeRead), promisify(nodeFdatasync), promisify(nodeFsync)]
+const [openFile, readFile, syncData] = [promisify(nodeOpen), promisify(nodeRead), promisify(nodeFdatasync)]
 /** Uploads whose digest is kept in memory; that of another one is made from its file when it is sealed. */
 const MAX_REMEMBERED = 4096
 
@@ -57,6 +50,7 @@ export class FilesystemStore implements BlobStore {
   async prepare(): Promise<void> {
     await mkdir(this.#paths.uploads, { recursive: true, mode: 0o700 })
     await mkdir(this.#paths.quarantine, { recursive: true, mode: 0o700 })
+    await mkdir(this.#paths.repositories, { recursive: true, mode: 0o700 })
     for (const algorithm of ALGORITHMS) {
       for (const prefix of PREFIXES) await mkdir(this.#paths.prefix(algorithm, prefix), { recursive: true, mode: 0o700 })
       // Made now and synced now: placing a blob then syncs one directory, not three.
@@ -207,6 +201,18 @@ export class FilesystemStore implements BlobStore {
     return { free: bavail * bsize, total: blocks * bsize }
   }
 
+  async keep(records: readonly RecordWrite[]): Promise<void> {
+    await keepRecords(this.#paths, records)
+  }
+
+  async record(key: string): Promise<Buffer | undefined> {
+    return readRecord(this.#paths.record(key))
+  }
+
+  records(repositoryId?: string): AsyncIterable<string> {
+    return listRecords(this.#paths, repositoryId)
+  }
+
   async *blobs(): AsyncIterable<{ digest: string; size: number; modifiedAt: Date }> {
     for (const algorithm of ALGORITHMS) {
       for (const prefix of PREFIXES) {
@@ -273,34 +279,4 @@ function empty(file: number): void {
   } catch {
     // The disk is away; what lies there is read again and compared with its digest when it is back.
   }
-}
-
-async function syncDirectory(folder: string): Promise<void> {
-  const file = await openFile(folder, 'r')
-  try {
-    await syncAll(file)
-  } finally {
-    closeSync(file)
-  }
-}
-
-async function statOrNone(file: string) {
-  try {
-    return await stat(file)
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined
-    throw error
-  }
-}
-
-const codeOf = (error: unknown) => (error as NodeJS.ErrnoException | null)?.code
-const FULL = new Set(['ENOSPC', 'EDQUOT'])
-/** The disk does not do what it is asked: it broke, was taken away, or was made read-only, as Linux does to one with errors. */
-const AWAY = new Set(['EIO', 'EROFS', 'ENODEV', 'ENXIO', 'ESTALE', 'ETIMEDOUT', 'EACCES', 'EPERM', 'EMFILE', 'ENFILE'])
-
-/** Errors of the disk as callers know them; all others as they are. */
-function told(error: unknown): unknown {
-  const code = codeOf(error) ?? ''
-  if (FULL.has(code)) return new StoreFullError(error)
-  return AWAY.has(code) ? new StoreUnavailableError(code, error) : error
 }

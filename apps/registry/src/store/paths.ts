@@ -10,12 +10,14 @@
  *     upl_0f8j2k…                 bytes of an open upload, appended to; renamed into blobs/ at its end
  *   quarantine/
  *     sha256-9f0c6b1e41d7…-k3x9   bytes that were found damaged, moved out of blobs/; never served, never removed by us
+ *   repositories/                 copies of manifests and tags: records/keys.ts draws it
  *
  * Nothing else is written there by us; files of other names are left alone. Manifests, tags and who may read what lie in Postgres.
  * All are on one file system, so that the rename is atomic.
  */
 import path from 'node:path'
 import { type DigestAlgorithm, parseDigest } from '@slipway/oci'
+import { parseRecordKey } from '../records/keys'
 
 export const ALGORITHMS: readonly DigestAlgorithm[] = ['sha256', 'sha512']
 export const PREFIXES: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
@@ -34,6 +36,10 @@ export class StorePaths {
     return path.join(this.root, 'quarantine')
   }
 
+  get repositories(): string {
+    return path.join(this.root, 'repositories')
+  }
+
   prefix(algorithm: DigestAlgorithm, prefix: string): string {
     return path.join(this.root, 'blobs', algorithm, prefix)
   }
@@ -42,6 +48,11 @@ export class StorePaths {
   blob(digest: string): string {
     const { algorithm, hex } = parseDigest(digest)
     return path.join(this.prefix(algorithm, hex.slice(0, 2)), hex)
+  }
+
+  record(key: string): string {
+    if (!parseRecordKey(key)) throw new Error(`not the key of a record: ${key.slice(0, 200)}`)
+    return path.join(this.repositories, key)
   }
 
   upload(id: string): string {

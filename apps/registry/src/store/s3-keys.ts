@@ -13,11 +13,13 @@
  *       000000008388608             the next ones; each begins where the one before ends, or it is a leftover and ignored
  *   quarantine/
  *     sha256-9f0c6b1e41d7…-k3x9   bytes that were found damaged, moved out of blobs/; never served, never removed by us
+ *   repositories/                   copies of manifests and tags: records/keys.ts draws it
  *
  * At the end of an upload its objects are put together on the server's side, as parts of a multipart upload to the blob's
  * key. One that never ended is a multipart upload beneath blobs/; the sweep ends it a day later.
  */
 import { isDigest, parseDigest } from '@slipway/oci'
+import { parseRecordKey } from '../records/keys'
 import { isUploadId } from './paths'
 
 const START_DIGITS = 15
@@ -41,6 +43,15 @@ export class S3Keys {
 
   get quarantine(): string {
     return `${this.prefix}quarantine/`
+  }
+
+  get repositories(): string {
+    return `${this.prefix}repositories/`
+  }
+
+  record(key: string): string {
+    if (!parseRecordKey(key)) throw new Error(`not the key of a record: ${key.slice(0, 200)}`)
+    return this.repositories + key
   }
 
   /** Throws `DIGEST_INVALID`: nothing but hex ever becomes part of a key. */

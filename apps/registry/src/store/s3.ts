@@ -3,12 +3,14 @@
  * of the bucket alone (s3-keys.ts), so any process of the registry can go on with any upload.
  */
 import type { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import type { CompletedPart } from '@aws-sdk/client-s3'
 import { parseDigest } from '@slipway/oci'
 import { StreamingDigest } from '@slipway/oci/node'
+import { parseRecordKey } from '../records/keys'
 import { type Multipart, S3Bucket, type S3Options } from './s3-bucket'
 import { S3Keys } from './s3-keys'
-import { type BlobStore, DigestMismatchError, StoreUnavailableError, UploadTooLargeError } from './store'
+import { type BlobStore, DigestMismatchError, type RecordWrite, StoreUnavailableError, UploadTooLargeError } from './store'
 
 /** Size of the objects that an upload is written in, of the parts that a blob is put together from, and of nothing else. */
 const PIECE_BYTES = 8 * 1024 * 1024
@@ -278,6 +280,30 @@ export class S3Store implements BlobStore {
   async *quarantined(): AsyncIterable<{ name: string; size: number; modifiedAt: Date }> {
     for await (const { key, size, modifiedAt } of this.#bucket.list(this.#keys.quarantine)) {
       yield { name: key.slice(this.#keys.quarantine.length), size, modifiedAt }
+    }
+  }
+
+  async keep(records: readonly RecordWrite[]): Promise<void> {
+    const failures: unknown[] = []
+    const jobs = records.map(({ key, content }) => async () => {
+      const at = this.#keys.record(key)
+      await (content ? this.#bucket.put(at, content) : this.#bucket.delete(at)).catch((error: unknown) => failures.push(error))
+    })
+    // All to their end, also when one fails: nothing is written any more when somebody tries again.
+    await inParallel(jobs, COPIES)
+    if (failures.length > 0) throw failures[0]
+  }
+
+  async record(key: string): Promise<Buffer | undefined> {
+    const content = await this.#bucket.get(this.#keys.record(key))
+    return content && buffer(content)
+  }
+
+  async *records(repositoryId?: string): AsyncIterable<string> {
+    const { repositories } = this.#keys
+    for await (const { key } of this.#bucket.list(repositoryId === undefined ? repositories : `${repositories}${repositoryId}/`)) {
+      const name = key.slice(repositories.length)
+      if (parseRecordKey(name)) yield name
     }
   }
 

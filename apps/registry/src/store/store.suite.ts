@@ -138,6 +138,25 @@ export function storeSuite(name: string, make: () => Promise<{ store: BlobStore;
       expect(stream && digestBytes(await buffer(stream))).toBe(digestBytes(content))
     })
 
+    it('keeps records whole, removes them, lists them by repository, and shows them among no blobs', async () => {
+      const { store, reopen } = await make()
+      const [one, two] = [newId('repository'), newId('repository')]
+      const manifest = `${one}/manifests/sha256-${'9f'.repeat(32)}`
+      const keys = [`${one}/repository`, manifest, `${one}/tags/1.0`, `${two}/tags/latest`]
+      await store.keep(keys.map((key) => ({ key, content: Buffer.from(`of ${key}`) })))
+      const again = await reopen()
+      expect((await all(again.records())).sort()).toEqual(keys.toSorted())
+      expect((await all(again.records(two))).sort()).toEqual([`${two}/tags/latest`])
+      expect((await again.record(manifest))?.toString()).toBe(`of ${manifest}`)
+      expect(await again.record(`${two}/repository`)).toBeUndefined()
+      await again.keep([{ key: manifest, content: Buffer.alloc(4 * 1024 * 1024, 'a') }])
+      expect((await store.record(manifest))?.byteLength).toBe(4 * 1024 * 1024)
+      await again.keep([...keys, `${two}/repository`].map((key) => ({ key, content: null })))
+      expect(await all(store.records())).toEqual([])
+      expect(await store.record(manifest)).toBeUndefined()
+      expect([...(await all(store.blobs())), ...(await all(store.uploads()))]).toEqual([])
+    })
+
     it('makes no path of anything but hex and its own ids', async () => {
       const { store } = await make()
       for (const digest of ['sha256:../../../etc/passwd', `sha256:${'A'.repeat(64)}`, 'x', '']) {
@@ -145,6 +164,10 @@ export function storeSuite(name: string, make: () => Promise<{ store: BlobStore;
       }
       for (const id of ['../x', 'upl_../../etc', '', 'upl_'])
         await expect(store.append(id, bytes('x'), MAX)).rejects.toThrow('not an upload id')
+      for (const key of ['', '../x', 'rep_0123456789/../x', 'rep_0123456789/tags/..', 'rep_0123456789/manifests/sha256-x', 'rep_0/x']) {
+        await expect(store.record(key)).rejects.toThrow('not the key of a record')
+        await expect(store.keep([{ key, content: null }])).rejects.toThrow('not the key of a record')
+      }
     })
   })
 }

@@ -30,6 +30,12 @@ export interface Source extends AsyncIterable<Uint8Array> {
   batches?(least: number): AsyncIterable<Batch>
 }
 
+/** By a key of records/keys.ts. Null: there is to be none. */
+export interface RecordWrite {
+  key: string
+  content: Uint8Array | null
+}
+
 export interface BlobStore {
   /** As people are told where the blobs are. */
   readonly kind: 'filesystem' | 's3'
@@ -64,6 +70,12 @@ export interface BlobStore {
   quarantined(): AsyncIterable<{ name: string; size: number; modifiedAt: Date }>
   /** Of the disk that the store is on, for stores that are on one. */
   space?(): Promise<{ free: number; total: number }>
+  /** Writes records, or removes them; all are there, or gone, for good when it resolves. One process at a time calls it. */
+  keep(records: readonly RecordWrite[]): Promise<void>
+  /** Undefined when there is none. */
+  record(key: string): Promise<Buffer | undefined>
+  /** Keys of all records, or of those of one repository; in any order. */
+  records(repositoryId?: string): AsyncIterable<string>
   blobs(): AsyncIterable<{ digest: string; size: number; modifiedAt: Date }>
   uploads(): AsyncIterable<{ uploadId: string; size: number; modifiedAt: Date }>
   /** Removes what crashes before that moment left and neither `blobs` nor `uploads` tells. */

@@ -95,7 +95,8 @@ function progressTeller(row: VerificationRow, out: (line: string) => void) {
     last = Date.now()
     const total = `${(Number(row.totalBytes) / MIB).toFixed(0)} MiB`
     const done = `${blobs} of ${row.totalBlobs} blobs, ${(Number(bytes) / MIB).toFixed(0)} of ${total}`
-    out(phase === 'blobs' ? done : phase === 'manifests' ? `${manifests} of ${row.totalManifests} manifests` : `${files} files`)
+    const lines = { blobs: done, records: 'Looking for lost images', manifests: `${manifests} of ${row.totalManifests} manifests` }
+    out(phase in lines ? lines[phase as keyof typeof lines] : `${files} files`)
   }
 }
 

@@ -1,8 +1,18 @@
 /** One manifest: its bytes against its digest, the rows that were made of them against them, and its blobs against its links. */
-import { blobsOfManifest, type ManifestParts, type ManifestWithParts, rebuildManifest, relinkBlob } from '@slipway/db'
+import {
+  blobsOfManifest,
+  isToldOf,
+  type ManifestParts,
+  type ManifestWithParts,
+  rebuildManifest,
+  relinkBlob,
+  setManifestContent,
+  tellRecords,
+} from '@slipway/db'
 import { type Descriptor, isImageConfigType, type ParsedManifest, parseDigest, parseManifest } from '@slipway/oci'
 import { digestBytes } from '@slipway/oci/node'
 import type { Registry } from '../context'
+import { readManifestRecord } from '../records/record'
 import { artifactTypeOf, imageParts, indexParts } from '../routes/manifest-put'
 import type { Report } from './verifier'
 
@@ -10,11 +20,8 @@ type Context = Pick<Registry, 'db' | 'store' | 'log' | 'integrity'>
 
 export async function checkManifest(context: Context, row: ManifestWithParts, repair: boolean, report: Report): Promise<void> {
   const subject = `${row.repository.organization.slug}/${row.repository.name}@${row.digest}`
-  const content = Buffer.from(row.content)
-  if (digestBytes(content, parseDigest(row.digest).algorithm) !== row.digest) {
-    report({ kind: 'manifest-damaged', subject, text: 'Its content does not have its digest. Push the image again.', repaired: false })
-    return
-  }
+  const content = await checkContent(context, row, { subject, repair, report })
+  if (!content) return
   const parsed = parseManifest(content, row.mediaType)
   // Links first: without its own, the configuration cannot be read for the rest.
   await checkLinks(context, row, parsed, { subject, repair, report })
@@ -31,11 +38,42 @@ export async function checkManifest(context: Context, row: ManifestWithParts, re
     report({ kind: 'manifest-rows', subject, text: 'Its layers or facts in the database were not those of its content.', repaired })
 }
 
+interface Looking {
+  subject: string
+  repair: boolean
+  report: Report
+}
+
+/** The database's against the store's copy: each makes the other one right. Undefined: it is lost. */
+async function checkContent(
+  { db, store }: Context,
+  row: ManifestWithParts,
+  { subject, repair, report }: Looking,
+): Promise<Buffer | undefined> {
+  const { repositoryId, digest } = row
+  const content = Buffer.from(row.content)
+  const copy = await readManifestRecord(store, repositoryId, digest)
+  if (digestBytes(content, parseDigest(digest).algorithm) === digest) {
+    // Asked in this order: a push that has just been told is written by now, and one that was deleted is gone.
+    if (copy || !(await isToldOf(db, row)) || (await readManifestRecord(store, repositoryId, digest))) return content
+    if (repair) await tellRecords(db, repositoryId, { manifests: [digest] })
+    report({ kind: 'copy-missing', subject, text: 'The store had no right copy of it.', repaired: repair })
+    return content
+  }
+  const text = copy ? 'Its content in the database did not have its digest; the store’s copy has it.' : DAMAGED
+  const repaired = copy !== undefined && repair
+  if (repaired) await setManifestContent(db, row.id, copy.content)
+  report({ kind: 'manifest-damaged', subject, text, repaired })
+  return repaired ? Buffer.from(copy.content) : undefined
+}
+
+const DAMAGED = 'Its content does not have its digest, and the store has no copy of it. Push the image again.'
+
 async function checkLinks(
   context: Context,
   row: ManifestWithParts,
   parsed: ParsedManifest,
-  { subject, repair, report }: { subject: string; repair: boolean; report: Report },
+  { subject, repair, report }: Looking,
 ): Promise<void> {
   const { needsBlobs } =
     parsed.kind === 'image' ? await imageParts(context, row.repositoryId, parsed.manifest) : indexParts(parsed.manifest.manifests)

@@ -1,6 +1,6 @@
 /**
- * A walk over everything (`slipway registry verify`): every blob is read and hashed, every manifest compared with its rows and its
- * links, every file looked for in the database. Pushes and pulls go on meanwhile. Where it has come to is saved each second, so another
+ * A walk over everything (`slipway registry verify`): every blob is read and hashed, every record of a manifest or tag looked for in the
+ * database, every manifest compared with its copy, its rows and its links, every file looked for in the database. Pushes and pulls go on meanwhile. Where it has come to is saved each second, so another
  * process goes on after a crash.
  *
  * A blob that is damaged is taken out of service either way; with `repair`, what can be made anew from the bytes is.
@@ -13,6 +13,7 @@ import {
   knownBlobs,
   manifestsAfter,
   releaseVerification,
+  repositoryIdsAfter,
   type StoredBlob,
   saveVerification,
   setBlobSize,
@@ -23,14 +24,17 @@ import {
 import type { Logger } from 'pino'
 import type { Integrity } from '../integrity/integrity'
 import { Pace } from '../integrity/pace'
+import { blobsOfLostManifests } from '../records/lost'
 import type { BlobStore } from '../store/store'
 import { checkManifest } from './manifest-check'
+import { checkRecords } from './records'
 
-export const PHASES = ['blobs', 'manifests', 'files'] as const
+export const PHASES = ['blobs', 'records', 'manifests', 'files'] as const
 const SAVE_MS = 1000
 const BLOBS = 200
 /** Each comes with its bytes, up to 4 MiB. */
 const MANIFESTS = 20
+const REPOSITORIES = 1000
 const KEPT_PROBLEMS = 200
 const DEFAULT_BYTES_PER_SECOND = 200 * 1024 ** 2
 /** What came later may be a push that has placed its file and not yet written its row. */
@@ -152,6 +156,23 @@ class Walk {
     this.#report({ kind: 'blob-damaged', subject: digest, text, repaired: false })
   }
 
+  /** Before the manifests: those that come back are looked at there as all others are. */
+  async records(): Promise<void> {
+    const { db, store } = this.#options
+    const ids = new Set<string>()
+    for await (const key of store.records()) ids.add(key.slice(0, key.indexOf('/')))
+    for (let after = ''; ; ) {
+      const group = await repositoryIdsAfter(db, after, REPOSITORIES)
+      for (const id of group) ids.add(id)
+      after = group.at(-1) ?? after
+      if (group.length < REPOSITORIES) break
+    }
+    for (const id of [...ids].filter((one) => one > this.progress.cursor).sort()) {
+      await checkRecords(this.#options, id, this.#repair, (problem) => this.#report(problem))
+      await this.#step(id)
+    }
+  }
+
   async manifests(): Promise<void> {
     const { db } = this.#options
     for (;;) {
@@ -169,6 +190,7 @@ class Walk {
   async files(): Promise<void> {
     const { db, store } = this.#options
     this.progress.files = 0
+    const spared = await blobsOfLostManifests(this.#options)
     let group: { digest: string; size: number; modifiedAt: Date }[] = []
     const compare = async () => {
       const known = await knownBlobs(
@@ -177,7 +199,7 @@ class Walk {
       )
       for (const { digest, modifiedAt } of group) {
         this.progress.files++
-        if (known.has(digest) || Date.now() - modifiedAt.getTime() < FRESH_MS) continue
+        if (known.has(digest) || spared.has(digest) || Date.now() - modifiedAt.getTime() < FRESH_MS) continue
         this.#report({
           kind: 'stray',
           subject: digest,

@@ -53,7 +53,7 @@ export interface VerificationView {
   requestedBy: string
   repair: boolean
   state: 'queued' | 'running' | 'done' | 'failed' | 'cancelled'
-  phase: 'blobs' | 'manifests' | 'files'
+  phase: 'blobs' | 'records' | 'manifests' | 'files'
   blobs: number
   bytes: number
   manifests: number

@@ -76,6 +76,7 @@ const DEEDS: Record<string, string> = {
   'repository.forgetName': 'gave up an old name of the repository',
   'repository.receive': 'took in the repository',
   'repository.rename': 'renamed a repository to',
+  'repository.restore': 'brought back what the database had lost of',
   'repository.transfer': 'gave away the repository',
   'retention.clean': 'cleaned up the repository',
   'retention.run': 'started retention of',

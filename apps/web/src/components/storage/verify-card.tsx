@@ -100,7 +100,7 @@ export function VerifyCard({ org, view }: { org: string; view: views.Installatio
             checked={repair}
             onChange={setRepair}
             label="Repair the database"
-            hint="Writes missing links, sizes and layers anew from the bytes. No image is changed."
+            hint="Brings back lost images and tags that the store has copies of, and writes links, sizes and layers anew from the bytes. No image is changed."
           />
         </div>
       </ConfirmDialog>
@@ -108,7 +108,7 @@ export function VerifyCard({ org, view }: { org: string; view: views.Installatio
   )
 }
 
-const PHASES = { blobs: 'Reading blobs', manifests: 'Comparing manifests', files: 'Looking for files' }
+const PHASES = { blobs: 'Reading blobs', records: 'Looking for lost images', manifests: 'Comparing manifests', files: 'Looking for files' }
 
 function status(one: views.VerificationView): { tone: Tone; word: string; pulse?: boolean } {
   const left = one.found - one.repaired
