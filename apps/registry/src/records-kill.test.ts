@@ -1,7 +1,9 @@
 /** kill −9 of the registry's process while it writes copies of manifests and tags, and while it makes what was lost again from them. */
 import { createVerification } from '@slipway/db'
 import pg from 'pg'
+import { pino } from 'pino'
 import { expect, it } from 'vitest'
+import { RecordKeeper } from './records/keeper'
 import { storeAgrees } from './testing/agrees'
 import type { TestClient } from './testing/fixture'
 import { killable } from './testing/kill'
@@ -10,6 +12,7 @@ import { recordsAgree } from './testing/records'
 const world = killable()
 const SLOW = { timeout: 30_000, interval: 100 }
 
+const keeper = () => new RecordKeeper({ db: world.database.db, store: world.store, log: pino({ level: 'silent' }) })
 const untold = () => world.database.db.recordChange.count()
 async function furnish(client: TestClient, round: string) {
   const one = await client.push('acme/web', `one-${round}`, [`one ${round}`, 'base'])
@@ -57,14 +60,14 @@ it('killed before it writes a copy, and between the copies and saying so: the ne
 }, 120_000)
 
 /** What a repair writes for a manifest and its tags, in its order. */
-const STEPS = ['Repository', 'Blob', 'RepositoryBlob', 'Manifest', 'ManifestLayer', 'Tag', 'AuditEvent'] as const
+const STEPS = ['Repository', 'RepositoryBlob', 'ManifestLayer', 'Tag', 'AuditEvent'] as const
 
 it.each(STEPS)('killed in a repair that writes %s: another process goes on, and all is back', { timeout: 120_000 }, async (table) => {
   const { db } = world.database
   const { registry, client } = await world.start()
   const one = await furnish(client, table)
-  await expect.poll(untold, SLOW).toBe(0)
   await registry.end('SIGTERM')
+  await keeper().keep()
   const before = await db.tag.count()
   const tables = ['Manifest', 'Tag', 'Repository', 'RepositoryBlob', 'Blob']
   await db.$transaction([
@@ -83,8 +86,8 @@ it.each(STEPS)('killed in a repair that writes %s: another process goes on, and 
   await expect.poll(() => db.storeVerification.count({ where: { state: 'done' } }), SLOW).toBe(STEPS.indexOf(table) + 1)
   expect((await again.call('GET', `/v2/acme/web/manifests/one-${table}`)).headers.get('docker-content-digest')).toBe(one.digest)
   expect(await db.tag.count()).toBe(before)
-  await expect.poll(untold, SLOW).toBe(0)
+  await last.end('SIGTERM')
+  await keeper().keep()
   await storeAgrees(world.database, world.store, table)
   await recordsAgree(db, world.store, table)
-  await last.end('SIGTERM')
 })

@@ -1,5 +1,5 @@
 /** The copies of manifests, tags and names of repositories that the store keeps: what they are to say now, and rows that are made of them again. */
-import { newId } from '@slipway/core'
+import { newId, upstreamHost } from '@slipway/core'
 import { writeAudit } from './audit.repo'
 import type { Db, Tx } from './client'
 import { lockRepository } from './registry.repo'
@@ -261,11 +261,19 @@ export const restoreTag = (
 
 /**
  * The repository that is called so, or one that is made with the id that it had; private, whatever it was. Null: there is no such
- * organization.
+ * organization. Those of upstreams, which nobody makes, are made.
  */
 export const repositoryOf = (db: Db, id: string, { organization, name }: RepositoryRecord): Promise<RepositoryPlace | null> =>
   db.$transaction(async (tx) => {
-    const owner = await tx.organization.findUnique({ where: { slug: organization }, select: { id: true } })
+    const find = () => tx.organization.findUnique({ where: { slug: organization }, select: { id: true } })
+    let owner = await find()
+    if (!owner && upstreamHost(organization) !== undefined) {
+      await tx.organization.createMany({
+        data: { id: newId('organization'), slug: organization, name: organization },
+        skipDuplicates: true,
+      })
+      owner = await find()
+    }
     if (!owner) return null
     const named = await tx.repository.findUnique({
       where: { organizationId_name: { organizationId: owner.id, name } },

@@ -9,7 +9,7 @@ import type { BlobStore, RecordWrite } from '../store/store'
 import { recordKey } from './keys'
 import { recordContent } from './record'
 
-const LOOK_MS = 5000
+const LOOK_MS = 2000
 /** After a failure: the store may be full or away, and pushes need the database more than we do. */
 const REST_MS = 60_000
 /** Between two groups of many, for the disk is the pushes' too. */

@@ -118,7 +118,7 @@ async function restore(look: Look, called: RepositoryRecord | undefined, { known
   if (!repair) return tellLost(look, { known, manifests, tags })
   const place = called ? await unlessFull(repositoryOf(context.db, id, called)) : null
   if (!called || place === null || place === FULL) {
-    const text = `The store has ${manifests.length} manifests and ${tags.length} tags of it, and ${noPlace(id, called, place)}, then run it again.`
+    const text = `The store has ${manifests.length} manifests and ${tags.length} tags of it, and ${noPlace(id, called, place)}, then check again.`
     report({ kind: 'repository-lost', subject: label, text, repaired: false })
     return
   }
@@ -154,7 +154,7 @@ function noPlace(id: string, called: RepositoryRecord | undefined, place: Reposi
 }
 
 async function tellLost({ context, id, label, report }: Look, { known, manifests, tags }: Lost): Promise<void> {
-  const again = 'Run it with --repair to have it back.'
+  const again = 'Check again with repair to have it back.'
   if (!known.repository) report({ kind: 'repository-lost', subject: label, text: `The database has lost it. ${again}`, repaired: false })
   for (const digest of manifests) {
     // Without one it was deleted meanwhile.
@@ -217,7 +217,7 @@ async function restoreImage(into: Into, digest: string): Promise<boolean> {
   })
   const outcome = await unlessFull(restored)
   if (outcome === FULL) {
-    const text = `The store has it, and it is past the bytes that ${into.organization} may have. Raise that limit, then run it again.`
+    const text = `The store has it, and it is past the bytes that ${into.organization} may have. Raise that limit, then check again.`
     report({ kind: 'manifest-lost', subject, text, repaired: false })
     return false
   }
