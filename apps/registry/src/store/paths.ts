@@ -8,6 +8,7 @@
  *     sha512/…
  *   uploads/
  *     upl_0f8j2k…                 bytes of an open upload, appended to; renamed into blobs/ at its end
+ *     rec_5d1c09…                 a record being written; renamed into repositories/
  *   quarantine/
  *     sha256-9f0c6b1e41d7…-k3x9   bytes that were found damaged, moved out of blobs/; never served, never removed by us
  *   repositories/                 copies of manifests and tags: records/keys.ts draws it

@@ -33,7 +33,7 @@ export async function startHostile(): Promise<Hostile> {
       expect(await (await f.call('GET', `/v2/${NAME}/manifests/v1`)).text()).toBe(image.manifest)
       expect(await (await f.call('GET', `/v2/${NAME}/blobs/${image.layers[0]}`)).text()).toBe(LAYER)
       expect((await (await f.call('GET', `/v2/${NAME}/tags/list`)).json()).tags).toEqual(['v1'])
-      expect((await readdir(f.root)).sort()).toEqual(['blobs', 'quarantine', 'uploads'])
+      expect((await readdir(f.root)).sort()).toEqual(['blobs', 'quarantine', 'repositories', 'uploads'])
       expect(await f.db.repository.count()).toBe(1)
       expect(Object.keys(Object.prototype)).toEqual([])
       expect(({} as { polluted?: unknown }).polluted).toBeUndefined()
