@@ -138,6 +138,7 @@ async function restore(look: Look, called: RepositoryRecord | undefined, { known
   await dropFolder(into)
 }
 
+const AGAIN = 'Check again with repair to have it back.'
 const FULL = 'full'
 /** FULL: it would be past what its organization may have. */
 const unlessFull = <T>(work: Promise<T>): Promise<T | typeof FULL> =>
@@ -154,16 +155,15 @@ function noPlace(id: string, called: RepositoryRecord | undefined, place: Reposi
 }
 
 async function tellLost({ context, id, label, report }: Look, { known, manifests, tags }: Lost): Promise<void> {
-  const again = 'Check again with repair to have it back.'
-  if (!known.repository) report({ kind: 'repository-lost', subject: label, text: `The database has lost it. ${again}`, repaired: false })
+  if (!known.repository) report({ kind: 'repository-lost', subject: label, text: `The database has lost it. ${AGAIN}`, repaired: false })
   for (const digest of manifests) {
     // Without one it was deleted meanwhile.
     if (!(await readManifestRecord(context.store, id, digest))) continue
-    const text = `The store has it, the database has lost it. ${again}`
+    const text = `The store has it, the database has lost it. ${AGAIN}`
     report({ kind: 'manifest-lost', subject: `${label}@${digest}`, text, repaired: false })
   }
   for (const { tag, record } of tags)
-    report({ kind: 'tag-lost', subject: `${label}:${tag}`, text: lostTag(known, tag, record), repaired: false })
+    report({ kind: 'tag-lost', subject: `${label}:${tag}`, text: lostTag(known, tag, record, false), repaired: false })
 }
 
 type Into = Look & { place: { id: string; organizationId: string }; organization: string }
@@ -194,7 +194,7 @@ async function restoreImage(into: Into, digest: string): Promise<boolean> {
   const manifest = record.parsed
   const blobs = await wholeBlobs(context, neededBlobs(manifest))
   if (blobs.missing !== undefined && upstreamHost(into.organization) === undefined) {
-    const text = `The database has lost it, and it needs ${blobs.missing}, which the store has lost. Push it again.`
+    const text = `The database has lost it, and it needs ${brief(blobs.missing)}, which the store has lost. Push it again.`
     report({ kind: 'manifest-lost', subject, text, repaired: false })
     return false
   }
@@ -254,18 +254,21 @@ async function restoreName(into: Into, known: KnownRecords, tag: string, record:
   const repaired = outcome === 'restored'
   if (outcome !== 'no-image') await dropMoved(into, key)
   if (outcome !== 'known') {
-    const text = repaired ? lostTag(known, tag, record) : `It named ${record.digest}, which is lost. Push the image again.`
+    const text = repaired ? lostTag(known, tag, record, true) : `It named ${brief(record.digest)}, which is lost. Push the image again.`
     report({ kind: 'tag-lost', subject: `${label}:${tag}`, text, repaired })
   }
   return repaired
 }
 
-const lostTag = ({ tags }: KnownRecords, tag: string, { digest, updatedAt }: TagRecord) => {
+function lostTag({ tags }: KnownRecords, tag: string, { digest, updatedAt }: TagRecord, repaired: boolean): string {
   const row = tags.get(tag)
-  return row
-    ? `It named ${digest} from ${updatedAt.toISOString()} on; the database said ${row.digest}, which it named before.`
-    : `It named ${digest}; the database has lost it.`
+  const since = `since ${updatedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC`
+  if (row) return `It names ${brief(digest)} ${since}; the database said ${brief(row.digest)}, which it named before.`
+  return `It named ${brief(digest)} ${since}; the database ${repaired ? 'had lost it. It is back.' : `has lost it. ${AGAIN}`}`
 }
+
+/** As people tell images apart. */
+const brief = (digest: string) => digest.slice(0, digest.indexOf(':') + 13)
 
 /** Of a repository that is another one now, which has copies of its own. */
 async function dropMoved({ context, id, place }: Into, key: string): Promise<void> {

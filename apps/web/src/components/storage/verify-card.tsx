@@ -162,7 +162,7 @@ function Problems({ problems }: { problems: views.VerificationView['problems'] }
             <span className="block truncate font-mono text-xs leading-5" title={problem.subject}>
               {problem.subject}
             </span>
-            <span className="text-ink-2">{problem.text}</span>
+            <span className="break-words text-ink-2">{problem.text}</span>
           </span>
         </li>
       ))}
