@@ -1,6 +1,7 @@
 /** The two registries: ours as `npm start` runs it, with tokens and a Postgres that syncs; Debian's, open to everybody. */
 import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { newId } from '@slipway/core'
 import type { Db } from '@slipway/db'
 import { signRegistryToken, type TokenAccess } from '@slipway/oci'
@@ -59,6 +60,8 @@ async function fillRows(db: Db, digest: string): Promise<void> {
   await db.tag.createMany({ data: tags })
   const names = Array.from({ length: MANY_REPOSITORIES - REPOSITORIES.length }, (_, i) => `many/r${i}`)
   await db.repository.createMany({ data: names.map((name) => ({ id: newId('repository'), organizationId, name })) })
+  // Their copies go into the store meanwhile; theirs are all written when its `fill` ends.
+  while ((await db.recordChange.count()) > 0) await setTimeout(200)
 }
 
 /** Null when it is not installed. */
