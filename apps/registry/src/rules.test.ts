@@ -1,6 +1,6 @@
 /** Rules of tags and limits of organizations, as clients meet them. */
 import { newId } from '@slipway/core'
-import { listTags, organizationUsage, reconcileUsage, repositoryFacts } from '@slipway/db'
+import { listTags, moveRepository, organizationUsage, reconcileUsage, repositoryFacts } from '@slipway/db'
 import { OCI_INDEX, OCI_MANIFEST } from '@slipway/oci'
 import { digestBytes } from '@slipway/oci/node'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -159,8 +159,8 @@ describe('limits', () => {
   it('count each blob of an organization once, with every link that comes and goes', async () => {
     await f.push('rival/a', 'v1', ['x'.repeat(1000), 'y'.repeat(500)])
     const { bytes } = await used()
-    await f.push('rival/b', 'v1', ['x'.repeat(1000), 'y'.repeat(500)])
-    expect(await used()).toMatchObject({ bytes, repositories: 2 })
+    const { manifest } = await f.push('rival/b', 'v1', ['x'.repeat(1000), 'y'.repeat(500)])
+    expect(await used()).toMatchObject({ bytes: bytes + manifest.length, repositories: 2 })
     await f.push('rival/b', 'v2', ['z'.repeat(300)])
     const more = (await used()).bytes
     expect(more).toBeGreaterThan(bytes + 300)
@@ -274,6 +274,67 @@ describe('limits', () => {
     const head = await f.call('GET', '/v2/rival/a/manifests/v1')
     const again = await f.call('PUT', '/v2/rival/a/manifests/v3', { headers: { 'content-type': OCI_MANIFEST }, body: await head.text() })
     expect(await errorOf(again)).toMatchObject({ status: 403, code: 'DENIED' })
+  })
+
+  it('count manifests, which the database keeps: each where it is, until it goes', async () => {
+    await limit(null)
+    const before = (await used()).bytes
+    const image = await f.push('rival/m', 'v1', ['of manifests'])
+    const grown = async () => (await used()).bytes - before - 'of manifests'.length - (await sizeOf(image.config))
+    const sizeOf = async (digest: string) => Number((await f.db.blob.findUniqueOrThrow({ where: { digest } })).size)
+    expect(await grown()).toBe(image.manifest.length)
+    expect((await put('rival/m', 'v2', image.manifest)).status, 'another tag of it').toBe(201)
+    expect(await grown()).toBe(image.manifest.length)
+    const spaced = image.manifest.replace('{', `{${' '.repeat(100_000)}`)
+    expect((await put('rival/m', 'spaced', spaced)).status).toBe(201)
+    expect(await grown()).toBe(image.manifest.length + spaced.length)
+    // What an index names need not be there: nothing but its own bytes.
+    const entry = { mediaType: OCI_MANIFEST, digest: digestBytes('not there'), size: 1 }
+    const index = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: Array(100).fill(entry) })
+    const headers = { 'content-type': OCI_INDEX }
+    expect((await f.call('PUT', '/v2/rival/m/manifests/index', { headers, body: index })).status).toBe(201)
+    expect(await grown()).toBe(image.manifest.length + spaced.length + index.length)
+    for (const digest of [digestBytes(spaced), digestBytes(index)])
+      expect((await f.call('DELETE', `/v2/rival/m/manifests/${digest}`)).status).toBe(202)
+    expect(await grown()).toBe(image.manifest.length)
+
+    // Refused where they pass the limit, with nothing of them kept.
+    const { bytes } = await used()
+    await limit(bytes + 50_000)
+    const refused = await errorOf(await put('rival/m', 'spaced', spaced))
+    expect(refused).toMatchObject({
+      status: 403,
+      code: 'DENIED',
+      detail: { what: 'bytes', used: bytes, limit: bytes + 50_000, wanted: spaced.length },
+    })
+    expect((await f.call('GET', '/v2/rival/m/manifests/spaced')).status).toBe(404)
+    expect((await put('rival/m', 'v3', image.manifest)).status, 'of what is there, a tag costs nothing').toBe(201)
+    await limit(null)
+
+    // To another organization and back they are counted there, and a wrong count is set right.
+    const repository = await f.db.repository.findFirstOrThrow({ where: { organizationId: rival, name: 'm' } })
+    const theirs = (await organizationUsage(f.db, acme)).bytes
+    await f.db.$transaction((tx) => moveRepository(tx, repository, acme))
+    expect((await used()).bytes).toBe(before)
+    expect((await organizationUsage(f.db, acme)).bytes - theirs).toBe(bytes - before)
+    expect(await reconcileUsage(f.db)).toBe(0)
+    await f.db.organizationUsage.update({ where: { organizationId: acme }, data: { manifestBytes: 1n } })
+    expect(await reconcileUsage(f.db)).toBe(1)
+    expect((await organizationUsage(f.db, acme)).bytes - theirs).toBe(bytes - before)
+    await f.db.repository.delete({ where: { id: repository.id } })
+    expect((await organizationUsage(f.db, acme)).bytes).toBe(theirs)
+    expect(await reconcileUsage(f.db)).toBe(0)
+  })
+
+  it('are not passed by manifests that come at once', async () => {
+    const image = await f.push('rival/a', 'many', ['of many'])
+    const { bytes } = await used()
+    await limit(bytes + 25_000)
+    const bodies = Array.from({ length: 8 }, (_, n) => image.manifest.replace('{', `{${' '.repeat(10_000 + n)}`))
+    const answers = await Promise.all(bodies.map((body, n) => put('rival/a', `at-once-${n}`, body)))
+    expect(answers.filter((a) => a.status === 201)).toHaveLength(2)
+    expect(await reconcileUsage(f.db)).toBe(0)
+    await limit(null)
   })
 
   it('count repositories', async () => {

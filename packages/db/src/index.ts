@@ -485,7 +485,6 @@ export {
   installationStorage,
   largestImages,
   latestDamages,
-  manifestBytes,
   type OrganizationStorage,
   openUploads,
   organizationStorage,

@@ -1,6 +1,7 @@
 /**
- * What an organization has in the registry, and its limits. Triggers count (migration 20261130004000_policies): with every link
- * of a blob and every repository, in the transaction that writes it, under the lock of the organization's row.
+ * What an organization has in the registry, and its limits. Triggers count (migrations 20261130004000_policies and
+ * 20261203003000_manifest_bytes): with every link of a blob, every manifest and every repository, in the transaction that writes it,
+ * under the lock of the organization's row.
  */
 import type { QuotaRefusal } from '@slipway/core'
 import type { Db, Tx } from './client'
@@ -17,7 +18,7 @@ export interface UsageRow {
 
 const NOTHING = { bytes: 0n, repositories: 0, maxBytes: null, maxRepositories: null }
 
-/** Of the organization's unique blobs; one row, so that it may be asked anywhere. */
+/** Of the organization's unique blobs and its manifests; one row, so that it may be asked anywhere. */
 export async function organizationUsage(db: Tx, organizationId: string): Promise<UsageRow> {
   const row = (await db.organizationUsage.findUnique({ where: { organizationId } })) ?? { organizationId, ...NOTHING }
   return usageRow(row)
@@ -60,7 +61,7 @@ export interface Room {
   refusal: QuotaRefusal
 }
 
-/** What is left for blobs, asked before bytes are taken. The count of the transaction that links them is the one that decides. */
+/** What is left, asked before bytes are taken. The count of the transaction that writes them is the one that decides. */
 export async function roomFor(db: Tx, organizationId: string): Promise<Room> {
   const { bytes, maxBytes } = await organizationUsage(db, organizationId)
   return { left: maxBytes === null ? null : maxBytes - bytes, refusal: { what: 'bytes', used: bytes, limit: maxBytes ?? 0, wanted: 0 } }
@@ -104,7 +105,7 @@ export function quotaRefusal(error: unknown): (QuotaRefusal & { organizationId: 
 }
 
 /**
- * Sets right what the counters say where it differs from the links, and tells how many organizations were wrong. They are kept
+ * Sets right what the counters say where it differs from the links and manifests, and tells how many organizations were wrong. They are kept
  * by triggers and should never be; the collector asks once per run all the same, as a wrong one would refuse pushes.
  */
 export async function reconcileUsage(db: Db): Promise<number> {
@@ -115,8 +116,10 @@ export async function reconcileUsage(db: Db): Promise<number> {
                JOIN "Repository" r ON r."id" = l."repositoryId" GROUP BY 1) real ON real.id = o."id"
     LEFT JOIN (SELECT "organizationId" AS id, count(*) AS blobs, SUM("links") AS links, SUM("size") AS bytes FROM "OrganizationBlob" GROUP BY 1) told
       ON told.id = o."id"
+    LEFT JOIN (SELECT "organizationId" AS id, SUM("size") AS bytes FROM "Manifest" GROUP BY 1) manifest ON manifest.id = o."id"
     WHERE COALESCE(real.blobs, 0) <> COALESCE(told.blobs, 0) OR COALESCE(real.links, 0) <> COALESCE(told.links, 0)
-       OR COALESCE(told.bytes, 0) <> COALESCE(u."bytes", 0)
+       OR COALESCE(manifest.bytes, 0) <> COALESCE(u."manifestBytes", 0)
+       OR COALESCE(told.bytes, 0) + COALESCE(manifest.bytes, 0) <> COALESCE(u."bytes", 0)
        OR COALESCE(u."repositories", 0) <> (SELECT count(*) FROM "Repository" r WHERE r."organizationId" = o."id")`
   for (const { organizationId } of wrong) await recount(db, organizationId)
   return wrong.length
@@ -124,18 +127,20 @@ export async function reconcileUsage(db: Db): Promise<number> {
 
 async function recount(db: Db, organizationId: string): Promise<void> {
   await db.$transaction(async (tx) => {
-    // Pushes of this installation's organizations wait for the milliseconds that this takes: nothing is linked meanwhile.
-    await tx.$executeRaw`LOCK TABLE "RepositoryBlob" IN SHARE ROW EXCLUSIVE MODE`
+    // Pushes of this installation's organizations wait for the milliseconds that this takes: nothing is linked or put meanwhile.
+    await tx.$executeRaw`LOCK TABLE "RepositoryBlob", "Manifest" IN SHARE ROW EXCLUSIVE MODE`
     await tx.organizationBlob.deleteMany({ where: { organizationId } })
     await tx.$executeRaw`
       INSERT INTO "OrganizationBlob" ("organizationId", "digest", "size", "links")
       SELECT r."organizationId", l."digest", b."size", count(*) FROM "RepositoryBlob" l
       JOIN "Repository" r ON r."id" = l."repositoryId" JOIN "Blob" b ON b."digest" = l."digest"
       WHERE r."organizationId" = ${organizationId} GROUP BY 1, 2, 3`
-    const [sum] = await tx.$queryRaw<{ bytes: bigint; repositories: bigint }[]>(Prisma.sql`
-      SELECT COALESCE((SELECT SUM("size") FROM "OrganizationBlob" WHERE "organizationId" = ${organizationId}), 0)::bigint AS bytes,
+    const [sum] = await tx.$queryRaw<{ blobs: bigint; manifests: bigint; repositories: bigint }[]>(Prisma.sql`
+      SELECT COALESCE((SELECT SUM("size") FROM "OrganizationBlob" WHERE "organizationId" = ${organizationId}), 0)::bigint AS blobs,
+        COALESCE((SELECT SUM("size") FROM "Manifest" WHERE "organizationId" = ${organizationId}), 0)::bigint AS manifests,
         (SELECT count(*) FROM "Repository" WHERE "organizationId" = ${organizationId}) AS repositories`)
-    const data = { bytes: sum?.bytes ?? 0n, repositories: Number(sum?.repositories ?? 0) }
+    const { blobs, manifests, repositories } = sum ?? { blobs: 0n, manifests: 0n, repositories: 0n }
+    const data = { bytes: blobs + manifests, manifestBytes: manifests, repositories: Number(repositories) }
     await tx.organizationUsage.upsert({ where: { organizationId }, create: { organizationId, ...data }, update: data })
   })
 }

@@ -18,6 +18,10 @@ export interface RepositoryQuery extends PageRequest {
   running?: boolean | undefined
 }
 
+/** Of a repository `r`: its blobs, each once, and its manifests. */
+const SIZE = Prisma.sql`(COALESCE((SELECT SUM(l."size") FROM "RepositoryBlob" l WHERE l."repositoryId" = r."id"), 0)
+  + COALESCE((SELECT SUM(m."size") FROM "Manifest" m WHERE m."repositoryId" = r."id"), 0))`
+
 /** What is never is the oldest. */
 const millis = (column: Prisma.Sql) => Prisma.sql`COALESCE((EXTRACT(EPOCH FROM ${column}) * 1000)::bigint, -1)`
 const KEYS: Record<RepositorySort, Prisma.Sql> = {
@@ -25,7 +29,7 @@ const KEYS: Record<RepositorySort, Prisma.Sql> = {
   pushed: millis(Prisma.sql`r."lastPushedAt"`),
   pulled: millis(Prisma.sql`r."lastPulledAt"`),
   pulls: Prisma.sql`r."pullCount"`,
-  size: Prisma.sql`COALESCE((SELECT SUM(l."size") FROM "RepositoryBlob" l WHERE l."repositoryId" = r."id"), 0)`,
+  size: SIZE,
 }
 
 /** The cursor is `<key>:<name>` of the last one. */
@@ -71,7 +75,7 @@ const servingSql = (organizationId: string) => Prisma.sql`
 export interface RepositoryFacts {
   /** Of images: a build cache and a signature have tags, and are none. */
   tags: number
-  /** Bytes of its blobs, each counted once. */
+  /** Bytes of its blobs, each counted once, and of its manifests. */
   size: number
   /** Slugs of the apps that serve an image of it. */
   runningIn: string[]
@@ -83,7 +87,7 @@ export async function repositoryFacts(db: Tx, organizationId: string, ids: strin
   if (ids.length === 0) return new Map()
   const [rows, serving] = await Promise.all([
     db.$queryRaw<{ id: string; tags: bigint; size: bigint; description: string | null; labels: Record<string, string> | null }[]>`
-      SELECT r."id", COALESCE((SELECT SUM(l."size") FROM "RepositoryBlob" l WHERE l."repositoryId" = r."id"), 0)::bigint AS size,
+      SELECT r."id", ${SIZE}::bigint AS size,
         (SELECT COUNT(*) FROM "Tag" t WHERE t."repositoryId" = r."id" AND t."attachedTo" IS NULL)
           - (SELECT COUNT(*) FROM "Tag" t WHERE ${isOfSystem} AND t."manifestId" IN (${cachesSql(Prisma.sql`r."id"`)})) AS tags,
         s."description", s."labels"

@@ -146,7 +146,7 @@ const usedDigests = (tx: Tx, places: readonly Omit<RetentionPlace, 'reference'>[
     SELECT h."repositoryId", h."digest" FROM "Build" b JOIN here h ON h."digest" = b."manifestDigest"
       WHERE b."finishedAt" IS NULL OR b."finishedAt" > ${new Date(now.getTime() - DAY_MS)}`
 
-/** Bytes that no repository needs once these manifests are gone, by the id of the repository that has them now; none is left out. */
+/** Bytes of these manifests, and those that no repository needs once they are gone, by the id of the repository that has them now; none is left out. */
 export async function freedBytes(tx: Tx, going: readonly { id: string; manifests: readonly string[] }[]): Promise<Map<string, number>> {
   const some = going.filter(({ manifests }) => manifests.length > 0)
   if (some.length === 0) return new Map()
@@ -154,7 +154,7 @@ export async function freedBytes(tx: Tx, going: readonly { id: string; manifests
   // LATERAL … OFFSET 0: by the index, row by row. The planner would read all layers of the installation for those of a few repositories.
   const rows = await tx.$queryRaw<{ repositoryId: string; bytes: bigint }[]>`
     WITH manifest AS (
-      SELECT m."id", m."repositoryId", m."configDigest", (m."repositoryId", m."digest") IN (
+      SELECT m."id", m."repositoryId", m."configDigest", m."size", (m."repositoryId", m."digest") IN (
         SELECT * FROM unnest(${pairs.map(({ id }) => id)}::text[], ${pairs.map(({ digest }) => digest)}::text[])
       ) AS goes FROM "Manifest" m WHERE m."repositoryId" = ANY(${some.map(({ id }) => id)}::text[])
     ),
@@ -165,10 +165,12 @@ export async function freedBytes(tx: Tx, going: readonly { id: string; manifests
         UNION ALL SELECT m."repositoryId", m."configDigest", m.goes FROM manifest m WHERE m."configDigest" IS NOT NULL
       ) u GROUP BY 1, 2 HAVING bool_and(u.goes)
     )
-    SELECT f."repositoryId", SUM(l.size)::bigint AS bytes FROM freed f CROSS JOIN LATERAL (
-      SELECT MIN(s."size") AS size FROM (SELECT "repositoryId", "size" FROM "RepositoryBlob" WHERE "digest" = f."digest" LIMIT 2) s
-      HAVING count(*) = 1 AND MIN(s."repositoryId") = f."repositoryId"
-    ) l GROUP BY f."repositoryId"`
+    SELECT "repositoryId", SUM(size)::bigint AS bytes FROM (
+      SELECT f."repositoryId", l.size FROM freed f CROSS JOIN LATERAL (
+        SELECT MIN(s."size") AS size FROM (SELECT "repositoryId", "size" FROM "RepositoryBlob" WHERE "digest" = f."digest" LIMIT 2) s
+        HAVING count(*) = 1 AND MIN(s."repositoryId") = f."repositoryId"
+      ) l UNION ALL SELECT m."repositoryId", m."size" FROM manifest m WHERE m.goes
+    ) one GROUP BY 1`
   return new Map(rows.map((row) => [row.repositoryId, Number(row.bytes)]))
 }
 

@@ -1,6 +1,6 @@
 /**
- * Where the bytes of blobs are, for the storage page: of one organization, and of the whole installation. Each blob is counted once per
- * answer, so that the parts add up to the whole.
+ * Where the bytes are, for the storage page: of one organization, and of the whole installation. Each blob is counted once per
+ * answer, and each manifest where it is, so that the parts add up to the whole: to what the organization's limit counts.
  */
 import { isBuildCache, isNoBuildCache } from './build-caches'
 import type { Tx } from './client'
@@ -16,9 +16,11 @@ export const BLOB_USES = ['single', 'shared', 'cache', 'unused'] as const
 export type BlobUse = (typeof BLOB_USES)[number]
 
 export interface OrganizationStorage {
+  /** They lie in this database, beside the blobs. */
+  manifests: { count: number; bytes: number }
   /** single: images of one repository; shared: images of several; cache: only build caches; unused: no manifest names it. */
   uses: Record<BlobUse, ByteCount>
-  /** Largest first. Bytes: what the repository links; only: what goes when it goes. */
+  /** Largest first. Bytes: what the repository links, and its manifests; only: what goes when it goes. */
   repositories: { name: string; blobs: number; bytes: number; only: number; unused: number }[]
   sharedLayers: { digest: string; size: number; repositories: number; images: number; step: string | null; example: string }[]
   /** What the collector would take, the largest first; it goes an hour after `seenAt`. */
@@ -49,9 +51,18 @@ interface Totals {
   bytes: bigint
 }
 
+interface Answer {
+  manifests: { count: number; bytes: number } | null
+  uses: Totals[] | null
+  repositories: never[] | null
+  shared: never[] | null
+  loose: never[] | null
+}
+const NO_ANSWER: Answer = { manifests: null, uses: null, repositories: null, shared: null, loose: null }
+
 /** One statement for all of it: the parts are of one moment. */
 export async function organizationStorage(db: Tx, organizationId: string): Promise<OrganizationStorage> {
-  const rows = await db.$queryRaw<{ uses: Totals[] | null; repositories: never[] | null; shared: never[] | null; loose: never[] | null }[]>`
+  const rows = await db.$queryRaw<Answer[]>`
     WITH ${linksOf(Prisma.sql`m."organizationId" = ${organizationId}`)}, link AS MATERIALIZED (
       SELECT l."repositoryId", l."digest", l."seenAt", l."size", n."digest" IS NULL AS loose, COALESCE(n.cache, true) AS cache
       FROM "Repository" r JOIN "RepositoryBlob" l ON l."repositoryId" = r."id"
@@ -61,13 +72,19 @@ export async function organizationStorage(db: Tx, organizationId: string): Promi
       SELECT "digest", max("size") AS size, count(*)::int AS links, min("repositoryId") AS first, max("seenAt") AS "seenAt",
         CASE WHEN bool_and(loose) THEN 'unused' WHEN bool_and(cache) THEN 'cache' WHEN count(*) = 1 THEN 'single' ELSE 'shared' END AS use
       FROM link GROUP BY "digest"
+    ), manifest AS MATERIALIZED (
+      SELECT "repositoryId", count(*)::int AS count, sum("size")::bigint AS bytes FROM "Manifest"
+      WHERE "organizationId" = ${organizationId} GROUP BY 1
     )
     SELECT
+      (SELECT jsonb_build_object('count', COALESCE(sum(m.count), 0), 'bytes', COALESCE(sum(m.bytes), 0)) FROM manifest m) AS manifests,
       (SELECT jsonb_agg(u) FROM (SELECT use, count(*)::int AS blobs, sum(size) AS bytes FROM blob GROUP BY use) u) AS uses,
       (SELECT jsonb_agg(t ORDER BY t.bytes DESC, t.name) FROM (
-        SELECT r."name", count(l."digest")::int AS blobs, COALESCE(sum(l."size"), 0) AS bytes,
-          COALESCE(sum(l."size") FILTER (WHERE b.links = 1), 0) AS only, COALESCE(sum(l."size") FILTER (WHERE l.loose), 0) AS unused
+        SELECT r."name", count(l."digest")::int AS blobs, COALESCE(sum(l."size"), 0) + COALESCE(min(m.bytes), 0) AS bytes,
+          COALESCE(sum(l."size") FILTER (WHERE b.links = 1), 0) + COALESCE(min(m.bytes), 0) AS only,
+          COALESCE(sum(l."size") FILTER (WHERE l.loose), 0) AS unused
         FROM "Repository" r LEFT JOIN link l ON l."repositoryId" = r."id" LEFT JOIN blob b ON b."digest" = l."digest"
+          LEFT JOIN manifest m ON m."repositoryId" = r."id"
         WHERE r."organizationId" = ${organizationId} GROUP BY r."id") t) AS repositories,
       (SELECT jsonb_agg(s ORDER BY s.size * (s.links - 1) DESC, s."digest") FROM (
         SELECT b."digest", b.size, b.links, r."name" AS example FROM blob b JOIN "Repository" r ON r."id" = b.first
@@ -75,12 +92,13 @@ export async function organizationStorage(db: Tx, organizationId: string): Promi
       (SELECT jsonb_agg(c ORDER BY c.size DESC, c."digest") FROM (
         SELECT b."digest", b.size, b.links, b."seenAt", r."name" AS repository FROM blob b JOIN "Repository" r ON r."id" = b.first
         WHERE b.use = 'unused' ORDER BY b.size DESC, b."digest" LIMIT ${COLLECTABLE_SHOWN}) c) AS loose`
-  const { uses, repositories, shared, loose } = rows[0] ?? { uses: null, repositories: null, shared: null, loose: null }
+  const { uses, manifests, repositories, shared, loose } = rows[0] ?? NO_ANSWER
   const none = { blobs: 0, bytes: 0 }
   const counts: Record<BlobUse, ByteCount> = { single: none, shared: none, cache: none, unused: none }
   for (const { use, blobs, bytes } of uses ?? []) counts[use] = { blobs, bytes: Number(bytes) }
   return {
     uses: counts,
+    manifests: { count: Number(manifests?.count ?? 0), bytes: Number(manifests?.bytes ?? 0) },
     repositories: repositories ?? [],
     sharedLayers: await withSteps(db, organizationId, shared ?? []),
     collectable: (loose ?? []).map(({ digest, size, links, seenAt, repository }: LooseBlob) => ({
@@ -138,13 +156,6 @@ export async function largestImages(db: Tx, organizationId: string, take: number
   return rows.map((row) => ({ ...row, size: Number(row.size) }))
 }
 
-/** Bytes of manifests lie in Postgres, beside the blobs. */
-export async function manifestBytes(db: Tx, organizationId: string): Promise<{ manifests: number; bytes: number }> {
-  const rows = await db.$queryRaw<{ manifests: number; bytes: bigint }[]>`
-    SELECT count(*)::int AS manifests, COALESCE(sum("size"), 0)::bigint AS bytes FROM "Manifest" WHERE "organizationId" = ${organizationId}`
-  return { manifests: rows[0]?.manifests ?? 0, bytes: Number(rows[0]?.bytes ?? 0) }
-}
-
 /** Uploads that were begun and not ended, the one that somebody wrote to last first. */
 export async function openUploads(db: Tx, organizationId: string, take: number) {
   const [sum, rows] = await Promise.all([
@@ -181,20 +192,27 @@ export async function damagedBlobs(db: Tx, organizationId: string, take: number)
 }
 
 export interface InstallationStorage {
-  /** Everything that has a row, each blob once. */
+  /** Every blob that has a row, once. */
   total: ByteCount
+  manifests: { count: number; bytes: number }
   /** Linked by repositories of several organizations. */
   shared: ByteCount
   /** No repository links it any more: the collector's. */
   unlinked: ByteCount
   /** Of linked ones, those that no manifest names. */
   unused: ByteCount
-  /** Largest first; only: what no other organization links. */
+  /** Largest first, with their manifests; only: what no other organization links. */
   organizations: { slug: string; name: string; repositories: number; bytes: number; only: number }[]
 }
 
 export async function installationStorage(db: Tx): Promise<InstallationStorage> {
-  const rows = await db.$queryRaw<{ parts: { part: string; blobs: number; bytes: number }[] | null; organizations: never[] | null }[]>`
+  const rows = await db.$queryRaw<
+    {
+      parts: { part: string; blobs: number; bytes: number }[] | null
+      manifests: { count: number; bytes: number } | null
+      organizations: never[] | null
+    }[]
+  >`
     WITH ${linksOf(Prisma.sql`true`)}, held AS MATERIALIZED (
       SELECT r."organizationId", l."digest", bool_and(n."digest" IS NULL) AS loose
       FROM "RepositoryBlob" l JOIN "Repository" r ON r."id" = l."repositoryId"
@@ -202,15 +220,20 @@ export async function installationStorage(db: Tx): Promise<InstallationStorage> 
     ), blob AS MATERIALIZED (
       SELECT b."digest", b."size", count(h."digest")::int AS holders, COALESCE(bool_and(h.loose), false) AS loose
       FROM "Blob" b LEFT JOIN held h ON h."digest" = b."digest" GROUP BY b."digest"
+    ), manifest AS MATERIALIZED (
+      SELECT "organizationId", count(*)::int AS count, sum("size")::bigint AS bytes FROM "Manifest" GROUP BY 1
     )
     SELECT
+      (SELECT jsonb_build_object('count', COALESCE(sum(m.count), 0), 'bytes', COALESCE(sum(m.bytes), 0)) FROM manifest m) AS manifests,
       (SELECT jsonb_agg(p) FROM (
         SELECT CASE WHEN holders = 0 THEN 'unlinked' WHEN loose THEN 'unused' WHEN holders > 1 THEN 'shared' ELSE 'single' END AS part,
           count(*)::int AS blobs, sum("size") AS bytes FROM blob GROUP BY 1) p) AS parts,
       (SELECT jsonb_agg(t ORDER BY t.bytes DESC, t.slug) FROM (
         SELECT o."slug", o."name", (SELECT count(*)::int FROM "Repository" r WHERE r."organizationId" = o."id") AS repositories,
-          COALESCE(sum(b."size"), 0) AS bytes, COALESCE(sum(b."size") FILTER (WHERE b.holders = 1), 0) AS only
+          COALESCE(sum(b."size"), 0) + COALESCE(min(m.bytes), 0) AS bytes,
+          COALESCE(sum(b."size") FILTER (WHERE b.holders = 1), 0) + COALESCE(min(m.bytes), 0) AS only
         FROM "Organization" o LEFT JOIN held h ON h."organizationId" = o."id" LEFT JOIN blob b ON b."digest" = h."digest"
+          LEFT JOIN manifest m ON m."organizationId" = o."id"
         GROUP BY o."id") t) AS organizations`
   const parts = new Map((rows[0]?.parts ?? []).map(({ part, blobs, bytes }) => [part, { blobs, bytes }]))
   const of = (part: string): ByteCount => parts.get(part) ?? { blobs: 0, bytes: 0 }
@@ -218,7 +241,15 @@ export async function installationStorage(db: Tx): Promise<InstallationStorage> 
     blobs: 0,
     bytes: 0,
   })
-  return { total, shared: of('shared'), unlinked: of('unlinked'), unused: of('unused'), organizations: rows[0]?.organizations ?? [] }
+  const { manifests, organizations } = rows[0] ?? { manifests: null, organizations: null }
+  return {
+    total,
+    manifests: { count: Number(manifests?.count ?? 0), bytes: Number(manifests?.bytes ?? 0) },
+    shared: of('shared'),
+    unlinked: of('unlinked'),
+    unused: of('unused'),
+    organizations: organizations ?? [],
+  }
 }
 
 export const storeState = (db: Tx) => db.blobStoreState.findUnique({ where: { id: 'store' } })

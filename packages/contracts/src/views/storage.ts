@@ -72,12 +72,13 @@ export interface VerificationView {
 export interface StorageView {
   /** When it was counted. */
   asOf: Date
+  /** As the organization's limit counts: its blobs once each, and its manifests. */
   total: ByteCountView
   uses: Record<BlobUseView, ByteCountView>
   /** What repositories would take together if none shared a blob. */
   withoutSharing: number
   repositories: number
-  /** Manifests lie in the database, beside the blobs. */
+  /** They lie in the database, beside the blobs. */
   manifests: { count: number; bytes: number }
   uploads: { count: number; bytes: number }
   sharedLayers: SharedLayerView[]
@@ -109,7 +110,10 @@ export interface CollectablesView {
 /** The whole store, for those who run the installation. */
 export interface InstallationStorageView {
   asOf: Date
+  /** Of blobs. */
   total: ByteCountView
+  /** In the database. */
+  manifests: { count: number; bytes: number }
   /** Linked by several organizations; counted in each one's bytes, and once here. */
   shared: ByteCountView
   unlinked: ByteCountView

@@ -71,7 +71,7 @@ describe('repositories', () => {
 
   it('tells how much is in each', async () => {
     const { items } = await h.services.images.repositories(scope, { sort: 'name', order: 'asc', limit: 9, query: 'api' })
-    expect(items).toMatchObject([{ name: 'team/api', tags: 1, size: 20, pulls: 9, visibility: 'public', runningIn: [] }])
+    expect(items).toMatchObject([{ name: 'team/api', tags: 1, size: 21, pulls: 9, visibility: 'public', runningIn: [] }])
   })
 })
 

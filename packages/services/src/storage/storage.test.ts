@@ -1,3 +1,4 @@
+import { reconcileUsage } from '@slipway/db'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Scope } from '../scope'
 import { createHarness, type Harness } from '../testing/harness'
@@ -16,7 +17,9 @@ afterAll(() => h.close())
 
 const hex = (n: number) => `sha256:${n.toString(16).padStart(64, '0')}`
 
-/** A repository that links blobs (number → bytes); `used` of them are layers of one image. */
+const MANIFEST = 50
+
+/** A repository that links blobs (number → bytes); `used` of them are layers of one image, whose manifest has 50 bytes. */
 async function repository(scope: Scope, name: string, blobs: Record<number, number>, used: number[]) {
   const { repositoryId, digest } = await h.image(scope, name, { digest: hex(Object.keys(blobs).length * 1_000_000 + name.length) })
   const manifest = await h.db.manifest.findFirstOrThrow({ where: { repositoryId, digest } })
@@ -25,6 +28,7 @@ async function repository(scope: Scope, name: string, blobs: Record<number, numb
     await h.db.blob.upsert({ where: { digest: blob }, create: { digest: blob, size }, update: {} })
     await h.db.repositoryBlob.create({ data: { repositoryId, digest: blob, size } })
   }
+  await h.db.manifest.update({ where: { id: manifest.id }, data: { size: MANIFEST } })
   await h.db.manifestLayer.deleteMany({ where: { manifestId: manifest.id } })
   await h.db.manifestLayer.createMany({
     data: used.map((n, position) => ({
@@ -44,15 +48,27 @@ it('says of an organization only what is its own, with parts that add up', async
   await repository(other, 'theirs', { 1: 1000, 3: 30, 5: 5000 }, [1, 3, 5])
   const mine = await h.services.storage.get(first)
   expect(mine).toMatchObject({
-    total: { blobs: 4, bytes: 1237 },
+    total: { blobs: 4, bytes: 1237 + 2 * MANIFEST },
+    manifests: { count: 2, bytes: 2 * MANIFEST },
     uses: { single: { bytes: 207 }, shared: { bytes: 1000 }, cache: { bytes: 0 }, unused: { blobs: 1, bytes: 30 } },
-    withoutSharing: 2237,
+    withoutSharing: 2237 + 2 * MANIFEST,
     repositories: 2,
     sharedLayers: [{ digest: hex(1), repositories: 2, images: 2 }],
     damaged: [],
     lastVerified: null,
     runsStore: true,
   })
+  // The same number wherever it is shown.
+  const { items: all } = await h.services.storage.repositories(first, { by: 'bytes', limit: 9 })
+  const listed = await h.services.images.repositories(first, { sort: 'size', order: 'desc', limit: 9 })
+  expect(listed.items.map(({ name, size }) => [name, size])).toEqual(all.map(({ name, bytes }) => [name, bytes]))
+  const whole = await h.services.storage.installation(first)
+  for (const scope of [first, other]) {
+    const { bytes } = await h.services.policies.quota(scope)
+    expect((await h.services.storage.get(scope)).total.bytes).toBe(bytes)
+    expect(whole.organizations.find(({ slug }) => slug === scope.organization)?.bytes).toBe(bytes)
+  }
+  expect(await reconcileUsage(h.db)).toBe(0)
   // That rival needs blob 3 too must not show: acme is told what goes from its own.
   const { items, total } = await h.services.storage.collectable(first)
   expect(total).toEqual({ blobs: 1, bytes: 30 })
@@ -64,8 +80,8 @@ it('says of an organization only what is its own, with parts that add up', async
 it('pages through repositories by what they have, what only they have, and what none needs', async () => {
   const page = (input: { by: 'bytes' | 'only' | 'unused'; cursor?: string; limit?: number }) =>
     h.services.storage.repositories(first, { limit: 1, ...input })
-  expect(await page({ by: 'bytes' })).toMatchObject({ items: [{ name: 'api', bytes: 1230, only: 230, unused: 30 }], next: 'api', total: 2 })
-  expect(await page({ by: 'bytes', cursor: 'api' })).toMatchObject({ items: [{ name: 'web', bytes: 1007, only: 7 }], next: null })
+  expect(await page({ by: 'bytes' })).toMatchObject({ items: [{ name: 'api', bytes: 1280, only: 280, unused: 30 }], next: 'api', total: 2 })
+  expect(await page({ by: 'bytes', cursor: 'api' })).toMatchObject({ items: [{ name: 'web', bytes: 1057, only: 57 }], next: null })
   expect((await page({ by: 'unused' })).items).toMatchObject([{ name: 'api' }])
 })
 
@@ -79,10 +95,11 @@ it('shows the whole store and has it verified for those only who run the install
   const { storage } = h.services
   expect(await storage.installation(first)).toMatchObject({
     total: { blobs: 5, bytes: 6237 },
+    manifests: { count: 3, bytes: 3 * MANIFEST },
     shared: { blobs: 2, bytes: 1030 },
     organizations: [
-      { slug: 'rival', bytes: 6030, only: 5000 },
-      { slug: 'acme', bytes: 1237, only: 207 },
+      { slug: 'rival', bytes: 6030 + MANIFEST, only: 5000 + MANIFEST },
+      { slug: 'acme', bytes: 1237 + 2 * MANIFEST, only: 207 + 2 * MANIFEST },
     ],
     store: null,
   })

@@ -12,7 +12,6 @@ import {
   lastVerifiedAt,
   latestDamages,
   latestVerifications,
-  manifestBytes,
   openUploads,
   organizationStorage,
   storeState,
@@ -35,7 +34,6 @@ export const createStorage = (deps: Deps): StorageService => {
   const { db } = deps
   const organizations = new Counted((organizationId) => organizationStorage(db, organizationId))
   const largest = new Counted((organizationId) => largestImages(db, organizationId, LARGEST))
-  const manifests = new Counted((organizationId) => manifestBytes(db, organizationId))
   const installation = new Counted(() => installationStorage(db))
 
   const find = async (scope: Scope, id: string) => {
@@ -48,10 +46,9 @@ export const createStorage = (deps: Deps): StorageService => {
   return {
     async get(scope) {
       const { organizationId } = scope
-      const [{ value, asOf }, images, counted, uploads, damaged, lastVerified, runsStore] = await Promise.all([
+      const [{ value, asOf }, images, uploads, damaged, lastVerified, runsStore] = await Promise.all([
         organizations.get(organizationId),
         largest.get(organizationId),
-        manifests.get(organizationId),
         openUploads(db, organizationId, 0),
         damagedBlobs(db, organizationId, DAMAGES),
         lastVerifiedAt(db),
@@ -60,11 +57,11 @@ export const createStorage = (deps: Deps): StorageService => {
       const sum = (of: 'blobs' | 'bytes') => BLOB_USES.reduce((total, use) => total + value.uses[use][of], 0)
       return {
         asOf,
-        total: { blobs: sum('blobs'), bytes: sum('bytes') },
+        total: { blobs: sum('blobs'), bytes: sum('bytes') + value.manifests.bytes },
         uses: value.uses,
         withoutSharing: value.repositories.reduce((total, repository) => total + repository.bytes, 0),
         repositories: value.repositories.length,
-        manifests: { count: counted.value.manifests, bytes: counted.value.bytes },
+        manifests: value.manifests,
         uploads: { count: uploads.count, bytes: uploads.bytes },
         sharedLayers: value.sharedLayers,
         largest: images.value,

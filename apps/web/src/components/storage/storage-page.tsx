@@ -94,6 +94,7 @@ function UsesCard({ view }: { view: views.StorageView }) {
           { id: 'shared', label: 'Shared by several', ...part(uses.shared), detail: blobs(uses.shared), fill: 'shared' },
           { id: 'cache', label: 'Build caches', ...part(uses.cache), detail: blobs(uses.cache), fill: 'quiet' },
           { id: 'unused', label: 'No longer needed', ...part(uses.unused), detail: blobs(uses.unused), fill: 'loose' },
+          { id: 'manifests', label: 'Manifests', ...part(view.manifests), detail: count(view.manifests.count, 'manifest'), fill: 'quiet' },
         ]}
       />
       <p className="border-line border-t px-4 py-3 text-ink-2 text-sm">
@@ -102,8 +103,7 @@ function UsesCard({ view }: { view: views.StorageView }) {
             Sharing layers saves <strong className="num font-medium text-ink">{formatBytes(saved)}</strong>.{' '}
           </>
         )}
-        Besides: {count(view.manifests.count, 'manifest')} of {formatBytes(view.manifests.bytes)} in the database
-        {view.uploads.count > 0 && `, ${count(view.uploads.count, 'upload')} under way with ${formatBytes(view.uploads.bytes)}`}.{' '}
+        {view.uploads.count > 0 && `Besides: ${count(view.uploads.count, 'upload')} under way with ${formatBytes(view.uploads.bytes)}. `}
         {view.lastVerified && (
           <>
             All bytes of the registry were last checked <TimeAgo at={view.lastVerified} />.
@@ -114,4 +114,4 @@ function UsesCard({ view }: { view: views.StorageView }) {
   )
 }
 
-const part = ({ bytes }: views.ByteCountView) => ({ bytes })
+const part = ({ bytes }: { bytes: number }) => ({ bytes })

@@ -39,6 +39,7 @@ function StoreCard({ view }: { view: views.InstallationStorageView }) {
   const parts: Part[] = [
     { id: 'single', label: 'Of one organization', bytes: single, fill: 'own' },
     { id: 'shared', label: 'Shared by several', bytes: view.shared.bytes, fill: 'shared' },
+    { id: 'manifests', label: 'Manifests, in the database', bytes: view.manifests.bytes, fill: 'quiet' },
     { id: 'loose', label: 'No longer needed', bytes: view.unused.bytes + view.unlinked.bytes + (store?.strayBytes ?? 0), fill: 'loose' },
     { id: 'quarantine', label: 'Damaged, kept aside', bytes: store?.quarantinedBytes ?? 0, fill: 'quiet' },
   ]

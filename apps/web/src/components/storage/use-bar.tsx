@@ -34,7 +34,7 @@ export function UseBar({ label, parts, className }: { label: string; parts: Part
           </Tooltip>
         ))}
       </div>
-      <dl className="grid grid-cols-2 gap-x-5 gap-y-3 lg:grid-cols-4">
+      <dl className="grid grid-cols-2 gap-x-5 gap-y-3 sm:grid-cols-3 lg:grid-cols-5">
         {parts.map((part) => (
           <div key={part.id} className="min-w-0">
             <dt className="flex items-center gap-2 text-ink-2 text-xs">
