@@ -1,4 +1,6 @@
 /** Rules of tags and limits of organizations, as clients meet them. */
+import { request } from 'node:http'
+import { buffer } from 'node:stream/consumers'
 import { newId } from '@slipway/core'
 import { listTags, moveRepository, organizationUsage, reconcileUsage, repositoryFacts } from '@slipway/db'
 import { OCI_INDEX, OCI_MANIFEST } from '@slipway/oci'
@@ -145,7 +147,7 @@ describe('tags', () => {
 describe('limits', () => {
   const set = async (maxBytes: number | null, maxRepositories: number | null = null) => {
     const data = { maxBytes: maxBytes === null ? null : BigInt(maxBytes), maxRepositories, refusedAt: null }
-    await f.db.organizationUsage.update({ where: { organizationId: rival }, data })
+    await f.db.organizationUsage.upsert({ where: { organizationId: rival }, create: { organizationId: rival, ...data }, update: data })
   }
   const limit = async (maxBytes: number | null, maxRepositories: number | null = null) => {
     await set(maxBytes, maxRepositories)
@@ -229,6 +231,100 @@ describe('limits', () => {
     expect((await f.call('PUT', `${two}?digest=${digestBytes(content)}`)).status).toBe(201)
     expect((await used()).bytes).toBe(bytes + 600)
     expect(await f.db.upload.count({ where: { organizationId: rival } })).toBe(0)
+  })
+
+  describe('while bytes come', () => {
+    const MIB = 1024 ** 2
+    /** A body without a length, sent piece by piece as the test says. */
+    const stream = async (path: string, method = 'PATCH') => {
+      const authorization = `Bearer ${await f.sign([{ type: 'repository', name: 'rival/a', actions: ['push'] }])}`
+      const sent = request(f.base + path, { method, headers: { authorization, 'transfer-encoding': 'chunked' } })
+      let answer: number | undefined
+      const answered = new Promise<{ status: number; code?: string; detail?: unknown }>((resolve, reject) => {
+        sent.on('error', (error) => answer === undefined && reject(error))
+        sent.on('response', async (response) => {
+          answer = response.statusCode
+          const text = await buffer(response)
+          resolve({ status: answer ?? 0, ...(text.length > 0 && JSON.parse(text.toString()).errors[0]) })
+        })
+      })
+      const send = async (mib: number) => {
+        for (let left = mib; left > 0 && answer === undefined; left--)
+          await new Promise<void>((resolve) => sent.write(Buffer.alloc(MIB, 'q'), () => resolve()))
+      }
+      return { send, end: () => sent.end(), answered, isAnswered: () => answer !== undefined }
+    }
+    const open = async () => (await f.call('POST', '/v2/rival/a/blobs/uploads/')).headers.get('location') ?? ''
+    const onDisk = async () => {
+      let bytes = 0
+      for await (const { size } of f.store.uploads()) bytes += size
+      return bytes
+    }
+    const only = async (room: number) => {
+      for (const { id } of await f.db.upload.findMany({ where: { organizationId: rival } })) await f.store.discard(id)
+      await f.db.upload.deleteMany({ where: { organizationId: rival } })
+      const { bytes } = await used()
+      await limit(bytes + room)
+      return bytes
+    }
+
+    it('end an upload where it passes what is left now, and nothing of it is kept', async () => {
+      const bytes = await only(1024 * MIB)
+      const before = await onDisk()
+      const location = await open()
+      const upload = await stream(location)
+      await upload.send(12)
+      await expect.poll(onDisk).toBeGreaterThan(before + 8 * MIB)
+      await set(bytes + 4 * MIB)
+      await upload.send(200)
+      expect(await upload.answered).toMatchObject({ status: 403, code: 'DENIED', detail: { what: 'bytes', limit: bytes + 4 * MIB } })
+      await expect.poll(onDisk).toBe(before)
+      expect((await f.call('GET', location)).status, 'the session has ended, and holds no room').toBe(404)
+      await limit(null)
+    })
+
+    it('end an upload of an organization that had no limit when it began', async () => {
+      await only(0)
+      await set(null)
+      const { bytes } = await used()
+      await limit(null)
+      const upload = await stream(await open())
+      await upload.send(3)
+      await limit(bytes + MIB)
+      await upload.send(200)
+      expect(await upload.answered).toMatchObject({ status: 403, code: 'DENIED' })
+      await limit(null)
+    })
+
+    it.each(['PATCH', 'POST'])('let one of two pass that come at once by %s, as the other’s bytes count', async (method) => {
+      const bytes = await only(20 * MIB)
+      const before = await onDisk()
+      const digest = digestBytes(Buffer.alloc(16 * MIB, 'q'))
+      const path = method === 'PATCH' ? open : async () => `/v2/rival/a/blobs/uploads/?digest=${digest}`
+      const uploads = [await stream(await path(), method), await stream(await path(), method)]
+      let most = 0
+      for (let mib = 0; mib < 16; mib++) {
+        await Promise.all(uploads.map((one) => one.send(1)))
+        most = Math.max(most, await onDisk())
+      }
+      for (const one of uploads) one.end()
+      const answers = await Promise.all(uploads.map((one) => one.answered))
+      expect(answers.map(({ status }) => status).sort()).toEqual([method === 'PATCH' ? 202 : 201, 403])
+      expect(answers.find(({ status }) => status === 403)).toMatchObject({ code: 'DENIED', detail: { limit: bytes + 20 * MIB } })
+      expect(most - before, 'the limit, and eight MiB of each').toBeLessThan(20 * MIB + 2 * 8 * MIB)
+      expect((await used()).bytes).toBe(method === 'PATCH' ? bytes : bytes + 16 * MIB)
+      await limit(null)
+    })
+
+    it('take no more of a blob that is there than it has', async () => {
+      const content = 'there already'
+      expect((await blob('rival/a', content)).status).toBe(201)
+      await only(MIB)
+      const upload = await stream(`/v2/rival/a/blobs/uploads/?digest=${digestBytes(content)}`, 'POST')
+      await upload.send(200)
+      expect(await upload.answered).toMatchObject({ status: 403, code: 'DENIED' })
+      await limit(null)
+    })
   })
 
   it('let in at once what a raised limit has room for', async () => {

@@ -1,6 +1,6 @@
 /** Where every byte is: the parts add up to what lies on the disk, and what the page says will go is what the collector takes. */
 import { randomBytes } from 'node:crypto'
-import { BLOB_USES, installationStorage, openUploads, organizationStorage, storeState } from '@slipway/db'
+import { BLOB_USES, installationStorage, openUploads, organizationStorage, organizationUsage, storeState } from '@slipway/db'
 import { digestBytes } from '@slipway/oci/node'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -59,8 +59,12 @@ it('adds up to the bytes on disk, by use, by repository and by organization', as
   expect(mine.uses.shared.bytes).toBe(base.length)
   expect(mine.uses.cache.bytes).toBe(step.length + '{"cache":1}'.length)
   expect(mine.uses.unused).toEqual({ blobs: 2, bytes: sum([gone.config, ...gone.layers].map((digest) => disk.get(digest) ?? 0)) })
-  // What is only in one, and what is shared, once.
-  expect(sum(mine.repositories.map((r) => r.only)) + base.length).toBe(bytes)
+  const manifests = await f.db.manifest.findMany({ select: { organizationId: true, content: true } })
+  const sizes = (of: string) => sum(manifests.filter((one) => one.organizationId === of).map(({ content }) => content.byteLength))
+  expect(mine.manifests).toEqual({ count: 4, bytes: sizes(acme) })
+  // What is only in one, and what is shared, once; and what the organization's limit counts.
+  expect(sum(mine.repositories.map((r) => r.only)) + base.length).toBe(bytes + mine.manifests.bytes)
+  expect((await organizationUsage(f.db, acme)).bytes).toBe(bytes + mine.manifests.bytes)
   expect(mine.repositories.map((r) => r.name)).toEqual(['api', 'web', 'old'].sort((a, b) => (of(b) ?? 0) - (of(a) ?? 0)))
   function of(name: string) {
     return mine.repositories.find((r) => r.name === name)?.bytes
@@ -71,7 +75,8 @@ it('adds up to the bytes on disk, by use, by repository and by organization', as
   const all = await installationStorage(f.db)
   expect(all.total).toEqual({ blobs: disk.size, bytes: sum([...disk.values()]) })
   expect(all.shared.bytes).toBe(base.length)
-  expect(sum(all.organizations.map((o) => o.only)) + base.length + all.unlinked.bytes).toBe(all.total.bytes)
+  expect(all.manifests).toEqual({ count: 5, bytes: sum(manifests.map(({ content }) => content.byteLength)) })
+  expect(sum(all.organizations.map((o) => o.only)) + base.length + all.unlinked.bytes).toBe(all.total.bytes + all.manifests.bytes)
   expect(all.organizations.map((o) => o.slug)).toEqual(['acme', 'rival'])
   await collector().collect()
   expect(await storeState(f.db)).toMatchObject({ blobs: disk.size, blobBytes: BigInt(all.total.bytes), strays: 0, uploadBytes: 10n })

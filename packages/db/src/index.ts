@@ -279,7 +279,7 @@ export { createProject, findProject, listProjects } from './projects.repo'
 export {
   listUsages,
   noteQuotaRefusal,
-  organizationHasBlob,
+  organizationBlobSize,
   organizationUsage,
   quotaRefusal,
   quotaRefusedSince,

@@ -67,9 +67,14 @@ export async function roomFor(db: Tx, organizationId: string): Promise<Room> {
   return { left: maxBytes === null ? null : maxBytes - bytes, refusal: { what: 'bytes', used: bytes, limit: maxBytes ?? 0, wanted: 0 } }
 }
 
-/** Whether a repository of the organization has the blob: another link of it costs nothing. */
-export const organizationHasBlob = async (db: Tx, organizationId: string, digest: string): Promise<boolean> =>
-  (await db.organizationBlob.count({ where: { organizationId, digest } })) > 0
+/** Of a blob that a repository of the organization has: another link of it costs nothing. */
+export async function organizationBlobSize(db: Tx, organizationId: string, digest: string): Promise<number | undefined> {
+  const row = await db.organizationBlob.findUnique({
+    where: { organizationId_digest: { organizationId, digest } },
+    select: { size: true },
+  })
+  return row ? Number(row.size) : undefined
+}
 
 /** So that the next sweep tells those who want to hear of it. In its own transaction: the one that was refused is undone. */
 export async function noteQuotaRefusal(db: Tx, organizationId: string): Promise<void> {

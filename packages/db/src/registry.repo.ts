@@ -229,10 +229,10 @@ export async function touchUpload(db: Tx, id: string, bytes: number, now = new D
     UPDATE "Upload" u SET "updatedAt" = ${timestamp(now)}::timestamp, "bytes" = ${bytes} FROM unsynced WHERE u."id" = ${id}`)
 }
 
-/** Bytes of the organization's open uploads as of their last chunks, but for `except`. */
-export async function openUploadBytes(db: Tx, organizationId: string, except: string | undefined): Promise<number> {
+/** Bytes of the organization's open uploads as they were told last, but for `except`. */
+export async function openUploadBytes(db: Tx, organizationId: string, except: readonly string[]): Promise<number> {
   const rows = await directly(db).query<{ bytes: string }>(statement`
-    SELECT COALESCE(SUM("bytes"), 0)::text AS bytes FROM "Upload" WHERE "organizationId" = ${organizationId} AND "id" <> ${except ?? ''}`)
+    SELECT COALESCE(SUM("bytes"), 0)::text AS bytes FROM "Upload" WHERE "organizationId" = ${organizationId} AND "id" <> ALL(${[...except]}::text[])`)
   return Number(rows[0]?.bytes ?? 0)
 }
 

@@ -137,6 +137,30 @@ export class PacedBody implements Source {
   }
 }
 
+/** A body whose bytes are counted before they are taken; where the count has to wait, they wait too. */
+export class MeteredBody implements Source {
+  constructor(
+    readonly body: PacedBody,
+    readonly count: (bytes: number) => Promise<void> | undefined,
+  ) {}
+
+  async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    for await (const chunk of this.body) {
+      const counted = this.count(chunk.byteLength)
+      if (counted) await counted
+      yield chunk
+    }
+  }
+
+  async *batches(least: number): AsyncGenerator<Batch> {
+    for await (const batch of this.body.batches(least)) {
+      const counted = this.count(batch.bytes)
+      if (counted) await counted
+      yield batch
+    }
+  }
+}
+
 const uploadTooSlow = () => {
   const message = 'The bytes of this upload come too slowly. Ask the upload how far it is, and go on from there.'
   return new RegistryError('BLOB_UPLOAD_INVALID', message, { status: 408 })

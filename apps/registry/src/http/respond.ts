@@ -12,10 +12,24 @@ export function sendJson(response: ServerResponse, status: number, value: unknow
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': body.byteLength, ...headers }).end(body)
 }
 
+/** So long the rest of a body is taken, and thrown away, after its answer. */
+const LINGER_MS = 3000
+
 /** The specification's error body. A request whose body was not read to its end ends the connection. */
 export function sendError(response: ServerResponse, error: RegistryError): void {
-  const unread = !response.req.complete && response.req.method !== 'GET' && response.req.method !== 'HEAD'
-  const headers: Headers = { ...error.headers, ...(unread ? { connection: 'close' } : {}) }
-  if (response.req.method === 'HEAD') return void response.writeHead(error.status, headers).end()
-  sendJson(response, error.status, { errors: [{ code: error.code, message: error.message, detail: error.detail ?? null }] }, headers)
+  const { req: request } = response
+  if (request.method === 'HEAD') return void response.writeHead(error.status, error.headers).end()
+  const body = { errors: [{ code: error.code, message: error.message, detail: error.detail ?? null }] }
+  const unread = !request.complete && request.method !== 'GET'
+  if (!unread) return void sendJson(response, error.status, body, error.headers)
+  const bytes = Buffer.from(JSON.stringify(body))
+  const headers = { 'content-type': 'application/json', 'content-length': bytes.byteLength, ...error.headers, connection: 'close' }
+  response.writeHead(error.status, headers).write(bytes)
+  // The client has its answer. A connection that ends while it still sends is reset, and it would hear of that instead.
+  const end = () => {
+    clearTimeout(timer)
+    response.end()
+  }
+  const timer = setTimeout(end, LINGER_MS)
+  request.once('end', end).once('close', end).resume()
 }

@@ -10,7 +10,7 @@ import {
   ensureSystemOrganization,
   findRepositoryByPath,
   findUpload,
-  organizationHasBlob,
+  organizationBlobSize,
   quotaRefusal,
   type RepositoryRef,
   touchUpload,
@@ -19,13 +19,13 @@ import { parseDigest } from '@slipway/oci'
 import { isSystem } from '../auth/verify'
 import type { Caller, Registry } from '../context'
 import { nameUnknown, RegistryError, tooManyUploads, uploadUnknown } from '../errors'
-import { contentLength, PacedBody, parseContentRange } from '../http/body'
+import { contentLength, MeteredBody, PacedBody, parseContentRange } from '../http/body'
 import { sendEmpty } from '../http/respond'
 import { repositoryPath } from '../http/route'
 import { movedTo } from '../moved'
 import { NoRoom } from '../quota'
 import type { OpenUpload } from '../recent-uploads'
-import { DigestMismatchError, UploadTooLargeError } from '../store/store'
+import { DigestMismatchError } from '../store/store'
 import { mount } from './mount'
 
 interface UploadTarget {
@@ -73,12 +73,12 @@ export async function startUpload(
     return sendEmpty(response, 201, { location: `/v2/${name}/blobs/${mounted}`, 'docker-content-digest': mounted })
   }
   if (digest === null) return beginUpload(registry, request, response, name, caller)
-  const left = await leftFor(registry, request, repository.organizationId, { digest })
+  const room = await roomForNew(registry, request, repository.organizationId, { digest })
   // Whole in this one request: a session that nobody else can name needs no row.
   const target = { name, uploadId: newId('upload') }
   await occupied(registry, target.uploadId, async () => {
     try {
-      await appendWithin(registry, request, { ...target, organizationId: repository.organizationId }, left)
+      await appendWithin(registry, request, { ...target, organizationId: repository.organizationId, hasRow: false, bytes: 0, ...room })
       await finish(registry, repository, target.uploadId, digest)
     } catch (error) {
       // Why it failed is what the client shall hear; what cannot be removed now, the sweep removes.
@@ -107,7 +107,7 @@ async function beginUpload(
   if (!begun) throw nameUnknown()
   const { repository, uploadId } = begun
   try {
-    await leftFor(registry, request, repository.organizationId, { upload: uploadId ?? undefined })
+    await roomForNew(registry, request, repository.organizationId, { upload: uploadId ?? undefined })
   } catch (error) {
     // Nobody hears of this session; what cannot be removed now, the sweep removes.
     if (uploadId !== null) await deleteUpload(db, uploadId).catch(() => undefined)
@@ -160,43 +160,49 @@ async function appendBody(
   if (length !== undefined && length > registry.maxBlobBytes) {
     throw new RegistryError('SIZE_INVALID', `A blob may have at most ${registry.maxBlobBytes} bytes.`, { status: 413 })
   }
-  const left = (await registry.quota.left(target.organizationId, target.uploadId)) ?? Infinity
-  if (left !== Infinity) {
-    const wanted = (await registry.store.uploadSize(target.uploadId)) + (length ?? 0)
-    if (wanted > left) throw await registry.quota.noRoom(target.organizationId, left, wanted)
-  }
-  return appendWithin(registry, request, target, left)
+  const left = await registry.quota.left(target.organizationId, target.uploadId)
+  // Without a limit nobody asks what it had before.
+  const bytes = left === undefined ? 0 : await registry.store.uploadSize(target.uploadId)
+  const wanted = bytes + (length ?? 0)
+  if (left !== undefined && wanted > left) throw await registry.quota.noRoom(target.organizationId, left, wanted)
+  return appendWithin(registry, request, { ...target, hasRow: true, bytes, left: left ?? Infinity })
 }
 
 /** Of an upload that begins: bytes that there is room for, at least those that it says it brings. A blob that is there costs nothing. */
-async function leftFor(
+async function roomForNew(
   { db, quota }: Registry,
   request: IncomingMessage,
   organizationId: string,
   { digest, upload }: { digest?: string; upload?: string | undefined },
-): Promise<number> {
+): Promise<{ left: number; free?: number }> {
   const left = await quota.left(organizationId, upload)
-  if (left === undefined) return Infinity
-  if (digest !== undefined && (await organizationHasBlob(db, organizationId, digest))) return Infinity
+  if (left === undefined) return { left: Infinity }
+  const free = digest === undefined ? undefined : await organizationBlobSize(db, organizationId, digest)
+  if (free !== undefined) return { left, free }
   const wanted = contentLength(request) || 0
   if (Math.max(wanted, 1) > left) throw await quota.noRoom(organizationId, left, wanted)
-  return left
+  return { left }
 }
 
-/** No byte more than there is room for is kept, however long a body without a length goes on. */
+/**
+ * Until there is no room for more, whatever others take meanwhile and however long a body goes on. Such an upload has ended with that:
+ * kept for a day, its bytes would take the room of others.
+ */
 async function appendWithin(
   registry: Registry,
   request: IncomingMessage,
-  { uploadId, organizationId }: UploadTarget & { organizationId: string },
-  left: number,
+  { uploadId: id, ...upload }: UploadTarget & { organizationId: string; bytes: number; left: number; free?: number; hasRow: boolean },
 ): Promise<number> {
-  const most = Math.min(registry.maxBlobBytes, Math.max(left, 0))
-  try {
-    return await registry.store.append(uploadId, new PacedBody(request, registry.patience.slowest), most, { mayTake: true })
-  } catch (error) {
-    if (!(error instanceof UploadTooLargeError) || left >= registry.maxBlobBytes) throw error
-    throw await registry.quota.noRoom(organizationId, left, left + 1)
-  }
+  const { store, quota, maxBlobBytes, patience } = registry
+  const body = new PacedBody(request, patience.slowest)
+  return quota.watch({ id, ...upload }, async (meter) => {
+    try {
+      return await store.append(id, new MeteredBody(body, meter), maxBlobBytes, { mayTake: true })
+    } catch (error) {
+      if (error instanceof NoRoom) await drop(registry, id)
+      throw error
+    }
+  })
 }
 
 /**
