@@ -16,9 +16,10 @@ export function useEarlyText(ref: RefObject<Field | null>, drawn: unknown): void
     const before = typeof drawn === 'string' || typeof drawn === 'number' ? String(drawn) : ''
     if (!field || !isText(field) || field.value === before || field.value === asTaken(field, before)) return
     const { value: written, selectionStart, selectionEnd } = field
-    // All fields have been looked at by then: with the first one that is told, the form is drawn again with what it knows. And not from
-    // within an effect, where React answers an event only later.
-    setTimeout(() => {
+    // All fields have been looked at by then: with the first one that is told, the form is drawn again with what it knows. Not from
+    // within an effect, where React answers an event only later, and before anything else happens: who leaves another field now makes
+    // the form act on what it knows.
+    queueMicrotask(() => {
       if (!field.isConnected) return
       const here = document.activeElement === field
       write(field, before, written)

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 
 /** The server's form, drawn by `draw`, and made alive by `wake`: `told` is what the form knows, `left` which fields it heard to be left. */
 const PAGE = `
-  import { useState } from 'react'
+  import { useLayoutEffect, useState } from 'react'
   import { hydrateRoot } from 'react-dom/client'
   import { renderToString } from 'react-dom/server.browser'
   import { Input, Textarea } from './input'
@@ -14,11 +14,13 @@ const PAGE = `
   function Form() {
     const [told, setTold] = useState({ url: '', branch: 'main', text: window.begin ?? '' })
     window.told = told
+    // What comes before anything else does, once the form is alive: above timers.
+    useLayoutEffect(() => void (window.next && scheduler.postTask(window.next, { priority: 'user-blocking' })), [])
     const field = (name) => ({
       name,
       value: told[name],
       onChange: (event) => setTold((now) => ({ ...now, [name]: event.target.value })),
-      onBlur: () => window.left.push([name, told.url]),
+      onBlur: () => window.left.push([name, told.url, told.branch]),
     })
     return <form><Input {...field('url')} /><Input {...field('branch')} /><Textarea {...field('text')} /></form>
   }
@@ -44,7 +46,7 @@ beforeAll(async () => {
 afterAll(() => browser?.close())
 
 const field = (name: string) => page.locator(`[name=${name}]`)
-const heard = (): Promise<[Record<string, string>, [string, string][]]> => page.evaluate('[told, left]')
+const heard = (): Promise<[Record<string, string>, [string, string, string][]]> => page.evaluate('[told, left]')
 
 it('tells what was written and left, each field with what the others hold', async () => {
   await page.evaluate('draw()')
@@ -55,8 +57,8 @@ it('tells what was written and left, each field with what the others hold', asyn
   await expect.poll(heard).toEqual([
     { url: 'https://git.example/app.git', branch: 'main', text: 'two\nlines' },
     [
-      ['url', 'https://git.example/app.git'],
-      ['text', 'https://git.example/app.git'],
+      ['url', 'https://git.example/app.git', 'main'],
+      ['text', 'https://git.example/app.git', 'main'],
     ],
   ])
 })
@@ -70,11 +72,34 @@ it('goes on in the field where somebody is writing, and tells nothing where noth
   await page.keyboard.type('-')
   await expect.poll(async () => (await heard())[0].branch).toBe('de-v')
   await field('url').fill('x')
-  expect(await heard()).toEqual([{ url: 'x', branch: 'de-v', text: '' }, [['branch', '']]])
+  expect(await heard()).toEqual([{ url: 'x', branch: 'de-v', text: '' }, [['branch', '', 'de-v']]])
 })
 
 it('does not take for writing what a field does by itself to what it is given', async () => {
   await page.evaluate("window.begin = 'a\\r\\nb'; draw(); left.length = 0; wake()")
   await field('url').fill('x')
   await expect.poll(heard).toEqual([{ url: 'x', branch: 'main', text: 'a\r\nb' }, []])
+})
+
+it('knows what was written before the first thing that happens to the form', async () => {
+  await page.evaluate('draw(); left.length = 0')
+  await field('branch').fill('dev')
+  await page.evaluate(`
+    window.next = () => {
+      const [url, branch] = document.querySelectorAll('input')
+      url.focus()
+      Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(url, 'https://git.example/app.git')
+      url.dispatchEvent(new Event('input', { bubbles: true }))
+      branch.focus()
+    }
+    wake()
+  `)
+  await expect.poll(heard).toEqual([
+    { url: 'https://git.example/app.git', branch: 'dev', text: expect.any(String) },
+    [
+      ['branch', '', 'dev'],
+      ['url', 'https://git.example/app.git', 'dev'],
+    ],
+  ])
+  await page.evaluate('delete window.next')
 })

@@ -5,7 +5,7 @@ import type { Metadata, Viewport } from 'next'
 import { headers } from 'next/headers'
 import type { ReactNode } from 'react'
 import { Providers } from '@/components/providers'
-import { themeScript } from '@/lib/theme-script'
+import { submitScript, themeScript } from '@/lib/first-scripts'
 
 export const metadata: Metadata = {
   title: { default: 'Slipway', template: '%s · Slipway' },
@@ -28,7 +28,7 @@ export default async function RootLayout({ children }: { children: ReactNode }) 
       <head>
         {/* Before the first paint. The browser hides the nonce from the page, hence the warning that is silenced. */}
         {/* biome-ignore lint/security/noDangerouslySetInnerHtml: a constant of ours */}
-        <script nonce={nonce} suppressHydrationWarning dangerouslySetInnerHTML={{ __html: themeScript }} />
+        <script nonce={nonce} suppressHydrationWarning dangerouslySetInnerHTML={{ __html: `${themeScript};${submitScript}` }} />
       </head>
       <body>
         <Providers>{children}</Providers>

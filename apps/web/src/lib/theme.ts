@@ -1,6 +1,6 @@
 'use client'
 import { useCallback, useSyncExternalStore } from 'react'
-import { THEME_KEY as KEY } from './theme-script'
+import { THEME_KEY as KEY } from './first-scripts'
 
 export type Theme = 'system' | 'light' | 'dark'
 

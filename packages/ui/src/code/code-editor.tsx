@@ -1,6 +1,7 @@
 'use client'
 import { useMemo, useRef } from 'react'
 import { cn } from '../cn'
+import { useEarlyText } from '../early-text'
 import { CodeTokens, FindingIcon, FindingText, findingsByLine } from './code-line'
 import { LineNumber } from './code-view'
 import type { CodeFinding, CodeToken } from './types'
@@ -37,6 +38,7 @@ export function CodeEditor({
   className?: string
 }) {
   const area = useRef<HTMLTextAreaElement>(null)
+  useEarlyText(area, value)
   const byLine = useMemo(() => findingsByLine(findings), [findings])
   const texts = value.split('\n')
 

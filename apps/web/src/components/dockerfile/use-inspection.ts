@@ -16,6 +16,8 @@ export function useInspection(onResult?: (result: InspectionResult) => void) {
   const [source, setSource] = useState<Source | null>(null)
   const [view, setView] = useState<views.InspectionView | null>(null)
   const running = useRef<{ org: string; id: string } | null>(null)
+  /** Of the look that is wanted now: an answer to another one comes too late. */
+  const turn = useRef(0)
   const open = view !== null && !isInspectionOver(view.state)
   running.current = open && source ? { org: source.org, id: view.id } : null
 
@@ -34,11 +36,13 @@ export function useInspection(onResult?: (result: InspectionResult) => void) {
     ),
   )
 
+  // Whether it was in time is of no interest to anybody.
+  const cancel = (at: { org: string; id: string }) => void client.inspections.cancel.mutate(at).catch(() => undefined)
   const stop = () => {
     const at = running.current
     running.current = null
-    // Whether it was in time is of no interest to anybody.
-    if (at) void client.inspections.cancel.mutate(at).catch(() => undefined)
+    turn.current++
+    if (at) cancel(at)
   }
   const newest = useRef(stop)
   newest.current = stop
@@ -54,7 +58,11 @@ export function useInspection(onResult?: (result: InspectionResult) => void) {
     stop()
     setSource(next)
     setView(null)
-    start.mutate(next, { onSuccess: setView })
+    const mine = turn.current
+    start.mutateAsync(next).then(
+      (begun) => (turn.current === mine ? setView(begun) : cancel({ org: next.org, id: begun.id })),
+      () => undefined, // said by `error`
+    )
   }
   return { view, begin, reset, pending: start.isPending || open, error: start.error, again: source ? () => begin(source) : null }
 }
