@@ -39,16 +39,22 @@ const KINDS: Record<string, views.AttachmentView['kind']> = {
   [IN_TOTO_TYPE]: 'attestation',
 }
 const KINDS_OF_TAGS: Record<string, views.AttachmentView['kind']> = { sig: 'signature', att: 'attestation', sbom: 'sbom' }
-/** A bundle is either; its annotation says which. */
+/** A bundle is any of them; its annotations say which. cosign 3 signs with a statement in an envelope, too. */
 const BUNDLE = 'application/vnd.dev.sigstore.bundle'
 const BUNDLE_CONTENT = 'dev.sigstore.bundle.content'
+const BUNDLE_PREDICATE = 'dev.sigstore.bundle.predicateType'
+const KINDS_OF_PREDICATES = new Map<unknown, views.AttachmentView['kind']>([
+  ['https://sigstore.dev/cosign/sign/v1', 'signature'],
+  ['https://spdx.dev/Document', 'sbom'],
+  ['https://cyclonedx.org/bom', 'sbom'],
+])
 
 function kindOf({ tag, artifactType, annotations }: AttachedRow): views.AttachmentView['kind'] {
   const suffix = tag?.split('.').at(1)
   if (suffix !== undefined) return KINDS_OF_TAGS[suffix] ?? 'other'
   if (artifactType?.startsWith(BUNDLE)) {
-    const content = typeof annotations === 'object' && annotations !== null && (annotations as Record<string, unknown>)[BUNDLE_CONTENT]
-    return content === 'dsse-envelope' ? 'attestation' : 'signature'
+    const { [BUNDLE_CONTENT]: content, [BUNDLE_PREDICATE]: predicate } = (annotations ?? {}) as Record<string, unknown>
+    return content === 'dsse-envelope' ? (KINDS_OF_PREDICATES.get(predicate) ?? 'attestation') : 'signature'
   }
   return KINDS[artifactType ?? ''] ?? 'other'
 }

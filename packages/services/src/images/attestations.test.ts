@@ -182,10 +182,20 @@ it('tells of all that is attached what it is, and takes it away with the image',
   const { input, attach, attachByTag } = await image('signed')
   expect(await h.services.images.attached(acme, input)).toEqual([])
   const bundle = 'application/vnd.dev.sigstore.bundle.v0.3+json'
+  const about = (predicateType: string) => ({
+    'dev.sigstore.bundle.content': 'dsse-envelope',
+    'dev.sigstore.bundle.predicateType': predicateType,
+  })
   const wanted = [
     [await attach(SPDX_TYPE, spdx), 'sbom', SPDX_TYPE, null],
     [await attach('application/vnd.cncf.notary.signature', '{}'), 'signature', 'application/vnd.cncf.notary.signature', null],
     [await attach(bundle, '{}', { 'dev.sigstore.bundle.content': 'dsse-envelope' }), 'attestation', bundle, null],
+    // As cosign 3 signs and attests: all in envelopes.
+    [await attach(bundle, '{1}', about('https://sigstore.dev/cosign/sign/v1')), 'signature', bundle, null],
+    [await attach(bundle, '{2}', about('https://slsa.dev/provenance/v1')), 'attestation', bundle, null],
+    [await attach(bundle, '{3}', about('https://spdx.dev/Document')), 'sbom', bundle, null],
+    [await attach(bundle, '{4}', about('https://cyclonedx.org/bom')), 'sbom', bundle, null],
+    [await attach(bundle, '{5}', { 'dev.sigstore.bundle.content': 'message-signature' }), 'signature', bundle, null],
     [await attach('text/x-notes', 'hello'), 'other', 'text/x-notes', null],
     [await attachByTag('.sig'), 'signature', OCI_MANIFEST, `${input.reference.replace(':', '-')}.sig`],
   ]
