@@ -74,7 +74,7 @@ async function once(
 
 /**
  * A token for the repository that the build's caches lie in, and no other. One that leaves nothing there looks into what the tag
- * names now, and its token opens that alone.
+ * names now, and its token opens that alone. Nobody looks for a cache that is not left there yet.
  */
 export async function openCache(
   deps: Deps,
@@ -84,16 +84,15 @@ export async function openCache(
   const name = cache?.to?.reference ?? cache?.from?.[0]
   if (name === undefined) return { cache, token: undefined }
   const { repository } = parseReference(name)
-  if (cache?.to) return { cache, token: await systemToken(deps, [{ type: 'repository', name: repository, actions: ['pull', 'push'] }]) }
-  try {
-    const { reference, token } = await exactImage(deps, { name, own: true, repositories: [repository] }, signal)
-    return { cache: { ...cache, from: [reference] }, token }
-  } catch (error) {
+  const found = await exactImage(deps, { name, own: true, repositories: [repository] }, signal).catch((error: unknown) => {
     if (signal.aborted) throw signal.reason
-    // None is left there yet. What else is wrong, the builder finds too, and says so in the build's log.
-    const isAbsent = isAppError(error) && error.code === 'MANIFEST_UNKNOWN'
-    return { cache: isAbsent ? { ...cache, from: [] } : cache, token: undefined }
-  }
+    // What else is wrong the builder finds too, and says so in the build's log.
+    return isAppError(error) && error.code === 'MANIFEST_UNKNOWN' ? null : undefined
+  })
+  const known = found === null ? { ...cache, from: [] } : cache
+  if (cache?.to)
+    return { cache: known, token: await systemToken(deps, [{ type: 'repository', name: repository, actions: ['pull', 'push'] }]) }
+  return found ? { cache: { ...cache, from: [found.reference] }, token: found.token } : { cache: known, token: undefined }
 }
 
 function buildError(event: Extract<BuildEvent, { type: 'error' }>, planned: Planned, recorder: BuildRecorder): AppError {

@@ -103,6 +103,11 @@ describe('the token that a host pulls with', () => {
     const both = { type: 'repository', name: 'acme/shop', actions: ['pull', 'push'] }
     expect(await open({ from: [reference], to })).toEqual({ cache: { from: [reference], to }, access: [both] })
     expect(await open({ from: ['slipway.local/acme/nocache:slipway-build-cache'] })).toEqual({ cache: { from: [] }, access: undefined })
+    const absent = { reference: 'slipway.local/acme/nocache:slipway-build-cache', mode: 'min' as const }
+    expect(await open({ from: [absent.reference], to: absent }), 'the first build').toEqual({
+      cache: { from: [], to: absent },
+      access: [{ ...both, name: 'acme/nocache' }],
+    })
     expect(await open({ write: false })).toEqual({ cache: { write: false }, access: undefined })
   })
 })
