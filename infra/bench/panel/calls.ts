@@ -39,7 +39,12 @@ export async function peopleCalls({ db, services }: Harness, scope: Scope): Prom
     await services.access.grantOnRepository(scope, { repository, role: 'guest', to: { kind: 'user', email: guest.email } })
   const outsider = { userId: guest.id, label: guest.name, ip: null }
   const { activity, access, organizations, teams, policies, robots, outgoing } = services
-  const { next: cursor } = await policies.previewRetention(scope, { rules: KEEP_TEN })
+  // By the order of ids, the large one comes first.
+  const large = { repository: 'large/history', rules: KEEP_TEN }
+  const after = (cursor: string | null) => policies.previewRetention(scope, { rules: KEEP_TEN, cursor })
+  const { next: blobs } = await services.repositories.previewRetention(scope, large)
+  let { next: cursor, within } = await after(null)
+  while (within) ({ next: cursor, within } = await after(cursor))
   const day = 24 * 60 * 60 * 1000
   return {
     members: () => organizations.members(scope),
@@ -57,9 +62,9 @@ export async function peopleCalls({ db, services }: Harness, scope: Scope): Prom
     webhooks: () => outgoing.list(scope),
     quota: () => policies.quota(scope),
     'rules of tags': () => policies.rules(scope),
-    'dry run of retention, a page': () => policies.previewRetention(scope, { rules: KEEP_TEN, cursor }),
-    'dry run of retention, 10,000 tags': () =>
-      services.repositories.previewRetention(scope, { repository: 'large/history', rules: KEEP_TEN }),
+    'dry run of retention, 25 repositories': () => after(cursor),
+    'dry run of retention, what goes of 10,000 tags': () => services.repositories.previewRetention(scope, large),
+    'dry run of retention, what 4,000 blobs free': () => services.repositories.previewRetention(scope, { ...large, cursor: blobs }),
   }
 }
 

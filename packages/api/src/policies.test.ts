@@ -43,3 +43,15 @@ it('an owner sets rules, describes, renames and gives a repository to another or
   expect(await callerOf(dan).repositories.moved({ org: 'acme', repository: 'backend' })).toBeNull()
   expect((await api.images.tags({ org: 'other', repository: 'backend' })).items).toMatchObject([{ name: 'v1' }])
 })
+
+it('a page that is none of this dry run is refused, whoever made it up', async () => {
+  const api = callerOf(ada)
+  await h.image(await h.scope(ada, 'acme'), 'two', { tag: 'v1' })
+  const other = await h.db.repository.findFirstOrThrow({ where: { name: 'two' }, select: { id: true } })
+  for (const cursor of ['no page', `${other.id}@sha256:1`])
+    await expect(api.policies.previewRetention({ org: 'acme', cursor })).rejects.toMatchObject({ code: 'BAD_REQUEST' })
+  for (const cursor of ['no page', `${other.id}@`, other.id])
+    await expect(api.repositories.previewRetention({ org: 'other', repository: 'backend', cursor })).rejects.toMatchObject({
+      code: 'BAD_REQUEST',
+    })
+})

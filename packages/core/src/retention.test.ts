@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
 import { planRetention, type RetentionInput, type RetentionManifest, type RetentionRules, type RetentionTag } from './retention'
 
-const NOW = new Date('2026-11-29T12:00:00Z')
-const ago = (days: number) => new Date(NOW.getTime() - days * 86_400_000)
+const NOW = Date.parse('2026-11-29T12:00:00Z')
+const ago = (days: number) => NOW - days * 86_400_000
 const none: RetentionRules = { keepLast: null, keepUsedDays: null, keepTags: [], untaggedDays: null }
 const manifest = (digest: string, more: Partial<RetentionManifest> = {}): RetentionManifest => ({
   digest,
@@ -21,8 +21,10 @@ const tag = (name: string, digest: string, days: number, pulled?: number): Reten
 })
 const plan = (rules: Partial<RetentionRules>, input: Partial<RetentionInput>) => {
   const full = { tags: [], manifests: [], used: new Set<string>(), followed: new Set<string>(), held: () => false, now: NOW, ...input }
-  const { tags, manifests } = planRetention({ ...none, ...rules }, full)
-  return { kept: Object.fromEntries(tags.map((t) => [t.name, t.kept])), manifests }
+  const { tags, goes, stays } = planRetention({ ...none, ...rules }, full)
+  // Each is in one of the two.
+  expect([...goes, ...stays].map((m) => m.digest).sort()).toEqual(full.manifests.map((m) => m.digest).sort())
+  return { kept: Object.fromEntries(tags.map((t) => [t.name, t.kept])), manifests: goes.map((m) => m.digest) }
 }
 
 it('tells of each tag why it stays, and takes with the others what only they had', () => {
@@ -104,7 +106,7 @@ it('never takes what a tag that stays, or something that runs, needs (at random)
       untaggedDays: random(2) ? random(40) : null,
     }
     const result = planRetention(rules, { tags, manifests, used, followed: new Set(), held: (name) => name === 't3', now: NOW })
-    const gone = new Set(result.manifests)
+    const gone = new Set(result.goes.map((m) => m.digest))
     const needs = (digest: string): string[] => {
       const found = manifests.find((m) => m.digest === digest)
       return found ? [digest, ...found.children.flatMap(needs), ...(found.subject ? needs(found.subject) : [])] : []

@@ -5,7 +5,7 @@ import { Prisma } from './generated/client'
 
 /** Archives of files: what artifacts call a layer may be anything. */
 export const isArchive = Prisma.sql`l."mediaType" LIKE '%tar%'`
-const INDEX_TYPES = ['application/vnd.oci.image.index.v1+json', 'application/vnd.docker.distribution.manifest.list.v2+json']
+export const INDEX_TYPES = ['application/vnd.oci.image.index.v1+json', 'application/vnd.docker.distribution.manifest.list.v2+json']
 /** What lies in a cache, ours or BuildKit's (an index of blobs), lies beside each other: it makes no files of an image. */
 export const hasFiles = Prisma.sql`(${isNoBuildCache} AND m."mediaType" <> ALL(${INDEX_TYPES}))`
 /** A layer that could not be read is tried again after 1, 4, 9 … minutes. */

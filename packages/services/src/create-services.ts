@@ -20,6 +20,7 @@ import { createInvitations } from './members/invitations'
 import { createMembers } from './members/members'
 import { createOrganizations } from './organizations/organizations'
 import { createOutgoing } from './outgoing/outgoing'
+import { createDryRun } from './policies/dry-run'
 import { createPolicies } from './policies/policies'
 import { createRepositories } from './policies/repository'
 import { createProjects } from './projects/projects'
@@ -37,6 +38,7 @@ import { createWebhooks } from './webhooks/webhooks'
 export function createServices(deps: Deps): Services {
   const deployments = createDeployments(deps)
   const access = createAccess(deps)
+  const dryRun = createDryRun(deps)
   return {
     auth: createAuth(deps),
     setup: createSetup(deps),
@@ -63,8 +65,8 @@ export function createServices(deps: Deps): Services {
     robots: createRobots(deps),
     shares: createShares(deps),
     logins: createLogins(deps),
-    policies: createPolicies(deps),
-    repositories: createRepositories(deps, access),
+    policies: createPolicies(deps, dryRun),
+    repositories: createRepositories(deps, access, dryRun),
     storage: createStorage(deps),
     registryKeys: createRegistryKeys(deps),
     upstreams: createUpstreams(deps),

@@ -44,7 +44,10 @@ export const setRetention = org.extend({
 export const setRepositoryRetention = repositoryInput.extend({ rules: z.union([retentionRules, z.literal('keep')]).nullable() })
 /** What is asked about need not be saved. Without rules: the ones that hold. */
 export const previewRetention = org.extend({ rules: retentionRules.optional(), cursor: z.string().max(200).nullish() })
-export const previewRepositoryRetention = repositoryInput.extend({ rules: retentionRules.optional() })
+export const previewRepositoryRetention = repositoryInput.extend({
+  rules: retentionRules.optional(),
+  cursor: z.string().max(200).nullish(),
+})
 
 const labelKey = z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$/)
 export const setAbout = repositoryInput.extend({

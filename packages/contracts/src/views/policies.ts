@@ -76,16 +76,21 @@ export interface RetentionPreviewView {
     manifests: number
     /** Tags, those that go first; at most 200 of each repository. */
     tags: { name: string; digest: string; kept: KeptBecause | null }[]
+    /** All tags that go, … */
+    goes: number
+    /** … of so many. */
     total: number
   }[]
 }
 
-/** Of some of an organization's repositories; its rows are those where something goes. */
+/** A part of the dry run: the numbers of all its pages are summed, and the rows of one repository. */
 export interface RetentionPreviewPage extends RetentionPreviewView {
-  /** So many repositories were looked at here, whatever rules they have, … */
+  /** So many repositories were looked at here to their end, whatever rules they have, … */
   looked: number
-  /** … of so many of the organization. */
+  /** … of so many that are. */
   of: number
+  /** What comes free of a large repository is counted over several pages: of which the next one goes on, and how much is counted, 0 to 1. */
+  within: { repository: string; part: number } | null
   /** `cursor` of the next; null: these were the last. */
   next: string | null
 }

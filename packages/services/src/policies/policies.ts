@@ -24,7 +24,8 @@ import type { Deps } from '../deps'
 import { assertRunsHosts, mayRunHosts } from '../hosts/operator'
 import { assertMay } from '../roles'
 import type { Scope } from '../scope'
-import { dataOf, previewRetention, rulesView, runOpenRetention } from './retention'
+import type { DryRun } from './dry-run'
+import { dataOf, rulesView, runOpenRetention } from './retention'
 import type { PoliciesService } from './service'
 
 const DEFAULT_MINUTE = 180
@@ -52,7 +53,7 @@ export const ruleViews = (db: Tx, rules: TagRule[]): Promise<views.TagRuleView[]
 
 export const ruleLabel = ({ kind, tags }: Pick<TagRule, 'kind' | 'tags'>) => `${kind} ${tags}`
 
-export function createPolicies(deps: Deps): PoliciesService {
+export function createPolicies(deps: Deps, dryRun: DryRun): PoliciesService {
   const { db } = deps
   const quotas = async () => (await listUsages(db)).map(({ organizationId: _, ...view }) => view)
   const rules = async (scope: Scope) => ruleViews(db, await listTagRules(db, scope.organizationId, null))
@@ -147,7 +148,7 @@ export function createPolicies(deps: Deps): PoliciesService {
       return retention(scope)
     },
 
-    previewRetention: (scope, input) => previewRetention(deps, scope, input),
+    previewRetention: (scope, input) => dryRun.ofOrganization(scope, input),
 
     async runRetention(scope) {
       assertMay(scope, 'manage registry')

@@ -36,16 +36,17 @@ import { announce, type Deps } from '../deps'
 import { loadRepository } from '../images/load'
 import { assertMay } from '../roles'
 import type { Scope } from '../scope'
+import type { DryRun } from './dry-run'
 import { MAX_RULES, ruleLabel, ruleViews, tooManyRules } from './policies'
 import { underRules } from './refusals'
-import { dataOf, previewRepository, rulesView } from './retention'
+import { dataOf, rulesView } from './retention'
 import type { RepositoriesService } from './service'
 
 const DEFAULT_MINUTE = 180
 /** To a webhook: one that deletes more is told so by `whole`. */
 const MAX_TAGS_TOLD = 100
 
-export function createRepositories(deps: Deps, access: Pick<AccessService, 'repositoryScope'>): RepositoriesService {
+export function createRepositories(deps: Deps, access: Pick<AccessService, 'repositoryScope'>, dryRun: DryRun): RepositoriesService {
   const { db } = deps
   const target = (repository: RepositoryRow) => ({ type: 'repository', id: repository.id, label: repository.name })
   const pathOf = (scope: Scope, repository: RepositoryRow) => `${scope.organization}/${repository.name}`
@@ -151,9 +152,9 @@ export function createRepositories(deps: Deps, access: Pick<AccessService, 'repo
       return policies(scope, { repository: name })
     },
 
-    async previewRetention(scope, { repository: name, rules }) {
+    async previewRetention(scope, { repository: name, ...asked }) {
       const { id, name: found } = await loadRepository(db, scope, name)
-      return previewRepository(deps, scope, { id, name: found }, rules)
+      return dryRun.ofRepository(scope, { id, name: found }, asked)
     },
 
     about,

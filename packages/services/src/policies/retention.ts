@@ -1,15 +1,16 @@
-/** Retention: the dry run and the run itself, one repository after the other, each in a transaction of its own. */
+/** Retention: its rules and plans, and the run, one repository after the other, each in a transaction of its own. */
 import { type inputs, OWN_REGISTRY_HOST, type views } from '@slipway/contracts'
-import { globMatches, type KeptBecause, planRetention, type RetentionPlan } from '@slipway/core'
+import { globMatches, planRetention, type RetentionPlan } from '@slipway/core'
 import {
   type CleanUp,
   claimRetentionRun,
-  countRepositories,
   finishRetentionRun,
   freedBytes,
   listRetentions,
   lockRepository,
   noteRetentionRun,
+  type Parting,
+  type PlannedManifest,
   type RetentionData,
   type RunProgress,
   removePlanned,
@@ -22,9 +23,6 @@ import {
 } from '@slipway/db'
 import { announce, type Deps } from '../deps'
 
-/** So many repositories are looked at by one question of a preview; it lists so many tags of each. */
-const PREVIEW_PAGE = 25
-const PREVIEW_TAGS = 200
 const PAGE = 100
 /** Of what went, kept with the run. */
 const KEPT_ROWS = 200
@@ -49,21 +47,20 @@ export function ruleFor(policies: readonly (RetentionData & { repositoryId: stri
   return policies.find((policy) => policy.repositoryId === null && globMatches(policy.repositories, repository.name)) ?? null
 }
 
-interface Place {
+export interface Place {
   id: string
   name: string
 }
-type Ruled = Place & { rules: RetentionData }
+export type Ruled = Place & { rules: RetentionData }
 
-interface Planned {
-  name: string
-  plan: RetentionPlan
-  /** What comes free. */
-  bytes: number
+export interface Planned extends Ruled {
+  plan: RetentionPlan<PlannedManifest>
+  parting: Parting
 }
 
 /** What becomes of each of these repositories, in their order. */
-async function plansOf(tx: Tx, organization: string, places: readonly Ruled[]): Promise<Planned[]> {
+export async function plansOf(tx: Tx, organization: string, places: readonly Ruled[]): Promise<Planned[]> {
+  if (places.length === 0) return []
   const inputs = await retentionInputs(
     tx,
     places.map(({ id, name, rules }) => ({
@@ -72,16 +69,15 @@ async function plansOf(tx: Tx, organization: string, places: readonly Ruled[]): 
       keepDeployments: rules.keepDeployments,
     })),
   )
-  const plans = places.flatMap(({ id, name, rules }) => {
-    const input = inputs.get(id)
-    return input ? [{ id, name, plan: planRetention(rules, input) }] : []
+  return places.flatMap((place) => {
+    const input = inputs.get(place.id)
+    if (!input) return []
+    const plan = planRetention(place.rules, input)
+    return [{ ...place, plan, parting: { id: place.id, goes: plan.goes.map(idOf), stays: plan.stays.map(idOf) } }]
   })
-  const freed = await freedBytes(
-    tx,
-    plans.map(({ id, plan }) => ({ id, manifests: plan.manifests })),
-  )
-  return plans.map(({ id, name, plan }) => ({ name, plan, bytes: freed.get(id) ?? 0 }))
 }
+
+const idOf = ({ id }: PlannedManifest) => id
 
 /** All of the organization, however many, a page at a time. */
 async function* everyRepository(db: Deps['db'], organizationId: string): AsyncGenerator<Place> {
@@ -91,75 +87,6 @@ async function* everyRepository(db: Deps['db'], organizationId: string): AsyncGe
     yield* places
     cursor = places.at(-1)?.id
     if (places.length < PAGE) return
-  }
-}
-
-interface Organization {
-  organizationId: string
-  organization: string
-}
-
-/** The next repositories after `cursor`. `rules`: in place of the organization's that are saved. */
-export async function previewRetention(
-  { db }: Pick<Deps, 'db'>,
-  { organizationId, organization }: Organization,
-  { rules, cursor }: { rules?: inputs.RetentionRulesInput | undefined; cursor?: string | null | undefined },
-): Promise<views.RetentionPreviewPage> {
-  const policies = await policiesWith(db, organizationId, null, rules)
-  const places = await repositoriesPage(db, organizationId, PREVIEW_PAGE, cursor ?? undefined)
-  const ruled = places.flatMap((place) => {
-    const found = ruleFor(policies, place)
-    return found ? [{ ...place, rules: found }] : []
-  })
-  const view = previewOf(await plansOf(db, organization, ruled))
-  return {
-    ...view,
-    rows: view.rows.filter((row) => row.manifests > 0 || row.tags.some((tag) => tag.kept === null)),
-    looked: places.length,
-    of: await countRepositories(db, organizationId),
-    next: places.length < PREVIEW_PAGE ? null : (places.at(-1)?.id ?? null),
-  }
-}
-
-/** Of one repository. `rules`: in place of its own, or of those that hold in it. */
-export async function previewRepository(
-  { db }: Pick<Deps, 'db'>,
-  { organizationId, organization }: Organization,
-  place: Place,
-  rules: inputs.RetentionRulesInput | undefined,
-): Promise<views.RetentionPreviewView> {
-  const found = ruleFor(await policiesWith(db, organizationId, place.id, rules), place)
-  return previewOf(found ? await plansOf(db, organization, [{ ...place, rules: found }]) : [])
-}
-
-async function policiesWith(
-  db: Deps['db'],
-  organizationId: string,
-  repositoryId: string | null,
-  rules: inputs.RetentionRulesInput | undefined,
-) {
-  const saved = await listRetentions(db, organizationId)
-  return rules ? [...saved.filter((policy) => policy.repositoryId !== repositoryId), { ...dataOf(rules), repositoryId }] : saved
-}
-
-function previewOf(plans: readonly Planned[]): views.RetentionPreviewView {
-  const kept = new Map<KeptBecause, number>()
-  const rows = plans.map(({ name, plan, bytes }) => {
-    const go = plan.tags.filter((tag) => tag.kept === null)
-    const stay = plan.tags.filter((tag) => tag.kept !== null)
-    for (const { kept: because } of stay) if (because) kept.set(because, (kept.get(because) ?? 0) + 1)
-    const tags = [...go, ...stay].slice(0, PREVIEW_TAGS)
-    return { row: { repository: name, bytes, manifests: plan.manifests.length, tags, total: plan.tags.length }, goes: go.length }
-  })
-  const sum = (of: (row: (typeof rows)[number]) => number) => rows.reduce((total, row) => total + of(row), 0)
-  return {
-    repositories: rows.length,
-    changed: rows.filter(({ row, goes }) => row.manifests + goes > 0).length,
-    tags: sum(({ goes }) => goes),
-    manifests: sum(({ row }) => row.manifests),
-    bytes: sum(({ row }) => row.bytes),
-    kept: [...kept].map(([because, tags]) => ({ because, tags })).sort((a, b) => b.tags - a.tags),
-    rows: rows.map(({ row }) => row),
   }
 }
 
@@ -229,9 +156,11 @@ async function clean(db: Deps['db'], run: OpenRun, place: Place, rules: Retentio
       if (!(await lockRepository(tx, place.id))) return null
       const [found] = await plansOf(tx, run.organization, [{ ...place, rules }])
       if (!found) return null
-      const { plan, bytes } = found
+      const { plan, parting } = found
       const tags = plan.tags.filter((tag) => tag.kept === null).map((tag) => tag.name)
-      if (tags.length + plan.manifests.length === 0) return null
+      const manifests = plan.goes.length
+      if (tags.length + manifests === 0) return null
+      const bytes = (await freedBytes(tx, [parting])).get(place.id) ?? 0
       await removePlanned(tx, place.id, plan, rules.keepDeployments)
       await writeAudit(tx, run.organizationId, {
         actorUserId: null,
@@ -240,9 +169,9 @@ async function clean(db: Deps['db'], run: OpenRun, place: Place, rules: Retentio
         targetType: 'repository',
         targetId: place.id,
         targetLabel: place.name,
-        data: { tags: tags.slice(0, KEPT_TAGS), tagCount: tags.length, manifests: plan.manifests.length, bytes } satisfies CleanUp,
+        data: { tags: tags.slice(0, KEPT_TAGS), tagCount: tags.length, manifests, bytes } satisfies CleanUp,
       })
-      return { tags, manifests: plan.manifests.length, bytes }
+      return { tags, manifests, bytes }
     },
     { maxWait: 15_000, timeout: 60_000 },
   )

@@ -15,8 +15,7 @@ export interface PoliciesService {
   removeRule(scope: Scope, input: Of<typeof inputs.removeTagRule>): Promise<views.TagRuleView[]>
   retention(scope: Scope): Promise<views.RetentionView>
   setRetention(scope: Scope, input: Of<typeof inputs.setRetention>): Promise<views.RetentionView>
-  /** What would go and why the rest stays; nothing is removed. */
-  /** A page of it: an organization may have any number of repositories. */
+  /** A page of what would go and why the rest stays; nothing is removed. */
   previewRetention(scope: Scope, input: Of<typeof inputs.previewRetention>): Promise<views.RetentionPreviewPage>
   /** Now instead of at its time; a worker does it. */
   runRetention(scope: Scope): Promise<views.RetentionView>
@@ -30,7 +29,8 @@ export interface RepositoriesService {
   addRule(scope: Scope, input: Of<typeof inputs.addRepositoryRule>): Promise<views.RepositoryPoliciesView>
   removeRule(scope: Scope, input: Of<typeof inputs.removeRepositoryRule>): Promise<views.RepositoryPoliciesView>
   setRetention(scope: Scope, input: Of<typeof inputs.setRepositoryRetention>): Promise<views.RepositoryPoliciesView>
-  previewRetention(scope: Scope, input: Of<typeof inputs.previewRepositoryRetention>): Promise<views.RetentionPreviewView>
+  /** The same for this one, a page of it: it may have any number of tags. */
+  previewRetention(scope: Scope, input: Of<typeof inputs.previewRepositoryRetention>): Promise<views.RetentionPreviewPage>
   about(scope: Scope, input: Of<typeof inputs.movedRepository>): Promise<views.RepositoryAboutView>
   setAbout(scope: Scope, input: Of<typeof inputs.setAbout>): Promise<views.RepositoryAboutView>
   /** The old name goes on leading here. */

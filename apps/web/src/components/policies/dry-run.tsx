@@ -5,6 +5,7 @@ import { Button, Callout, cn, Dialog, ProgressBar } from '@slipway/ui'
 import { ChevronRight } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { InlineError, Load } from '@/components/load'
+import type { DryRunProgress } from './use-dry-run'
 import { goneText, KEPT_TEXT, plural } from './words'
 
 type Preview = views.RetentionPreviewView
@@ -24,8 +25,9 @@ export function DryRunDialog({
     error: unknown
     isFetching?: boolean
     refetch?: () => unknown
-    /** Of an answer that grows; null: it is whole. */
-    progress?: { looked: number; of: number } | null
+    /** Of an answer that comes in parts. */
+    progress?: DryRunProgress | null
+    whole: boolean
   }
   action?: {
     label: (preview: Preview) => string
@@ -36,8 +38,8 @@ export function DryRunDialog({
   }
   onClose: () => void
 }) {
-  const { progress } = query
-  const preview = progress ? undefined : query.data
+  const { progress, whole } = query
+  const preview = whole ? query.data : undefined
   return (
     <Dialog
       open={open}
@@ -63,8 +65,8 @@ export function DryRunDialog({
       <Load query={query} what="what would go">
         {(found) => (
           <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
-            {progress && <Looking {...progress} />}
-            <Found preview={found} whole={!progress} />
+            {progress && <Looking {...progress} whole={whole} />}
+            <Found preview={found} whole={whole} one={progress?.of === 1} />
           </div>
         )}
       </Load>
@@ -75,27 +77,46 @@ export function DryRunDialog({
 
 export const removes = ({ tags, manifests }: Preview) => tags + manifests > 0
 
-function Looking({ looked, of }: { looked: number; of: number }) {
+/** Keeps its place when all is there, so that nothing below it moves. */
+function Looking({ looked, of, within, whole }: DryRunProgress & { whole: boolean }) {
+  const part = within?.part ?? 0
+  const percent = Math.floor(part * 100)
+  const all = plural(of, 'repository', 'repositories')
+  const text =
+    of === 1
+      ? whole
+        ? 'What comes free is counted.'
+        : `Counting what comes free: ${percent} % …`
+      : whole
+        ? `${all} looked at.`
+        : `${looked.toLocaleString('en')} of ${all} looked at …`
   return (
     <div className="grid gap-1.5">
-      <p className="num text-ink-2 text-sm" role="status">
-        {looked.toLocaleString('en')} of {plural(of, 'repository', 'repositories')} looked at …
+      <p className="num flex gap-x-1.5 whitespace-nowrap text-ink-2 text-sm" role="status">
+        {text}
+        {of > 1 && within && !whole && (
+          <span className="min-w-0 truncate text-ink-3">
+            {percent} % of {within.repository}
+          </span>
+        )}
       </p>
-      <ProgressBar label="Looked at" percent={of === 0 ? 0 : Math.min(100, (looked / of) * 100)} />
+      <div className="h-1">
+        {!whole && <ProgressBar label="Looked at" percent={of === 0 ? 0 : Math.min(100, ((looked + part) / of) * 100)} />}
+      </div>
     </div>
   )
 }
 
-/** Without `whole` it is what was found so far. */
-function Found({ preview, whole }: { preview: Preview; whole: boolean }) {
+/** Without `whole` it is what was found so far; of `one` repository that is all but the bytes. */
+function Found({ preview, whole, one }: { preview: Preview; whole: boolean; one: boolean }) {
   const { tags, manifests, bytes, kept, rows, repositories, changed } = preview
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
       {removes(preview) ? (
         <p className="text-ink-2 text-sm">
           <strong className="font-medium text-ink">{goneText(tags, manifests)}</strong> of {plural(changed, 'repository', 'repositories')}{' '}
-          would go {whole ? 'now' : 'so far'}; <strong className="num font-medium text-ink">{formatBytes(bytes)}</strong> come free when the
-          collector has run.
+          would go {whole || one ? 'now' : 'so far'}; <strong className="num font-medium text-ink">{formatBytes(bytes)}</strong> come free
+          when the collector has run.
         </p>
       ) : (
         <p className="text-ink-2 text-sm">
@@ -129,15 +150,10 @@ function Found({ preview, whole }: { preview: Preview; whole: boolean }) {
 }
 
 function Row({ row, open }: { row: Preview['rows'][number]; open: boolean }) {
-  const going = row.tags.filter((tag) => tag.kept === null)
-  const untagged = row.manifests > 0 && going.length === 0
+  const what = row.goes > 0 ? plural(row.goes, 'tag') : row.manifests > 0 ? plural(row.manifests, 'untagged image') : 'nothing'
   return (
     <li>
-      <Unfold
-        open={open}
-        title={row.repository}
-        aside={`${going.length > 0 ? plural(going.length, 'tag') : untagged ? plural(row.manifests, 'untagged image') : 'nothing'} · ${formatBytes(row.bytes)}`}
-      >
+      <Unfold open={open} title={row.repository} aside={`${what} · ${formatBytes(row.bytes)}`}>
         <ul>
           {row.tags.map((tag) => (
             <li key={tag.name} className="flex flex-wrap items-baseline gap-x-3 border-line border-t px-3.5 py-1.5 text-sm">

@@ -2,7 +2,7 @@
 import { inputs, type views } from '@slipway/contracts'
 import { formatBytes } from '@slipway/core'
 import { Button, Callout, Card, CardHeader, KeyValue, Link, Segmented, TimeAgo, toast } from '@slipway/ui'
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { routes } from '@/lib/routes'
 import { useTRPC } from '@/lib/trpc'
@@ -10,6 +10,7 @@ import { useForm } from '@/lib/use-form'
 import { DryRunDialog } from './dry-run'
 import type { PoliciesProps } from './repository-policies'
 import { RetentionFields, retentionField, retentionRulesOf, retentionValues } from './retention-fields'
+import { useRepositoryDryRun } from './use-dry-run'
 import { goneText, keepsText, plural } from './words'
 
 type Choice = 'organization' | 'own' | 'keep'
@@ -33,12 +34,7 @@ export function RepositoryRetention({ org, repository, policies }: PoliciesProps
   const form = useForm(retentionValues(ownOf(policies)))
   const [asked, setAsked] = useState<Asked>(null)
   const tried = asked && triedRules(asked.rules, policies)
-  const preview = useQuery(
-    trpc.repositories.previewRetention.queryOptions(
-      { org, repository, ...(tried && { rules: tried }) },
-      { enabled: Boolean(tried), staleTime: 0, gcTime: 0, retry: false },
-    ),
-  )
+  const preview = useRepositoryDryRun(org, repository, tried)
   const save = useMutation(
     trpc.repositories.setRetention.mutationOptions({
       meta: { quiet: true },
@@ -116,7 +112,7 @@ export function RepositoryRetention({ org, repository, policies }: PoliciesProps
       <DryRunDialog
         open={asked !== null}
         title={asked?.what === 'save' ? 'Save these rules' : 'Dry run'}
-        query={nothingGoes ? { data: NOTHING, error: null } : preview}
+        query={nothingGoes ? { data: NOTHING, error: null, whole: true } : preview}
         onClose={close}
         {...(asked?.what === 'save' && {
           action: {
