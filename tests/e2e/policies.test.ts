@@ -102,6 +102,43 @@ async function expectWhole(name: string): Promise<void> {
   await page.setViewportSize({ width: 1360, height: 850 })
 }
 
+/** Rows of 3,000 tags with an image each, with a layer of 999,000 bytes and a config of 1,000; no blob is there. */
+async function fillBulk(repositoryId: string, organizationId: string): Promise<void> {
+  const blobs = [
+    { kind: 'layer', size: 999_000 },
+    { kind: 'config', size: 1000 },
+  ]
+  const digest = "'sha256:' || encode(sha256(('bulk' || $1 || i)::bytea), 'hex')"
+  const run = (sql: string, ...values: (string | number)[]) => database.$executeRawUnsafe(sql, ...values)
+  for (const { kind, size } of blobs) {
+    await run(`INSERT INTO "Blob" ("digest", "size") SELECT ${digest}, $2 FROM generate_series(1, 3000) i`, kind, size)
+    await run(
+      `INSERT INTO "RepositoryBlob" ("repositoryId", "digest", "size") SELECT $3, ${digest}, $2 FROM generate_series(1, 3000) i`,
+      kind,
+      size,
+      repositoryId,
+    )
+  }
+  await run(
+    `INSERT INTO "Manifest" ("id", "repositoryId", "organizationId", "digest", "mediaType", "content", "size", "totalSize", "configDigest", "pushedBy", "createdAt")
+     SELECT 'man_bulk' || i, $2, $3, ${digest}, 'application/vnd.oci.image.manifest.v1+json', '\\x7b7d', 2, 1000002,
+       'sha256:' || encode(sha256(('bulkconfig' || i)::bytea), 'hex'), 'Ada', now() - i * interval '1 hour' FROM generate_series(1, 3000) i`,
+    'image',
+    repositoryId,
+    organizationId,
+  )
+  await run(
+    `INSERT INTO "ManifestLayer" ("manifestId", "position", "digest", "mediaType", "size")
+     SELECT 'man_bulk' || i, 0, ${digest}, 'application/vnd.oci.image.layer.v1.tar+gzip', 999000 FROM generate_series(1, 3000) i`,
+    'layer',
+  )
+  await run(
+    `INSERT INTO "Tag" ("repositoryId", "name", "manifestId", "pushedBy", "updatedAt")
+     SELECT $1, 'v' || i, 'man_bulk' || i, 'Ada', now() - i * interval '1 hour' FROM generate_series(1, 3000) i`,
+    repositoryId,
+  )
+}
+
 describe('settings of the organization', () => {
   it('has a tab for the registry, with what is used and no limit yet', async () => {
     await go('/acme/settings')
@@ -139,6 +176,70 @@ describe('settings of the organization', () => {
     await page.unroute(later)
     await button('Discard').click()
     await database.repository.deleteMany({ where: { id: { in: many.map(({ id }) => id) } } })
+  })
+
+  it('counts what comes free of many tags while one looks, and saves nothing before all is counted', async () => {
+    const { id: organizationId } = await database.organization.findUniqueOrThrow({ where: { slug: 'acme' }, select: { id: true } })
+    const repositoryId = newId('repository')
+    await database.repository.create({ data: { id: repositoryId, organizationId, name: 'bulk' } })
+    await fillBulk(repositoryId, organizationId)
+    await go('/acme/images/bulk/-/policies')
+    await card('Retention').getByText('Its own').click()
+    await page.getByLabel('Keep the last tags').fill('10')
+    await page.getByLabel('Keep tags used within, days').fill('')
+    // Each page waits until the test lets it go on.
+    const waiting: (() => void)[] = []
+    let asked = 0
+    const later = (url: URL) => url.href.includes('repositories.previewRetention') && url.href.includes('cursor')
+    await page.route(later, async (route) => {
+      asked++
+      await new Promise<void>((goOn) => waiting.push(goOn))
+      await route.continue().catch(() => {})
+    })
+    const save = dialog().getByRole('button', { name: 'Save' })
+    await card('Retention').getByRole('button', { name: 'Save' }).click()
+    await dialog().getByText('Counting what comes free: 0 % …').waitFor()
+    await dialog().getByText('2,990 tags', { exact: false }).first().waitFor()
+    expect(await save.isDisabled()).toBe(true)
+    await expectWhole('dry run of a large repository under way')
+    const places = () =>
+      Promise.all(
+        [dialog(), dialog().getByText('would go now'), dialog().getByText('stay: among the last'), save].map((what) =>
+          what.boundingBox().then((box) => [box?.x, box?.y, box?.width]),
+        ),
+      )
+    const before = await places()
+    // Escape ends it: no more is asked.
+    expect(asked).toBe(1)
+    await page.keyboard.press('Escape')
+    await dialog().waitFor({ state: 'detached' })
+    waiting.shift()?.()
+    await card('Retention').getByRole('button', { name: 'Save' }).click()
+    await dialog().getByText('Counting what comes free: 0 % …').waitFor()
+    await expect.poll(() => asked).toBe(2)
+    waiting.shift()?.()
+    // 4,000 of its 6,000 blobs.
+    await dialog()
+      .getByText(/^Counting what comes free: 6\d % …$/)
+      .waitFor()
+    expect(Number(await dialog().getByRole('progressbar').getAttribute('aria-valuenow'))).toBeGreaterThan(60)
+    expect(await save.isDisabled()).toBe(true)
+    await expect.poll(() => asked).toBe(3)
+    waiting.shift()?.()
+    await dialog().getByText('What comes free is counted.').waitFor()
+    // 2,990 images with a layer and a config of their own, of 1 MB together, which nothing else has.
+    await dialog().getByText('3 GB', { exact: true }).waitFor()
+    expect(await dialog().getByRole('progressbar').count()).toBe(0)
+    expect(await places()).toEqual(before)
+    expect(await save.isDisabled()).toBe(false)
+    await expectAccessible(page, 'dry run of a large repository')
+    await save.focus()
+    await page.keyboard.press('Enter')
+    await page.getByText('Retention is set').first().waitFor()
+    expect((await ready.api.repositories.policies.query({ org: 'acme', repository: 'bulk' })).retention).toMatchObject({ keepLast: 10 })
+    await page.unroute(later)
+    await database.repository.delete({ where: { id: repositoryId } })
+    await go('/acme/settings/registry')
   })
 
   it('sets limits, and shows them as bars here and on the storage page', async () => {

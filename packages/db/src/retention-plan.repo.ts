@@ -1,5 +1,5 @@
 /** What plans of retention are made of, what they free, and their removal; packages/core's retention.ts decides. */
-import { keptByRule, type RetentionInput, type RetentionManifest, type RetentionPlan } from '@slipway/core'
+import { keptByRule, type RetentionInput, type RetentionManifest, type RetentionPlan, type RetentionTag } from '@slipway/core'
 import { isBuildCache } from './build-caches'
 import type { Tx } from './client'
 import { Prisma } from './generated/client'
@@ -44,8 +44,8 @@ export async function retentionInputs(tx: Tx, places: readonly RetentionPlace[])
     await tx.$queryRaw<ManifestColumns[]>`
       SELECT r."id" AS "repositoryId", x.* FROM unnest(${ids}::text[]) r("id") CROSS JOIN LATERAL (
         SELECT string_agg(m."id", ',') AS ids, string_agg(m."digest", ',') AS digests, string_agg(m."createdAt"::text, ',') AS created,
-          string_agg(m."digest", ',') FILTER (WHERE m."subjectDigest" IS NOT NULL) AS hangers, string_agg(m."subjectDigest", ',') AS subjects,
-          string_agg(m."digest", ',') FILTER (WHERE ${isBuildCache}) AS caches,
+          string_agg(m."id", ',') FILTER (WHERE m."subjectDigest" IS NOT NULL) AS hangers, string_agg(m."subjectDigest", ',') AS subjects,
+          string_agg(m."id", ',') FILTER (WHERE ${isBuildCache}) AS caches,
           string_agg(m."id", ',') FILTER (WHERE m."mediaType" = ANY(${INDEX_TYPES})) AS indexes
         FROM "Manifest" m WHERE m."repositoryId" = r."id"
       ) x`,
@@ -90,41 +90,35 @@ function inputOf(
   /** By the id of the index. */
   parts: ReadonlyMap<string, readonly string[]>,
 ): Pick<RetentionInput<PlannedManifest>, 'tags' | 'manifests'> {
-  const ids = split(manifests?.ids)
-  const digests = split(manifests?.digests)
-  const digestOf = new Map(ids.map((id, n) => [id, digests[n] ?? '']))
-  const targets = split(tags?.targets).map((id) => digestOf.get(id))
-  // What is attached by a tag stays and goes with its image, as what says so in its manifest.
-  const attachedTo = groups(
-    split(tags?.hangers).map((id) => digestOf.get(id)),
-    split(tags?.subjects),
-  )
+  const targets = split(tags?.targets)
+  // By ids. What is attached by a tag stays and goes with its image, as what says so in its manifest.
+  const attachedTo = groups(split(tags?.hangers), split(tags?.subjects))
   if (attachedTo.size > 0) for (const version of targets) attachedTo.delete(version)
   const subject = groups(split(manifests?.hangers), split(manifests?.subjects))
   const caches = new Set(split(manifests?.caches))
+  const digests = split(manifests?.digests)
   const created = split(manifests?.created)
+  const byId = new Map<string, PlannedManifest>()
+  for (const [n, id] of split(manifests?.ids).entries())
+    byId.set(id, {
+      id,
+      digest: digests[n] ?? '',
+      subject: subject.get(id)?.[0] ?? null,
+      attachedTo: attachedTo.get(id) ?? NONE,
+      children: parts.get(id) ?? NONE,
+      cache: caches.has(id),
+      createdAt: timeOf(created[n]),
+    })
   const pushed = split(tags?.pushed)
   const pulled = split(tags?.pulled)
-  return {
-    tags: split(tags?.names).flatMap((name, n) => {
-      const digest = targets[n]
-      // Its image was removed since the tags were read, which happens outside of a transaction only.
-      if (digest === undefined) return []
-      return { name, digest, pushedAt: timeOf(pushed[n]), lastPulledAt: pulled[n] ? timeOf(pulled[n]) : null }
-    }),
-    manifests: ids.map((id, n) => {
-      const digest = digests[n] ?? ''
-      return {
-        id,
-        digest,
-        subject: subject.get(digest)?.[0] ?? null,
-        attachedTo: attachedTo.get(digest) ?? NONE,
-        children: parts.get(id) ?? NONE,
-        cache: caches.has(digest),
-        createdAt: timeOf(created[n]),
-      }
-    }),
+  const versions: RetentionTag[] = []
+  for (const [n, name] of split(tags?.names).entries()) {
+    const manifest = byId.get(targets[n] ?? '')
+    // Without one its image was removed since the tags were read, which happens outside of a transaction only.
+    if (manifest)
+      versions.push({ name, digest: manifest.digest, pushedAt: timeOf(pushed[n]), lastPulledAt: pulled[n] ? timeOf(pulled[n]) : null })
   }
+  return { tags: versions, manifests: [...byId.values()] }
 }
 
 const NONE: readonly string[] = []

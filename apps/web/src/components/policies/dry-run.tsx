@@ -66,7 +66,7 @@ export function DryRunDialog({
         {(found) => (
           <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
             {progress && <Looking {...progress} whole={whole} />}
-            <Found preview={found} whole={whole} one={progress?.of === 1} />
+            <Found preview={found} whole={whole} grown={progress ?? null} />
           </div>
         )}
       </Load>
@@ -107,16 +107,17 @@ function Looking({ looked, of, within, whole }: DryRunProgress & { whole: boolea
   )
 }
 
-/** Without `whole` it is what was found so far; of `one` repository that is all but the bytes. */
-function Found({ preview, whole, one }: { preview: Preview; whole: boolean; one: boolean }) {
+/** Without `whole` it is what was found so far; of one repository that is all but the bytes. `grown`: it came in parts. */
+function Found({ preview, whole, grown }: { preview: Preview; whole: boolean; grown: DryRunProgress | null }) {
   const { tags, manifests, bytes, kept, rows, repositories, changed } = preview
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
       {removes(preview) ? (
-        <p className="text-ink-2 text-sm">
+        // Room for the longest numbers, so that those which grow move nothing below.
+        <p className={cn('text-ink-2 text-sm', grown && 'min-h-[3lh] sm:min-h-0')}>
           <strong className="font-medium text-ink">{goneText(tags, manifests)}</strong> of {plural(changed, 'repository', 'repositories')}{' '}
-          would go {whole || one ? 'now' : 'so far'}; <strong className="num font-medium text-ink">{formatBytes(bytes)}</strong> come free
-          when the collector has run.
+          would go {whole || grown?.of === 1 ? 'now' : 'so far'}; <strong className="num font-medium text-ink">{formatBytes(bytes)}</strong>{' '}
+          come free when the collector has run.
         </p>
       ) : (
         <p className="text-ink-2 text-sm">
@@ -141,7 +142,8 @@ function Found({ preview, whole, one }: { preview: Preview; whole: boolean; one:
       {rows.length > 0 && (
         <ul className="grid gap-2">
           {rows.map((row) => (
-            <Row key={row.repository} row={row} open={rows.length === 1} />
+            // Of many that come one after the other none is opened: it would close again with the next.
+            <Row key={row.repository} row={row} open={rows.length === 1 && (!grown || grown.of === 1)} />
           ))}
         </ul>
       )}
