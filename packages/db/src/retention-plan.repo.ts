@@ -99,26 +99,38 @@ function inputOf(
   const digests = split(manifests?.digests)
   const created = split(manifests?.created)
   const byId = new Map<string, PlannedManifest>()
-  for (const [n, id] of split(manifests?.ids).entries())
-    byId.set(id, {
-      id,
-      digest: digests[n] ?? '',
-      subject: subject.get(id)?.[0] ?? null,
-      attachedTo: attachedTo.get(id) ?? NONE,
-      children: parts.get(id) ?? NONE,
-      cache: caches.has(id),
-      createdAt: timeOf(created[n]),
-    })
+  split(manifests?.ids).forEach((id, n) => {
+    const own = subject.get(id)?.[0] ?? null
+    const attached = attachedTo.get(id) ?? NONE
+    byId.set(id, new Manifest(id, digests[n] ?? '', own, attached, parts.get(id) ?? NONE, caches.has(id), created[n] ?? ''))
+  })
   const pushed = split(tags?.pushed)
   const pulled = split(tags?.pulled)
   const versions: RetentionTag[] = []
-  for (const [n, name] of split(tags?.names).entries()) {
+  split(tags?.names).forEach((name, n) => {
     const manifest = byId.get(targets[n] ?? '')
     // Without one its image was removed since the tags were read, which happens outside of a transaction only.
     if (manifest)
       versions.push({ name, digest: manifest.digest, pushedAt: timeOf(pushed[n]), lastPulledAt: pulled[n] ? timeOf(pulled[n]) : null })
-  }
+  })
   return { tags: versions, manifests: [...byId.values()] }
+}
+
+/** Its time is read from the text when it is asked for: of ten thousand with a tag it never is. */
+class Manifest implements PlannedManifest {
+  constructor(
+    readonly id: string,
+    readonly digest: string,
+    readonly subject: string | null,
+    readonly attachedTo: readonly string[],
+    readonly children: readonly string[],
+    readonly cache: boolean,
+    readonly created: string,
+  ) {}
+
+  get createdAt(): number {
+    return timeOf(this.created)
+  }
 }
 
 const NONE: readonly string[] = []
