@@ -440,7 +440,7 @@ export {
   type RunProgress,
   removeSchedule,
   repositoriesPage,
-  repositoryOf,
+  repositoryById,
   retentionRows,
   setRetention,
   setSchedule,

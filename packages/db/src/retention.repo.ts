@@ -120,7 +120,7 @@ export interface CleanUp {
 
 export const countRepositories = (db: Tx, organizationId: string) => db.repository.count({ where: { organizationId } })
 
-export const repositoryOf = (db: Tx, organizationId: string, id: string) =>
+export const repositoryById = (db: Tx, organizationId: string, id: string) =>
   db.repository.findFirst({ where: { organizationId, id }, select: { id: true, name: true } })
 
 /** Names and ids in the order of ids, after `cursor`. */

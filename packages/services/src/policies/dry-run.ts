@@ -13,7 +13,7 @@ import {
   type Parting,
   type RetentionData,
   repositoriesPage,
-  repositoryOf,
+  repositoryById,
   retentionRows,
 } from '@slipway/db'
 import type { Deps } from '../deps'
@@ -134,7 +134,7 @@ export function createDryRun({ db }: Pick<Deps, 'db'>, sizes = SIZES): DryRun {
       const walk: Walk = {
         rulesOf: null,
         after: (id, take) => repositoriesPage(db, organizationId, take, id ?? undefined),
-        at: (id) => repositoryOf(db, organizationId, id),
+        at: (id) => repositoryById(db, organizationId, id),
         count: () => countRepositories(db, organizationId),
       }
       return pageOf(walk, scope, asked)
