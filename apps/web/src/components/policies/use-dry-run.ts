@@ -8,7 +8,14 @@ import { useTRPC } from '@/lib/trpc'
 const SHOWN = 200
 
 type Page = views.RetentionPreviewPage
-const PAGED = { getNextPageParam: (page: Page) => page.next ?? undefined, staleTime: 0, gcTime: 0, retry: false } as const
+const PAGED = {
+  getNextPageParam: (page: Page) => page.next ?? undefined,
+  staleTime: 0,
+  gcTime: 0,
+  retry: false,
+  // What was asked last when it is taken back is given up, too: who asks again at once gets an answer of now.
+  trpc: { abortOnUnmount: true },
+} as const
 
 /** How far the server is: with the repository that it counts the blobs of, and the part of these that is counted. */
 export interface DryRunProgress extends Pick<Page, 'of' | 'within'> {
