@@ -19,6 +19,8 @@ export interface RetentionPlace {
 
 export interface PlannedManifest extends RetentionManifest {
   id: string
+  /** Of its document. */
+  bytes: number
 }
 
 /**
@@ -44,6 +46,7 @@ export async function retentionInputs(tx: Tx, places: readonly RetentionPlace[])
     await tx.$queryRaw<ManifestColumns[]>`
       SELECT r."id" AS "repositoryId", x.* FROM unnest(${ids}::text[]) r("id") CROSS JOIN LATERAL (
         SELECT string_agg(m."id", ',') AS ids, string_agg(m."digest", ',') AS digests, string_agg(m."createdAt"::text, ',') AS created,
+          string_agg(m."size"::text, ',') AS sizes,
           string_agg(m."id", ',') FILTER (WHERE m."subjectDigest" IS NOT NULL) AS hangers, string_agg(m."subjectDigest", ',') AS subjects,
           string_agg(m."id", ',') FILTER (WHERE ${isBuildCache}) AS caches,
           string_agg(m."id", ',') FILTER (WHERE m."mediaType" = ANY(${INDEX_TYPES})) AS indexes
@@ -77,7 +80,7 @@ export async function retentionInputs(tx: Tx, places: readonly RetentionPlace[])
 /** Columns of a repository's rows in the same order, each with commas between its values; null: there is none. */
 type Columns<C extends string> = { repositoryId: string } & Record<C, string | null>
 type TagColumns = Columns<'names' | 'targets' | 'pushed' | 'pulled' | 'hangers' | 'subjects'>
-type ManifestColumns = Columns<'ids' | 'digests' | 'created' | 'hangers' | 'subjects' | 'caches' | 'indexes'>
+type ManifestColumns = Columns<'ids' | 'digests' | 'created' | 'sizes' | 'hangers' | 'subjects' | 'caches' | 'indexes'>
 
 const byRepository = <R extends { repositoryId: string }>(rows: readonly R[]) => new Map(rows.map((row) => [row.repositoryId, row]))
 const split = (values: string | null | undefined) => (values ? values.split(',') : [])
@@ -98,11 +101,12 @@ function inputOf(
   const caches = new Set(split(manifests?.caches))
   const digests = split(manifests?.digests)
   const created = split(manifests?.created)
+  const sizes = split(manifests?.sizes)
   const byId = new Map<string, PlannedManifest>()
   split(manifests?.ids).forEach((id, n) => {
     const own = subject.get(id)?.[0] ?? null
     const attached = attachedTo.get(id) ?? NONE
-    byId.set(id, new Manifest(id, digests[n] ?? '', own, attached, parts.get(id) ?? NONE, caches.has(id), created[n] ?? ''))
+    byId.set(id, new Manifest(id, digests[n] ?? '', own, attached, parts.get(id) ?? NONE, caches.has(id), created[n] ?? '', sizes[n] ?? ''))
   })
   const pushed = split(tags?.pushed)
   const pulled = split(tags?.pulled)
@@ -116,7 +120,7 @@ function inputOf(
   return { tags: versions, manifests: [...byId.values()] }
 }
 
-/** Its time is read from the text when it is asked for: of ten thousand with a tag it never is. */
+/** Its numbers are read from their texts when they are asked for: the time of ten thousand with a tag never is. */
 class Manifest implements PlannedManifest {
   constructor(
     readonly id: string,
@@ -126,7 +130,12 @@ class Manifest implements PlannedManifest {
     readonly children: readonly string[],
     readonly cache: boolean,
     readonly created: string,
+    readonly size: string,
   ) {}
+
+  get bytes(): number {
+    return Number(this.size)
+  }
 
   get createdAt(): number {
     return timeOf(this.created)
@@ -233,7 +242,7 @@ const OWN = Prisma.sql`CROSS JOIN LATERAL (
   HAVING COUNT(*) = 1 AND MIN(l."repositoryId") = u."repositoryId"
 ) own`
 
-/** Bytes that no repository needs once what goes is gone, by the id of the repository that has them now. Work: by what goes. */
+/** Bytes of the blobs that no repository needs once what goes is gone, by the id of the repository that has them now. Work: by what goes. */
 export async function freedBytes(tx: Tx, partings: readonly Parting[]): Promise<Map<string, number>> {
   const some = partings.filter(({ goes }) => goes.length > 0)
   if (some.length === 0) return new Map()

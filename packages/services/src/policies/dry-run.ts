@@ -163,12 +163,19 @@ const NOTHING = { repositories: 0, changed: 0, tags: 0, manifests: 0, kept: [] }
 /** With a row for each repository where something goes; when it is asked about one, for that in any case. */
 function sumOf({ rulesOf }: Walk, plans: readonly Planned[], freed: ReadonlyMap<string, number>): views.RetentionPreviewView {
   const kept = new Map<KeptBecause, number>()
-  const rows = plans.map(({ id, name, plan }) => {
+  const rows = plans.map(({ id, name, plan, bytes }) => {
     const go = plan.tags.filter((tag) => tag.kept === null)
     const stay = plan.tags.filter((tag) => tag.kept !== null)
     for (const { kept: because } of stay) if (because) kept.set(because, (kept.get(because) ?? 0) + 1)
     const tags = [...go, ...stay].slice(0, TAGS)
-    return { repository: name, bytes: freed.get(id) ?? 0, manifests: plan.goes.length, tags, goes: go.length, total: plan.tags.length }
+    return {
+      repository: name,
+      bytes: bytes + (freed.get(id) ?? 0),
+      manifests: plan.goes.length,
+      tags,
+      goes: go.length,
+      total: plan.tags.length,
+    }
   })
   const sum = (of: (row: (typeof rows)[number]) => number) => rows.reduce((total, row) => total + of(row), 0)
   const changed = rows.filter((row) => row.manifests + row.goes > 0)

@@ -55,6 +55,8 @@ export type Ruled = Place & { rules: RetentionData }
 
 export interface Planned extends Ruled {
   plan: RetentionPlan<PlannedManifest>
+  /** Of the manifests that go, without the blobs that come free with them. */
+  bytes: number
   parting: Parting
 }
 
@@ -73,7 +75,8 @@ export async function plansOf(tx: Tx, organization: string, places: readonly Rul
     const input = inputs.get(place.id)
     if (!input) return []
     const plan = planRetention(place.rules, input)
-    return [{ ...place, plan, parting: { id: place.id, goes: plan.goes.map(idOf), stays: plan.stays.map(idOf) } }]
+    const bytes = plan.goes.reduce((sum, manifest) => sum + manifest.bytes, 0)
+    return [{ ...place, plan, bytes, parting: { id: place.id, goes: plan.goes.map(idOf), stays: plan.stays.map(idOf) } }]
   })
 }
 
@@ -160,7 +163,7 @@ async function clean(db: Deps['db'], run: OpenRun, place: Place, rules: Retentio
       const tags = plan.tags.filter((tag) => tag.kept === null).map((tag) => tag.name)
       const manifests = plan.goes.length
       if (tags.length + manifests === 0) return null
-      const bytes = (await freedBytes(tx, [parting])).get(place.id) ?? 0
+      const bytes = found.bytes + ((await freedBytes(tx, [parting])).get(place.id) ?? 0)
       await removePlanned(tx, place.id, plan, rules.keepDeployments)
       await writeAudit(tx, run.organizationId, {
         actorUserId: null,
