@@ -103,6 +103,7 @@ function UsesCard({ view }: { view: views.StorageView }) {
             Sharing layers saves <strong className="num font-medium text-ink">{formatBytes(saved)}</strong>.{' '}
           </>
         )}
+        Manifests lie in the database.{' '}
         {view.uploads.count > 0 && `Besides: ${count(view.uploads.count, 'upload')} under way with ${formatBytes(view.uploads.bytes)}. `}
         {view.lastVerified && (
           <>
