@@ -21,3 +21,13 @@ it('asks one question at a time on the connection of a transaction', async () =>
     await drop()
   }
 })
+
+it('lets PostgreSQL compile no statement: for most that takes longer than running it', async () => {
+  const { db, drop } = await createTestDatabase()
+  try {
+    expect(await db.$queryRaw`SHOW jit`).toEqual([{ jit: 'off' }])
+    expect(await db.$transaction((tx) => tx.$queryRaw`SHOW jit`)).toEqual([{ jit: 'off' }])
+  } finally {
+    await drop()
+  }
+})
