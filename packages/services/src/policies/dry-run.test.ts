@@ -15,7 +15,7 @@ afterAll(() => h.close())
 
 const INDEX = 'application/vnd.oci.image.index.v1+json'
 const RULES = { repositories: '*', keepLast: 1, keepUsedDays: null, keepTags: ['keep*'], keepDeployments: 1, untaggedDays: 30 }
-const NORMAL: DryRunSizes = { repositories: 25, rows: 5000, blobs: 4000, manifests: 250 }
+const NORMAL: DryRunSizes = { repositories: 25, rows: 5000, blobs: 3200, manifests: 250 }
 /** Every repository is a page of its own, and its blobs are looked at one, two … at a time. */
 const small = (blobs: number, manifests = 0): DryRunSizes => ({ repositories: 2, rows: 0, blobs, manifests })
 

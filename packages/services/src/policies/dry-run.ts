@@ -30,7 +30,7 @@ export interface DryRunSizes {
   /** … all at once, where no more than so many manifests go. */
   manifests: number
 }
-const SIZES: DryRunSizes = { repositories: 25, rows: 5000, blobs: 4000, manifests: 250 }
+const SIZES: DryRunSizes = { repositories: 25, rows: 5000, blobs: 3200, manifests: 250 }
 /** A page lists so many tags of each repository. */
 const TAGS = 200
 /** What becomes of a large repository is kept while its blobs are counted; without it the next page finds it out again. */
