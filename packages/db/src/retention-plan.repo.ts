@@ -30,39 +30,17 @@ export interface PlannedManifest extends RetentionManifest {
 export async function retentionInputs(tx: Tx, places: readonly RetentionPlace[]): Promise<Map<string, RetentionInput<PlannedManifest>>> {
   const now = Date.now()
   const ids = places.map(({ id }) => id)
-  // One after the other: in a transaction there is one connection.
-  const tags = byRepository(
-    await tx.$queryRaw<TagColumns[]>`
-      SELECT r."id" AS "repositoryId", x.* FROM unnest(${ids}::text[]) r("id") CROSS JOIN LATERAL (
-        SELECT string_agg(t."name", ',') FILTER (WHERE t."attachedTo" IS NULL) AS names,
-          string_agg(t."manifestId", ',') FILTER (WHERE t."attachedTo" IS NULL) AS targets,
-          string_agg(t."updatedAt"::text, ',') FILTER (WHERE t."attachedTo" IS NULL) AS pushed,
-          string_agg(COALESCE(t."lastPulledAt"::text, ''), ',') FILTER (WHERE t."attachedTo" IS NULL) AS pulled,
-          string_agg(t."manifestId", ',') FILTER (WHERE t."attachedTo" IS NOT NULL) AS hangers, string_agg(t."attachedTo", ',') AS subjects
-        FROM "Tag" t WHERE t."repositoryId" = r."id"
-      ) x`,
-  )
-  const manifests = byRepository(
-    await tx.$queryRaw<ManifestColumns[]>`
-      SELECT r."id" AS "repositoryId", x.* FROM unnest(${ids}::text[]) r("id") CROSS JOIN LATERAL (
-        SELECT string_agg(m."id", ',') AS ids, string_agg(m."digest", ',') AS digests, string_agg(m."createdAt"::text, ',') AS created,
-          string_agg(m."size"::text, ',') AS sizes,
-          string_agg(m."id", ',') FILTER (WHERE m."subjectDigest" IS NOT NULL) AS hangers, string_agg(m."subjectDigest", ',') AS subjects,
-          string_agg(m."id", ',') FILTER (WHERE ${isBuildCache}) AS caches,
-          string_agg(m."id", ',') FILTER (WHERE m."mediaType" = ANY(${INDEX_TYPES})) AS indexes
-        FROM "Manifest" m WHERE m."repositoryId" = r."id"
-      ) x`,
-  )
-  const parts = await partsOf(
-    tx,
-    [...manifests.values()].flatMap(({ indexes }) => split(indexes)),
-  )
-  const rules = await rulesOfRepositories(tx, ids)
-  const used = await usedDigests(tx, places, now)
-  const followed = await followedTags(
-    tx,
-    places.map(({ reference }) => reference),
-  )
+  // At once, but for a transaction, on whose one connection they wait for each other.
+  const [tags, { manifests, parts }, rules, used, followed] = await Promise.all([
+    tagColumns(tx, ids),
+    manifestColumns(tx, ids),
+    rulesOfRepositories(tx, ids),
+    usedDigests(tx, places, now),
+    followedTags(
+      tx,
+      places.map(({ reference }) => reference),
+    ),
+  ])
   return new Map(
     places.map(({ id, reference }) => [
       id,
@@ -75,6 +53,36 @@ export async function retentionInputs(tx: Tx, places: readonly RetentionPlace[])
       },
     ]),
   )
+}
+
+const tagColumns = async (tx: Tx, ids: readonly string[]) =>
+  byRepository(
+    await tx.$queryRaw<TagColumns[]>`
+      SELECT r."id" AS "repositoryId", x.* FROM unnest(${ids}::text[]) r("id") CROSS JOIN LATERAL (
+        SELECT string_agg(t."name", ',') FILTER (WHERE t."attachedTo" IS NULL) AS names,
+          string_agg(t."manifestId", ',') FILTER (WHERE t."attachedTo" IS NULL) AS targets,
+          string_agg(t."updatedAt"::text, ',') FILTER (WHERE t."attachedTo" IS NULL) AS pushed,
+          string_agg(COALESCE(t."lastPulledAt"::text, ''), ',') FILTER (WHERE t."attachedTo" IS NULL) AS pulled,
+          string_agg(t."manifestId", ',') FILTER (WHERE t."attachedTo" IS NOT NULL) AS hangers, string_agg(t."attachedTo", ',') AS subjects
+        FROM "Tag" t WHERE t."repositoryId" = r."id"
+      ) x`,
+  )
+
+/** With the parts of those that are indexes. */
+async function manifestColumns(tx: Tx, ids: readonly string[]) {
+  const manifests = byRepository(
+    await tx.$queryRaw<ManifestColumns[]>`
+      SELECT r."id" AS "repositoryId", x.* FROM unnest(${ids}::text[]) r("id") CROSS JOIN LATERAL (
+        SELECT string_agg(m."id", ',') AS ids, string_agg(m."digest", ',') AS digests, string_agg(m."createdAt"::text, ',') AS created,
+          string_agg(m."size"::text, ',') AS sizes,
+          string_agg(m."id", ',') FILTER (WHERE m."subjectDigest" IS NOT NULL) AS hangers, string_agg(m."subjectDigest", ',') AS subjects,
+          string_agg(m."id", ',') FILTER (WHERE ${isBuildCache}) AS caches,
+          string_agg(m."id", ',') FILTER (WHERE m."mediaType" = ANY(${INDEX_TYPES})) AS indexes
+        FROM "Manifest" m WHERE m."repositoryId" = r."id"
+      ) x`,
+  )
+  const indexes = [...manifests.values()].flatMap((columns) => split(columns.indexes))
+  return { manifests, parts: await partsOf(tx, indexes) }
 }
 
 /** Columns of a repository's rows in the same order, each with commas between its values; null: there is none. */
