@@ -7,7 +7,7 @@ import { RecordKeeper } from './records/keeper'
 import { storeAgrees } from './testing/agrees'
 import type { TestClient } from './testing/fixture'
 import { killable } from './testing/kill'
-import { recordsAgree } from './testing/records'
+import { lose, recordsAgree } from './testing/records'
 
 const world = killable()
 const SLOW = { timeout: 30_000, interval: 100 }
@@ -69,13 +69,7 @@ it.each(STEPS)('killed in a repair that writes %s: another process goes on, and 
   await registry.end('SIGTERM')
   await keeper().keep()
   const before = await db.tag.count()
-  const tables = ['Manifest', 'Tag', 'Repository', 'RepositoryBlob', 'Blob']
-  await db.$transaction([
-    ...tables.map((name) => db.$executeRawUnsafe(`ALTER TABLE "${name}" DISABLE TRIGGER USER`)),
-    db.$executeRawUnsafe('DELETE FROM "Repository"'),
-    db.$executeRawUnsafe('DELETE FROM "Blob"'),
-    ...tables.map((name) => db.$executeRawUnsafe(`ALTER TABLE "${name}" ENABLE TRIGGER USER`)),
-  ])
+  await lose(db, 'DELETE FROM "Repository"', 'DELETE FROM "Blob"')
   await createVerification(db, { requestedBy: 'test', repair: true, bytesPerSecond: null })
   const { registry: held } = await world.start()
   await standing(table, () => held.end('SIGKILL'))

@@ -14,7 +14,7 @@ import { FilesystemStore } from './store/filesystem'
 import type { BlobStore } from './store/store'
 import { storeAgrees } from './testing/agrees'
 import { type Fixture, seedAccounts, startFixture } from './testing/fixture'
-import { recordsAgree } from './testing/records'
+import { lose, recordsAgree } from './testing/records'
 import { addUpstream, PlainUpstream } from './testing/upstream'
 import { verifyStore } from './testing/verify'
 
@@ -35,16 +35,6 @@ const collect = (f: { db: Db }, store: BlobStore) =>
   new Collector({ db: f.db, store, log, busyUploads: new Set(), graceMs: 0 }).collect(Date.now() + 48 * HOUR)
 const found = async (f: { db: Db }, store: BlobStore, repair = false) =>
   (await verifyStore(f, store, repair)).map(({ kind, subject, repaired }) => `${repaired ? '+' : '-'} ${kind} ${subject}`).sort()
-
-/** As a crash, an operator, or a backup that was put back loses them: nobody is told. */
-async function lose(db: Db, ...statements: string[]): Promise<void> {
-  const tables = ['Manifest', 'Tag', 'Repository', 'RepositoryBlob', 'Blob']
-  await db.$transaction([
-    ...tables.map((table) => db.$executeRawUnsafe(`ALTER TABLE "${table}" DISABLE TRIGGER USER`)),
-    ...statements.map((sql) => db.$executeRawUnsafe(sql)),
-    ...tables.map((table) => db.$executeRawUnsafe(`ALTER TABLE "${table}" ENABLE TRIGGER USER`)),
-  ])
-}
 
 async function pushIndex(f: Fixture, name: string, tag: string, images: { digest: string; manifest: string }[]): Promise<string> {
   const manifests = images.map(({ digest, manifest }) => ({ mediaType: OCI_MANIFEST, digest, size: manifest.length }))

@@ -49,3 +49,13 @@ export async function recordsAgree(db: Db, store: BlobStore, hint = ''): Promise
   // A push of what a tag names already changes its time alone, which its copy need not know.
   expect(text(kept.map((one) => ({ ...(one as object), updatedAt: undefined }))), hint).toEqual(text(rows))
 }
+
+/** As a crash, an operator, or a backup that was put back loses them: nobody is told. */
+export async function lose(db: Db, ...statements: string[]): Promise<void> {
+  const tables = ['Manifest', 'Tag', 'Repository', 'RepositoryBlob', 'Blob']
+  await db.$transaction([
+    ...tables.map((table) => db.$executeRawUnsafe(`ALTER TABLE "${table}" DISABLE TRIGGER USER`)),
+    ...statements.map((sql) => db.$executeRawUnsafe(sql)),
+    ...tables.map((table) => db.$executeRawUnsafe(`ALTER TABLE "${table}" ENABLE TRIGGER USER`)),
+  ])
+}
